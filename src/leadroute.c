@@ -1,0 +1,109 @@
+/*
+ * leadroute.c
+ *		Module magic, settings, and one init call per module in a fixed order.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_namespace.h"
+#include "fmgr.h"
+#include "leadroute.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+bool		lr_enabled = true;
+char	   *lr_condition_extensions = NULL;
+
+static char *lr_clock = NULL;
+
+/* The clock is parsed when it is set, so that a bad value fails there and reading it costs nothing. */
+static bool
+clock_check(char **newval, void **extra, GucSource source)
+{
+	TimestampTz *instant;
+
+	if (*newval == NULL || **newval == '\0')
+		return true;
+	/* a SET of a bad value raises timestamptz_in's own error */
+	if (!IsTransactionState())
+		return false;
+	instant = (TimestampTz *) malloc(sizeof(TimestampTz));
+	if (instant == NULL)
+		return false;
+	*instant = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(*newval),
+													   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	*extra = instant;
+	return true;
+}
+
+static TimestampTz *lr_clock_instant = NULL;
+
+static void
+clock_assign(const char *newval, void *extra)
+{
+	lr_clock_instant = (TimestampTz *) extra;
+}
+
+TimestampTz
+lr_now(void)
+{
+	return lr_clock_instant ? *lr_clock_instant : GetCurrentTimestamp();
+}
+
+Oid
+lr_schema_oid(void)
+{
+	return get_namespace_oid("leadroute", false);
+}
+
+Oid
+lr_relation_oid(const char *name)
+{
+	Oid			relid = get_relname_relid(name, lr_schema_oid());
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"leadroute.%s\" does not exist", name),
+				 errhint("Install the extension with CREATE EXTENSION leadroute CASCADE.")));
+	return relid;
+}
+
+Oid
+lr_extension_owner(void)
+{
+	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(lr_schema_oid()));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for schema leadroute");
+	owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+void
+_PG_init(void)
+{
+	DefineCustomBoolVariable("leadroute.enabled",
+							 "Whether leads are routed in this session.",
+							 "Where off, leads are stored and recorded as unrouted, for leadroute.catch_up().",
+							 &lr_enabled, true, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("leadroute.clock",
+							   "The instant that leadroute takes for now; empty means the real one.",
+							   "For tests and simulations.",
+							   &lr_clock, "", PGC_SUSET, 0, clock_check, clock_assign, NULL);
+	DefineCustomStringVariable("leadroute.condition_extensions",
+							   "Extensions whose functions, operators and casts a condition may use.",
+							   NULL,
+							   &lr_condition_extensions, "citext", PGC_SUSET, GUC_LIST_INPUT, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("leadroute");
+}
