@@ -1,0 +1,473 @@
+/*
+ * config.c
+ *		The session's cache of the configuration tables, a memory context per flow.
+ *
+ * Invalidation: row and TRUNCATE triggers on every configuration table (config_changed) send a relcache
+ * invalidation of leadroute.flows, which follows the transaction: others hear of it when it commits, the
+ * writer at his next command, and again should he roll back. The callback only counts. A configuration
+ * whose count is old is read anew by the next lr_config() with the newest snapshot, never the
+ * statement's or the transaction's: a REPEATABLE READ session would keep a stale rule for ever.
+ *
+ * Memory: a flow's context is deleted when it is stale and no statement has it pinned.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "config.h"
+#include "fmgr.h"
+#include "leadroute.h"
+#include "owner.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+PG_FUNCTION_INFO_V1(config_changed);
+
+typedef struct FlowEntry
+{
+	char		flow[NAMEDATALEN];
+	FlowConfig *config;
+} FlowEntry;
+
+static HTAB *flow_cache = NULL;
+static MemoryContext cache_context = NULL;
+static uint64 generation = 1;
+static Oid	anchor_relid = InvalidOid;
+
+static void config_relcache_callback(Datum arg, Oid relid);
+static FlowConfig *config_read(const char *flow);
+static uint64 read_rows(const char *query, const char *flow);
+static void read_flow(FlowConfig *config);
+static void read_attachment(FlowConfig *config);
+static void read_rules(FlowConfig *config);
+static void read_reps(FlowConfig *config);
+static void read_teams(FlowConfig *config);
+static void read_sides(FlowConfig *config);
+static void read_outbox_types(FlowConfig *config);
+static char *row_text(FlowConfig *config, uint64 row, int column);
+static bool row_bool(uint64 row, int column);
+static int	row_int(uint64 row, int column);
+static RuleTarget parse_target(const char *name);
+static void release_if_done(FlowConfig *config);
+
+void
+lr_config_init(void)
+{
+	CacheRegisterRelcacheCallback(config_relcache_callback, (Datum) 0);
+}
+
+static void
+config_relcache_callback(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || relid == anchor_relid || anchor_relid == InvalidOid)
+		generation++;
+}
+
+uint64
+lr_config_generation(void)
+{
+	return generation;
+}
+
+FlowConfig *
+lr_config(const char *flow)
+{
+	char		key[NAMEDATALEN];
+	FlowEntry  *entry;
+	bool		found;
+
+	if (flow_cache == NULL)
+	{
+		HASHCTL		ctl = {.keysize = NAMEDATALEN, .entrysize = sizeof(FlowEntry)};
+
+		cache_context = AllocSetContextCreate(CacheMemoryContext, "leadroute configuration",
+											  ALLOCSET_DEFAULT_SIZES);
+		ctl.hcxt = cache_context;
+		flow_cache = hash_create("leadroute flows", 16, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	}
+	strlcpy(key, flow, NAMEDATALEN);
+	entry = hash_search(flow_cache, key, HASH_FIND, NULL);
+	if (entry && entry->config->generation == generation && strcmp(entry->config->flow, flow) == 0)
+		return entry->config;
+
+	/* Read first, so that an error leaves the cache as it was. */
+	{
+		FlowConfig *config = config_read(flow);
+
+		entry = hash_search(flow_cache, key, HASH_ENTER, &found);
+		if (found)
+		{
+			entry->config->stale = true;
+			release_if_done(entry->config);
+		}
+		entry->config = config;
+		return config;
+	}
+}
+
+void
+lr_config_pin(FlowConfig *config)
+{
+	config->pins++;
+}
+
+void
+lr_config_unpin(FlowConfig *config)
+{
+	Assert(config->pins > 0);
+	config->pins--;
+	release_if_done(config);
+}
+
+static void
+release_if_done(FlowConfig *config)
+{
+	if (config->stale && config->pins == 0)
+		MemoryContextDelete(config->mcxt);
+}
+
+/* Returns a configuration in a context of its own; reads as the extension's owner. */
+static FlowConfig *
+config_read(const char *flow)
+{
+	MemoryContext mcxt;
+	FlowConfig *config;
+	OwnerSession session;
+	uint64		seen;
+
+	if (anchor_relid == InvalidOid || get_relname_relid("flows", lr_schema_oid()) != anchor_relid)
+		anchor_relid = lr_relation_oid("flows");
+
+	/* the context belongs to the transaction until it is whole */
+	mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute flow", ALLOCSET_DEFAULT_SIZES);
+	config = MemoryContextAllocZero(mcxt, sizeof(FlowConfig));
+	config->mcxt = mcxt;
+	config->flow = MemoryContextStrdup(mcxt, flow);
+
+	lr_owner_begin(&session);
+	AcceptInvalidationMessages();
+	seen = generation;
+	read_flow(config);
+	read_attachment(config);
+	read_rules(config);
+	read_reps(config);
+	read_teams(config);
+	read_sides(config);
+	read_outbox_types(config);
+	config->generation = seen;
+	lr_owner_end(&session);
+
+	MemoryContextSetParent(mcxt, cache_context);
+	return config;
+}
+
+/* Runs a query with the flow as $1 under the newest snapshot; the rows are SPI_tuptable's. */
+static uint64
+read_rows(const char *query, const char *flow)
+{
+	Oid			types[1] = {TEXTOID};
+	Datum		values[1];
+	SPIPlanPtr	plan = SPI_prepare(query, 1, types);
+	Snapshot	snapshot;
+	int			result;
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed for \"%s\": %s", query, SPI_result_code_string(SPI_result));
+	values[0] = CStringGetTextDatum(flow);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	result = SPI_execute_snapshot(plan, values, NULL, snapshot, InvalidSnapshot, true, false, 0);
+	UnregisterSnapshot(snapshot);
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_snapshot failed for \"%s\": %s", query, SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+static char *
+row_text(FlowConfig *config, uint64 row, int column)
+{
+	char	   *value = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+
+	return value ? MemoryContextStrdup(config->mcxt, value) : NULL;
+}
+
+static bool
+row_bool(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+static int
+row_int(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
+}
+
+static void
+read_flow(FlowConfig *config)
+{
+	if (read_rows("SELECT active, on_error = 'fail', given_owner = 'keep',"
+				  " owner_master = 'crm'"
+				  " FROM leadroute.flows WHERE flow = $1", config->flow) == 0)
+		return;
+	config->exists = true;
+	config->active = row_bool(0, 1);
+	config->fails = row_bool(0, 2);
+	config->keeps_given = row_bool(0, 3);
+	config->crm_is_master = row_bool(0, 4);
+}
+
+static void
+read_attachment(FlowConfig *config)
+{
+	AttachmentConfig *attachment;
+
+	if (read_rows("SELECT key_column::text, flow_column::text,"
+				  " status = 'broken', problem"
+				  " FROM leadroute.attachments WHERE flow = $1", config->flow) == 0)
+		return;
+	attachment = MemoryContextAllocZero(config->mcxt, sizeof(AttachmentConfig));
+	attachment->key_column = row_text(config, 0, 1);
+	attachment->flow_column = row_text(config, 0, 2);
+	attachment->broken = row_bool(0, 3);
+	attachment->problem = row_text(config, 0, 4);
+
+	attachment->nmappings = (int)
+		read_rows("SELECT m.key, CASE jsonb_typeof(m.value) WHEN 'object'"
+				  " THEN m.value ->> 'column' ELSE m.value #>> '{}' END,"
+				  " m.value ->> 'timezone'"
+				  " FROM leadroute.attachments a, jsonb_each(a.columns) m"
+				  " WHERE a.flow = $1", config->flow);
+	attachment->mappings = MemoryContextAllocZero(config->mcxt,
+												  Max(attachment->nmappings, 1) * sizeof(ColumnMapping));
+	for (int i = 0; i < attachment->nmappings; i++)
+	{
+		attachment->mappings[i].name = row_text(config, i, 1);
+		attachment->mappings[i].column = row_text(config, i, 2);
+		attachment->mappings[i].timezone = row_text(config, i, 3);
+	}
+	config->attachment = attachment;
+}
+
+static void
+read_rules(FlowConfig *config)
+{
+	config->nrules = (int)
+		read_rows("SELECT rule, position, condition, target, target_name, if_unavailable = 'wait'"
+				  " FROM leadroute.rules WHERE flow = $1 ORDER BY position", config->flow);
+	config->rules = MemoryContextAllocZero(config->mcxt, Max(config->nrules, 1) * sizeof(RuleConfig));
+	for (int i = 0; i < config->nrules; i++)
+	{
+		RuleConfig *rule = &config->rules[i];
+
+		rule->rule = row_text(config, i, 1);
+		rule->position = row_int(i, 2);
+		rule->condition = row_text(config, i, 3);
+		rule->target = parse_target(SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 4));
+		rule->target_name = row_text(config, i, 5);
+		rule->waits = row_bool(i, 6) || i == config->nrules - 1;	/* below the last is nothing to fall to */
+	}
+}
+
+static RuleTarget
+parse_target(const char *name)
+{
+	static const char *const names[] = {"territory", "team", "rep", "queue", "discard"};
+
+	for (int i = 0; i < (int) lengthof(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return (RuleTarget) i;
+	elog(ERROR, "unrecognized rule target \"%s\"", name);
+}
+
+static void
+read_reps(FlowConfig *config)
+{
+	config->nreps = (int)
+		read_rows("SELECT rep, active FROM leadroute.reps WHERE flow = $1 ORDER BY rep",
+				  config->flow);
+	config->reps = MemoryContextAllocZero(config->mcxt, Max(config->nreps, 1) * sizeof(RepConfig));
+	for (int i = 0; i < config->nreps; i++)
+	{
+		config->reps[i].rep = row_text(config, i, 1);
+		config->reps[i].active = row_bool(i, 2);
+	}
+}
+
+static void
+read_teams(FlowConfig *config)
+{
+	TeamConfig *team = NULL;
+	uint64		rows;
+	uint64		row = 0;
+
+	config->nteams = (int)
+		read_rows("SELECT t.team, (SELECT count(*)::int4 FROM leadroute.team_members m"
+				  " WHERE m.flow = t.flow AND m.team = t.team)"
+				  " FROM leadroute.teams t WHERE t.flow = $1 ORDER BY t.team", config->flow);
+	config->teams = MemoryContextAllocZero(config->mcxt, Max(config->nteams, 1) * sizeof(TeamConfig));
+	for (int i = 0; i < config->nteams; i++)
+	{
+		int			capacity = Max(row_int(i, 2), 1);
+
+		team = &config->teams[i];
+		team->team = row_text(config, i, 1);
+		team->members = MemoryContextAllocZero(config->mcxt, capacity * sizeof(RepConfig *));
+		team->member_names = MemoryContextAllocZero(config->mcxt, capacity * sizeof(char *));
+		team->weights = MemoryContextAllocZero(config->mcxt, capacity * sizeof(int));
+		team->nmembers = row_int(i, 2);
+	}
+
+	rows = read_rows("SELECT m.team, m.rep, m.weight FROM leadroute.team_members m"
+					 " WHERE m.flow = $1 ORDER BY m.team, m.rep", config->flow);
+	for (int i = 0; i < config->nteams; i++)
+	{
+		int			found = 0;
+
+		team = &config->teams[i];
+		while (row < rows &&
+			   strcmp(SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1), team->team) < 0)
+			row++;				/* members of a team that has no row */
+		while (row < rows && found < team->nmembers &&
+			   strcmp(SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1), team->team) == 0)
+		{
+			team->member_names[found] = row_text(config, row, 2);
+			team->weights[found] = row_int(row, 3);
+			team->members[found] = lr_config_rep(config, team->member_names[found]);
+			found++;
+			row++;
+		}
+		team->nmembers = found;
+	}
+}
+
+static void
+read_sides(FlowConfig *config)
+{
+	config->nsides = (int)
+		read_rows("SELECT map, side FROM leadroute.territory_sides"
+				  " WHERE flow = $1 ORDER BY map, side", config->flow);
+	config->sides = MemoryContextAllocZero(config->mcxt, Max(config->nsides, 1) * sizeof(SideConfig));
+	for (int i = 0; i < config->nsides; i++)
+	{
+		config->sides[i].map = row_text(config, i, 1);
+		config->sides[i].side = row_text(config, i, 2);
+	}
+}
+
+static void
+read_outbox_types(FlowConfig *config)
+{
+	config->noutbox_types = (int)
+		read_rows("SELECT DISTINCT t.type FROM leadroute.outbox_consumers c, unnest(c.types) t(type)"
+				  " WHERE c.flow = $1 ORDER BY 1", config->flow);
+	config->outbox_types = MemoryContextAllocZero(config->mcxt, Max(config->noutbox_types, 1) * sizeof(char *));
+	for (int i = 0; i < config->noutbox_types; i++)
+		config->outbox_types[i] = row_text(config, i, 1);
+}
+
+static int
+compare_rep(const void *key, const void *element)
+{
+	return strcmp(key, ((const RepConfig *) element)->rep);
+}
+
+RepConfig *
+lr_config_rep(const FlowConfig *config, const char *rep)
+{
+	return bsearch(rep, config->reps, config->nreps, sizeof(RepConfig), compare_rep);
+}
+
+static int
+compare_team(const void *key, const void *element)
+{
+	return strcmp(key, ((const TeamConfig *) element)->team);
+}
+
+TeamConfig *
+lr_config_team(const FlowConfig *config, const char *team)
+{
+	return bsearch(team, config->teams, config->nteams, sizeof(TeamConfig), compare_team);
+}
+
+bool
+lr_config_wants_outbox(const FlowConfig *config, const char *type)
+{
+	for (int i = 0; i < config->noutbox_types; i++)
+		if (strcmp(config->outbox_types[i], type) == 0)
+			return true;
+	return false;
+}
+
+static const ColumnMapping *
+find_mapping(const AttachmentConfig *attachment, const char *name)
+{
+	for (int i = 0; attachment && i < attachment->nmappings; i++)
+		if (strcmp(attachment->mappings[i].name, name) == 0)
+			return &attachment->mappings[i];
+	return NULL;
+}
+
+bool
+lr_column_is_mapped(const AttachmentConfig *attachment, const char *name)
+{
+	return find_mapping(attachment, name) != NULL;
+}
+
+const char *
+lr_column_name(const AttachmentConfig *attachment, const char *name)
+{
+	const ColumnMapping *mapping = find_mapping(attachment, name);
+
+	return mapping ? mapping->column : name;
+}
+
+const char *
+lr_column_timezone(const AttachmentConfig *attachment, const char *name)
+{
+	const ColumnMapping *mapping = find_mapping(attachment, name);
+
+	return mapping ? mapping->timezone : NULL;
+}
+
+RotationCandidate *
+lr_team_candidates(FlowConfig *config, TeamConfig *team)
+{
+	if (team->candidates == NULL)
+	{
+		RotationCandidate *candidates = MemoryContextAllocZero(config->mcxt,
+															   Max(team->nmembers, 1) * sizeof(RotationCandidate));
+
+		for (int i = 0; i < team->nmembers; i++)
+		{
+			candidates[i].slot = lr_rotation_slot(config->flow, team->team, team->member_names[i]);
+			candidates[i].step = team->weights[i] > 0 ? ROTATION_SCALE / team->weights[i] : 0;
+			candidates[i].eligible = team->weights[i] > 0 && team->members[i] && team->members[i]->active;
+		}
+		team->candidates = candidates;
+	}
+	return team->candidates;
+}
+
+/*
+ * The trigger on every configuration table: drops the cached configuration of all sessions when, and
+ * if, the change commits.
+ */
+Datum
+config_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by trigger manager", "config_changed")));
+	CacheInvalidateRelcacheByRelid(lr_relation_oid("flows"));
+	return PointerGetDatum(NULL);
+}

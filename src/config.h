@@ -1,0 +1,123 @@
+/*
+ * config.h
+ *		A flow's configuration as this session holds it: a cache of the configuration tables.
+ */
+#ifndef LR_CONFIG_H
+#define LR_CONFIG_H
+
+#include "rotation.h"
+
+typedef enum RuleTarget
+{
+	TARGET_TERRITORY,
+	TARGET_TEAM,
+	TARGET_REP,
+	TARGET_QUEUE,
+	TARGET_DISCARD
+} RuleTarget;
+
+typedef struct RepConfig
+{
+	const char *rep;
+	bool		active;
+} RepConfig;
+
+typedef struct TeamConfig
+{
+	const char *team;
+	int			nmembers;
+	RepConfig **members;		/* in the order of their keys; NULL where the rep has no row */
+	const char **member_names;
+	int		   *weights;
+	RotationCandidate *candidates;	/* made by the first pick; see lr_team_candidates */
+} TeamConfig;
+
+typedef struct RuleConfig
+{
+	const char *rule;
+	int			position;
+	const char *condition;		/* NULL: always */
+	RuleTarget	target;
+	const char *target_name;
+	bool		waits;			/* where the target can take no one: wait, or fall through */
+} RuleConfig;
+
+/* How the flow's leads table names a column: canonical name to the column's own. */
+typedef struct ColumnMapping
+{
+	const char *name;
+	const char *column;
+	const char *timezone;		/* of a timestamp without one; NULL: UTC */
+} ColumnMapping;
+
+typedef struct AttachmentConfig
+{
+	const char *key_column;
+	const char *flow_column;	/* NULL: every row is the attachment's flow's */
+	int			nmappings;
+	ColumnMapping *mappings;
+	bool		broken;
+	const char *problem;
+} AttachmentConfig;
+
+/* The side of a map, and so a column that a lead's point needs. */
+typedef struct SideConfig
+{
+	const char *map;
+	const char *side;
+} SideConfig;
+
+typedef struct FlowConfig
+{
+	const char *flow;
+	bool		exists;			/* a row of leadroute.flows says so */
+	bool		active;
+	bool		fails;			/* on_error = fail */
+	bool		keeps_given;	/* given_owner = keep */
+	bool		crm_is_master;	/* owner_master = crm */
+	AttachmentConfig *attachment;	/* NULL where the flow has no table of its own */
+	int			nrules;
+	RuleConfig *rules;			/* in order of position */
+	int			nteams;
+	TeamConfig *teams;			/* in order of their keys */
+	int			nreps;
+	RepConfig  *reps;			/* in order of their keys */
+	int			nsides;
+	SideConfig *sides;
+	int			noutbox_types;
+	const char **outbox_types;
+
+	/* the cache's own */
+	MemoryContext mcxt;			/* holds all of the above */
+	uint64		generation;
+	int			pins;
+	bool		stale;
+} FlowConfig;
+
+extern void lr_config_init(void);
+
+/*
+ * The flow's configuration, read with the newest snapshot unless the session's copy still holds. Never
+ * NULL: an unknown flow has exists = false. It lives until the next call unless pinned. Errors: those of
+ * reading tables. Locks: AccessShareLock on the configuration tables while it reads.
+ */
+extern FlowConfig *lr_config(const char *flow);
+extern void lr_config_pin(FlowConfig *config);
+extern void lr_config_unpin(FlowConfig *config);
+
+/* Counts the changes of any configuration that this session has heard of. */
+extern uint64 lr_config_generation(void);
+
+extern RepConfig *lr_config_rep(const FlowConfig *config, const char *rep);
+extern TeamConfig *lr_config_team(const FlowConfig *config, const char *team);
+extern bool lr_config_wants_outbox(const FlowConfig *config, const char *type);
+
+/* The column that answers to a canonical name: the mapped one, else the name itself. */
+extern const char *lr_column_name(const AttachmentConfig *attachment, const char *name);
+extern bool lr_column_is_mapped(const AttachmentConfig *attachment, const char *name);
+extern const char *lr_column_timezone(const AttachmentConfig *attachment, const char *name);
+
+/* The members as the rotation picks among them; makes their shared places when first asked. */
+extern RotationCandidate *lr_team_candidates(FlowConfig *config, TeamConfig *team);
+
+#endif							/* LR_CONFIG_H */

@@ -1,0 +1,30 @@
+/*
+ * effect.h
+ *		Leads whose rows came and went: what counts is the net effect.
+ */
+#ifndef LR_EFFECT_H
+#define LR_EFFECT_H
+
+/*
+ * Notes that a known lead's row was inserted (+1) or deleted (-1); the net of a transaction decides: gone rows
+ * close their leads as `outcome`, rows that came back restore them.
+ */
+extern void lr_effect_add(const char *flow, const char *lead, int delta, const char *outcome);
+
+/* A mapped `deleted` column says now that the lead is deleted, or no longer. */
+extern void lr_effect_mark(const char *flow, const char *lead, bool deleted);
+
+/* The key of a lead changed. */
+extern void lr_effect_rename(const char *flow, const char *from, const char *to);
+
+/* Key changes wait for the end of their statement; true where some of another statement wait. */
+extern bool lr_effects_have_renames(void);
+
+/* Writes them all. Runs SQL. */
+extern void lr_effects_resolve(void);
+
+extern void lr_effects_abort(SubTransactionId subid);
+extern void lr_effects_reparent(SubTransactionId subid, SubTransactionId parent);
+extern void lr_effects_end(void);
+
+#endif							/* LR_EFFECT_H */

@@ -1,0 +1,272 @@
+/*
+ * journal.c
+ *		Direct, buffered writes of lead_states, events and outbox.
+ *
+ * A row is formed when it is appended and waits with the number of the subtransaction that
+ * appended it; an abort drops that subtransaction's rows, a commit hands them to the parent.
+ * A flush writes all tables by multi-insert and their index entries, then the ledger of turns
+ * (rotation.c), and advances the command counter. No SPI, no triggers, no privileges: these tables
+ * carry neither CHECK constraints nor foreign keys for that reason.
+ *
+ * Memory: the rows live in one context under TopTransactionContext, reset by each flush; the slots and
+ * the copied row descriptors live in a context of their own under CacheMemoryContext for the session.
+ * Locks: RowExclusiveLock on the tables written, held to the end of the transaction.
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "commands/sequence.h"
+#include "compat.h"
+#include "executor/executor.h"
+#include "journal.h"
+#include "leadroute.h"
+#include "rotation.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#define JOURNAL_BATCH 1000
+
+typedef struct JournalBuffer
+{
+	const char *name;
+	int			columns;
+	int			id_column;		/* identity column, or -1 */
+	Oid			relid;
+	Oid			sequence;		/* behind id_column */
+	TupleDesc	desc;			/* a copy: not reference counted */
+	TupleTableSlot **slots;
+	int			slots_made;
+	HeapTuple  *tuples;
+	SubTransactionId *subids;
+	int			count;
+} JournalBuffer;
+
+static JournalBuffer buffers[JOURNAL_TABLES] = {
+	[JOURNAL_STATES] = {"lead_states", STATE_COLUMNS, -1},
+	[JOURNAL_EVENTS] = {"events", EVENT_COLUMNS, EVENT_ID},
+	[JOURNAL_OUTBOX] = {"outbox", OUTBOX_COLUMNS, OUTBOX_ID},
+};
+
+static MemoryContext journal_context = NULL;	/* descriptors, slots, arrays: the session's */
+static MemoryContext row_context = NULL;	/* the rows that wait */
+static bool journal_stale = true;	/* a table was altered, dropped or made anew */
+
+static void journal_ready(void);
+static void journal_relcache_callback(Datum arg, Oid relid);
+static void journal_write(JournalBuffer *buffer);
+
+void
+lr_journal_begin_row(JournalRow *row)
+{
+	memset(row->nulls, true, sizeof(row->nulls));
+}
+
+void
+lr_journal_set_text(JournalRow *row, int column, const char *value)
+{
+	if (value == NULL)
+		return;
+	row->values[column] = CStringGetTextDatum(value);
+	row->nulls[column] = false;
+}
+
+void
+lr_journal_set_time(JournalRow *row, int column, TimestampTz value)
+{
+	row->values[column] = TimestampTzGetDatum(value);
+	row->nulls[column] = false;
+}
+
+void
+lr_journal_set_datum(JournalRow *row, int column, Datum value)
+{
+	row->values[column] = value;
+	row->nulls[column] = false;
+}
+
+void
+lr_journal_append(JournalTable table, JournalRow *row)
+{
+	JournalBuffer *buffer = &buffers[table];
+	MemoryContext oldcontext;
+
+	journal_ready();
+	if (buffer->count == JOURNAL_BATCH)
+		lr_journal_flush();
+
+	if (buffer->id_column >= 0)
+	{
+		row->values[buffer->id_column] = Int64GetDatum(nextval_internal(buffer->sequence, false));
+		row->nulls[buffer->id_column] = false;
+	}
+	if (row_context == NULL)
+		row_context = AllocSetContextCreate(TopTransactionContext, "leadroute journal rows",
+											ALLOCSET_DEFAULT_SIZES);
+	oldcontext = MemoryContextSwitchTo(row_context);
+	buffer->tuples[buffer->count] = heap_form_tuple(buffer->desc, row->values, row->nulls);
+	MemoryContextSwitchTo(oldcontext);
+	buffer->subids[buffer->count] = GetCurrentSubTransactionId();
+	buffer->count++;
+}
+
+void
+lr_journal_flush(void)
+{
+	bool		any = false;
+
+	for (int i = 0; i < JOURNAL_TABLES; i++)
+	{
+		if (buffers[i].count == 0)
+			continue;
+		journal_write(&buffers[i]);
+		buffers[i].count = 0;
+		any = true;
+	}
+	any |= lr_rotation_write();
+	if (row_context)
+		MemoryContextReset(row_context);
+	if (any)
+		CommandCounterIncrement();
+}
+
+void
+lr_journal_forget(SubTransactionId subid)
+{
+	for (int i = 0; i < JOURNAL_TABLES; i++)
+	{
+		JournalBuffer *buffer = &buffers[i];
+		int			kept = 0;
+
+		for (int row = 0; row < buffer->count; row++)
+		{
+			if (buffer->subids[row] == subid)
+				continue;
+			buffer->tuples[kept] = buffer->tuples[row];
+			buffer->subids[kept] = buffer->subids[row];
+			kept++;
+		}
+		buffer->count = kept;
+	}
+}
+
+void
+lr_journal_reparent(SubTransactionId subid, SubTransactionId parent)
+{
+	for (int i = 0; i < JOURNAL_TABLES; i++)
+		for (int row = 0; row < buffers[i].count; row++)
+			if (buffers[i].subids[row] == subid)
+				buffers[i].subids[row] = parent;
+}
+
+void
+lr_journal_end(void)
+{
+	for (int i = 0; i < JOURNAL_TABLES; i++)
+		buffers[i].count = 0;
+	row_context = NULL;			/* went with TopTransactionContext */
+}
+
+/* Looks the tables up, once a session and after each change of their definition. */
+static void
+journal_ready(void)
+{
+	static bool registered = false;
+	MemoryContext oldcontext;
+
+	if (!journal_stale)
+		return;
+	if (!registered)
+	{
+		CacheRegisterRelcacheCallback(journal_relcache_callback, (Datum) 0);
+		registered = true;
+	}
+	for (int i = 0; i < JOURNAL_TABLES; i++)
+		if (buffers[i].count > 0)
+			return;				/* rows of the old shape wait: look again after the flush */
+
+	if (journal_context)
+		MemoryContextReset(journal_context);
+	else
+		journal_context = AllocSetContextCreate(CacheMemoryContext, "leadroute journal",
+												ALLOCSET_DEFAULT_SIZES);
+	oldcontext = MemoryContextSwitchTo(journal_context);
+	for (int i = 0; i < JOURNAL_TABLES; i++)
+	{
+		JournalBuffer *buffer = &buffers[i];
+		Relation	rel;
+
+		buffer->relid = lr_relation_oid(buffer->name);
+		rel = table_open(buffer->relid, RowExclusiveLock);
+		if (RelationGetNumberOfAttributes(rel) != buffer->columns)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("relation \"leadroute.%s\" does not have the shape of this library", buffer->name),
+					 errhint("Run ALTER EXTENSION leadroute UPDATE, or install the library that belongs to the extension's version.")));
+		buffer->desc = CreateTupleDescCopy(RelationGetDescr(rel));
+		buffer->sequence = buffer->id_column < 0 ? InvalidOid :
+			getIdentitySequence(buffer->relid, buffer->id_column + 1, false);
+		buffer->slots = palloc0(JOURNAL_BATCH * sizeof(TupleTableSlot *));
+		buffer->slots_made = 0;
+		buffer->tuples = palloc(JOURNAL_BATCH * sizeof(HeapTuple));
+		buffer->subids = palloc(JOURNAL_BATCH * sizeof(SubTransactionId));
+		table_close(rel, NoLock);
+	}
+	MemoryContextSwitchTo(oldcontext);
+	journal_stale = false;
+}
+
+static void
+journal_relcache_callback(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid)
+		journal_stale = true;
+	for (int i = 0; i < JOURNAL_TABLES; i++)
+		if (buffers[i].relid == relid)
+			journal_stale = true;
+}
+
+static void
+journal_write(JournalBuffer *buffer)
+{
+	MemoryContext write_context = AllocSetContextCreate(CurrentMemoryContext, "leadroute journal write",
+														ALLOCSET_DEFAULT_SIZES);
+	MemoryContext oldcontext;
+	Relation	rel = table_open(buffer->relid, RowExclusiveLock);
+	EState	   *estate;
+	ResultRelInfo *target;
+
+	oldcontext = MemoryContextSwitchTo(journal_context);
+	for (; buffer->slots_made < buffer->count; buffer->slots_made++)
+		buffer->slots[buffer->slots_made] = MakeSingleTupleTableSlot(buffer->desc, &TTSOpsHeapTuple);
+	MemoryContextSwitchTo(write_context);
+
+	estate = CreateExecutorState();
+	target = makeNode(ResultRelInfo);
+	InitResultRelInfo(target, rel, 1, NULL, 0);
+	ExecOpenIndices(target, false);
+
+	for (int i = 0; i < buffer->count; i++)
+	{
+		ExecStoreHeapTuple(buffer->tuples[i], buffer->slots[i], false);
+		buffer->slots[i]->tts_tableOid = buffer->relid;
+	}
+	table_multi_insert(rel, buffer->slots, buffer->count, GetCurrentCommandId(true), 0, NULL);
+	for (int i = 0; i < buffer->count; i++)
+	{
+		if (target->ri_NumIndices > 0)
+			lr_ExecInsertIndexTuples(target, buffer->slots[i], estate, false, false, NULL, NIL, false);
+		ResetPerTupleExprContext(estate);
+		ExecClearTuple(buffer->slots[i]);
+	}
+	ExecCloseIndices(target);
+	FreeExecutorState(estate);
+	table_close(rel, NoLock);
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextDelete(write_context);
+}

@@ -1,0 +1,70 @@
+/*
+ * journal.h
+ *		Rows that leadroute writes on the insert path, gathered and written many at a time.
+ */
+#ifndef LR_JOURNAL_H
+#define LR_JOURNAL_H
+
+#include "utils/timestamp.h"
+
+/* The tables the journal writes; the attribute numbers are those of sql/leadroute/30_state.sql. */
+typedef enum JournalTable
+{
+	JOURNAL_STATES,
+	JOURNAL_EVENTS,
+	JOURNAL_OUTBOX
+} JournalTable;
+
+#define JOURNAL_TABLES 3
+
+typedef enum StateColumn
+{
+	STATE_FLOW, STATE_LEAD, STATE_STATUS, STATE_CODE, STATE_OWNER, STATE_SOURCE_OWNER, STATE_TEAM,
+	STATE_TERRITORY, STATE_QUEUE, STATE_RULE, STATE_SUBMITTED_AT, STATE_ROUTED_AT, STATE_REASON,
+	STATE_CLOSED_AT, STATE_OUTCOME,
+	STATE_COLUMNS
+} StateColumn;
+
+typedef enum EventColumn
+{
+	EVENT_FLOW, EVENT_LEAD, EVENT_ID, EVENT_AT, EVENT_KIND, EVENT_CODE, EVENT_RULE, EVENT_OWNER,
+	EVENT_PREVIOUS_OWNER, EVENT_TEAM, EVENT_TERRITORY, EVENT_QUEUE, EVENT_REASON, EVENT_PATH, EVENT_ACTOR,
+	EVENT_COLUMNS
+} EventColumn;
+
+typedef enum OutboxColumn
+{
+	OUTBOX_FLOW, OUTBOX_ID, OUTBOX_AGGREGATETYPE, OUTBOX_AGGREGATEID, OUTBOX_TYPE, OUTBOX_PAYLOAD,
+	OUTBOX_CREATED_AT,
+	OUTBOX_COLUMNS
+} OutboxColumn;
+
+#define JOURNAL_MAX_COLUMNS 16
+
+/*
+ * One row under construction. Strings are borrowed until lr_journal_append returns; a NULL string is an
+ * SQL NULL.
+ */
+typedef struct JournalRow
+{
+	Datum		values[JOURNAL_MAX_COLUMNS];
+	bool		nulls[JOURNAL_MAX_COLUMNS];
+} JournalRow;
+
+extern void lr_journal_begin_row(JournalRow *row);
+extern void lr_journal_set_text(JournalRow *row, int column, const char *value);
+extern void lr_journal_set_time(JournalRow *row, int column, TimestampTz value);
+extern void lr_journal_set_datum(JournalRow *row, int column, Datum value);
+
+/* Copies the row; writes the table's rows when JOURNAL_BATCH wait. The id column is filled here. */
+extern void lr_journal_append(JournalTable table, JournalRow *row);
+
+/* Writes all rows that wait, and the ledger; a following command of the transaction sees them. */
+extern void lr_journal_flush(void);
+
+/* Forgets what waits: the (sub)transaction that appended it is aborting. */
+extern void lr_journal_forget(SubTransactionId subid);
+extern void lr_journal_reparent(SubTransactionId subid, SubTransactionId parent);
+extern void lr_journal_end(void);
+
+#endif							/* LR_JOURNAL_H */

@@ -1,0 +1,427 @@
+/*
+ * lead.c
+ *		A leads table as leadroute sees it.
+ *
+ * A shape is cached per relation (a partition is a relation of its own) and flow of the attachment. It goes stale with a
+ * relcache invalidation of its relation, and with any change of configuration (config.c counts those).
+ * Memory: one context per shape under CacheMemoryContext, which also holds the plans that route.c
+ * compiles for it; deleted when stale and unpinned.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/partition.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "lead.h"
+#include "leadroute.h"
+#include "mb/pg_wchar.h"
+#include "parser/parse_coerce.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+const char *const lr_output_names[LEAD_OUTPUTS] = {"owner", "team", "territory", "routed_at", "route_reason"};
+
+static List *shapes = NIL;		/* of LeadShape, in shape_context */
+static MemoryContext shape_context = NULL;
+
+static void shape_relcache_callback(Datum arg, Oid relid);
+static LeadShape *shape_make(Relation rel, const FlowConfig *attachment);
+static void find_key_indexes(LeadShape *shape, Relation rel, const char *key);
+static void shape_release(LeadShape *shape);
+
+void
+lr_lead_init(void)
+{
+	CacheRegisterRelcacheCallback(shape_relcache_callback, (Datum) 0);
+}
+
+static void
+shape_relcache_callback(Datum arg, Oid relid)
+{
+	ListCell   *cell;
+
+	foreach(cell, shapes)
+	{
+		LeadShape  *shape = lfirst(cell);
+
+		if (relid == InvalidOid || shape->relid == relid)
+			shape->stale = true;
+	}
+}
+
+LeadShape *
+lr_lead_shape(Relation rel, const FlowConfig *attachment)
+{
+	LeadShape  *shape;
+	MemoryContext oldcontext;
+	ListCell   *cell;
+
+	foreach(cell, shapes)
+	{
+		shape = lfirst(cell);
+		if (shape->relid != RelationGetRelid(rel) || strcmp(shape->flow, attachment->flow) != 0)
+			continue;
+		if (!shape->stale && shape->generation == attachment->generation)
+			return shape;
+		shapes = foreach_delete_current(shapes, cell);
+		shape->stale = true;
+		shape_release(shape);
+	}
+
+	if (shape_context == NULL)
+		shape_context = AllocSetContextCreate(CacheMemoryContext, "leadroute leads tables",
+											  ALLOCSET_DEFAULT_SIZES);
+	shape = shape_make(rel, attachment);
+	oldcontext = MemoryContextSwitchTo(shape_context);
+	shapes = lappend(shapes, shape);
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextSetParent(shape->mcxt, shape_context);
+	return shape;
+}
+
+void
+lr_lead_pin(LeadShape *shape)
+{
+	shape->pins++;
+}
+
+void
+lr_lead_unpin(LeadShape *shape)
+{
+	Assert(shape->pins > 0);
+	shape->pins--;
+	if (shape->stale && !list_member_ptr(shapes, shape))
+		shape_release(shape);
+}
+
+static void
+shape_release(LeadShape *shape)
+{
+	if (shape->pins == 0)
+		MemoryContextDelete(shape->mcxt);
+}
+
+static LeadShape *
+shape_make(Relation rel, const FlowConfig *attachment)
+{
+	AttachmentConfig *columns = attachment->attachment;
+	MemoryContext mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute leads table",
+											   ALLOCSET_SMALL_SIZES);
+	MemoryContext oldcontext = MemoryContextSwitchTo(mcxt);
+	LeadShape  *shape = palloc0(sizeof(LeadShape));
+	const char *zone;
+
+	if (columns == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no leads table is attached for flow \"%s\"", attachment->flow),
+				 errhint("Run SELECT leadroute.attach(%s, flow => %s).",
+						 quote_literal_cstr(quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+																	   RelationGetRelationName(rel))),
+						 quote_literal_cstr(attachment->flow))));
+	shape->mcxt = mcxt;
+	shape->relid = RelationGetRelid(rel);
+	shape->flow = pstrdup(attachment->flow);
+	shape->generation = attachment->generation;
+	shape->desc = CreateTupleDescCopy(RelationGetDescr(rel));
+
+	lr_lead_column(&shape->key, shape->desc, columns->key_column, false, mcxt);
+	if (shape->key.attno == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of relation \"%s\" does not exist",
+						columns->key_column, RelationGetRelationName(rel)),
+				 errdetail("It is the key by which flow \"%s\" knows its leads.", attachment->flow),
+				 errhint("Run leadroute.attach() again with columns => '{\"key\": \"…\"}'.")));
+	if (columns->flow_column)
+		lr_lead_column(&shape->flow_column, shape->desc, columns->flow_column, false, mcxt);
+	/* a column that merely bears the name "deleted" means nothing: it counts where it is mapped */
+	if (lr_column_is_mapped(columns, "deleted"))
+		lr_lead_column(&shape->deleted, shape->desc, lr_column_name(columns, "deleted"), false, mcxt);
+	lr_lead_column(&shape->submitted_at, shape->desc, lr_column_name(columns, "submitted_at"), false, mcxt);
+	zone = lr_column_timezone(columns, "submitted_at");
+	shape->submitted_zone = pstrdup(zone ? zone : "UTC");
+	for (int i = 0; i < LEAD_OUTPUTS; i++)
+	{
+		shape->output_columns[i] = pstrdup(lr_column_name(columns, lr_output_names[i]));
+		lr_lead_column(&shape->outputs[i], shape->desc, shape->output_columns[i], true, mcxt);
+	}
+	find_key_indexes(shape, rel, columns->key_column);
+	MemoryContextSwitchTo(oldcontext);
+	return shape;
+}
+
+/* Fills in a column by its name; attno stays 0 where there is none. */
+void
+lr_lead_column(LeadColumn *column, TupleDesc desc, const char *name, bool fills, MemoryContext mcxt)
+{
+	memset(column, 0, sizeof(LeadColumn));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+		Oid			function;
+		bool		varlena;
+
+		if (attribute->attisdropped || strcmp(NameStr(attribute->attname), name) != 0)
+			continue;
+		column->attno = attribute->attnum;
+		column->type = attribute->atttypid;
+		column->typmod = attribute->atttypmod;
+		getTypeOutputInfo(column->type, &function, &varlena);
+		fmgr_info_cxt(function, &column->output, mcxt);
+		if (fills)
+		{
+			getTypeInputInfo(column->type, &function, &column->ioparam);
+			fmgr_info_cxt(function, &column->input, mcxt);
+		}
+		return;
+	}
+}
+
+/*
+ * Is the key guarded by a unique index on it alone, over all partitions? And by which index of this
+ * relation can a key be looked up?
+ */
+static void
+find_key_indexes(LeadShape *shape, Relation rel, const char *key)
+{
+	Relation	root = rel;
+	AttrNumber	root_attno;
+	List	   *indexes;
+	ListCell   *cell;
+
+	if (rel->rd_rel->relispartition)
+		root = table_open(llast_oid(get_partition_ancestors(RelationGetRelid(rel))), AccessShareLock);
+	root_attno = get_attnum(RelationGetRelid(root), key);
+
+	indexes = RelationGetIndexList(root);
+	foreach(cell, indexes)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+		Form_pg_index index;
+
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for index %u", lfirst_oid(cell));
+		index = (Form_pg_index) GETSTRUCT(tuple);
+		if (index->indisunique && index->indimmediate && index->indisvalid && index->indnkeyatts == 1 &&
+			index->indkey.values[0] == root_attno && heap_attisnull(tuple, Anum_pg_index_indpred, NULL))
+			shape->guarded = true;
+		ReleaseSysCache(tuple);
+	}
+	list_free(indexes);
+	if (root != rel)
+		table_close(root, AccessShareLock);
+
+	indexes = RelationGetIndexList(rel);
+	foreach(cell, indexes)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+		Form_pg_index index;
+
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for index %u", lfirst_oid(cell));
+		index = (Form_pg_index) GETSTRUCT(tuple);
+		if (index->indisvalid && index->indkey.values[0] == shape->key.attno &&
+			heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
+			get_rel_relkind(lfirst_oid(cell)) == RELKIND_INDEX)
+			shape->key_index = lfirst_oid(cell);
+		ReleaseSysCache(tuple);
+	}
+	list_free(indexes);
+}
+
+char *
+lr_lead_text(const LeadColumn *column, TupleTableSlot *slot)
+{
+	Datum		value;
+	bool		isnull;
+
+	if (column->attno == 0)
+		return NULL;
+	value = slot_getattr(slot, column->attno, &isnull);
+	if (isnull)
+		return NULL;
+	if (column->type == TEXTOID || column->type == VARCHAROID)
+		return TextDatumGetCString(value);
+	return OutputFunctionCall(unconstify(FmgrInfo *, &column->output), value);
+}
+
+char *
+lr_lead_word(const LeadColumn *column, TupleTableSlot *slot)
+{
+	char	   *text = lr_lead_text(column, slot);
+
+	if (text == NULL || text[strspn(text, " \t\r\n")] == '\0')
+		return NULL;
+	return text;
+}
+
+bool
+lr_lead_is_deleted(const LeadShape *shape, TupleTableSlot *slot)
+{
+	char	   *word;
+	bool		deleted;
+	bool		isnull;
+
+	if (shape->deleted.attno == 0)
+		return false;
+	if (shape->deleted.type == BOOLOID)
+	{
+		Datum		value = slot_getattr(slot, shape->deleted.attno, &isnull);
+
+		return !isnull && DatumGetBool(value);
+	}
+	/* a time of deletion, as some loaders have, means deleted as soon as it is there */
+	if (TypeCategory(shape->deleted.type) == TYPCATEGORY_DATETIME)
+	{
+		(void) slot_getattr(slot, shape->deleted.attno, &isnull);
+		return !isnull;
+	}
+	word = lr_lead_word(&shape->deleted, slot);
+	return word != NULL && parse_bool(word, &deleted) && deleted;
+}
+
+TimestampTz
+lr_lead_submitted_at(const LeadShape *shape, TupleTableSlot *slot, TimestampTz now)
+{
+	const LeadColumn *column = &shape->submitted_at;
+	TimestampTz at;
+	Datum		value;
+	bool		isnull;
+
+	if (column->attno == 0)
+		return now;
+	value = slot_getattr(slot, column->attno, &isnull);
+	if (isnull)
+		return now;
+	switch (column->type)
+	{
+		case TIMESTAMPTZOID:
+			at = DatumGetTimestampTz(value);
+			break;
+		case DATEOID:
+			value = DirectFunctionCall1(date_timestamp, value);
+			/* FALLTHROUGH */
+		case TIMESTAMPOID:
+			at = DatumGetTimestampTz(DirectFunctionCall2(timestamp_zone,
+														 CStringGetTextDatum(shape->submitted_zone), value));
+			break;
+		default:
+			{
+				char	   *word = lr_lead_word(column, slot);
+
+				if (word == NULL)
+					return now;
+				at = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(word),
+															 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+			}
+	}
+	return (TIMESTAMP_NOT_FINITE(at) || at > now) ? now : at;
+}
+
+HeapTuple
+lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs, int which)
+{
+	int			columns[LEAD_OUTPUTS];
+	Datum		values[LEAD_OUTPUTS];
+	bool		nulls[LEAD_OUTPUTS];
+	int			n = 0;
+
+	for (int i = 0; i < LEAD_OUTPUTS; i++)
+	{
+		const LeadColumn *column = &shape->outputs[i];
+		const char *text = NULL;
+
+		if (column->attno == 0 || (which & (1 << i)) == 0)
+			continue;
+		switch ((LeadOutput) i)
+		{
+			case OUTPUT_OWNER:
+				text = outputs->owner;
+				break;
+			case OUTPUT_TEAM:
+				text = outputs->team;
+				break;
+			case OUTPUT_TERRITORY:
+				text = outputs->territory;
+				break;
+			case OUTPUT_ROUTE_REASON:
+				text = outputs->route_reason;
+				/* a sentence may be cut where its column is narrow, a key may not */
+				if (text && (column->type == VARCHAROID || column->type == BPCHAROID) && column->typmod > VARHDRSZ)
+					text = pnstrdup(text, pg_mbcharcliplen(text, (int) strlen(text), column->typmod - VARHDRSZ));
+				break;
+			case OUTPUT_ROUTED_AT:
+				if (outputs->has_routed_at)
+				{
+					if (column->type == TIMESTAMPTZOID)
+					{
+						columns[n] = column->attno;
+						values[n] = TimestampTzGetDatum(outputs->routed_at);
+						nulls[n++] = false;
+						continue;
+					}
+					text = timestamptz_to_str(outputs->routed_at);
+				}
+				break;
+		}
+		columns[n] = column->attno;
+		nulls[n] = (text == NULL);
+		if (text == NULL)
+			values[n] = (Datum) 0;
+		else if (column->type == TEXTOID)
+			values[n] = CStringGetTextDatum(text);
+		else
+			values[n] = InputFunctionCall(unconstify(FmgrInfo *, &column->input), unconstify(char *, text),
+										  column->ioparam, column->typmod);
+		n++;
+	}
+	if (n == 0)
+		return tuple;
+	return heap_modify_tuple_by_cols(tuple, shape->desc, n, columns, values, nulls);
+}
+
+bool
+lr_lead_stands(Relation rel, const LeadShape *shape, Datum key)
+{
+	Relation	index;
+	IndexScanDesc scan;
+	ScanKeyData scankey;
+	TupleTableSlot *slot;
+	Oid			opfamily;
+	Oid			operator;
+	bool		found;
+
+	if (!OidIsValid(shape->key_index))
+		return false;
+	index = index_open(shape->key_index, AccessShareLock);
+	opfamily = index->rd_opfamily[0];
+	operator = get_opfamily_member(opfamily, index->rd_opcintype[0], index->rd_opcintype[0],
+								   BTEqualStrategyNumber);
+	if (index->rd_rel->relam != BTREE_AM_OID || !OidIsValid(operator))
+	{
+		index_close(index, AccessShareLock);
+		return false;
+	}
+	ScanKeyEntryInitialize(&scankey, 0, 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[0],
+						   get_opcode(operator), key);
+	slot = table_slot_create(rel, NULL);
+	scan = lr_index_beginscan(rel, index, SnapshotSelf, NULL, 1, 0);
+	index_rescan(scan, &scankey, 1, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	return found;
+}

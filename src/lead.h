@@ -1,0 +1,102 @@
+/*
+ * lead.h
+ *		A leads table as leadroute sees it: which column is which, and how to read and fill them.
+ */
+#ifndef LR_LEAD_H
+#define LR_LEAD_H
+
+#include "config.h"
+#include "executor/tuptable.h"
+#include "utils/rel.h"
+
+typedef enum LeadOutput
+{
+	OUTPUT_OWNER,
+	OUTPUT_TEAM,
+	OUTPUT_TERRITORY,
+	OUTPUT_ROUTED_AT,
+	OUTPUT_ROUTE_REASON
+} LeadOutput;
+
+#define LEAD_OUTPUTS 5
+
+typedef struct LeadColumn
+{
+	AttrNumber	attno;			/* 0: the table has no such column */
+	Oid			type;
+	int32		typmod;
+	FmgrInfo	output;
+	FmgrInfo	input;			/* of output columns only */
+	Oid			ioparam;
+} LeadColumn;
+
+typedef struct LeadShape
+{
+	Oid			relid;
+	const char *flow;			/* the attachment's own flow */
+	TupleDesc	desc;			/* a copy */
+	LeadColumn	key;
+	LeadColumn	flow_column;
+	LeadColumn	deleted;
+	LeadColumn	submitted_at;
+	const char *submitted_zone;
+	LeadColumn	outputs[LEAD_OUTPUTS];
+	const char *output_columns[LEAD_OUTPUTS];	/* their names in the table, whether or not they are there */
+	bool		guarded;		/* a unique index of the table guards the key */
+	Oid			key_index;		/* some index that begins with the key, or InvalidOid */
+	struct RoutePlan *plans;	/* route.c: compiled for this shape, a list */
+
+	/* the cache's own */
+	MemoryContext mcxt;
+	uint64		generation;		/* of the configuration it was made under */
+	bool		stale;
+	int			pins;
+} LeadShape;
+
+/* What an output column is to hold; NULL text is an SQL NULL. */
+typedef struct LeadOutputs
+{
+	const char *owner;
+	const char *team;
+	const char *territory;
+	TimestampTz routed_at;
+	bool		has_routed_at;
+	const char *route_reason;
+} LeadOutputs;
+
+extern const char *const lr_output_names[LEAD_OUTPUTS];
+
+extern void lr_lead_init(void);
+
+/*
+ * The shape of a relation under its attachment, cached in the session until the relation or any
+ * configuration changes. Errors where the key's column is not there. It lives until the next call
+ * unless pinned.
+ */
+extern LeadShape *lr_lead_shape(Relation rel, const FlowConfig *attachment);
+extern void lr_lead_pin(LeadShape *shape);
+extern void lr_lead_unpin(LeadShape *shape);
+
+/* A column's value as text in the current context; NULL for NULL and for a column that is not there. */
+extern char *lr_lead_text(const LeadColumn *column, TupleTableSlot *slot);
+
+/* Like lr_lead_text, but blank is NULL too: loaders write '' for nothing. */
+extern char *lr_lead_word(const LeadColumn *column, TupleTableSlot *slot);
+
+extern bool lr_lead_is_deleted(const LeadShape *shape, TupleTableSlot *slot);
+
+/* The moment the person asked: NULL or later than now means now. May error on text that is no time. */
+extern TimestampTz lr_lead_submitted_at(const LeadShape *shape, TupleTableSlot *slot, TimestampTz now);
+
+/*
+ * Replaces the output columns of a tuple. `which` is a bit mask of 1 << LeadOutput. Returns a new tuple in
+ * the current context, or the same one where no column is there. Errors: those of a column's type.
+ */
+extern HeapTuple lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs, int which);
+
+/* Whether a row with this key stands in the relation, the transaction's own uncommitted work included. */
+extern bool lr_lead_stands(Relation rel, const LeadShape *shape, Datum key);
+
+extern void lr_lead_column(LeadColumn *column, TupleDesc desc, const char *name, bool fills, MemoryContext mcxt);
+
+#endif							/* LR_LEAD_H */

@@ -1,0 +1,27 @@
+/*
+ * map.h
+ *		A named map of territories: which one covers a point.
+ */
+#ifndef LR_MAP_H
+#define LR_MAP_H
+
+#include "utils/timestamp.h"
+
+typedef struct TerritoryHit
+{
+	const char *territory;
+	const char *team;			/* may be NULL */
+	const char *rep;			/* may be NULL */
+	int			precedence;
+	struct varlena *area;
+} TerritoryHit;
+
+/*
+ * Finds the innermost territory of the highest precedence that covers the point at that time; false where
+ * none does. `chain`, if given, receives every covering TerritoryHit. Read with the newest snapshot
+ * through the index of the constraint territories_do_not_cross; all results in the current context.
+ */
+extern bool lr_map_find(const char *flow, const char *map, struct varlena *point, TimestampTz at,
+						TerritoryHit *hit, List **chain);
+
+#endif							/* LR_MAP_H */

@@ -1,0 +1,49 @@
+/*
+ * owner.c
+ *		Running SQL of our own as the extension's owner.
+ */
+#include "postgres.h"
+
+#include "leadroute.h"
+#include "miscadmin.h"
+#include "owner.h"
+#include "utils/guc.h"
+#include "utils/snapmgr.h"
+
+void
+lr_owner_begin(OwnerSession *session)
+{
+	GetUserIdAndSecContext(&session->userid, &session->sec_context);
+	SetUserIdAndSecContext(lr_extension_owner(), session->sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	session->guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+void
+lr_owner_end(const OwnerSession *session)
+{
+	SPI_finish();
+	AtEOXact_GUC(true, session->guc_level);
+	SetUserIdAndSecContext(session->userid, session->sec_context);
+}
+
+void
+lr_owner_execute(const char *query, int nargs, Oid *types, Datum *values, int expected)
+{
+	int			result;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	result = SPI_execute_with_args(query, nargs, types, values, NULL, false, 0);
+	PopActiveSnapshot();
+	if (result != expected)
+		elog(ERROR, "SPI_execute_with_args returned %s for \"%s\"", SPI_result_code_string(result), query);
+}
+
+char *
+lr_spi_text(uint64 row, int column)
+{
+	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+}

@@ -1,0 +1,30 @@
+/*
+ * owner.h
+ *		Running SQL of our own as the extension's owner, whoever the caller is.
+ */
+#ifndef LR_OWNER_H
+#define LR_OWNER_H
+
+#include "executor/spi.h"
+
+typedef struct OwnerSession
+{
+	Oid			userid;
+	int			sec_context;
+	int			guc_level;
+} OwnerSession;
+
+/*
+ * Becomes the extension's owner with search_path = pg_catalog, pg_temp and connects to SPI. An error in
+ * between is undone by the abort of the (sub)transaction, as for a SECURITY DEFINER function.
+ */
+extern void lr_owner_begin(OwnerSession *session);
+extern void lr_owner_end(const OwnerSession *session);
+
+/* Runs a writing query under a fresh snapshot; errors unless SPI answers `expected`. */
+extern void lr_owner_execute(const char *query, int nargs, Oid *types, Datum *values, int expected);
+
+/* A value of the last query as text, in SPI's context; NULL for NULL. Columns count from 1. */
+extern char *lr_spi_text(uint64 row, int column);
+
+#endif							/* LR_OWNER_H */

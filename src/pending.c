@@ -1,0 +1,641 @@
+/*
+ * pending.c
+ *		Decisions that wait for their rows, statement by statement.
+ *
+ * A BEFORE ROW trigger decides; whether the row is really inserted only its AFTER ROW trigger knows (ON CONFLICT, a
+ * BEFORE trigger of the user's that returns NULL). In between a decision waits here, with its turn.
+ *
+ * A statement is known by the memory context of its executor state, the parent of the context in which triggers are
+ * called; a callback on that context tells that the statement is over, and what is still unconfirmed then was never
+ * inserted: its turn goes back. Confirmed decisions become rows of the journal, written when no decision of
+ * the statement is left open, every FLUSH_EVERY rows, at the end of the statement, when anybody asks, and before
+ * commit.
+ *
+ * Memory: a context per statement under TopTransactionContext; an entry is some 150 bytes, since a COPY keeps one
+ * per row until its AFTER triggers fire. What many leads share is an Outcome, made once.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "effect.h"
+#include "identity.h"
+#include "journal.h"
+#include "leadroute.h"
+#include "pending.h"
+#include "state.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#define FLUSH_EVERY 1000
+
+/* Lives in the executor's context, so that either side may go first. */
+typedef struct StatementRef
+{
+	MemoryContextCallback callback;
+	Statement  *statement;
+} StatementRef;
+
+struct Statement
+{
+	Statement  *next;
+	MemoryContext query;		/* of the executor state */
+	MemoryContext mcxt;
+	StatementRef *ref;			/* NULL when the statement is over */
+	SubTransactionId subid;
+	dlist_head	entries;		/* of Pending in the hash, newest first */
+	uint32		open;			/* decisions neither confirmed nor dropped */
+	uint32		unwritten;		/* confirmed ones that still stand in the hash */
+	HTAB	   *outcomes;
+	List	   *pinned;			/* of FlowConfig */
+	LastInsert	last;
+	bool		warned;
+};
+
+static HTAB *pendings = NULL;
+static Statement *statements = NULL;	/* newest first */
+static Pending *confirmed[FLUSH_EVERY];	/* in the hash, their rows in the journal */
+static int	nconfirmed = 0;
+
+static void statement_over(void *arg);
+static void statement_free(Statement *statement);
+static void statement_abandon(Statement *statement);
+static uint32 pending_hash(const void *key, Size size);
+static int	pending_match(const void *a, const void *b, Size size);
+static uint32 outcome_hash(const void *key, Size size);
+static int	outcome_match(const void *a, const void *b, Size size);
+static Pending *pending_enter(Statement *statement, const char *flow, const char *lead);
+static void pending_remove(Pending *pending);
+static const Outcome *outcome_of(Statement *statement, const Decision *decision);
+static void write_rows(const char *lead, const Decision *decision, const char *source_owner, const char *path);
+static void write_outbox(const char *lead, const Decision *decision, const char *reason);
+static void forget_confirmed(void);
+static void xact_callback(XactEvent event, void *arg);
+static void subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg);
+
+void
+lr_pending_init(void)
+{
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
+}
+
+Statement *
+lr_statement(void)
+{
+	MemoryContext query = MemoryContextGetParent(CurrentMemoryContext);
+	Statement  *statement;
+	MemoryContext mcxt;
+
+	for (statement = statements; statement; statement = statement->next)
+		if (statement->query == query && statement->ref)
+			return statement;
+
+	mcxt = AllocSetContextCreate(TopTransactionContext, "leadroute statement", ALLOCSET_DEFAULT_SIZES);
+	statement = MemoryContextAllocZero(mcxt, sizeof(Statement));
+	statement->query = query;
+	statement->mcxt = mcxt;
+	dlist_init(&statement->entries);
+	statement->subid = GetCurrentSubTransactionId();
+	statement->ref = MemoryContextAlloc(query, sizeof(StatementRef));
+	statement->ref->statement = statement;
+	statement->ref->callback.func = statement_over;
+	statement->ref->callback.arg = statement->ref;
+	MemoryContextRegisterResetCallback(query, &statement->ref->callback);
+	statement->next = statements;
+	statements = statement;
+	return statement;
+}
+
+bool *
+lr_statement_warned(Statement *statement)
+{
+	return &statement->warned;
+}
+
+void
+lr_statement_set_last(Statement *statement, Oid relid, const char *lead, const char *owner,
+					  Datum key, bool byval, int16 len)
+{
+	LastInsert *last = &statement->last;
+	MemoryContext oldcontext = MemoryContextSwitchTo(statement->mcxt);
+
+	if (last->lead)
+	{
+		pfree(last->lead);
+		if (!last->key_by_value)
+			pfree(DatumGetPointer(last->key));
+	}
+	if (last->owner)
+		pfree(last->owner);
+	last->relid = relid;
+	last->lead = pstrdup(lead);
+	last->owner = owner ? pstrdup(owner) : NULL;
+	last->key = datumCopy(key, byval, len);
+	last->key_by_value = byval;
+	MemoryContextSwitchTo(oldcontext);
+}
+
+const LastInsert *
+lr_statement_last(Statement *statement)
+{
+	return statement->last.lead ? &statement->last : NULL;
+}
+
+/*
+ * The executor state goes away. No catalog or table may be touched here; in an abort the turns
+ * have gone back already or are about to, and giving one back twice is the rotation's to prevent.
+ */
+static void
+statement_over(void *arg)
+{
+	StatementRef *ref = arg;
+	Statement  *statement = ref->statement;
+	dlist_mutable_iter iter;
+
+	if (statement == NULL)
+		return;
+	statement->ref = NULL;
+	dlist_foreach_modify(iter, &statement->entries)
+	{
+		Pending    *pending = dlist_container(Pending, node, iter.cur);
+
+		if (pending->confirmed)
+			continue;
+		if (pending->has_turn)
+			lr_rotation_give_back(&pending->turn);
+		if (ItemPointerIsValid(&pending->claim))
+			lr_identity_drop_later(&pending->claim, statement->subid);
+		pending_remove(pending);
+	}
+	statement->open = 0;
+	if (statement->unwritten == 0)
+		statement_free(statement);
+}
+
+static void
+statement_free(Statement *statement)
+{
+	Statement **link = &statements;
+	ListCell   *cell;
+
+	while (*link != statement)
+		link = &(*link)->next;
+	*link = statement->next;
+	foreach(cell, statement->pinned)
+		lr_config_unpin(lfirst(cell));
+	MemoryContextDelete(statement->mcxt);
+}
+
+/* The statement's (sub)transaction aborts: the rotation undoes the turns by itself. */
+static void
+statement_abandon(Statement *statement)
+{
+	int			kept = 0;
+	dlist_mutable_iter iter;
+
+	for (int i = 0; i < nconfirmed; i++)
+		if (confirmed[i]->statement != statement)
+			confirmed[kept++] = confirmed[i];
+	nconfirmed = kept;
+	dlist_foreach_modify(iter, &statement->entries)
+		pending_remove(dlist_container(Pending, node, iter.cur));
+	if (statement->ref)
+		statement->ref->statement = NULL;
+	statement_free(statement);
+}
+
+static uint32
+pending_hash(const void *key, Size size)
+{
+	const Pending *pending = key;
+
+	return hash_combine(string_hash(pending->lead, 1024), string_hash(pending->flow, 1024));
+}
+
+static int
+pending_match(const void *a, const void *b, Size size)
+{
+	const Pending *x = a;
+	const Pending *y = b;
+
+	return strcmp(x->lead, y->lead) != 0 || strcmp(x->flow, y->flow) != 0;
+}
+
+Pending *
+lr_pending_find(const char *flow, const char *lead)
+{
+	Pending		probe;
+
+	if (pendings == NULL)
+		return NULL;
+	probe.flow = flow;
+	probe.lead = lead;
+	return hash_search(pendings, &probe, HASH_FIND, NULL);
+}
+
+/* A fresh entry; one of the same key that stands there gives way, its turn goes back. */
+static Pending *
+pending_enter(Statement *statement, const char *flow, const char *lead)
+{
+	Pending		probe;
+	Pending    *pending;
+	bool		found;
+
+	if (pendings == NULL)
+	{
+		HASHCTL		ctl = {.keysize = 2 * sizeof(char *), .entrysize = sizeof(Pending),
+			.hash = pending_hash, .match = pending_match, .hcxt = TopTransactionContext};
+
+		pendings = hash_create("leadroute pending decisions", 256, &ctl,
+							   HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	}
+	probe.flow = flow;
+	probe.lead = lead;
+	pending = hash_search(pendings, &probe, HASH_ENTER, &found);
+	if (found)
+		elog(ERROR, "lead \"%s\" of flow \"%s\" is pending already", lead, flow);
+	memset(pending, 0, sizeof(Pending));
+	pending->flow = flow;
+	pending->lead = MemoryContextStrdup(statement->mcxt, lead);
+	pending->statement = statement;
+	ItemPointerSetInvalid(&pending->claim);
+	dlist_push_head(&statement->entries, &pending->node);
+	statement->open++;
+	return pending;
+}
+
+static void
+pending_remove(Pending *pending)
+{
+	dlist_delete(&pending->node);
+	hash_search(pendings, pending, HASH_REMOVE, NULL);
+}
+
+Pending *
+lr_pending_add(Statement *statement, const char *lead, const Decision *decision, const char *source_owner)
+{
+	const Outcome *outcome = outcome_of(statement, decision);
+	Pending    *pending = pending_enter(statement, outcome->config->flow, lead);
+
+	pending->kind = PENDING_DECISION;
+	pending->outcome = outcome;
+	pending->source_owner = source_owner ? MemoryContextStrdup(statement->mcxt, source_owner) : NULL;
+	pending->at = decision->at;
+	pending->submitted_at = decision->submitted_at;
+	pending->turn = decision->turn;
+	pending->has_turn = decision->has_turn;
+	return pending;
+}
+
+Pending *
+lr_pending_add_hand_over(Statement *statement, const char *flow, const char *lead, const char *owner)
+{
+	Pending    *pending = lr_pending_find(flow, lead);
+
+	if (pending && pending->kind == PENDING_HAND_OVER && !pending->confirmed)
+	{
+		pending->source_owner = MemoryContextStrdup(statement->mcxt, owner);
+		return pending;
+	}
+	if (pending)
+		return NULL;			/* decided in this very statement: no hand has had it yet */
+	pending = pending_enter(statement, MemoryContextStrdup(statement->mcxt, flow), lead);
+	pending->kind = PENDING_HAND_OVER;
+	pending->source_owner = MemoryContextStrdup(statement->mcxt, owner);
+	return pending;
+}
+
+static uint32
+outcome_hash(const void *key, Size size)
+{
+	const Outcome *outcome = key;
+	uint32		hash = hash_combine(hash_bytes((const unsigned char *) &outcome->rule, sizeof(outcome->rule)),
+									hash_bytes((const unsigned char *) &outcome->code, sizeof(outcome->code)));
+
+	if (outcome->owner)
+		hash = hash_combine(hash, string_hash(outcome->owner, 1024));
+	if (outcome->territory)
+		hash = hash_combine(hash, string_hash(outcome->territory, 1024));
+	return hash;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static int
+outcome_match(const void *a, const void *b, Size size)
+{
+	const Outcome *x = a;
+	const Outcome *y = b;
+
+	return !(x->config == y->config && x->rule == y->rule && same_text(x->code, y->code) &&
+			 same_text(x->status, y->status) && same_text(x->owner, y->owner) && same_text(x->team, y->team) &&
+			 same_text(x->territory, y->territory) && same_text(x->queue, y->queue) &&
+			 same_text(x->path, y->path));
+}
+
+static const Outcome *
+outcome_of(Statement *statement, const Decision *decision)
+{
+	Outcome		probe = {
+		.config = decision->config, .status = decision->status, .code = decision->code,
+		.rule = decision->rule, .owner = decision->owner, .team = decision->team,
+		.territory = decision->territory, .queue = decision->queue,
+		.path = lr_route_path(decision),
+	};
+	Outcome    *outcome;
+	bool		found;
+	MemoryContext oldcontext;
+
+	if (statement->outcomes == NULL)
+	{
+		HASHCTL		ctl = {.keysize = sizeof(Outcome), .entrysize = sizeof(Outcome),
+			.hash = outcome_hash, .match = outcome_match, .hcxt = statement->mcxt};
+
+		statement->outcomes = hash_create("leadroute outcomes", 64, &ctl,
+										  HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	}
+	outcome = hash_search(statement->outcomes, &probe, HASH_ENTER, &found);
+	if (found)
+		return outcome;
+
+	oldcontext = MemoryContextSwitchTo(statement->mcxt);
+	*outcome = probe;
+	if (probe.owner)
+		outcome->owner = pstrdup(probe.owner);
+	if (probe.team)
+		outcome->team = pstrdup(probe.team);
+	if (probe.territory)
+		outcome->territory = pstrdup(probe.territory);
+	if (probe.queue)
+		outcome->queue = pstrdup(probe.queue);
+	if (probe.path)
+	{
+		ListCell   *cell;
+
+		outcome->path = pstrdup(probe.path);
+		foreach(cell, decision->passed)
+		{
+			PassedRule *passed = palloc(sizeof(PassedRule));
+
+			*passed = *(PassedRule *) lfirst(cell);
+			passed->why = pstrdup(passed->why);
+			outcome->passed = lappend(outcome->passed, passed);
+		}
+	}
+	if (!list_member_ptr(statement->pinned, decision->config))
+	{
+		lr_config_pin(decision->config);
+		statement->pinned = lappend(statement->pinned, decision->config);
+	}
+	MemoryContextSwitchTo(oldcontext);
+	return outcome;
+}
+
+void
+lr_pending_confirm(Pending *pending)
+{
+	Statement  *statement = pending->statement;
+
+	if (pending->confirmed)
+		return;
+	if (nconfirmed == FLUSH_EVERY)
+		lr_pending_flush();
+	pending->confirmed = true;
+	confirmed[nconfirmed++] = pending;
+	statement->unwritten++;
+	statement->open--;
+
+	if (pending->kind == PENDING_HAND_OVER)
+	{
+		lr_journal_flush();
+		lr_state_hand_over(pending->flow, pending->lead, pending->source_owner);
+	}
+	else
+	{
+		const Outcome *outcome = pending->outcome;
+		Decision	decision = {
+			.config = outcome->config, .status = outcome->status, .code = outcome->code,
+			.rule = outcome->rule, .owner = outcome->owner, .team = outcome->team,
+			.territory = outcome->territory, .queue = outcome->queue, .passed = outcome->passed,
+			.at = pending->at, .submitted_at = pending->submitted_at,
+		};
+
+		if (pending->replaces)
+			lr_state_remove(pending->flow, pending->lead);
+		if (pending->has_turn)
+			lr_rotation_confirm(&pending->turn);
+		write_rows(pending->lead, &decision, pending->source_owner, outcome->path);
+	}
+	if (statement->open == 0)
+		lr_pending_flush();
+}
+
+void
+lr_pending_write(const char *lead, const Decision *decision, const char *source_owner)
+{
+	RotationTurn turn = decision->turn;
+
+	if (decision->has_turn)
+		lr_rotation_confirm(&turn);
+	write_rows(lead, decision, source_owner, lr_route_path(decision));
+}
+
+/* State, event, outbox: texts are made here, not while the lead waits. */
+static void
+write_rows(const char *lead, const Decision *decision, const char *source_owner, const char *path)
+{
+	static MemoryContext row_context = NULL;
+	MemoryContext oldcontext;
+	JournalRow	row;
+	char	   *reason;
+	const char *rule = decision->rule ? decision->rule->rule : NULL;
+	bool		routed = strcmp(decision->status, "unrouted") != 0;
+
+	if (row_context == NULL)
+		row_context = AllocSetContextCreate(CacheMemoryContext, "leadroute row", ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(row_context);
+	oldcontext = MemoryContextSwitchTo(row_context);
+	reason = lr_route_reason(decision);
+
+	lr_journal_begin_row(&row);
+	lr_journal_set_text(&row, STATE_FLOW, decision->config->flow);
+	lr_journal_set_text(&row, STATE_LEAD, lead);
+	lr_journal_set_text(&row, STATE_STATUS, decision->status);
+	lr_journal_set_text(&row, STATE_CODE, decision->code);
+	lr_journal_set_text(&row, STATE_OWNER, decision->owner);
+	lr_journal_set_text(&row, STATE_SOURCE_OWNER, source_owner);
+	lr_journal_set_text(&row, STATE_TEAM, decision->team);
+	lr_journal_set_text(&row, STATE_TERRITORY, decision->territory);
+	lr_journal_set_text(&row, STATE_QUEUE, decision->queue);
+	lr_journal_set_text(&row, STATE_RULE, rule);
+	lr_journal_set_time(&row, STATE_SUBMITTED_AT, decision->submitted_at);
+	if (routed)
+	{
+		lr_journal_set_time(&row, STATE_ROUTED_AT, decision->at);
+		lr_journal_set_text(&row, STATE_REASON, reason);
+	}
+	lr_journal_append(JOURNAL_STATES, &row);
+
+	/* a lead that arrived while the flow was off is recorded, not decided */
+	if (routed || strcmp(decision->code, "flow_off") != 0)
+	{
+		lr_journal_begin_row(&row);
+		lr_journal_set_text(&row, EVENT_FLOW, decision->config->flow);
+		lr_journal_set_text(&row, EVENT_LEAD, lead);
+		lr_journal_set_time(&row, EVENT_AT, decision->at);
+		lr_journal_set_text(&row, EVENT_KIND, "decided");
+		lr_journal_set_text(&row, EVENT_CODE, decision->code);
+		lr_journal_set_text(&row, EVENT_RULE, rule);
+		lr_journal_set_text(&row, EVENT_OWNER, decision->owner);
+		lr_journal_set_text(&row, EVENT_TEAM, decision->team);
+		lr_journal_set_text(&row, EVENT_TERRITORY, decision->territory);
+		lr_journal_set_text(&row, EVENT_QUEUE, decision->queue);
+		lr_journal_set_text(&row, EVENT_REASON, reason);
+		if (path)
+			lr_journal_set_datum(&row, EVENT_PATH, DirectFunctionCall1(jsonb_in, CStringGetDatum(path)));
+		lr_journal_append(JOURNAL_EVENTS, &row);
+	}
+	if (decision->config->noutbox_types > 0)
+		write_outbox(lead, decision, reason);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* One message, where a consumer asked for its type. */
+static void
+write_outbox(const char *lead, const Decision *decision, const char *reason)
+{
+	const char *type;
+	StringInfoData json;
+	JournalRow	row;
+	const char *const names[] = {"lead", "flow", "code", "owner", "team", "territory", "queue", "rule", "reason"};
+	const char *const values[] = {lead, decision->config->flow, decision->code, decision->owner, decision->team,
+		decision->territory, decision->queue, decision->rule ? decision->rule->rule : NULL, reason};
+
+	if (strcmp(decision->code, "fallback") == 0 || strcmp(decision->code, "routing_error") == 0)
+		type = decision->code;
+	else if (strcmp(decision->status, "assigned") == 0)
+		type = "assigned";
+	else if (strcmp(decision->status, "waiting") == 0)
+		type = "queued";
+	else
+		return;
+	if (!lr_config_wants_outbox(decision->config, type))
+		return;
+
+	initStringInfo(&json);
+	for (int i = 0; i < (int) lengthof(names); i++)
+	{
+		if (values[i] == NULL)
+			continue;
+		appendStringInfo(&json, "%s\"%s\": ", json.len ? ", " : "{", names[i]);
+		escape_json(&json, values[i]);
+	}
+	appendStringInfo(&json, ", \"submitted_at\": \"%s\"", timestamptz_to_str(decision->submitted_at));
+	appendStringInfo(&json, ", \"routed_at\": \"%s\"}", timestamptz_to_str(decision->at));
+
+	lr_journal_begin_row(&row);
+	lr_journal_set_text(&row, OUTBOX_FLOW, decision->config->flow);
+	lr_journal_set_text(&row, OUTBOX_AGGREGATETYPE, "lead");
+	lr_journal_set_text(&row, OUTBOX_AGGREGATEID, lead);
+	lr_journal_set_text(&row, OUTBOX_TYPE, type);
+	lr_journal_set_datum(&row, OUTBOX_PAYLOAD, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+	lr_journal_set_time(&row, OUTBOX_CREATED_AT, decision->at);
+	lr_journal_append(JOURNAL_OUTBOX, &row);
+}
+
+void
+lr_pending_flush(void)
+{
+	lr_identity_drop_now();
+	lr_journal_flush();
+	forget_confirmed();
+}
+
+/* What is written is found in lead_states from now on. */
+static void
+forget_confirmed(void)
+{
+	for (int i = 0; i < nconfirmed; i++)
+	{
+		Statement  *statement = confirmed[i]->statement;
+
+		statement->unwritten--;
+		pending_remove(confirmed[i]);
+	}
+	nconfirmed = 0;
+	for (Statement *statement = statements, *next; statement; statement = next)
+	{
+		next = statement->next;
+		if (statement->ref == NULL && statement->unwritten == 0)
+			statement_free(statement);
+	}
+}
+
+void
+lr_pending_settle(void)
+{
+	lr_pending_flush();
+	lr_effects_resolve();
+	lr_journal_flush();
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			lr_pending_settle();
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			while (statements)
+				statement_abandon(statements);
+			pendings = NULL;
+			nconfirmed = 0;
+			lr_journal_end();
+			lr_effects_end();
+			lr_identity_end();
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		for (Statement *statement = statements, *next; statement; statement = next)
+		{
+			next = statement->next;
+			if (statement->subid == subid)
+				statement_abandon(statement);
+		}
+		lr_journal_forget(subid);
+		lr_effects_abort(subid);
+		lr_identity_abort(subid);
+	}
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		for (Statement *statement = statements; statement; statement = statement->next)
+			if (statement->subid == subid)
+				statement->subid = parent;
+		lr_journal_reparent(subid, parent);
+		lr_effects_reparent(subid, parent);
+		lr_identity_reparent(subid, parent);
+	}
+}

@@ -1,0 +1,101 @@
+/*
+ * pending.h
+ *		Decisions that wait for their rows, statement by statement.
+ */
+#ifndef LR_PENDING_H
+#define LR_PENDING_H
+
+#include "lib/ilist.h"
+#include "route.h"
+#include "storage/itemptr.h"
+
+typedef struct Statement Statement;
+
+typedef enum PendingKind
+{
+	PENDING_DECISION,			/* a new lead: state, event and turn are written when the row stands */
+	PENDING_HAND_OVER			/* a hand gave a known lead to another */
+} PendingKind;
+
+/* What many leads of a statement share. */
+typedef struct Outcome
+{
+	FlowConfig *config;
+	const char *status;
+	const char *code;
+	const RuleConfig *rule;
+	const char *owner;
+	const char *team;
+	const char *territory;
+	const char *queue;
+	List	   *passed;
+	const char *path;			/* of the passed rules, as JSON text */
+} Outcome;
+
+typedef struct Pending
+{
+	/* the key in the hash: strings of the statement */
+	const char *flow;
+	const char *lead;
+
+	const Outcome *outcome;		/* of a decision */
+	const char *source_owner;	/* the owner that the source sent; of a hand-over, the new owner */
+	Statement  *statement;
+	dlist_node	node;			/* in the statement's list, newest first */
+	RotationTurn turn;
+	TimestampTz at;
+	TimestampTz submitted_at;
+	ItemPointerData claim;		/* the identity row that this lead claimed, or invalid */
+	uint8		kind;
+	bool		has_turn;
+	bool		confirmed;
+	bool		replaces;		/* a state that was never routed stands and gives way */
+} Pending;
+
+extern void lr_pending_init(void);
+
+/*
+ * The statement that a BEFORE ROW trigger runs in, known by its executor state: call it in the memory context that
+ * the executor called the trigger in.
+ */
+extern Statement *lr_statement(void);
+
+/* Keeps it to one warning a statement. */
+extern bool *lr_statement_warned(Statement *statement);
+
+/* What the last BEFORE INSERT of the statement left in a row: an upsert shows it to UPDATE as EXCLUDED. */
+typedef struct LastInsert
+{
+	Oid			relid;
+	char	   *lead;
+	char	   *owner;			/* NULL: none */
+	Datum		key;
+	bool		key_by_value;	/* else key is a copy in the statement's memory */
+} LastInsert;
+
+extern void lr_statement_set_last(Statement *statement, Oid relid, const char *lead, const char *owner,
+								  Datum key, bool byval, int16 len);
+extern const LastInsert *lr_statement_last(Statement *statement);
+
+/* The decision that waits, or has just been confirmed and perhaps not been written, for a lead; or NULL. */
+extern Pending *lr_pending_find(const char *flow, const char *lead);
+
+/* Keeps a decision until its row is confirmed. Strings are copied; the configuration is pinned. */
+extern Pending *lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
+							   const char *source_owner);
+extern Pending *lr_pending_add_hand_over(Statement *statement, const char *flow, const char *lead,
+										 const char *owner);
+
+/* The row stands: the decision is written with the next flush, and at once where none waits before it. */
+extern void lr_pending_confirm(Pending *pending);
+
+/* Writes a decision that needs no waiting (catch_up). */
+extern void lr_pending_write(const char *lead, const Decision *decision, const char *source_owner);
+
+/* Writes everything that is confirmed: for whoever asks leadroute about a lead. */
+extern void lr_pending_flush(void);
+
+/* The same, and what has become of leads that came and went; at the latest before commit. */
+extern void lr_pending_settle(void);
+
+#endif							/* LR_PENDING_H */

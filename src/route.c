@@ -1,0 +1,696 @@
+/*
+ * route.c
+ *		The decision: pure in (row, configuration, time, pointers), used by the triggers, catch_up and explain.
+ *
+ * A plan belongs to a shape (lead.c) and a flow: conditions compiled for that relation when a lead first reaches
+ * them, and the columns that a lead's point is made of. Its memory is a child of the shape's context.
+ * A plan made under an older configuration is replaced when next asked for.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "condition.h"
+#include "executor/executor.h"
+#include "leadroute.h"
+#include "map.h"
+#include "parser/parse_coerce.h"
+#include "protect.h"
+#include "route.h"
+#include "territory.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+#include "utils/typcache.h"
+
+typedef struct PointColumn
+{
+	const char *map;
+	const char *side;
+	LeadColumn	column;
+	bool		is_number;
+} PointColumn;
+
+struct RoutePlan
+{
+	struct RoutePlan *next;		/* of the same shape */
+	MemoryContext mcxt;
+	FlowConfig *config;
+	uint64		generation;
+	const char *flow;
+	LrConditionScope scope;
+	LrCondition **conditions;	/* one a rule; NULL: always, or not compiled yet */
+	ExprContext *econtext;
+	TupleTableSlot *facts;
+	int			npoints;
+	PointColumn *points;
+};
+
+/* A walk through the rules, resumable where protection is wanted. */
+typedef struct RouteWalk
+{
+	RoutePlan  *plan;
+	const LeadRow *row;
+	RouteMode	mode;
+	List	  **trace;
+	Decision   *decision;
+	int			next;			/* rule to look at */
+	bool		protected;		/* may compile and evaluate anything */
+	bool		facts_ready;
+} RouteWalk;
+
+static void plan_points(RoutePlan *plan);
+static void start_decision(Decision *decision, FlowConfig *config, const LeadRow *row);
+static void walk_begin(void *arg);
+static void walk_rules(void *arg);
+static void walk_fallback(void *arg);
+static bool rule_holds(RouteWalk *walk, int number);
+static void compile_condition(RoutePlan *plan, int number);
+static void fill_facts(RouteWalk *walk);
+static bool apply_target(RouteWalk *walk, const RuleConfig *rule);
+static bool apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char **code);
+static bool apply_team(RouteWalk *walk, const char *name, char **why);
+static bool apply_rep(RouteWalk *walk, const char *name, char **why);
+static struct varlena *lead_point(RouteWalk *walk, const char *map);
+static Datum as_numeric(const LeadColumn *column, Datum value, bool *isnull);
+static void trace_line(RouteWalk *walk, const char *item, const char *name, const char *verdict, const char *detail);
+static void trace_team(RouteWalk *walk, TeamConfig *team, const RotationCandidate *candidates, int picked);
+static void trace_decision(RouteWalk *walk);
+static void handle_failure(RouteWalk *walk, ErrorData *error, bool *warned);
+
+RoutePlan *
+lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
+{
+	RoutePlan **link = &shape->plans;
+	RoutePlan  *plan;
+	MemoryContext mcxt;
+	MemoryContext oldcontext;
+	TupleDesc	facts;
+
+	for (; *link; link = &(*link)->next)
+	{
+		plan = *link;
+		if (strcmp(plan->flow, config->flow) != 0)
+			continue;
+		if (plan->config == config && plan->generation == config->generation)
+			return plan;
+		*link = plan->next;
+		MemoryContextDelete(plan->mcxt);
+		break;
+	}
+
+	mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute plan", ALLOCSET_DEFAULT_SIZES);
+	oldcontext = MemoryContextSwitchTo(mcxt);
+	plan = palloc0(sizeof(RoutePlan));
+	plan->mcxt = mcxt;
+	plan->config = config;
+	plan->generation = config->generation;
+	plan->flow = pstrdup(config->flow);
+	plan->conditions = palloc0(Max(config->nrules, 1) * sizeof(LrCondition *));
+	facts = lookup_rowtype_tupdesc_copy(get_rel_type_id(lr_relation_oid("facts")), -1);
+	plan->facts = MakeSingleTupleTableSlot(facts, &TTSOpsVirtual);
+	plan->econtext = CreateStandaloneExprContext();
+	plan->scope.row = shape->desc;
+	plan->scope.facts = facts;
+	plan->scope.relid = RelationGetRelid(rel);
+	plan->scope.outputs = shape->output_columns;
+	plan->scope.noutputs = LEAD_OUTPUTS;
+	plan_points(plan);
+	MemoryContextSwitchTo(oldcontext);
+
+	MemoryContextSetParent(mcxt, shape->mcxt);
+	plan->next = shape->plans;
+	shape->plans = plan;
+	return plan;
+}
+
+/* Which columns of the row answer to the sides of the flow's maps. */
+static void
+plan_points(RoutePlan *plan)
+{
+	FlowConfig *config = plan->config;
+
+	plan->points = palloc0(Max(config->nsides, 1) * sizeof(PointColumn));
+	for (int i = 0; i < config->nsides; i++)
+	{
+		PointColumn *point = &plan->points[plan->npoints];
+
+		lr_lead_column(&point->column, plan->scope.row, lr_column_name(config->attachment, config->sides[i].side),
+					   false, plan->mcxt);
+		if (point->column.attno == 0)
+			continue;
+		point->map = config->sides[i].map;
+		point->side = config->sides[i].side;
+		point->is_number = TypeCategory(getBaseType(point->column.type)) == TYPCATEGORY_NUMERIC;
+		plan->npoints++;
+	}
+}
+
+static void
+start_decision(Decision *decision, FlowConfig *config, const LeadRow *row)
+{
+	memset(decision, 0, sizeof(Decision));
+	decision->config = config;
+	decision->at = row->at;
+	decision->submitted_at = row->at;
+}
+
+void
+lr_route_unrouted(FlowConfig *config, const LeadRow *row, const char *code, Decision *decision)
+{
+	start_decision(decision, config, row);
+	decision->status = "unrouted";
+	decision->code = code;
+}
+
+void
+lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warned,
+				List **trace, Decision *decision)
+{
+	RouteWalk	walk = {.plan = plan, .row = row, .mode = mode, .trace = trace, .decision = decision};
+	ErrorData  *error = NULL;
+	const LeadColumn *submitted = &row->shape->submitted_at;
+
+	start_decision(decision, plan->config, row);
+	ResetExprContext(plan->econtext);
+
+	/* a time that comes as text is read under protection, and so is the rest then */
+	if (submitted->attno != 0 && TypeCategory(submitted->type) != TYPCATEGORY_DATETIME)
+		error = lr_protect(walk_begin, &walk);
+	else
+		walk_begin(&walk);
+	if (error == NULL && decision->status == NULL)
+		walk_rules(&walk);
+	if (error == NULL && decision->status == NULL)
+	{
+		walk.protected = true;
+		error = lr_protect(walk_rules, &walk);
+	}
+	if (error)
+		handle_failure(&walk, error, warned);
+	trace_decision(&walk);
+}
+
+/* What comes before the rules: the time of the request, and the owner that the row brought. */
+static void
+walk_begin(void *arg)
+{
+	RouteWalk  *walk = arg;
+	Decision   *decision = walk->decision;
+	FlowConfig *config = walk->plan->config;
+	const char *given = walk->row->given_owner;
+	RepConfig  *rep;
+
+	decision->submitted_at = lr_lead_submitted_at(walk->row->shape, walk->row->slot, decision->at);
+	if (given == NULL || (!config->keeps_given && !config->crm_is_master))
+		return;
+	rep = lr_config_rep(config, given);
+	if (!(rep && rep->active) && !config->crm_is_master)
+	{
+		trace_line(walk, "rep", given, "not kept", "the row arrived with an owner who is no active rep");
+		return;
+	}
+	decision->status = "assigned";
+	decision->code = "given";
+	decision->owner = given;
+	if (walk->mode == ROUTE_TAKE)
+	{
+		lr_rotation_take_place(lr_rotation_slot(config->flow, "", given), &decision->turn);
+		decision->has_turn = true;
+	}
+}
+
+/*
+ * Looks at the rules from walk->next on until one takes the lead. Unprotected, it stops before a condition that
+ * is not compiled yet or that may fail, with the decision still open.
+ */
+static void
+walk_rules(void *arg)
+{
+	RouteWalk  *walk = arg;
+	FlowConfig *config = walk->plan->config;
+
+	for (; walk->next < config->nrules; walk->next++)
+	{
+		const RuleConfig *rule = &config->rules[walk->next];
+
+		if (rule->condition)
+		{
+			LrCondition *condition = walk->plan->conditions[walk->next];
+
+			if (!walk->protected && (condition == NULL || !lr_condition_cannot_fail(condition)))
+				return;
+			if (!rule_holds(walk, walk->next))
+			{
+				trace_line(walk, "rule", rule->rule, "does not hold", rule->condition);
+				continue;
+			}
+		}
+		trace_line(walk, "rule", rule->rule, "holds", rule->condition ? rule->condition : "always");
+		if (apply_target(walk, rule))
+			return;
+	}
+	walk->decision->status = "unrouted";
+	walk->decision->code = "no_rule";
+}
+
+static bool
+rule_holds(RouteWalk *walk, int number)
+{
+	RoutePlan  *plan = walk->plan;
+
+	if (plan->conditions[number] == NULL)
+		compile_condition(plan, number);
+	if (!walk->facts_ready)
+		fill_facts(walk);
+	plan->econtext->ecxt_outertuple = walk->row->slot;
+	plan->econtext->ecxt_innertuple = plan->facts;
+	return lr_condition_holds(plan->conditions[number], plan->econtext);
+}
+
+/* Compiles into the plan's memory; a condition that no longer compiles raises its error for each lead. */
+static void
+compile_condition(RoutePlan *plan, int number)
+{
+	plan->conditions[number] = lr_condition_compile(plan->config->rules[number].condition, &plan->scope,
+													plan->mcxt);
+}
+
+static void
+fill_facts(RouteWalk *walk)
+{
+	const LeadRow *row = walk->row;
+	TupleTableSlot *facts = walk->plan->facts;
+	TupleDesc	desc = facts->tts_tupleDescriptor;
+	MemoryContext oldcontext = MemoryContextSwitchTo(walk->plan->econtext->ecxt_per_tuple_memory);
+
+	ExecClearTuple(facts);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		const char *name = NameStr(TupleDescAttr(desc, i)->attname);
+		const char *text = NULL;
+
+		facts->tts_isnull[i] = false;
+		if (strcmp(name, "at") == 0)
+			facts->tts_values[i] = TimestampTzGetDatum(row->at);
+		else if (strcmp(name, "submitted_at") == 0)
+			facts->tts_values[i] = TimestampTzGetDatum(walk->decision->submitted_at);
+		else
+		{
+			if (strcmp(name, "flow") == 0)
+				text = walk->plan->flow;
+			else if (strcmp(name, "lead") == 0)
+				text = row->lead;
+			else if (strcmp(name, "given_owner") == 0)
+				text = row->given_owner;
+			else if (strcmp(name, "operation") == 0)
+				text = row->operation;
+			facts->tts_isnull[i] = (text == NULL);
+			facts->tts_values[i] = text ? CStringGetTextDatum(text) : (Datum) 0;
+		}
+	}
+	ExecStoreVirtualTuple(facts);
+	MemoryContextSwitchTo(oldcontext);
+	walk->facts_ready = true;
+}
+
+/* Gives the lead to the rule's target; false where the rule falls through. */
+static bool
+apply_target(RouteWalk *walk, const RuleConfig *rule)
+{
+	Decision   *decision = walk->decision;
+	char	   *why = NULL;
+	const char *code = NULL;
+	PassedRule *passed;
+
+	decision->rule = rule;
+	decision->status = "assigned";
+	decision->code = walk->row->unknown_flow ? "no_flow" : "assigned";
+	switch (rule->target)
+	{
+		case TARGET_DISCARD:
+			decision->status = "discarded";
+			decision->code = "discarded";
+			return true;
+		case TARGET_QUEUE:
+			decision->status = "waiting";
+			decision->code = "queued";
+			decision->queue = rule->target_name;
+			return true;
+		case TARGET_TERRITORY:
+			if (apply_territory(walk, rule, &why, &code))
+				return true;
+			break;
+		case TARGET_TEAM:
+			code = "no_member";
+			if (apply_team(walk, rule->target_name, &why))
+				return true;
+			break;
+		case TARGET_REP:
+			code = "rep_unavailable";
+			if (apply_rep(walk, rule->target_name, &why))
+				return true;
+			break;
+	}
+
+	if (rule->waits)
+	{
+		decision->status = "waiting";
+		decision->code = code;
+		/* it waits where a team would have taken it, else under the target's own name */
+		decision->queue = decision->team ? decision->team : rule->target_name;
+		return true;
+	}
+	trace_line(walk, "rule", rule->rule, "falls through", why);
+	passed = palloc(sizeof(PassedRule));
+	passed->rule = rule;
+	passed->why = why;
+	decision->passed = lappend(decision->passed, passed);
+	decision->rule = NULL;
+	decision->status = NULL;
+	decision->code = NULL;
+	decision->team = decision->territory = decision->owner = NULL;
+	return false;
+}
+
+static bool
+apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char **code)
+{
+	Decision   *decision = walk->decision;
+	TerritoryHit hit;
+	List	   *chain = NIL;
+	struct varlena *point = lead_point(walk, rule->target_name);
+	ListCell   *cell;
+
+	if (!lr_map_find(walk->plan->flow, rule->target_name, point, decision->at, &hit,
+					 walk->trace ? &chain : NULL))
+	{
+		*why = psprintf("no territory of map \"%s\" covers the lead", rule->target_name);
+		*code = "no_territory";
+		trace_line(walk, "territory", rule->target_name, "none", lr_territory_text(point));
+		return false;
+	}
+	foreach(cell, chain)
+	{
+		TerritoryHit *covering = lfirst(cell);
+
+		trace_line(walk, "territory", covering->territory,
+				   strcmp(covering->territory, hit.territory) == 0 ? "innermost" : "covers it too",
+				   lr_territory_text(covering->area));
+	}
+	decision->territory = hit.territory;
+	*code = hit.team ? "no_member" : "rep_unavailable";
+	if (hit.rep && apply_rep(walk, hit.rep, why))
+		return true;
+	return hit.team && apply_team(walk, hit.team, why);
+}
+
+static bool
+apply_team(RouteWalk *walk, const char *name, char **why)
+{
+	Decision   *decision = walk->decision;
+	FlowConfig *config = walk->plan->config;
+	TeamConfig *team = lr_config_team(config, name);
+	RotationCandidate *candidates;
+	int			picked;
+
+	decision->team = team ? team->team : name;
+	if (team == NULL)
+	{
+		*why = psprintf("team \"%s\" does not exist", name);
+		trace_line(walk, "team", name, "not there", NULL);
+		return false;
+	}
+	candidates = lr_team_candidates(config, team);
+	if (walk->mode == ROUTE_TAKE)
+		picked = lr_rotation_take(candidates, team->nmembers, &decision->turn);
+	else
+		picked = lr_rotation_peek(candidates, team->nmembers);
+	if (walk->trace)
+		trace_team(walk, team, candidates, picked);
+	if (picked < 0)
+	{
+		*why = psprintf("team \"%s\" has no eligible member", name);
+		return false;
+	}
+	decision->has_turn = (walk->mode == ROUTE_TAKE);
+	decision->owner = team->member_names[picked];
+	return true;
+}
+
+static bool
+apply_rep(RouteWalk *walk, const char *name, char **why)
+{
+	Decision   *decision = walk->decision;
+	FlowConfig *config = walk->plan->config;
+	RepConfig  *rep = lr_config_rep(config, name);
+
+	if (rep == NULL || !rep->active)
+	{
+		*why = psprintf(rep ? "rep \"%s\" is not active" : "rep \"%s\" does not exist", name);
+		trace_line(walk, "rep", name, rep ? "not active" : "not there", NULL);
+		return false;
+	}
+	trace_line(walk, "rep", name, "takes it", NULL);
+	decision->owner = rep->rep;
+	if (walk->mode == ROUTE_TAKE)
+	{
+		lr_rotation_take_place(lr_rotation_slot(config->flow, "", rep->rep), &decision->turn);
+		decision->has_turn = true;
+	}
+	return true;
+}
+
+/* The point that only this lead fills; a NULL column takes no part in it. */
+static struct varlena *
+lead_point(RouteWalk *walk, const char *map)
+{
+	RoutePlan  *plan = walk->plan;
+	LrPointSide *sides = palloc(Max(plan->npoints, 1) * sizeof(LrPointSide));
+	int			n = 0;
+
+	for (int i = 0; i < plan->npoints; i++)
+	{
+		PointColumn *point = &plan->points[i];
+		LrPointSide *side = &sides[n];
+		bool		isnull;
+		Datum		value;
+
+		if (strcmp(point->map, map) != 0)
+			continue;
+		memset(side, 0, sizeof(LrPointSide));
+		side->side = point->side;
+		side->is_number = point->is_number;
+		if (point->is_number)
+		{
+			value = slot_getattr(walk->row->slot, point->column.attno, &isnull);
+			if (isnull)
+				continue;
+			side->number = as_numeric(&point->column, value, &isnull);
+			if (isnull)
+				continue;
+		}
+		else
+		{
+			side->label = lr_lead_word(&point->column, walk->row->slot);
+			if (side->label == NULL)
+				continue;
+			side->label_len = (int) strlen(side->label);
+		}
+		n++;
+	}
+	return lr_territory_point(sides, n);
+}
+
+static Datum
+as_numeric(const LeadColumn *column, Datum value, bool *isnull)
+{
+	switch (getBaseType(column->type))
+	{
+		case NUMERICOID:
+			return value;
+		case INT2OID:
+			return DirectFunctionCall1(int2_numeric, value);
+		case INT4OID:
+			return DirectFunctionCall1(int4_numeric, value);
+		case INT8OID:
+			return DirectFunctionCall1(int8_numeric, value);
+		case FLOAT4OID:
+			return DirectFunctionCall1(float4_numeric, value);
+		case FLOAT8OID:
+			return DirectFunctionCall1(float8_numeric, value);
+		default:
+			/* money, oid and the like: no number that a territory can mean */
+			*isnull = true;
+			return (Datum) 0;
+	}
+}
+
+/* The error undid what the walk did. Either the flow wants it, or the last rule's target takes the lead. */
+static void
+handle_failure(RouteWalk *walk, ErrorData *error, bool *warned)
+{
+	Decision   *decision = walk->decision;
+	FlowConfig *config = walk->plan->config;
+	const char *rule = walk->next < config->nrules ? config->rules[walk->next].rule : NULL;
+	ErrorData  *again;
+
+	if (config->fails && walk->mode == ROUTE_TAKE)
+		ReThrowError(error);
+	trace_line(walk, "rule", rule, "failed", error->message);
+
+	start_decision(decision, config, walk->row);
+	again = config->nrules > 0 ? lr_protect(walk_fallback, walk) : error;
+	if (again)
+	{
+		start_decision(decision, config, walk->row);
+		decision->status = "unrouted";
+		decision->code = "routing_error";
+	}
+	if (walk->mode == ROUTE_TAKE && !*warned)
+	{
+		*warned = true;
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("leadroute could not decide a lead of flow \"%s\": %s", config->flow, error->message),
+				 rule ? errdetail("Rule \"%s\" failed for lead \"%s\"; %s.", rule,
+								  walk->row->lead ? walk->row->lead : "",
+								  again ? "the lead is stored unrouted" : "the last rule's target took it")
+				 : errdetail("Lead \"%s\"; %s.", walk->row->lead ? walk->row->lead : "",
+							 again ? "the lead is stored unrouted" : "the last rule's target took it"),
+				 errhint("See SELECT * FROM leadroute.health; unrouted leads are decided by CALL leadroute.catch_up().")));
+	}
+	if (!again && strcmp(decision->code, "assigned") == 0)
+		decision->code = "fallback";
+}
+
+static void
+walk_fallback(void *arg)
+{
+	RouteWalk  *walk = arg;
+
+	if (!apply_target(walk, &walk->plan->config->rules[walk->plan->config->nrules - 1]))
+		elog(ERROR, "the last rule fell through");
+}
+
+char *
+lr_route_reason(const Decision *decision)
+{
+	StringInfoData text;
+	ListCell   *cell;
+
+	initStringInfo(&text);
+	if (decision->rule)
+		appendStringInfo(&text, "rule \"%s\" (%d): ", decision->rule->rule, decision->rule->position);
+	if (decision->territory)
+		appendStringInfo(&text, "territory \"%s\" of map \"%s\", ", decision->territory,
+						 decision->rule->target_name);
+	if (decision->team)
+		appendStringInfo(&text, "team \"%s\", ", decision->team);
+
+	if (strcmp(decision->code, "given") == 0)
+		appendStringInfo(&text, "the row arrived with owner %s, who keeps it", decision->owner);
+	else if (decision->owner)
+		appendStringInfo(&text, decision->team ? "round robin: %s" : "rep %s", decision->owner);
+	else if (strcmp(decision->status, "discarded") == 0)
+		appendStringInfoString(&text, "discarded");
+	else if (strcmp(decision->code, "queued") == 0)
+		appendStringInfo(&text, "waits in queue \"%s\"", decision->queue);
+	else if (strcmp(decision->code, "no_member") == 0)
+		appendStringInfo(&text, "no eligible member: waits in queue \"%s\"", decision->queue);
+	else if (strcmp(decision->code, "no_territory") == 0)
+		appendStringInfo(&text, "no territory of the map covers it: waits in queue \"%s\"", decision->queue);
+	else if (strcmp(decision->code, "rep_unavailable") == 0)
+		appendStringInfo(&text, "the rep is not available: waits in queue \"%s\"", decision->queue);
+	else
+		appendStringInfo(&text, "not routed: %s", decision->code);
+
+	if (strcmp(decision->code, "fallback") == 0)
+		appendStringInfoString(&text, " (fallback: a decision failed)");
+	else if (strcmp(decision->code, "no_flow") == 0)
+		appendStringInfoString(&text, " (the row's flow does not exist)");
+	foreach(cell, decision->passed)
+	{
+		PassedRule *passed = lfirst(cell);
+
+		appendStringInfo(&text, "; rule \"%s\" (%d) held, but %s", passed->rule->rule, passed->rule->position,
+						 passed->why);
+	}
+	return text.data;
+}
+
+char *
+lr_route_path(const Decision *decision)
+{
+	StringInfoData json;
+	ListCell   *cell;
+
+	if (decision->passed == NIL)
+		return NULL;
+	initStringInfo(&json);
+	foreach(cell, decision->passed)
+	{
+		PassedRule *passed = lfirst(cell);
+
+		appendStringInfo(&json, "%s{\"rule\": ", json.len ? ", " : "[");
+		escape_json(&json, passed->rule->rule);
+		appendStringInfo(&json, ", \"position\": %d, \"why\": ", passed->rule->position);
+		escape_json(&json, passed->why);
+		appendStringInfoChar(&json, '}');
+	}
+	appendStringInfoChar(&json, ']');
+	return json.data;
+}
+
+static void
+trace_line(RouteWalk *walk, const char *item, const char *name, const char *verdict, const char *detail)
+{
+	TraceLine  *line;
+
+	if (walk->trace == NULL)
+		return;
+	line = palloc(sizeof(TraceLine));
+	line->item = item;
+	line->name = name;
+	line->verdict = verdict;
+	line->detail = detail;
+	*walk->trace = lappend(*walk->trace, line);
+}
+
+static void
+trace_team(RouteWalk *walk, TeamConfig *team, const RotationCandidate *candidates, int picked)
+{
+	trace_line(walk, "team", team->team, picked < 0 ? "no eligible member" : "takes it",
+			   psprintf("%d members, round robin", team->nmembers));
+	for (int i = 0; i < team->nmembers; i++)
+	{
+		const char *verdict;
+		char	   *detail;
+		int64		pointer;
+		int32		open;
+
+		lr_rotation_read(candidates[i].slot, &pointer, &open);
+		if (team->members[i] == NULL)
+			verdict = "passed over: no row in reps";
+		else if (!team->members[i]->active)
+			verdict = "passed over: not active";
+		else if (team->weights[i] == 0)
+			verdict = "passed over: weight 0";
+		else
+			verdict = i == picked ? "goes next" : "waits his turn";
+		detail = psprintf("weight %d, turns %.6g, open %d", team->weights[i],
+						  (double) pointer / ROTATION_SCALE, open);
+		trace_line(walk, "rep", team->member_names[i], verdict, detail);
+	}
+}
+
+static void
+trace_decision(RouteWalk *walk)
+{
+	if (walk->trace)
+		trace_line(walk, "decision", walk->decision->owner ? walk->decision->owner : walk->decision->queue,
+				   walk->decision->code, lr_route_reason(walk->decision));
+}

@@ -1,0 +1,89 @@
+/*
+ * route.h
+ *		The decision: which rule takes a lead, and who gets it.
+ */
+#ifndef LR_ROUTE_H
+#define LR_ROUTE_H
+
+#include "lead.h"
+#include "lib/stringinfo.h"
+
+/* A lead about to be decided. Strings and slot are the caller's and stay until the decision is used. */
+typedef struct LeadRow
+{
+	LeadShape  *shape;
+	TupleTableSlot *slot;
+	const char *lead;			/* the key as text; NULL in explain(row) of a row without one */
+	const char *operation;		/* INSERT, UPDATE, CATCH_UP, as facts.operation shows it */
+	const char *given_owner;	/* the owner the row arrived with, or NULL */
+	TimestampTz at;				/* the instant of the decision */
+	bool		unknown_flow;	/* the row named a flow that does not exist */
+} LeadRow;
+
+/* A rule whose condition held and whose target could take no one. */
+typedef struct PassedRule
+{
+	const RuleConfig *rule;
+	char	   *why;
+} PassedRule;
+
+/*
+ * What was decided. Points into the configuration, which whoever keeps a decision keeps pinned, and, for
+ * the names of territories and the passed rules, into the context that was current.
+ */
+typedef struct Decision
+{
+	FlowConfig *config;
+	const char *status;			/* assigned, waiting, discarded, unrouted */
+	const char *code;			/* of leadroute.codes */
+	const RuleConfig *rule;		/* NULL: no rule took part */
+	const char *owner;
+	const char *team;
+	const char *territory;
+	const char *queue;
+	TimestampTz at;
+	TimestampTz submitted_at;
+	RotationTurn turn;
+	bool		has_turn;		/* a turn or a place was taken */
+	List	   *passed;			/* of PassedRule */
+} Decision;
+
+typedef enum RouteMode
+{
+	ROUTE_TAKE,					/* the turn is the lead's */
+	ROUTE_PEEK					/* explain: nothing is taken */
+} RouteMode;
+
+/* One line of explain(). */
+typedef struct TraceLine
+{
+	const char *item;			/* flow, rule, territory, team, rep, decision */
+	const char *name;
+	const char *verdict;
+	const char *detail;
+} TraceLine;
+
+typedef struct RoutePlan RoutePlan;
+
+/* The plan for deciding rows of this shape in this flow; lives as long as the shape and the configuration. */
+extern RoutePlan *lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config);
+
+/*
+ * Decides. Evaluation that may fail runs in an internal subtransaction; a failure becomes the last rule's target
+ * (code fallback) with a WARNING, or where that fails too an unrouted lead (routing_error), or, where the
+ * flow says on_error = fail, an error. *warned, shared by a statement, keeps it to one WARNING.
+ * trace, if not NULL, collects TraceLines.
+ */
+extern void lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warned,
+							List **trace, Decision *decision);
+
+/* A decision that needs no rule: unrouted, or the owner that the row brought. */
+extern void lr_route_unrouted(FlowConfig *config, const LeadRow *row, const char *code, Decision *decision);
+
+/* The decision in one sentence, in the current context; a function of the decision alone. */
+extern char *lr_route_reason(const Decision *decision);
+
+/* The passed rules as JSON text, or NULL where none was passed. */
+extern char *lr_route_path(const Decision *decision);
+
+#endif							/* LR_ROUTE_H */

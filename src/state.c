@@ -1,0 +1,285 @@
+/*
+ * state.c
+ *		Reading lead_states on the insert path, and the changes to it that are not inserts.
+ *
+ * Reading is an index probe with the newest snapshot, so that a lead that another session has just
+ * committed is known here too, whatever the isolation level. The changes are rare or come in batches;
+ * they run through SPI as the extension's owner, with triggers off by nature: lead_states has none that
+ * fire on UPDATE.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "journal.h"
+#include "leadroute.h"
+#include "miscadmin.h"
+#include "owner.h"
+#include "rotation.h"
+#include "state.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+static const char *state_text(TupleTableSlot *slot, StateColumn column);
+static bool state_time(TupleTableSlot *slot, StateColumn column, TimestampTz *value);
+static void free_places(const char *flow);
+static Datum text_array(char **strings, int n);
+
+bool
+lr_state_find(const char *flow, const char *lead, LeadState *state)
+{
+	Relation	rel = table_open(lr_relation_oid("lead_states"), AccessShareLock);
+	Relation	index = index_open(lr_relation_oid("lead_states_pkey"), AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	IndexScanDesc scan;
+	ScanKeyData keys[2];
+	bool		found;
+
+	ScanKeyEntryInitialize(&keys[0], 0, 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[0],
+						   F_TEXTEQ, CStringGetTextDatum(flow));
+	ScanKeyEntryInitialize(&keys[1], 0, 2, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[1],
+						   F_TEXTEQ, CStringGetTextDatum(lead));
+	scan = lr_index_beginscan(rel, index, snapshot, NULL, 2, 0);
+	index_rescan(scan, keys, 2, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	if (found && state)
+	{
+		TimestampTz ignored;
+
+		state->status = state_text(slot, STATE_STATUS);
+		state->code = state_text(slot, STATE_CODE);
+		state->owner = state_text(slot, STATE_OWNER);
+		state->source_owner = state_text(slot, STATE_SOURCE_OWNER);
+		state->team = state_text(slot, STATE_TEAM);
+		state->territory = state_text(slot, STATE_TERRITORY);
+		state->reason = state_text(slot, STATE_REASON);
+		state->has_submitted_at = state_time(slot, STATE_SUBMITTED_AT, &state->submitted_at);
+		state->has_routed_at = state_time(slot, STATE_ROUTED_AT, &state->routed_at);
+		state->closed = state_time(slot, STATE_CLOSED_AT, &ignored);
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+static const char *
+state_text(TupleTableSlot *slot, StateColumn column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, column + 1, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+static bool
+state_time(TupleTableSlot *slot, StateColumn column, TimestampTz *value)
+{
+	bool		isnull;
+	Datum		datum = slot_getattr(slot, column + 1, &isnull);
+
+	*value = isnull ? 0 : DatumGetTimestampTz(datum);
+	return !isnull;
+}
+
+bool
+lr_state_is_ignored(const LeadState *state)
+{
+	return strcmp(state->status, "ignored") == 0;
+}
+
+bool
+lr_state_is_unrouted(const LeadState *state)
+{
+	return strcmp(state->status, "unrouted") == 0;
+}
+
+void
+lr_state_hand_over(const char *flow, const char *lead, const char *owner)
+{
+	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID};
+	Datum		values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(lead), CStringGetTextDatum(owner),
+		CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false)), TimestampTzGetDatum(lr_now())};
+	OwnerSession saved;
+
+	lr_owner_begin(&saved);
+	lr_owner_execute("WITH old AS (SELECT s.* FROM leadroute.lead_states s WHERE s.flow = $1"
+			"   AND s.lead = $2 FOR UPDATE),"
+			" place AS (SELECT (SELECT m.team FROM leadroute.team_members m, old WHERE m.flow = $1"
+			"   AND m.team = old.team AND m.rep = $3) AS team),"
+			" changed AS (UPDATE leadroute.lead_states s SET owner = $3, source_owner = $3, team = place.team, status = 'assigned',"
+			"   code = 'by_hand', queue = NULL, routed_at = $5,"
+			"   route_reason = format('by hand: %s gave the lead to %s', $4, $3)"
+			"   FROM place, old WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"
+			" logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason, actor)"
+			"   SELECT c.flow, c.lead, $5, 'handed_over', 'by_hand', c.owner, old.owner, c.team, c.territory, c.route_reason, $4"
+			"   FROM changed c, old)"
+			" SELECT COALESCE(old.team, ''), old.owner, COALESCE(changed.team, ''), changed.owner,"
+			"   old.status = 'assigned' AND old.closed_at IS NULL AND old.owner IS NOT NULL,"
+			"   changed.closed_at IS NULL FROM old, changed",
+			lengthof(types), types, values, SPI_OK_SELECT);
+	for (uint64 row = 0; row < SPI_processed && lr_rotation_available(); row++)
+	{
+		RotationTurn turn;
+
+		if (strcmp(lr_spi_text(row, 5), "t") == 0)
+			lr_rotation_free_place(lr_rotation_slot(flow, lr_spi_text(row, 1), lr_spi_text(row, 2)), 1);
+		if (strcmp(lr_spi_text(row, 6), "t") == 0)
+		{
+			lr_rotation_take_place(lr_rotation_slot(flow, lr_spi_text(row, 3), lr_spi_text(row, 4)), &turn);
+			lr_rotation_confirm(&turn);
+		}
+	}
+	lr_owner_end(&saved);
+}
+
+void
+lr_state_close(const char *flow, char **leads, int n, const char *outcome)
+{
+	Oid			types[] = {TEXTOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID};
+	Datum		values[] = {CStringGetTextDatum(flow), text_array(leads, n), CStringGetTextDatum(outcome),
+		TimestampTzGetDatum(lr_now())};
+	OwnerSession saved;
+
+	lr_owner_begin(&saved);
+	/* a lead of which nothing is known stood there before the attach: its key is recorded, so that it never counts as new */
+	lr_owner_execute("INSERT INTO leadroute.lead_states (flow, lead, status, code, closed_at, outcome)"
+			" SELECT $1, l, 'ignored', 'existing', $4, $3 FROM unnest($2) l ON CONFLICT DO NOTHING",
+			lengthof(types), types, values, SPI_OK_INSERT);
+	lr_owner_execute("WITH closed AS (UPDATE leadroute.lead_states s SET closed_at = $4, outcome = $3"
+			"   FROM unnest($2) l(lead)"
+			"   WHERE s.flow = $1 AND s.lead = l.lead AND s.closed_at IS NULL RETURNING s.*),"
+			" logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"
+			"   SELECT flow, lead, $4, 'closed', $3, owner, team, format('closed: %s', $3) FROM closed"
+			"   WHERE status <> 'ignored')"
+			" SELECT COALESCE(team, ''), owner, count(*) FROM closed"
+			" WHERE status = 'assigned' AND owner IS NOT NULL GROUP BY 1, 2",
+			lengthof(types), types, values, SPI_OK_SELECT);
+	free_places(flow);
+	lr_owner_end(&saved);
+}
+
+/* Frees as many places as the rows (team, owner, count) of the last query say. */
+static void
+free_places(const char *flow)
+{
+	for (uint64 row = 0; row < SPI_processed && lr_rotation_available(); row++)
+		lr_rotation_free_place(lr_rotation_slot(flow, lr_spi_text(row, 1), lr_spi_text(row, 2)),
+							   atoi(lr_spi_text(row, 3)));
+}
+
+void
+lr_state_restore(const char *flow, char **leads, int n)
+{
+	Oid			types[] = {TEXTOID, TEXTARRAYOID, TIMESTAMPTZOID};
+	Datum		values[] = {CStringGetTextDatum(flow), text_array(leads, n), TimestampTzGetDatum(lr_now())};
+	OwnerSession saved;
+
+	lr_owner_begin(&saved);
+	lr_owner_execute("WITH restored AS (UPDATE leadroute.lead_states s SET closed_at = NULL, outcome = NULL"
+			"   FROM unnest($2) l(lead)"
+			"   WHERE s.flow = $1 AND s.lead = l.lead AND s.closed_at IS NOT NULL"
+			"   AND s.outcome = ANY ('{deleted,gone,moved}') RETURNING s.*),"
+			" logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"
+			"   SELECT flow, lead, $3, 'restored', 'restored', owner, team, 'the row came back; the lead keeps what it had' FROM restored"
+			"   WHERE status <> 'ignored')"
+			" SELECT COALESCE(team, ''), owner, count(*) FROM restored"
+			" WHERE status = 'assigned' AND owner IS NOT NULL GROUP BY 1, 2",
+			lengthof(types), types, values, SPI_OK_SELECT);
+	for (uint64 row = 0; row < SPI_processed && lr_rotation_available(); row++)
+	{
+		RotationSlot *slot = lr_rotation_slot(flow, lr_spi_text(row, 1), lr_spi_text(row, 2));
+
+		for (int places = atoi(lr_spi_text(row, 3)); places > 0; places--)
+		{
+			RotationTurn turn;
+
+			lr_rotation_take_place(slot, &turn);
+			lr_rotation_confirm(&turn);
+		}
+	}
+	lr_owner_end(&saved);
+}
+
+void
+lr_state_rekey(const char *flow, char **from, char **to, int n)
+{
+	Oid			types[] = {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID};
+	Datum		values[] = {CStringGetTextDatum(flow), text_array(from, n), text_array(to, n),
+		TimestampTzGetDatum(lr_now())};
+	OwnerSession saved;
+
+	lr_owner_begin(&saved);
+	/* in two steps, so that keys may change places: first out of the way, then to the new ones */
+	lr_owner_execute("UPDATE leadroute.lead_states s SET lead = concat(chr(1), s.lead)"
+			" FROM unnest($2) l(lead)"
+			" WHERE s.flow = $1 AND s.lead = l.lead",
+			lengthof(types), types, values, SPI_OK_UPDATE);
+	/* a state that stands at the new key belongs to a row that is gone: the key's row is this lead now */
+	lr_owner_execute("DELETE FROM leadroute.lead_states s USING unnest($2, $3) l(old, new)"
+			" WHERE s.flow = $1 AND s.lead = l.new"
+			" AND s.closed_at IS NOT NULL AND EXISTS (SELECT FROM leadroute.lead_states o WHERE o.flow = $1"
+			"   AND o.lead = concat(chr(1), l.old))",
+			lengthof(types), types, values, SPI_OK_DELETE);
+	lr_owner_execute("WITH moved AS (UPDATE leadroute.lead_states s SET lead = l.new"
+			"   FROM unnest($2, $3) l(old, new)"
+			"   WHERE s.flow = $1 AND s.lead = concat(chr(1), l.old)"
+			"   RETURNING l.old, s.*)"
+			" INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"
+			" SELECT flow, lead, $4, 'rekeyed', code, owner, team, format('the lead''s key was %s before', old) FROM moved"
+			" WHERE status <> 'ignored'",
+			lengthof(types), types, values, SPI_OK_INSERT);
+	lr_owner_execute("UPDATE leadroute.identities i SET lead = l.new, key = CASE i.kind WHEN 'key' THEN l.new ELSE i.key END"
+			" FROM unnest($2, $3) l(old, new)"
+			" WHERE i.flow = $1 AND i.lead = l.old",
+			lengthof(types), types, values, SPI_OK_UPDATE);
+	lr_owner_end(&saved);
+}
+
+void
+lr_state_remove(const char *flow, const char *lead)
+{
+	Oid			types[] = {TEXTOID, TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(lead)};
+	OwnerSession saved;
+
+	lr_owner_begin(&saved);
+	lr_owner_execute("DELETE FROM leadroute.lead_states s WHERE s.flow = $1"
+			" AND s.lead = $2 AND s.status = ANY ('{unrouted,ignored}')",
+			lengthof(types), types, values, SPI_OK_DELETE);
+	lr_owner_end(&saved);
+}
+
+void
+lr_state_refreshed(const char *flow)
+{
+	Oid			types[] = {TEXTOID, TIMESTAMPTZOID};
+	Datum		values[] = {CStringGetTextDatum(flow), TimestampTzGetDatum(lr_now())};
+	OwnerSession saved;
+
+	lr_owner_begin(&saved);
+	lr_owner_execute("UPDATE leadroute.attachments SET refreshed_at = $2 WHERE flow = $1",
+			lengthof(types), types, values, SPI_OK_UPDATE);
+	lr_owner_end(&saved);
+}
+
+static Datum
+text_array(char **strings, int n)
+{
+	Datum	   *elements = palloc(Max(n, 1) * sizeof(Datum));
+
+	for (int i = 0; i < n; i++)
+		elements[i] = CStringGetTextDatum(strings[i]);
+	return PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT));
+}

@@ -1,0 +1,52 @@
+/*
+ * state.h
+ *		What leadroute knows of a lead: its row of lead_states.
+ */
+#ifndef LR_STATE_H
+#define LR_STATE_H
+
+#include "utils/timestamp.h"
+
+typedef struct LeadState
+{
+	const char *status;
+	const char *code;
+	const char *owner;
+	const char *source_owner;
+	const char *team;
+	const char *territory;
+	const char *reason;
+	TimestampTz submitted_at;
+	TimestampTz routed_at;
+	bool		has_submitted_at;
+	bool		has_routed_at;
+	bool		closed;
+} LeadState;
+
+/*
+ * Reads a lead's state with the newest snapshot, the transaction's own written rows included. False
+ * where there is none. Strings are in the current context.
+ */
+extern bool lr_state_find(const char *flow, const char *lead, LeadState *state);
+
+/* Whether the state says that leadroute leaves the row's outputs alone: a lead from before the attach. */
+extern bool lr_state_is_ignored(const LeadState *state);
+
+/* Whether a decision is still to come (flow off, an error, deleted on arrival, …). */
+extern bool lr_state_is_unrouted(const LeadState *state);
+
+/* A hand gave an open lead to another: state, event, places. One lead at a time; uses SPI. */
+extern void lr_state_hand_over(const char *flow, const char *lead, const char *owner);
+
+/* Leads that went (closed as `outcome`), came back, or changed their keys; arrays of one length. Uses SPI. */
+extern void lr_state_close(const char *flow, char **leads, int n, const char *outcome);
+extern void lr_state_restore(const char *flow, char **leads, int n);
+extern void lr_state_rekey(const char *flow, char **from, char **to, int n);
+
+/* Removes an unrouted state, so that a decision can be written in its stead. */
+extern void lr_state_remove(const char *flow, const char *lead);
+
+/* The leads table of a flow was emptied: what is not found again will close as gone. */
+extern void lr_state_refreshed(const char *flow);
+
+#endif							/* LR_STATE_H */
