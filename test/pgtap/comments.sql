@@ -13,7 +13,7 @@ SELECT is_empty($$
 	SELECT m.type, m.identity
 	  FROM members m
 	 WHERE m.type IN ('table', 'view', 'materialized view', 'function', 'procedure', 'aggregate', 'operator',
-					  'schema', 'event trigger', 'sequence', 'domain type', 'enum type', 'composite type')
+					  'schema', 'event trigger', 'domain type', 'enum type', 'composite type')
 	   AND obj_description(m.objid, m.classid::regclass::name) IS NULL
 	 UNION ALL
 	SELECT m.type, m.identity

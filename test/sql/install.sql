@@ -18,7 +18,8 @@ SELECT DISTINCT i.type
 SELECT has_schema_privilege('public', 'leadroute', 'CREATE') AS public_may_create;
 -- the library stays loaded, the objects get new OIDs
 DROP EXTENSION leadroute;
-SELECT count(*) AS schemas_left FROM pg_namespace WHERE nspname = 'leadroute';
+SELECT count(*) AS dependent_on_the_schema
+  FROM pg_depend WHERE refclassid = 'pg_namespace'::regclass AND refobjid = 'leadroute'::regnamespace;
 CREATE EXTENSION leadroute;
 BEGIN;
 SAVEPOINT s;
@@ -29,15 +30,20 @@ DROP EXTENSION leadroute;
 CREATE EXTENSION leadroute;
 ROLLBACK;
 SELECT count(*) AS extensions FROM pg_extension WHERE extname = 'leadroute';
--- a role that is no superuser does not install it
+-- a schema of that name whose owner is no superuser is refused: that role could plant objects in it
+\set SHOW_CONTEXT never
+DROP EXTENSION leadroute;
+DROP SCHEMA leadroute;
 CREATE ROLE leadroute_install_user;
 GRANT CREATE ON DATABASE leadroute_install TO leadroute_install_user;
-DROP EXTENSION leadroute;
-SET ROLE leadroute_install_user;
-\set VERBOSITY verbose
-\set SHOW_CONTEXT never
+CREATE SCHEMA leadroute AUTHORIZATION leadroute_install_user;
 CREATE EXTENSION leadroute;
-\set VERBOSITY default
+\echo :LAST_ERROR_SQLSTATE
+DROP SCHEMA leadroute;
+-- only a superuser installs it
+SET ROLE leadroute_install_user;
+CREATE EXTENSION leadroute;
+\echo :LAST_ERROR_SQLSTATE
 RESET ROLE;
 \c postgres
 DROP DATABASE leadroute_install;
