@@ -53,6 +53,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" leadroute.co
 MODULE_big = leadroute
 OBJS = $(addsuffix .o,$(basename $(wildcard src/*.c src/*.cpp)))
 SQL_PARTS = $(sort $(wildcard sql/leadroute/*.sql))
+PG_CPPFLAGS = -DLEADROUTE_VERSION='"$(EXTVERSION)"'
 DATA = $(wildcard sql/leadroute--*--*.sql)
 DATA_built = sql/leadroute--$(EXTVERSION).sql
 

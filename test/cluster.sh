@@ -17,6 +17,7 @@
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 account=postgres
 port=54329
+umask 022
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEFILES
 unset PGDATA PGHOST PGHOSTADDR PGPORT PGUSER PGPASSWORD PGDATABASE PGSERVICE PGOPTIONS PGSSLMODE
 
@@ -78,7 +79,8 @@ missing_packages() { # VERSION KIND
 	esac
 }
 
-# Installs what is missing for KIND, or says what to install; sets $pg_config to the server's.
+# Installs what is missing for KIND, or says what to install; sets $pg_config to the server's
+# and $SECONDS to 0: what follows is leadroute's own time.
 need_packages() { # KIND
 	local version log dropin=/etc/postgresql-common/createcluster.d/leadroute.conf
 	version=$(server_version)
@@ -95,9 +97,9 @@ need_packages() { # KIND
 			as_root mkdir -p "${dropin%/*}"
 			say 'create_main_cluster = false' | as_root tee "$dropin" >/dev/null
 		fi
-		if ! { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" ||
+		if ! { as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" ||
 			{ as_root apt-get update -qq &&
-				as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; }; } >"$log" 2>&1 </dev/null; then
+				as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}"; }; } >"$log" 2>&1 </dev/null; then
 			tail -n 20 "$log" >&2
 			as_root rm -f "$dropin"
 			die "apt-get could not install: ${missing[*]}"
@@ -108,6 +110,7 @@ need_packages() { # KIND
 		((${#missing[@]} == 0)) || die "still missing after apt-get: ${missing[*]}"
 	fi
 	pg_config=${PG_CONFIG:-/usr/lib/postgresql/$version/bin/pg_config}
+	SECONDS=0
 }
 
 # ---- the scratch directory and who works in it -------------------------------
@@ -127,9 +130,15 @@ scratch_make() { # DIR
 	fi
 }
 
-# Never anything but what scratch_make made.
+# Never anything but what scratch_make made. A server that a broken test left behind runs a
+# binary of the scratch directory, which no other process does.
 scratch_remove() {
-	[[ -n ${scratch:-} && $scratch == /tmp/leadroute* ]] && rm -rf --one-file-system "$scratch"
+	local process
+	[[ -n ${scratch:-} && $scratch == /tmp/leadroute* ]] || return 0
+	for process in /proc/[0-9]*; do
+		if [[ $(readlink "$process/exe") == "$scratch"/pg/* ]]; then kill -QUIT "${process#/proc/}"; fi
+	done 2>/dev/null
+	rm -rf --one-file-system "$scratch"
 }
 
 # Runs a command as the account that owns the cluster, in the scratch directory.
@@ -147,23 +156,24 @@ as_server() {
 
 # ---- the private installation --------------------------------------------------
 
-# Builds leadroute and installs it into a copy of the server under $scratch/pg; sets $bindir, $private.
+# Builds leadroute and installs it into a copy of the server under $scratch/pg; sets $bindir and $private.
+# Fails where one step does.
 private_make() {
 	local dir jobs
 	jobs=$(nproc)
 	for dir in bindir pkglibdir sharedir; do
 		dir=$("$pg_config" --$dir)
 		mkdir -p "$scratch/pg$dir"
-		tar -C "$dir" --exclude=./bitcode --exclude=./man -cf - . | tar -C "$scratch/pg$dir" -xf -
+		tar -C "$dir" --exclude=./bitcode --exclude=./man -cf - . | tar -C "$scratch/pg$dir" -xf - || return 1
 	done
 	dir=$("$pg_config" --pkgincludedir)
 	mkdir -p "$scratch/pg${dir%/*}"
-	ln -s "$dir" "$scratch/pg$dir"
+	ln -s "$dir" "$scratch/pg$dir" || return 1
 	bindir=$scratch/pg$("$pg_config" --bindir)
 	private=$bindir/pg_config
 	# with_llvm: the bitcode is for JIT, which throw-away clusters do without
-	make -s -C "$top" -j"$jobs" PG_CONFIG="$private" with_llvm=no all
-	make -s -C "$top" PG_CONFIG="$private" with_llvm=no install >/dev/null
+	make -s -C "$top" -j"$jobs" PG_CONFIG="$private" with_llvm=no all || return 1
+	make -s -C "$top" PG_CONFIG="$private" with_llvm=no install >/dev/null || return 1
 	chmod -R a+rX "$scratch/pg"
 }
 
