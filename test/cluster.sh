@@ -18,6 +18,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 account=postgres
 port=54329
 umask 022
+export LC_ALL=C.UTF-8
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEFILES
 unset PGDATA PGHOST PGHOSTADDR PGPORT PGUSER PGPASSWORD PGDATABASE PGSERVICE PGOPTIONS PGSSLMODE
 
@@ -70,7 +71,12 @@ missing_packages() { # VERSION KIND
 			[[ -e $share/extension/pgtap.control ]] || missing+=("postgresql-$version-pgtap")
 			command -v pg_prove >/dev/null || missing+=(libtap-parser-sourcehandler-pgtap-perl)
 			perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
-			command -v prove >/dev/null || missing+=(perl) ;;
+			command -v prove >/dev/null || missing+=(perl)
+			local package
+			# a test that needs more says so itself: "# apt: python3-psycopg pgloader"
+			while read -r package; do
+				[[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+			done < <(cat "$top"/test/*/*.* | sed -n 's/^\(#\|--\) apt: *//p' | tr -s ' ' '\n' | sort -u) ;;
 		lint)
 			local tool
 			for tool in clang-format clang-tidy cppcheck shellcheck; do
@@ -154,6 +160,13 @@ as_server() {
 	)
 }
 
+# What is written into the tree belongs to whom the tree belongs to, also under sudo.
+as_owner() {
+	local owner
+	owner=$(stat -c %U "$top")
+	if [[ $EUID == 0 && $owner != root ]]; then runuser -u "$owner" -- "$@"; else "$@"; fi
+}
+
 # ---- the private installation --------------------------------------------------
 
 # Builds leadroute and installs it into a copy of the server under $scratch/pg; sets $bindir and $private.
@@ -172,7 +185,7 @@ private_make() {
 	bindir=$scratch/pg$("$pg_config" --bindir)
 	private=$bindir/pg_config
 	# with_llvm: the bitcode is for JIT, which throw-away clusters do without
-	make -s -C "$top" -j"$jobs" PG_CONFIG="$private" with_llvm=no all || return 1
+	as_owner make -s -C "$top" -j"$jobs" PG_CONFIG="$pg_config" with_llvm=no all || return 1
 	make -s -C "$top" PG_CONFIG="$private" with_llvm=no install >/dev/null || return 1
 	chmod -R a+rX "$scratch/pg"
 }
