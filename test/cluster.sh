@@ -94,7 +94,7 @@ need_packages() { # KIND
 	missing_packages "$version" "$1"
 	if ((${#missing[@]})); then
 		{ command -v apt-get >/dev/null && may_install; } || die "these packages are missing, and only root or a sudoer may install them:
-  apt-get install ${missing[*]}"
+  sudo apt-get install ${missing[*]}"
 		apt_lists
 		say "installing ${missing[*]}"
 		log=$(mktemp)
