@@ -11,6 +11,11 @@
 
 /* ---- 16 ---- */
 
+/* VARDATA and its kin left postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 #if PG_VERSION_NUM < 160000
 
 /* Soft errors came with 16; before it, bad input is always an error. */
