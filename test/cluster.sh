@@ -49,7 +49,7 @@ server_version() {
 # apt knows packages only after its first update.
 apt_lists() {
 	if ! apt-cache show postgresql >/dev/null 2>&1 && may_install; then
-		as_root apt-get update -qq
+		as_root apt-get update -qq >&2
 	fi
 }
 
