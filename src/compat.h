@@ -1,13 +1,38 @@
 /*
  * compat.h
- *		The only file that knows server versions. A shim takes the newest signature.
+ *		The only file with version conditionals: PostgreSQL 15 to 18. A shim takes the
+ *		newest signature. Include it after postgres.h and the server's headers.
  */
 #ifndef LR_COMPAT_H
 #define LR_COMPAT_H
 
 #include "executor/executor.h"
+#include "storage/proc.h"
+
+/* ---- 16 ---- */
+
+/* VARDATA and its kin left postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
 
 #if PG_VERSION_NUM < 160000
+
+/* Soft errors came with 16; before it, bad input is always an error. */
+#define errsave(context, ...)        \
+	do                               \
+	{                                \
+		(void) (context);            \
+		ereport(ERROR, __VA_ARGS__); \
+	} while (0)
+#define ereturn(context, dummy_value, ...) \
+	do                                     \
+	{                                      \
+		(void) (context);                  \
+		ereport(ERROR, __VA_ARGS__);       \
+		return dummy_value;                \
+	} while (0)
+
 #define lr_ExecInsertIndexTuples(rri, slot, estate, update, nodup, conflict, arbiters, summarizing) \
 	ExecInsertIndexTuples(rri, slot, estate, update, nodup, conflict, arbiters)
 #else
@@ -15,7 +40,17 @@
 	ExecInsertIndexTuples(rri, slot, estate, update, nodup, conflict, arbiters, summarizing)
 #endif
 
+/* ---- 17 ---- */
+
+/* the index of this session's PGPROC */
+#if PG_VERSION_NUM < 170000
+#define MyProcNumber (MyProc->pgprocno)
+#endif
+
+/* ---- 18 ---- */
+
 #if PG_VERSION_NUM < 180000
+#define PG_MODULE_MAGIC_EXT(...) PG_MODULE_MAGIC
 #define lr_ExecCheckIndexConstraints(rri, slot, estate, conflict, tid, arbiters) \
 	ExecCheckIndexConstraints(rri, slot, estate, conflict, arbiters)
 #define lr_index_beginscan(heap, index, snapshot, instrument, nkeys, norderbys) \
@@ -27,4 +62,4 @@
 	index_beginscan(heap, index, snapshot, instrument, nkeys, norderbys)
 #endif
 
-#endif							/* LR_COMPAT_H */
+#endif /* LR_COMPAT_H */

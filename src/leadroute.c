@@ -7,6 +7,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
+#include "compat.h"
 #include "fmgr.h"
 #include "leadroute.h"
 #include "utils/builtins.h"
@@ -15,7 +16,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-PG_MODULE_MAGIC;
+PG_MODULE_MAGIC_EXT(.name = "leadroute", .version = LEADROUTE_VERSION);
 
 void		_PG_init(void);
 
