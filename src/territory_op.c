@@ -176,7 +176,12 @@ lr_territory_side_names(PG_FUNCTION_ARGS)
 	}
 	call = SRF_PERCALL_SETUP();
 	if (call->call_cntr < call->max_calls)
-		SRF_RETURN_NEXT(call, CStringGetTextDatum(((LrSideInfo *) call->user_fctx)[call->call_cntr].name));
+	{
+		/* the macro counts before it takes its argument */
+		Datum		name = CStringGetTextDatum(((LrSideInfo *) call->user_fctx)[call->call_cntr].name);
+
+		SRF_RETURN_NEXT(call, name);
+	}
 	SRF_RETURN_DONE(call);
 }
 

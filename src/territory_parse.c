@@ -413,7 +413,7 @@ parse_label_base(Parser *parser, LrCut *cuts, int *ncuts)
 	{
 		int			cmp = lr_cut_cmp(cuts[0], cuts[1]);
 
-		if (cmp > 0)
+		if (cmp > 0 || (cmp == 0 && how == '\0' && !after))
 			return fault(parser, start, "the range ends before it begins");
 		if (cmp == 0)
 			*ncuts = 0;
