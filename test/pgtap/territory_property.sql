@@ -117,8 +117,8 @@ CREATE TEMP TABLE t ON COMMIT DROP AS
 	  FROM (SELECT *, CASE WHEN r = '[]' THEN 'empty' ELSE
 					  coalesce(nullif(concat_ws(' ; ', 'n :' || pg_temp.side_text(n), 'R: ' || pg_temp.side_text(r)), ''), '{}') END AS txt FROM made) m,
 	LATERAL (SELECT string_agg((rs.has AND ns.has)::integer::text, '' ORDER BY rs.id, ns.id)::bit varying AS set
-			   FROM (SELECT id, m.r IS NULL OR pg_temp.side_has(m.r, m.r_number, label, number) AS has FROM side_values WHERE side = 'r') rs,
-					(SELECT id, m.n IS NULL OR pg_temp.side_has(m.n, m.n_number, label, number) AS has FROM side_values WHERE side = 'n') ns) points;
+			   FROM (SELECT id, m.r IS NULL OR pg_temp.side_has(m.r, m.r_number, label, number) AS has FROM side_values WHERE side = 'r' OFFSET 0) rs,
+					(SELECT id, m.n IS NULL OR pg_temp.side_has(m.n, m.n_number, label, number) AS has FROM side_values WHERE side = 'n' OFFSET 0) ns) points;
 ANALYZE t;
 
 CREATE TEMP TABLE p ON COMMIT DROP AS
