@@ -104,10 +104,12 @@ static int	compare_oids(const void *a, const void *b);
 void
 lr_rotation_shmem_init(void)
 {
+	/* the server refuses new postmaster settings once it runs; where not preloaded, this one means nothing */
 	DefineCustomIntVariable("leadroute.max_members",
 							"How many members of teams, over all databases, shared memory has room for.",
 							"A rep counts once for each team, and once more where leads without a team belong to him.",
-							&lr_max_members, 10000, 100, 10000000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+							&lr_max_members, 10000, 100, 10000000,
+							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	if (!process_shared_preload_libraries_in_progress)
 		return;
