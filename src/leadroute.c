@@ -10,6 +10,7 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "leadroute.h"
+#include "rotation.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
@@ -106,5 +107,8 @@ _PG_init(void)
 							   "Extensions whose functions, operators and casts a condition may use.",
 							   NULL,
 							   &lr_condition_extensions, "citext", PGC_SUSET, GUC_LIST_INPUT, NULL, NULL, NULL);
+
+	lr_rotation_init();
+
 	MarkGUCPrefixReserved("leadroute");
 }

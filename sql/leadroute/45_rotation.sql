@@ -1,0 +1,176 @@
+
+/*
+ * Turns and places (src/rotation*.c). Shared memory has them while the server runs, the ledger leadroute.rotation
+ * makes them durable: a member's pointer and open leads are the sums over his rows.
+ */
+COMMENT ON TABLE leadroute.rotation IS
+	'The ledger of turns and places: a member''s pointer is sum(pointer), his open leads are sum(open), over all his rows. Rows are appended and folded, never updated.';
+COMMENT ON COLUMN leadroute.rotation.flow IS 'the flow of the team';
+COMMENT ON COLUMN leadroute.rotation.team IS 'the team; empty for places of leads that belong to no team';
+COMMENT ON COLUMN leadroute.rotation.rep IS 'the member';
+COMMENT ON COLUMN leadroute.rotation.pointer IS 'what this row adds to the member''s pointer; 5354228880 is one turn at weight 1';
+COMMENT ON COLUMN leadroute.rotation.open IS 'what this row adds to the member''s open leads';
+
+CREATE FUNCTION leadroute.rotation_ready() RETURNS boolean
+	LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rotation_ready';
+COMMENT ON FUNCTION leadroute.rotation_ready() IS
+	'Internal: whether shared memory knows turns and places (library preloaded, server not in recovery); else only the ledger does.';
+
+CREATE FUNCTION leadroute.rotation_member(flow text, team text, rep text, OUT pointer bigint, OUT open integer)
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rotation_member';
+COMMENT ON FUNCTION leadroute.rotation_member(text, text, text) IS
+	'Internal: a member''s pointer (5354228880 is one turn at weight 1) and open leads from shared memory, with what open transactions took; NULLs where leadroute.rotation_ready() is false.';
+
+CREATE VIEW leadroute.rotation_standing AS
+	SELECT m.flow, m.team, m.rep, m.weight,
+		   coalesce(s.pointer, l.pointer, 0) AS pointer,
+		   coalesce(s.open, l.open, 0) AS open
+	  FROM leadroute.team_members m
+	  LEFT JOIN LATERAL leadroute.rotation_member(m.flow, m.team, m.rep) s ON true
+	  LEFT JOIN (SELECT r.flow, r.team, r.rep, sum(r.pointer)::bigint AS pointer, sum(r.open)::integer AS open
+				   FROM leadroute.rotation r
+				  WHERE NOT leadroute.rotation_ready()
+				  GROUP BY r.flow, r.team, r.rep) l
+			 ON l.flow = m.flow AND l.team = m.team AND l.rep = m.rep;
+COMMENT ON VIEW leadroute.rotation_standing IS
+	'Internal: leadroute.rep_load with pointers in the ledger''s unit.';
+COMMENT ON COLUMN leadroute.rotation_standing.flow IS 'the flow of the team';
+COMMENT ON COLUMN leadroute.rotation_standing.team IS 'the team';
+COMMENT ON COLUMN leadroute.rotation_standing.rep IS 'the member';
+COMMENT ON COLUMN leadroute.rotation_standing.weight IS 'the member''s weight';
+COMMENT ON COLUMN leadroute.rotation_standing.pointer IS 'the member''s pointer; 5354228880 is one turn at weight 1';
+COMMENT ON COLUMN leadroute.rotation_standing.open IS 'the member''s open leads';
+
+CREATE VIEW leadroute.rep_load AS
+	SELECT s.flow, s.team, s.rep, s.weight, round(s.pointer / 5354228880.0, 6) AS pointer, s.open
+	  FROM leadroute.rotation_standing s;
+COMMENT ON VIEW leadroute.rep_load IS
+	'Who stands where in each team: the lowest pointer goes next. Counts what open transactions took; from the ledger where shared memory is not available (library not preloaded, standby).';
+COMMENT ON COLUMN leadroute.rep_load.flow IS 'the flow of the team';
+COMMENT ON COLUMN leadroute.rep_load.team IS 'the team';
+COMMENT ON COLUMN leadroute.rep_load.rep IS 'the member';
+COMMENT ON COLUMN leadroute.rep_load.weight IS 'the member''s weight; 0 takes no turns';
+COMMENT ON COLUMN leadroute.rep_load.pointer IS 'the member''s pointer, in turns at weight 1; a turn adds 1/weight';
+COMMENT ON COLUMN leadroute.rep_load.open IS 'how many open leads the member has through this team';
+
+CREATE FUNCTION leadroute.fold_rotation(flow text DEFAULT NULL) RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, leadroute, pg_temp
+	AS 'MODULE_PATHNAME', 'lr_sql_fold_rotation';
+COMMENT ON FUNCTION leadroute.fold_rotation(text) IS
+	'Folds each member''s rows of the ledger into one, in one flow or (NULL) all; returns how many rows it folded. Rows that another session is folding are left alone; nobody waits.';
+
+CREATE FUNCTION leadroute.rotation_open(flow text, team text, rep text, delta integer) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rotation_open';
+COMMENT ON FUNCTION leadroute.rotation_open(text, text, text, integer) IS
+	'Internal: takes (delta > 0, at once) or frees (delta < 0, when the transaction commits) places of a member; team '''' for leads that belong to no team.';
+
+CREATE FUNCTION leadroute.rotation_raise(flow text, team text, rep text, raise bigint) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rotation_raise';
+COMMENT ON FUNCTION leadroute.rotation_raise(text, text, text, bigint) IS
+	'Internal: lifts a member''s pointer when the transaction commits; 5354228880 is one turn at weight 1. Nothing where raise <= 0.';
+
+CREATE FUNCTION leadroute.rotation_reset() RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rotation_reset';
+COMMENT ON FUNCTION leadroute.rotation_reset() IS
+	'Internal: makes shared memory read the ledger again, now and when the transaction ends.';
+
+CREATE FUNCTION leadroute.rotation_drift(OUT flow text, OUT team text, OUT rep text, OUT shared_pointer bigint,
+										 OUT ledger_pointer bigint, OUT shared_open integer, OUT ledger_open integer)
+	RETURNS SETOF record
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, leadroute, pg_temp
+BEGIN ATOMIC
+	SELECT k.flow, k.team, k.rep, s.pointer, k.pointer, s.open, k.open
+	  FROM (SELECT n.flow, n.team, n.rep, sum(n.pointer)::bigint AS pointer, sum(n.open)::integer AS open
+			  FROM (SELECT r.flow, r.team, r.rep, r.pointer, r.open FROM leadroute.rotation r
+					UNION ALL
+					SELECT m.flow, m.team, m.rep, 0, 0 FROM leadroute.team_members m) n
+			 GROUP BY n.flow, n.team, n.rep) k
+	 CROSS JOIN LATERAL leadroute.rotation_member(k.flow, k.team, k.rep) s
+	 WHERE s.pointer <> k.pointer OR s.open <> k.open
+	 ORDER BY k.flow, k.team, k.rep;
+END;
+COMMENT ON FUNCTION leadroute.rotation_drift() IS
+	'Members of whom shared memory and the ledger disagree: none, while no transaction that routes is open. Pointers in the ledger''s unit; no rows where leadroute.rotation_ready() is false.';
+
+/* Who writes the ledger by hand (a restore does) makes shared memory read it again. */
+CREATE FUNCTION leadroute.rotation_edited() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rotation_edited';
+COMMENT ON FUNCTION leadroute.rotation_edited() IS 'Internal: trigger of leadroute.rotation.';
+CREATE TRIGGER leadroute_edited AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON leadroute.rotation
+	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.rotation_edited();
+ALTER TABLE leadroute.rotation ENABLE ALWAYS TRIGGER leadroute_edited;
+
+/* Who joins a team starts at the lowest pointer of those who were there, so that nobody gets a flood. */
+CREATE FUNCTION leadroute.rotation_joining() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rotation_joining';
+COMMENT ON FUNCTION leadroute.rotation_joining() IS
+	'Internal: trigger of leadroute.team_members and leadroute.reps that notes who becomes a member who takes turns.';
+
+CREATE FUNCTION leadroute.rotation_joiners(OUT flow text, OUT team text, OUT rep text, OUT settled boolean)
+	RETURNS SETOF record
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rotation_joiners';
+COMMENT ON FUNCTION leadroute.rotation_joiners() IS
+	'Internal: who was noted by leadroute.rotation_joining() in this transaction; team NULL means all teams of the rep.';
+
+CREATE FUNCTION leadroute.rotation_settle_joins() RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	flows	text[];
+	teams	text[];
+	reps	text[];
+	raises	bigint[];
+BEGIN
+	WITH noted AS MATERIALIZED (
+			SELECT DISTINCT m.flow, m.team, m.rep
+			  FROM leadroute.rotation_joiners() n
+			  JOIN leadroute.team_members m ON m.flow = n.flow AND m.rep = n.rep AND (n.team IS NULL OR m.team = n.team)
+			 WHERE NOT n.settled),
+		 member AS MATERIALIZED (
+			SELECT s.flow, s.team, s.rep, s.pointer, n.rep IS NOT NULL AS joins
+			  FROM leadroute.rotation_standing s
+			  JOIN leadroute.reps p ON p.flow = s.flow AND p.rep = s.rep AND p.active
+			  LEFT JOIN noted n ON n.flow = s.flow AND n.team = s.team AND n.rep = s.rep
+			 WHERE s.weight > 0
+			   AND (s.flow, s.team) IN (SELECT t.flow, t.team FROM noted t)),
+		 lowest AS (
+			SELECT o.flow, o.team, min(o.pointer) AS pointer FROM member o WHERE NOT o.joins GROUP BY o.flow, o.team)
+	SELECT array_agg(j.flow), array_agg(j.team), array_agg(j.rep), array_agg(l.pointer - j.pointer)
+	  INTO flows, teams, reps, raises
+	  FROM member j JOIN lowest l ON l.flow = j.flow AND l.team = j.team
+	 WHERE j.joins AND j.pointer < l.pointer;
+
+	PERFORM leadroute.rotation_raise(r.flow, r.team, r.rep, r.raise)
+	   FROM unnest(flows, teams, reps, raises) AS r (flow, team, rep, raise);
+END
+$$;
+COMMENT ON FUNCTION leadroute.rotation_settle_joins() IS
+	'Internal: lifts those who join to the lowest pointer of the team''s other active members; never lowers anybody.';
+
+CREATE FUNCTION leadroute.rotation_join() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, leadroute, pg_temp
+	AS 'MODULE_PATHNAME', 'lr_sql_rotation_join';
+COMMENT ON FUNCTION leadroute.rotation_join() IS
+	'Internal: deferred trigger of leadroute.team_members and leadroute.reps that gives joiners their start.';
+
+CREATE TRIGGER leadroute_joining AFTER INSERT OR UPDATE ON leadroute.team_members
+	FOR EACH ROW EXECUTE FUNCTION leadroute.rotation_joining();
+CREATE CONSTRAINT TRIGGER leadroute_rotation_join AFTER INSERT OR UPDATE ON leadroute.team_members
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION leadroute.rotation_join();
+CREATE TRIGGER leadroute_joining AFTER INSERT OR UPDATE ON leadroute.reps
+	FOR EACH ROW EXECUTE FUNCTION leadroute.rotation_joining();
+CREATE CONSTRAINT TRIGGER leadroute_rotation_join AFTER INSERT OR UPDATE ON leadroute.reps
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION leadroute.rotation_join();
+ALTER TABLE leadroute.team_members ENABLE ALWAYS TRIGGER leadroute_joining;
+ALTER TABLE leadroute.team_members ENABLE ALWAYS TRIGGER leadroute_rotation_join;
+ALTER TABLE leadroute.reps ENABLE ALWAYS TRIGGER leadroute_joining;
+ALTER TABLE leadroute.reps ENABLE ALWAYS TRIGGER leadroute_rotation_join;
+
+REVOKE ALL ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(text, text, text),
+	leadroute.fold_rotation(text), leadroute.rotation_open(text, text, text, integer),
+	leadroute.rotation_raise(text, text, text, bigint), leadroute.rotation_reset(), leadroute.rotation_drift(),
+	leadroute.rotation_edited(), leadroute.rotation_joining(), leadroute.rotation_joiners(),
+	leadroute.rotation_settle_joins(), leadroute.rotation_join() FROM PUBLIC;
+
+/* What an earlier installation in this database left in shared memory is none of this one's. */
+SELECT leadroute.rotation_reset();

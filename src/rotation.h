@@ -1,0 +1,103 @@
+/*
+ * rotation.h
+ *		Turns and places: who goes next in a team, and who holds how many open leads.
+ *
+ * A member's pointer grows by ROTATION_SCALE / weight with each turn; the lowest goes next, and of equals the one
+ * who waited longest. What is taken counts at once for everybody, belongs to the (sub)transaction that took it and
+ * goes back with its abort; what is freed counts when the transaction commits. The ledger leadroute.rotation makes
+ * both durable: a member's pointer and open leads are the sums over his rows.
+ *
+ * Order of a lead's calls: lr_rotation_take, then lr_rotation_confirm once the row stands or lr_rotation_give_back
+ * where it does not (newest first, where several go back), then lr_rotation_write. A turn that is neither confirmed
+ * nor given back when the transaction commits goes back then.
+ *
+ * Nothing here may be called where lr_rotation_available() is false, except lr_rotation_append.
+ */
+#ifndef LR_ROTATION_H
+#define LR_ROTATION_H
+
+/* One turn at weight 1: lcm(1..24), so that the steps of usual weights are whole numbers and weights add up exactly. */
+#define ROTATION_SCALE INT64CONST(5354228880)
+
+/* A session's handle of one member of one team; lives as long as the session, so that callers may keep it. */
+typedef struct RotationSlot RotationSlot;
+
+/* All members of one team are offered together, in listed order. */
+typedef struct RotationCandidate
+{
+	RotationSlot *slot;
+	int64		step;			/* ROTATION_SCALE / weight */
+	bool		eligible;
+} RotationCandidate;
+
+/* What one lead took: kept by the caller until it is confirmed or given back. */
+typedef struct RotationTurn
+{
+	RotationSlot *slot;
+	int64		step;			/* 0: a place without a turn */
+	int64		sequence;		/* 0: a place without a turn */
+	int64		previous;		/* the member's last turn before this one */
+} RotationTurn;
+
+/*
+ * From _PG_init, before any module whose own commit callback confirms turns: callbacks registered later run
+ * earlier, and what is confirmed after this module's own PRE_COMMIT would miss the ledger.
+ */
+extern void lr_rotation_init(void);
+
+/* Whether the library was preloaded, so that shared memory is there. */
+extern PGDLLEXPORT bool lr_rotation_available(void);
+
+/* The handle of a member, found or made; loads the database first. Team "": places of leads that belong to no team. */
+extern PGDLLEXPORT RotationSlot *lr_rotation_slot(const char *flow, const char *team, const char *rep);
+
+/* Index of who would go next, -1 for nobody. Takes nothing; works during recovery, from the ledger. */
+extern PGDLLEXPORT int lr_rotation_peek(const RotationCandidate *candidates, int n);
+
+/* A member's pointer and open leads, uncommitted takes of all sessions included. Works during recovery. */
+extern PGDLLEXPORT void lr_rotation_read(RotationSlot *slot, int64 *pointer, int32 *open);
+
+/*
+ * The same by names, for views: makes no slot, and counts what this transaction frees or raises at its commit.
+ * Not during recovery.
+ */
+extern void lr_rotation_read_member(const char *flow, const char *team, const char *rep, int64 *pointer, int32 *open);
+
+/* Picks and takes: adds the step and a place. Returns the index, -1 for nobody (nothing is taken then). */
+extern PGDLLEXPORT int lr_rotation_take(const RotationCandidate *candidates, int n, RotationTurn *turn);
+
+/* A place without a turn: account owners, given owners. */
+extern PGDLLEXPORT void lr_rotation_take_place(RotationSlot *slot, RotationTurn *turn);
+
+/* n places whose leads stand already: taken and confirmed in one. */
+extern PGDLLEXPORT void lr_rotation_take_places(RotationSlot *slot, int32 n);
+
+/* The row was not inserted: turn and place go back at once. */
+extern PGDLLEXPORT void lr_rotation_give_back(RotationTurn *turn);
+
+/* The row is there: the turn becomes part of what lr_rotation_write appends. */
+extern PGDLLEXPORT void lr_rotation_confirm(RotationTurn *turn);
+
+/* A lead was closed, deleted or handed over: n places become free when the transaction commits. */
+extern PGDLLEXPORT void lr_rotation_free_place(RotationSlot *slot, int32 n);
+
+/* Lifts a member's pointer by "raise" when the transaction commits: a joiner's start. */
+extern PGDLLEXPORT void lr_rotation_raise(RotationSlot *slot, int64 raise);
+
+/* Appends what is confirmed, freed and raised and not yet written, one row a member. Returns whether it wrote. */
+extern PGDLLEXPORT bool lr_rotation_write(void);
+
+/* Whether this transaction took, freed or raised anything that it still has. */
+extern PGDLLEXPORT bool lr_rotation_touched(void);
+
+/* Makes everybody read the ledger again once this transaction has ended; with "now", this session at once too. */
+extern void lr_rotation_reload(bool now);
+
+/* Appends one row to the ledger, past triggers and shared memory: where the library was not preloaded. */
+extern void lr_rotation_append(const char *flow, const char *team, const char *rep, int64 pointer, int32 open);
+
+/* Members who joined in this transaction (rotation_sql.c), told about (sub)transaction ends. */
+extern void lr_rotation_joins_end_sub(int nest_level, bool committed);
+extern void lr_rotation_joins_end(void);
+
+#endif							/* LR_ROTATION_H */

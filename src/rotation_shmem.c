@@ -1,0 +1,567 @@
+/*
+ * rotation_shmem.c
+ *		Rotation's shared memory: the members of all teams of all databases, and how they are filled from the ledger.
+ *
+ * Locks, in the order in which they are taken:
+ *	- the ledger's relation lock (AccessShareLock), before a session declares itself the loader: a session that waits
+ *	  for a heavyweight lock must never be one that others wait for on a condition variable, where no deadlock is seen;
+ *	- the directory lock covers the two hash tables: shared to find, exclusive to add or remove an entry;
+ *	- partition locks, by hash of (database, flow, team), so that all members of a team lie under one: they cover
+ *	  the fields of SharedMember and the partition's sequence. A session holds one at a time; only the loader
+ *	  holds all, in ascending order, for the instant of its snapshot;
+ *	- SharedDatabase.mutex covers "loading" and changes of "loaded"; "wanted" and "loaded" are read without it.
+ *
+ * Entries never move. They are removed only for databases that no longer exist, when the table is full.
+ *
+ * Loading. What shared memory holds of a member is committed + uncommitted, the second part being counted apart, so
+ * that "what shared memory takes for committed" is a difference. The loader takes a snapshot and those differences
+ * at one instant, under all partition locks; what the ledger says less what shared memory took for committed is
+ * a correction, and it is added afterwards: takes, commits and aborts that fall between are not disturbed. One
+ * window needs care: a transaction between ProcArrayEndTransaction and its commit callback is visible to the
+ * snapshot while its takes still count as uncommitted. So each session publishes its xid from PRE_COMMIT to the
+ * end of the callback, and the loader tries again while a published xid is visible to its snapshot.
+ *
+ * "wanted" grows when somebody changed the ledger by hand; loaded = wanted means ready. A new database wants 1.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/transam.h"
+#include "access/xlog.h"
+#include "common/hashfn.h"
+#include "compat.h"
+#include "executor/tuptable.h"
+#include "leadroute.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "rotation_shmem.h"
+#include "storage/condition_variable.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+#include "storage/spin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/wait_event.h"
+
+#define ROTATION_TRANCHE "leadroute rotation"
+#define ROTATION_MAX_DATABASES 1024
+
+typedef struct SharedDatabase
+{
+	Oid			database;		/* hash key */
+	bool		loading;
+	slock_t		mutex;
+	pg_atomic_uint64 wanted;
+	pg_atomic_uint64 loaded;
+	ConditionVariable finished;
+} SharedDatabase;
+
+typedef union SharedPartition
+{
+	int64		sequence;
+	char		padding[PG_CACHE_LINE_SIZE];
+} SharedPartition;
+
+typedef struct SharedRotation
+{
+	LWLockPadded *locks;		/* ROTATION_PARTITIONS, then the directory's */
+	SharedPartition partitions[ROTATION_PARTITIONS];
+	pg_atomic_uint32 committing[FLEXIBLE_ARRAY_MEMBER];	/* xid by process number */
+} SharedRotation;
+
+int			lr_max_members = 10000;
+
+static SharedRotation *shared = NULL;
+static HTAB *shared_members = NULL;
+static HTAB *shared_databases = NULL;
+
+/* this session's database, once found */
+static SharedDatabase *my_database = NULL;
+
+static shmem_request_hook_type previous_shmem_request_hook = NULL;
+static shmem_startup_hook_type previous_shmem_startup_hook = NULL;
+
+static void request_shmem(void);
+static void startup_shmem(void);
+static Size shared_size(void);
+static SharedDatabase *database_entry(void);
+static void load_ledger(SharedDatabase *database, Relation ledger);
+static Snapshot snapshot_with_members(HTAB *members);
+static bool commit_in_flight(Snapshot snapshot);
+static void loading_ended(int code, Datum arg);
+static bool remove_dropped_databases(void);
+static int	compare_oids(const void *a, const void *b);
+
+#define DIRECTORY_LOCK (&shared->locks[ROTATION_PARTITIONS].lock)
+
+void
+lr_rotation_shmem_init(void)
+{
+	/* the server refuses new postmaster settings once it runs; where not preloaded, this one means nothing */
+	DefineCustomIntVariable("leadroute.max_members",
+							"How many members of teams, over all databases, shared memory has room for.",
+							"A rep counts once for each team, and once more where leads without a team belong to him.",
+							&lr_max_members, 10000, 100, 10000000,
+							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	previous_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shmem;
+	previous_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup_shmem;
+}
+
+static void
+request_shmem(void)
+{
+	if (previous_shmem_request_hook)
+		previous_shmem_request_hook();
+
+	RequestAddinShmemSpace(MAXALIGN(shared_size()));
+	RequestAddinShmemSpace(hash_estimate_size(lr_max_members, sizeof(SharedMember)));
+	RequestAddinShmemSpace(hash_estimate_size(ROTATION_MAX_DATABASES, sizeof(SharedDatabase)));
+	RequestNamedLWLockTranche(ROTATION_TRANCHE, ROTATION_PARTITIONS + 1);
+}
+
+static void
+startup_shmem(void)
+{
+	HASHCTL		info;
+	bool		found;
+
+	if (previous_shmem_startup_hook)
+		previous_shmem_startup_hook();
+
+	/* a crash restart runs this again in the postmaster */
+	shared = NULL;
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = ShmemInitStruct("leadroute rotation", shared_size(), &found);
+	if (!found)
+	{
+		memset(shared, 0, shared_size());
+		shared->locks = GetNamedLWLockTranche(ROTATION_TRANCHE);
+		for (int i = 0; i < MaxBackends; i++)
+			pg_atomic_init_u32(&shared->committing[i], InvalidTransactionId);
+	}
+
+	memset(&info, 0, sizeof(info));
+	info.keysize = sizeof(RotationKey);
+	info.entrysize = sizeof(SharedMember);
+	shared_members = ShmemInitHash("leadroute rotation members", lr_max_members, lr_max_members, &info,
+								   HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+	info.keysize = sizeof(Oid);
+	info.entrysize = sizeof(SharedDatabase);
+	shared_databases = ShmemInitHash("leadroute rotation databases", ROTATION_MAX_DATABASES, ROTATION_MAX_DATABASES,
+									 &info, HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+	LWLockRelease(AddinShmemInitLock);
+}
+
+static Size
+shared_size(void)
+{
+	return add_size(offsetof(SharedRotation, committing), mul_size(MaxBackends, sizeof(pg_atomic_uint32)));
+}
+
+bool
+lr_rotation_shmem_available(void)
+{
+	return shared != NULL;
+}
+
+/* Two 64-bit hashes of the names with their terminating zeros, which no text contains. */
+RotationKey
+lr_rotation_key(const char *flow, const char *team, const char *rep)
+{
+	RotationKey key;
+	StringInfoData names;
+	int			team_length;
+
+	initStringInfo(&names);
+	appendBinaryStringInfo(&names, flow, strlen(flow) + 1);
+	appendBinaryStringInfo(&names, team, strlen(team) + 1);
+	team_length = names.len;
+	appendBinaryStringInfo(&names, rep, strlen(rep) + 1);
+
+	memset(&key, 0, sizeof(key));
+	key.hash[0] = hash_bytes_extended((unsigned char *) names.data, names.len, 0);
+	key.hash[1] = hash_bytes_extended((unsigned char *) names.data, names.len, UINT64CONST(0x6c656164726f7574));
+	key.database = MyDatabaseId;
+	key.partition = (uint32) (hash_bytes_extended((unsigned char *) names.data, team_length, MyDatabaseId)
+							  % ROTATION_PARTITIONS);
+	pfree(names.data);
+	return key;
+}
+
+void
+lr_rotation_lock(uint32 partition, LWLockMode mode)
+{
+	LWLockAcquire(&shared->locks[partition].lock, mode);
+}
+
+void
+lr_rotation_unlock(uint32 partition)
+{
+	LWLockRelease(&shared->locks[partition].lock);
+}
+
+int64
+lr_rotation_next_sequence(uint32 partition)
+{
+	return ++shared->partitions[partition].sequence;
+}
+
+void
+lr_rotation_publish_commit(TransactionId xid)
+{
+	pg_atomic_write_u32(&shared->committing[MyProcNumber], xid);
+	pg_memory_barrier();
+}
+
+void
+lr_rotation_mark_stale(void)
+{
+	if (my_database == NULL)
+	{
+		/* a database that nobody has used yet has nothing to read again */
+		LWLockAcquire(DIRECTORY_LOCK, LW_SHARED);
+		my_database = hash_search(shared_databases, &MyDatabaseId, HASH_FIND, NULL);
+		LWLockRelease(DIRECTORY_LOCK);
+	}
+	if (my_database != NULL)
+		pg_atomic_fetch_add_u64(&my_database->wanted, 1);
+}
+
+SharedMember *
+lr_rotation_find_member(const RotationKey *key)
+{
+	SharedMember *member;
+
+	LWLockAcquire(DIRECTORY_LOCK, LW_SHARED);
+	member = hash_search(shared_members, key, HASH_FIND, NULL);
+	LWLockRelease(DIRECTORY_LOCK);
+	return member;
+}
+
+SharedMember *
+lr_rotation_member(const RotationKey *key)
+{
+	SharedMember *member = lr_rotation_find_member(key);
+
+	if (member != NULL)
+		return member;
+
+	do
+	{
+		bool		found;
+
+		LWLockAcquire(DIRECTORY_LOCK, LW_EXCLUSIVE);
+		member = hash_search(shared_members, key, HASH_ENTER_NULL, &found);
+		if (member != NULL && !found)
+			memset((char *) member + sizeof(RotationKey), 0, sizeof(SharedMember) - sizeof(RotationKey));
+		LWLockRelease(DIRECTORY_LOCK);
+	} while (member == NULL && remove_dropped_databases());
+
+	if (member == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("out of shared memory for members of teams"),
+				 errdetail("There is room for %d members over all databases.", lr_max_members),
+				 errhint("Raise leadroute.max_members and restart the server.")));
+	return member;
+}
+
+/*
+ * Frees the entries of databases that are gone. Nobody can be connected to them, so nobody holds their addresses.
+ * Returns whether anything was freed.
+ */
+static bool
+remove_dropped_databases(void)
+{
+	Oid		   *databases;
+	int			n = 0;
+	int			gone = 0;
+	HASH_SEQ_STATUS scan;
+	SharedMember *member;
+	SharedDatabase *database;
+	bool		removed = false;
+
+	databases = palloc(sizeof(Oid) * ROTATION_MAX_DATABASES);
+	LWLockAcquire(DIRECTORY_LOCK, LW_SHARED);
+	hash_seq_init(&scan, shared_databases);
+	while ((database = hash_seq_search(&scan)) != NULL)
+		databases[n++] = database->database;
+	LWLockRelease(DIRECTORY_LOCK);
+
+	for (int i = 0; i < n; i++)
+		if (!SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(databases[i])))
+			databases[gone++] = databases[i];
+	if (gone == 0)
+	{
+		pfree(databases);
+		return false;
+	}
+	qsort(databases, gone, sizeof(Oid), compare_oids);
+
+	LWLockAcquire(DIRECTORY_LOCK, LW_EXCLUSIVE);
+	hash_seq_init(&scan, shared_members);
+	while ((member = hash_seq_search(&scan)) != NULL)
+		if (bsearch(&member->key.database, databases, gone, sizeof(Oid), compare_oids) != NULL)
+			removed |= hash_search(shared_members, &member->key, HASH_REMOVE, NULL) != NULL;
+	for (int i = 0; i < gone; i++)
+		removed |= hash_search(shared_databases, &databases[i], HASH_REMOVE, NULL) != NULL;
+	LWLockRelease(DIRECTORY_LOCK);
+	pfree(databases);
+	return removed;
+}
+
+static int
+compare_oids(const void *a, const void *b)
+{
+	Oid			left = *(const Oid *) a;
+	Oid			right = *(const Oid *) b;
+
+	return (left > right) - (left < right);
+}
+
+/* The current database's entry, found or made. */
+static SharedDatabase *
+database_entry(void)
+{
+	SharedDatabase *database;
+
+	if (my_database != NULL)
+		return my_database;
+	do
+	{
+		bool		found;
+
+		LWLockAcquire(DIRECTORY_LOCK, LW_EXCLUSIVE);
+		database = hash_search(shared_databases, &MyDatabaseId, HASH_ENTER_NULL, &found);
+		if (database != NULL && !found)
+		{
+			database->loading = false;
+			SpinLockInit(&database->mutex);
+			pg_atomic_init_u64(&database->wanted, 1);
+			pg_atomic_init_u64(&database->loaded, 0);
+			ConditionVariableInit(&database->finished);
+		}
+		LWLockRelease(DIRECTORY_LOCK);
+	} while (database == NULL && remove_dropped_databases());
+
+	if (database == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many databases use leadroute"),
+				 errdetail("One server has room for %d of them.", ROTATION_MAX_DATABASES)));
+	my_database = database;
+	return database;
+}
+
+void
+lr_rotation_load(void)
+{
+	SharedDatabase *database = database_entry();
+
+	while (pg_atomic_read_u64(&database->loaded) != pg_atomic_read_u64(&database->wanted))
+	{
+		Relation	ledger = table_open(lr_relation_oid("rotation"), AccessShareLock);
+		bool		loading;
+		bool		ready;
+
+		/* somebody may have loaded it while we waited for the lock */
+		SpinLockAcquire(&database->mutex);
+		ready = pg_atomic_read_u64(&database->loaded) == pg_atomic_read_u64(&database->wanted);
+		loading = database->loading;
+		if (!ready)
+			database->loading = true;
+		SpinLockRelease(&database->mutex);
+
+		if (!ready && !loading)
+			load_ledger(database, ledger);
+		table_close(ledger, AccessShareLock);
+		if (ready || !loading)
+			continue;
+
+		ConditionVariablePrepareToSleep(&database->finished);
+		for (;;)
+		{
+			SpinLockAcquire(&database->mutex);
+			loading = database->loading;
+			SpinLockRelease(&database->mutex);
+			if (!loading)
+				break;
+			ConditionVariableSleep(&database->finished, PG_WAIT_EXTENSION);
+		}
+		ConditionVariableCancelSleep();
+	}
+}
+
+/* Corrects shared memory by the ledger. The caller has set "loading", which ends here in every case. */
+static void
+load_ledger(SharedDatabase *database, Relation ledger)
+{
+	PG_ENSURE_ERROR_CLEANUP(loading_ended, PointerGetDatum(database));
+	{
+		uint64		wanted = pg_atomic_read_u64(&database->wanted);
+		HTAB	   *members = lr_rotation_ledger_hash();
+		Snapshot	snapshot;
+		HASH_SEQ_STATUS scan;
+		LedgerMember *entry;
+
+		pg_memory_barrier();
+		snapshot = snapshot_with_members(members);
+		lr_rotation_sum_ledger(ledger, snapshot, members);
+		UnregisterSnapshot(snapshot);
+
+		hash_seq_init(&scan, members);
+		while ((entry = hash_seq_search(&scan)) != NULL)
+		{
+			int64		pointer = entry->pointer - entry->shared_pointer;
+			int64		open = entry->open - entry->shared_open;
+			SharedMember *member;
+
+			if (pointer == 0 && open == 0)
+				continue;
+			member = lr_rotation_member(&entry->key);
+			lr_rotation_lock(entry->key.partition, LW_EXCLUSIVE);
+			member->pointer += pointer;
+			member->open += (int32) open;
+			lr_rotation_unlock(entry->key.partition);
+		}
+		hash_destroy(members);
+		pg_atomic_write_u64(&database->loaded, wanted);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(loading_ended, PointerGetDatum(database));
+	loading_ended(0, PointerGetDatum(database));
+}
+
+/* Also called where the loader failed or was terminated: the next user tries again. */
+static void
+loading_ended(int code, Datum arg)
+{
+	SharedDatabase *database = (SharedDatabase *) DatumGetPointer(arg);
+
+	SpinLockAcquire(&database->mutex);
+	database->loading = false;
+	SpinLockRelease(&database->mutex);
+	ConditionVariableBroadcast(&database->finished);
+}
+
+/*
+ * A registered snapshot of what is committed (the own transaction's rows not among it), and into "members", of the
+ * same instant, what shared memory takes for committed.
+ */
+static Snapshot
+snapshot_with_members(HTAB *members)
+{
+	Snapshot	snapshot;
+	HASH_SEQ_STATUS scan;
+	SharedMember *member;
+
+	for (;;)
+	{
+		LWLockAcquire(DIRECTORY_LOCK, LW_SHARED);
+		for (int i = 0; i < ROTATION_PARTITIONS; i++)
+			lr_rotation_lock(i, LW_EXCLUSIVE);
+		snapshot = RegisterSnapshot(GetLatestSnapshot());
+		if (!commit_in_flight(snapshot))
+			break;
+		for (int i = 0; i < ROTATION_PARTITIONS; i++)
+			lr_rotation_unlock(i);
+		LWLockRelease(DIRECTORY_LOCK);
+		UnregisterSnapshot(snapshot);
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(100L);
+	}
+
+	/* command 0 sees nothing that this transaction inserted and everything that it deleted */
+	snapshot->curcid = FirstCommandId;
+
+	hash_seq_init(&scan, shared_members);
+	while ((member = hash_seq_search(&scan)) != NULL)
+	{
+		LedgerMember *entry;
+
+		if (member->key.database != MyDatabaseId)
+			continue;
+		entry = hash_search(members, &member->key, HASH_ENTER, NULL);
+		entry->pointer = 0;
+		entry->open = 0;
+		entry->shared_pointer = member->pointer - member->pointer_uncommitted;
+		entry->shared_open = member->open - member->open_uncommitted;
+	}
+	for (int i = 0; i < ROTATION_PARTITIONS; i++)
+		lr_rotation_unlock(i);
+	LWLockRelease(DIRECTORY_LOCK);
+	return snapshot;
+}
+
+/* Whether somebody is visible as committed whose commit callback has not finished; takes microseconds to end. */
+static bool
+commit_in_flight(Snapshot snapshot)
+{
+	for (int i = 0; i < MaxBackends; i++)
+	{
+		TransactionId xid = pg_atomic_read_u32(&shared->committing[i]);
+
+		if (TransactionIdIsValid(xid) && !XidInMVCCSnapshot(xid, snapshot))
+			return true;
+	}
+	return false;
+}
+
+HTAB *
+lr_rotation_ledger_hash(void)
+{
+	HASHCTL		info;
+
+	memset(&info, 0, sizeof(info));
+	info.keysize = sizeof(RotationKey);
+	info.entrysize = sizeof(LedgerMember);
+	info.hcxt = CurrentMemoryContext;
+	return hash_create("leadroute rotation ledger", 256, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+void
+lr_rotation_sum_ledger(Relation ledger, Snapshot snapshot, HTAB *members)
+{
+	TupleTableSlot *row = table_slot_create(ledger, NULL);
+	TableScanDesc scan = table_beginscan(ledger, snapshot, 0, NULL);
+	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "leadroute rotation row",
+													  ALLOCSET_SMALL_SIZES);
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, row))
+	{
+		MemoryContext caller_context;
+		RotationKey key;
+		LedgerMember *entry;
+		bool		found;
+
+		CHECK_FOR_INTERRUPTS();
+		slot_getallattrs(row);
+		caller_context = MemoryContextSwitchTo(row_context);
+		key = lr_rotation_key(TextDatumGetCString(row->tts_values[0]),
+							  TextDatumGetCString(row->tts_values[1]),
+							  TextDatumGetCString(row->tts_values[2]));
+		MemoryContextSwitchTo(caller_context);
+		MemoryContextReset(row_context);
+
+		entry = hash_search(members, &key, HASH_ENTER, &found);
+		if (!found)
+			memset((char *) entry + sizeof(RotationKey), 0, sizeof(LedgerMember) - sizeof(RotationKey));
+		entry->pointer += DatumGetInt64(row->tts_values[3]);
+		entry->open += DatumGetInt32(row->tts_values[4]);
+	}
+	MemoryContextDelete(row_context);
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(row);
+}

@@ -1,0 +1,79 @@
+/*
+ * rotation_shmem.h
+ *		The part of rotation that lies in shared memory. Private to rotation*.c; the lock protocol stands in
+ *		rotation_shmem.c.
+ */
+#ifndef LR_ROTATION_SHMEM_H
+#define LR_ROTATION_SHMEM_H
+
+#include "port/atomics.h"
+#include "storage/lwlock.h"
+#include "utils/hsearch.h"
+#include "utils/relcache.h"
+#include "utils/snapshot.h"
+
+#define ROTATION_PARTITIONS 32
+
+/* A member's name in shared memory: 24 bytes, no padding. */
+typedef struct RotationKey
+{
+	uint64		hash[2];		/* of flow, team and rep */
+	Oid			database;
+	uint32		partition;		/* of database, flow and team */
+} RotationKey;
+
+/* A member in shared memory. Never moves. */
+typedef struct SharedMember
+{
+	RotationKey key;
+	int64		pointer;		/* counts what open transactions took */
+	int64		pointer_uncommitted;	/* the part of pointer that open transactions took */
+	int64		last;			/* partition's sequence at his last turn, 0 for none since the start */
+	int32		open;			/* counts what open transactions took, not what they freed */
+	int32		open_uncommitted;
+} SharedMember;
+
+/* A member's sums in the ledger, and what shared memory took for committed when they were read. */
+typedef struct LedgerMember
+{
+	RotationKey key;
+	int64		pointer;
+	int64		open;
+	int64		shared_pointer;
+	int64		shared_open;
+} LedgerMember;
+
+extern PGDLLIMPORT int lr_max_members;	/* leadroute.max_members */
+
+extern void lr_rotation_shmem_init(void);
+extern bool lr_rotation_shmem_available(void);
+
+/* The key of a member of the current database. */
+extern RotationKey lr_rotation_key(const char *flow, const char *team, const char *rep);
+
+/* Makes shared memory equal to the ledger where it is not; cheap where it is. Not during recovery. */
+extern void lr_rotation_load(void);
+
+/* Asks for the ledger to be read again, at once. Does not throw: commit and abort callbacks call it. */
+extern void lr_rotation_mark_stale(void);
+
+/* The member of this key, found or made. */
+extern SharedMember *lr_rotation_member(const RotationKey *key);
+
+/* The member of this key, or NULL. */
+extern SharedMember *lr_rotation_find_member(const RotationKey *key);
+
+extern void lr_rotation_lock(uint32 partition, LWLockMode mode);
+extern void lr_rotation_unlock(uint32 partition);
+
+/* The partition's next turn; under its lock, exclusive. */
+extern int64 lr_rotation_next_sequence(uint32 partition);
+
+/* Between PRE_COMMIT and the end of the commit callback: this session's transaction, for the loader. */
+extern void lr_rotation_publish_commit(TransactionId xid);
+
+/* Adds the ledger's rows that the snapshot sees into a hash of LedgerMember. */
+extern HTAB *lr_rotation_ledger_hash(void);
+extern void lr_rotation_sum_ledger(Relation ledger, Snapshot snapshot, HTAB *members);
+
+#endif							/* LR_ROTATION_SHMEM_H */

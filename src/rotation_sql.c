@@ -1,0 +1,386 @@
+/*
+ * rotation_sql.c
+ *		Rotation as SQL sees it: reading, folding and editing the ledger, and members who join.
+ *
+ * Joining takes two steps. A row trigger notes at once who joins; a deferred constraint trigger settles all of
+ * them when the transaction commits (or SET CONSTRAINTS asks for it), so that members who join together are told from
+ * those who were there, in whatever order the rows of reps and team_members come. The notes live in
+ * TopTransactionContext and follow subtransactions: a note goes with the level that made it, and what a level
+ * settled is unsettled again when it aborts.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "common/hashfn.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "leadroute.h"
+#include "miscadmin.h"
+#include "rotation.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(lr_sql_rotation_ready);
+PG_FUNCTION_INFO_V1(lr_sql_rotation_member);
+PG_FUNCTION_INFO_V1(lr_sql_rotation_open);
+PG_FUNCTION_INFO_V1(lr_sql_rotation_raise);
+PG_FUNCTION_INFO_V1(lr_sql_rotation_reset);
+PG_FUNCTION_INFO_V1(lr_sql_fold_rotation);
+PG_FUNCTION_INFO_V1(lr_sql_rotation_edited);
+PG_FUNCTION_INFO_V1(lr_sql_rotation_joining);
+PG_FUNCTION_INFO_V1(lr_sql_rotation_joiners);
+PG_FUNCTION_INFO_V1(lr_sql_rotation_join);
+
+/* One row of team_members (team given) or reps (team NULL) that made somebody a member. */
+typedef struct Joiner
+{
+	int			nest_level;
+	int			settled_level;	/* 0: not settled */
+	char	   *flow;
+	char	   *team;
+	char	   *rep;
+} Joiner;
+
+static List *joiners = NIL;
+static int	unsettled = 0;
+static int	deepest_level = 0;
+
+static bool folding = false;
+
+static void check_trigger(FunctionCallInfo fcinfo, const char *name);
+static char *column_value(HeapTuple tuple, TupleDesc descriptor, const char *column);
+static bool same_value(TriggerData *trigger, const char *column);
+static bool is_member(HeapTuple tuple, TupleDesc descriptor, bool of_team);
+
+/* Whether shared memory answers for the ledger: preloaded, and not in recovery. */
+Datum
+lr_sql_rotation_ready(PG_FUNCTION_ARGS)
+{
+	if (!lr_rotation_available() || RecoveryInProgress())
+		PG_RETURN_BOOL(false);
+	PG_RETURN_BOOL(true);
+}
+
+/* (flow, team, rep) -> (pointer, open), NULLs where shared memory does not answer. */
+Datum
+lr_sql_rotation_member(PG_FUNCTION_ARGS)
+{
+	TupleDesc	descriptor;
+	Datum		values[2] = {0, 0};
+	bool		nulls[2] = {true, true};
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (lr_rotation_available() && !RecoveryInProgress())
+	{
+		int64		pointer;
+		int32		open;
+
+		lr_rotation_read_member(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)),
+								text_to_cstring(PG_GETARG_TEXT_PP(2)), &pointer, &open);
+		values[0] = Int64GetDatum(pointer);
+		values[1] = Int32GetDatum(open);
+		nulls[0] = nulls[1] = false;
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
+}
+
+/* (flow, team, rep, delta): places of leads that SQL adopts, closes or hands over. */
+Datum
+lr_sql_rotation_open(PG_FUNCTION_ARGS)
+{
+	char	   *flow = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *team = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char	   *rep = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	int32		delta = PG_GETARG_INT32(3);
+
+	if (delta == 0)
+		PG_RETURN_VOID();
+	if (!lr_rotation_available())
+		lr_rotation_append(flow, team, rep, 0, delta);
+	else if (delta > 0)
+		lr_rotation_take_places(lr_rotation_slot(flow, team, rep), delta);
+	else
+		lr_rotation_free_place(lr_rotation_slot(flow, team, rep), -delta);
+	PG_RETURN_VOID();
+}
+
+/* (flow, team, rep, raise): a joiner's start. */
+Datum
+lr_sql_rotation_raise(PG_FUNCTION_ARGS)
+{
+	char	   *flow = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *team = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char	   *rep = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	int64		raise = PG_GETARG_INT64(3);
+
+	if (raise <= 0)
+		PG_RETURN_VOID();
+	if (lr_rotation_available())
+		lr_rotation_raise(lr_rotation_slot(flow, team, rep), raise);
+	else
+		lr_rotation_append(flow, team, rep, raise, 0);
+	PG_RETURN_VOID();
+}
+
+/* By the install script: what an earlier installation in this database left in shared memory is read away. */
+Datum
+lr_sql_rotation_reset(PG_FUNCTION_ARGS)
+{
+	lr_rotation_reload(true);
+	PG_RETURN_VOID();
+}
+
+/* (flow or NULL): one row for each member's many. Returns how many rows it folded. Waits for nobody. */
+Datum
+lr_sql_fold_rotation(PG_FUNCTION_ARGS)
+{
+	Oid			types[1] = {TEXTOID};
+	Datum		values[1];
+	char		nulls[1] = {' '};
+	int64		folded = 0;
+
+	if (PG_ARGISNULL(0))
+		nulls[0] = 'n';
+	else
+		values[0] = PG_GETARG_DATUM(0);
+
+	SPI_connect();
+	folding = true;
+	PG_TRY();
+	{
+		bool		isnull;
+
+		if (SPI_execute_with_args("WITH chosen AS (SELECT r.ctid AS place FROM leadroute.rotation r"
+								  "  WHERE ($1 IS NULL OR r.flow = $1) AND (r.flow, r.team, r.rep) IN"
+								  "    (SELECT s.flow, s.team, s.rep FROM leadroute.rotation s WHERE $1 IS NULL OR s.flow = $1"
+								  "      GROUP BY s.flow, s.team, s.rep HAVING count(*) > 1)"
+								  "  FOR UPDATE OF r SKIP LOCKED),"
+								  " taken AS (DELETE FROM leadroute.rotation r USING chosen c WHERE r.ctid = c.place"
+								  "  RETURNING r.flow, r.team, r.rep, r.pointer, r.open),"
+								  " put AS (INSERT INTO leadroute.rotation (flow, team, rep, pointer, open)"
+								  "  SELECT t.flow, t.team, t.rep, sum(t.pointer)::bigint, sum(t.open)::integer FROM taken t"
+								  "  GROUP BY t.flow, t.team, t.rep HAVING sum(t.pointer) <> 0 OR sum(t.open) <> 0)"
+								  " SELECT count(*) FROM taken",
+								  1, types, values, nulls, false, 0) != SPI_OK_SELECT || SPI_processed != 1)
+			elog(ERROR, "folding the ledger returned no count");
+		folded = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	}
+	PG_FINALLY();
+	{
+		folding = false;
+	}
+	PG_END_TRY();
+	SPI_finish();
+	PG_RETURN_INT64(folded);
+}
+
+/* Statement trigger of the ledger: somebody else than leadroute wrote it. */
+Datum
+lr_sql_rotation_edited(PG_FUNCTION_ARGS)
+{
+	check_trigger(fcinfo, "rotation_edited");
+	if (!folding)
+		lr_rotation_reload(false);
+	PG_RETURN_POINTER(NULL);
+}
+
+/* Row trigger of team_members and reps: notes who joins. */
+Datum
+lr_sql_rotation_joining(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TupleDesc	descriptor;
+	HeapTuple	tuple;
+	bool		of_team;
+	Joiner	   *joiner;
+	MemoryContext caller_context;
+
+	check_trigger(fcinfo, "rotation_joining");
+	descriptor = RelationGetDescr(trigger->tg_relation);
+	of_team = SPI_fnumber(descriptor, "team") > 0;
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+	{
+		tuple = trigger->tg_newtuple;
+		if (is_member(trigger->tg_trigtuple, descriptor, of_team) &&
+			same_value(trigger, "flow") && same_value(trigger, "rep") &&
+			(!of_team || same_value(trigger, "team")))
+			PG_RETURN_POINTER(NULL);
+	}
+	else
+		tuple = trigger->tg_trigtuple;
+	if (!is_member(tuple, descriptor, of_team))
+		PG_RETURN_POINTER(NULL);
+
+	caller_context = MemoryContextSwitchTo(TopTransactionContext);
+	joiner = palloc(sizeof(Joiner));
+	joiner->nest_level = GetCurrentTransactionNestLevel();
+	joiner->settled_level = 0;
+	joiner->flow = column_value(tuple, descriptor, "flow");
+	joiner->team = of_team ? column_value(tuple, descriptor, "team") : NULL;
+	joiner->rep = column_value(tuple, descriptor, "rep");
+	joiners = lappend(joiners, joiner);
+	MemoryContextSwitchTo(caller_context);
+	unsettled++;
+	deepest_level = Max(deepest_level, joiner->nest_level);
+	PG_RETURN_POINTER(NULL);
+}
+
+/* The rows noted in this transaction: (flow, team or NULL, rep, settled). */
+Datum
+lr_sql_rotation_joiners(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, joiners)
+	{
+		Joiner	   *joiner = lfirst(cell);
+		Datum		values[4];
+		bool		nulls[4] = {false, false, false, false};
+
+		values[0] = CStringGetTextDatum(joiner->flow);
+		if (joiner->team != NULL)
+			values[1] = CStringGetTextDatum(joiner->team);
+		else
+			nulls[1] = true;
+		values[2] = CStringGetTextDatum(joiner->rep);
+		values[3] = BoolGetDatum(joiner->settled_level != 0);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* Deferred constraint trigger of team_members and reps: the first to fire settles all joiners. */
+Datum
+lr_sql_rotation_join(PG_FUNCTION_ARGS)
+{
+	ListCell   *cell;
+	Oid			ledger;
+	List	   *flows = NIL;
+	int			nest_level = GetCurrentTransactionNestLevel();
+
+	check_trigger(fcinfo, "rotation_join");
+	if (unsettled == 0)
+		PG_RETURN_POINTER(NULL);
+
+	/* Two transactions whose members join one flow go one after the other: the second sees the first's raises. */
+	ledger = lr_relation_oid("rotation");
+	foreach(cell, joiners)
+	{
+		Joiner	   *joiner = lfirst(cell);
+
+		if (joiner->settled_level == 0)
+			flows = list_append_unique_oid(flows, hash_bytes((unsigned char *) joiner->flow, strlen(joiner->flow)));
+	}
+	list_sort(flows, list_oid_cmp);
+	foreach(cell, flows)
+		LockDatabaseObject(ledger, lfirst_oid(cell), 0, ExclusiveLock);
+
+	SPI_connect();
+	if (SPI_execute("SELECT leadroute.rotation_settle_joins()", false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "settling joiners failed");
+	SPI_finish();
+
+	foreach(cell, joiners)
+	{
+		Joiner	   *joiner = lfirst(cell);
+
+		if (joiner->settled_level == 0)
+			joiner->settled_level = nest_level;
+	}
+	unsettled = 0;
+	deepest_level = Max(deepest_level, nest_level);
+	PG_RETURN_POINTER(NULL);
+}
+
+void
+lr_rotation_joins_end_sub(int nest_level, bool committed)
+{
+	ListCell   *cell;
+
+	if (deepest_level < nest_level)
+		return;
+	foreach(cell, joiners)
+	{
+		Joiner	   *joiner = lfirst(cell);
+
+		if (joiner->nest_level >= nest_level)
+		{
+			if (!committed)
+			{
+				if (joiner->settled_level == 0)
+					unsettled--;
+				joiners = foreach_delete_current(joiners, cell);
+				continue;
+			}
+			joiner->nest_level = nest_level - 1;
+		}
+		if (joiner->settled_level >= nest_level)
+		{
+			if (!committed)
+				unsettled++;
+			joiner->settled_level = committed ? nest_level - 1 : 0;
+		}
+	}
+	deepest_level = nest_level - 1;
+}
+
+/* The memory goes with its transaction. */
+void
+lr_rotation_joins_end(void)
+{
+	joiners = NIL;
+	unsettled = 0;
+	deepest_level = 0;
+}
+
+static void
+check_trigger(FunctionCallInfo fcinfo, const char *name)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by trigger manager", name)));
+}
+
+/* Whether a row of team_members or reps makes its rep somebody who takes turns. */
+static bool
+is_member(HeapTuple tuple, TupleDesc descriptor, bool of_team)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(tuple, descriptor, SPI_fnumber(descriptor, of_team ? "weight" : "active"), &isnull);
+
+	if (isnull)
+		return false;
+	return of_team ? DatumGetInt32(value) > 0 : DatumGetBool(value);
+}
+
+static bool
+same_value(TriggerData *trigger, const char *column)
+{
+	TupleDesc	descriptor = RelationGetDescr(trigger->tg_relation);
+
+	return strcmp(column_value(trigger->tg_trigtuple, descriptor, column),
+				  column_value(trigger->tg_newtuple, descriptor, column)) == 0;
+}
+
+/* The text of a key column, in the current context. */
+static char *
+column_value(HeapTuple tuple, TupleDesc descriptor, const char *column)
+{
+	char	   *value = SPI_getvalue(tuple, descriptor, SPI_fnumber(descriptor, column));
+
+	if (value == NULL)
+		elog(ERROR, "column \"%s\" of a joining member is null", column);
+	return value;
+}

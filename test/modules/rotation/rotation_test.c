@@ -1,0 +1,118 @@
+/*
+ * rotation_test.c
+ *		The interface of src/rotation.h from SQL, for test/t/010_rotation.pl.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "portability/instr_time.h"
+#include "rotation.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+PG_MODULE_MAGIC;
+
+PG_FUNCTION_INFO_V1(rotation_test_take);
+PG_FUNCTION_INFO_V1(rotation_test_peek);
+PG_FUNCTION_INFO_V1(rotation_test_write);
+PG_FUNCTION_INFO_V1(rotation_test_cost);
+
+static RotationCandidate *candidates_from(FunctionCallInfo fcinfo, char ***names, int *n);
+
+/* (team, reps, weights, fate) -> who got the turn. Fates: keep, give back, leave; weight 0 is not eligible. */
+Datum
+rotation_test_take(PG_FUNCTION_ARGS)
+{
+	char	  **names;
+	int			n;
+	RotationCandidate *candidates = candidates_from(fcinfo, &names, &n);
+	char	   *fate = text_to_cstring(PG_GETARG_TEXT_PP(3));
+	RotationTurn turn;
+	int			index = lr_rotation_take(candidates, n, &turn);
+
+	if (index < 0)
+		PG_RETURN_NULL();
+	if (strcmp(fate, "keep") == 0)
+		lr_rotation_confirm(&turn);
+	else if (strcmp(fate, "give back") == 0)
+		lr_rotation_give_back(&turn);
+	else if (strcmp(fate, "leave") != 0)
+		elog(ERROR, "unknown fate \"%s\"", fate);
+	PG_RETURN_TEXT_P(cstring_to_text(names[index]));
+}
+
+/* (team, reps, weights) -> who would get it. */
+Datum
+rotation_test_peek(PG_FUNCTION_ARGS)
+{
+	char	  **names;
+	int			n;
+	RotationCandidate *candidates = candidates_from(fcinfo, &names, &n);
+	int			index = lr_rotation_peek(candidates, n);
+
+	if (index < 0)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(names[index]));
+}
+
+Datum
+rotation_test_write(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(lr_rotation_write());
+}
+
+/* (team, reps, weights, turns, turns before each write) -> nanoseconds a turn */
+Datum
+rotation_test_cost(PG_FUNCTION_ARGS)
+{
+	char	  **names;
+	int			n;
+	RotationCandidate *candidates = candidates_from(fcinfo, &names, &n);
+	int			turns = PG_GETARG_INT32(3);
+	int			every = PG_GETARG_INT32(4);
+	instr_time	start;
+	instr_time	elapsed;
+
+	INSTR_TIME_SET_CURRENT(start);
+	for (int i = 1; i <= turns; i++)
+	{
+		RotationTurn turn;
+
+		if (lr_rotation_take(candidates, n, &turn) < 0)
+			elog(ERROR, "nobody is eligible");
+		lr_rotation_confirm(&turn);
+		if (every > 0 && i % every == 0)
+			lr_rotation_write();
+	}
+	INSTR_TIME_SET_CURRENT(elapsed);
+	INSTR_TIME_SUBTRACT(elapsed, start);
+	PG_RETURN_FLOAT8(INSTR_TIME_GET_DOUBLE(elapsed) * 1e9 / turns);
+}
+
+static RotationCandidate *
+candidates_from(FunctionCallInfo fcinfo, char ***names, int *n)
+{
+	char	   *team = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Datum	   *reps;
+	Datum	   *weights;
+	int			nweights;
+	RotationCandidate *candidates;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &reps, NULL, n);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), INT4OID, sizeof(int32), true, TYPALIGN_INT, &weights, NULL, &nweights);
+	if (*n != nweights)
+		elog(ERROR, "%d reps have %d weights", *n, nweights);
+	candidates = palloc(sizeof(RotationCandidate) * Max(*n, 1));
+	*names = palloc(sizeof(char *) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+	{
+		int32		weight = DatumGetInt32(weights[i]);
+
+		(*names)[i] = TextDatumGetCString(reps[i]);
+		candidates[i].slot = lr_rotation_slot("default", team, (*names)[i]);
+		candidates[i].eligible = weight > 0;
+		candidates[i].step = weight > 0 ? ROTATION_SCALE / weight : 0;
+	}
+	return candidates;
+}
