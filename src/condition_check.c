@@ -73,6 +73,7 @@ static const char *const refused_builtins[] = {
 static char *extension_schema(Oid extension);
 static bool check_walker(Node *node, void *context);
 static void refuse_kind(Node *node, CheckContext *context);
+static void point_at_operator(Node *node, CheckContext *context);
 static void check_row_fields(Node *node, CheckContext *context);
 static bool check_input_types(Node *node, void *context);
 static bool check_function(Oid function, void *context);
@@ -204,6 +205,7 @@ check_walker(Node *node, void *context)
 	}
 
 	c->node = node;
+	point_at_operator(node, c);
 	check_functions_in_node(node, check_function, context);
 	switch (nodeTag(node))
 	{
@@ -302,6 +304,22 @@ refuse_kind(Node *node, CheckContext *context)
 				 errmsg("set-returning functions are not allowed in conditions"),
 				 errhint("A condition has one value for each lead."),
 				 parser_errposition(context->pstate, context->location)));
+}
+
+/* As core does: an operator's fault is shown at the operator, not where its left operand begins. */
+static void
+point_at_operator(Node *node, CheckContext *context)
+{
+	int			location = -1;
+
+	if (OidIsValid(context->domain))
+		return;
+	if (IsA(node, OpExpr) || IsA(node, DistinctExpr) || IsA(node, NullIfExpr))
+		location = ((OpExpr *) node)->location;
+	else if (IsA(node, ScalarArrayOpExpr))
+		location = ((ScalarArrayOpExpr *) node)->location;
+	if (location >= 0)
+		context->location = location;
 }
 
 /* An anonymous row hides its fields' types from whatever it is passed to. */
@@ -430,7 +448,7 @@ refuse_function(Oid function, CheckContext *context, const char *detail)
 	char	   *what;
 	bool		member = false;
 
-	if (function >= FirstNormalObjectId)
+	if (!is_trusted(ProcedureRelationId, function, context->trust))
 		(void) foreign_object_detail(ProcedureRelationId, function, &member);
 
 	if (OidIsValid(context->domain))

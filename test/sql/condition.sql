@@ -203,7 +203,7 @@ ROLLBACK;
 :check
 \set c 'clock_timestamp() > created_at'
 :check
-\set c 'nextval(''cond_test.x''::regclass) > 1'
+\set c 'nextval(''pg_class'') > 1'
 :check
 \set c 'pg_sleep(1) IS NULL'
 :check
@@ -262,7 +262,7 @@ CREATE TYPE cond_test.span AS RANGE (SUBTYPE = cond_test.evil);
 :check
 \set c 'address::boolean'
 :check
-\set c 'country::cond_test.short = ''us'' AND ''{us}''::cond_test.short[] = tags'
+\set c 'country::cond_test.short = ''us'' AND ''{us}''::cond_test.short[] IS NOT NULL'
 :check
 CREATE CAST (cond_test.size AS json) WITH FUNCTION cond_test.to_json;
 \set c 'to_json(size) IS NULL'
@@ -290,17 +290,20 @@ SHOW TimeZone;
 RESET ALL;
 SET client_min_messages = warning;
 DROP FUNCTION cond_test.lower(text);
+SELECT 'cond_test.leads'::regclass::oid AS leads \gset
 CREATE ROLE regress_condition_nobody;
 GRANT USAGE ON SCHEMA leadroute TO regress_condition_nobody;
 SET SESSION AUTHORIZATION regress_condition_nobody;
+SHOW is_superuser;
 BEGIN READ ONLY;
-SELECT leadroute.check_condition('country = ''us'' AND facts.at > now()', 'cond_test.leads');
-SELECT current_user, count(*) AS locks_left FROM pg_locks
- WHERE pid = pg_backend_pid() AND locktype = 'relation' AND relation NOT IN ('pg_locks'::regclass) AND mode <> 'AccessShareLock';
-\set c 'cond_test.boom(country)'
-:check
-ROLLBACK;
+\set ON_ERROR_ROLLBACK on
+SELECT leadroute.check_condition('country = ''us'' AND facts.at > now()', :leads);
+SELECT leadroute.check_condition('cond_test.boom(country)', :leads); \echo :SQLSTATE
+-- the owner's identity does not outlive an error
 SELECT current_user;
+ROLLBACK;
+\set ON_ERROR_ROLLBACK off
+SHOW is_superuser;
 RESET SESSION AUTHORIZATION;
 REVOKE USAGE ON SCHEMA leadroute FROM regress_condition_nobody;
 -- no lock at all is left on what a condition names
@@ -378,16 +381,12 @@ CREATE VIEW cond_test.v AS SELECT 1 AS id;
 SELECT leadroute.check_condition('id = 1', 'cond_test.v'); \echo :SQLSTATE
 
 -- compiling leaves no memory behind, failed or not
-CREATE FUNCTION cond_test.grow(n int) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION cond_test.grow(n int) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-	before bigint;
 	l cond_test.leads;
 BEGIN
 	SELECT * INTO l FROM cond_test.leads WHERE id = 1;
-	FOR i IN 1 .. 200 + n LOOP
-		IF i = 200 THEN
-			SELECT sum(total_bytes) INTO before FROM pg_backend_memory_contexts;
-		END IF;
+	FOR i IN 1 .. n LOOP
 		PERFORM leadroute.condition_holds('country = ''us'' AND region IN (''a'',''b'',''c'',''d'',''e'',''f'',''g'',''h'',''i'') AND employees <> ' || i % 2, l);
 		IF i % 10 = 0 THEN
 			BEGIN
@@ -396,10 +395,15 @@ BEGIN
 			END;
 		END IF;
 	END LOOP;
-	RETURN (SELECT sum(total_bytes) FROM pg_backend_memory_contexts) - before;
 END
 $$;
-SELECT cond_test.grow(10000) < 65536 AS flat;
+-- measured between statements, where only what was left behind is there, twice by the same statement
+SELECT cond_test.grow(200);
+SELECT sum(total_bytes) AS warm FROM pg_backend_memory_contexts \gset
+SELECT sum(total_bytes) AS before FROM pg_backend_memory_contexts \gset
+SELECT cond_test.grow(10000);
+SELECT sum(total_bytes) AS after FROM pg_backend_memory_contexts \gset
+SELECT :after - :before < 65536 AS flat;
 
 SET client_min_messages = warning;
 DROP SCHEMA cond_test CASCADE;
