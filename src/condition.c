@@ -21,9 +21,7 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/heap.h"
-#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "condition.h"
 #include "condition_check.h"
@@ -40,7 +38,6 @@
 #include "parser/parse_node.h"
 #include "parser/parser.h"
 #include "pgtime.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -585,7 +582,7 @@ similar_attribute(TupleDesc desc, const char *name)
 		distance = varstr_levenshtein_less_equal(name, length, candidate, strlen(candidate), 1, 1, 1,
 												 best.distance - 1, true);
 		/* core: no hint when more than half of the name differs */
-		if (distance < best.distance && distance <= length / 2)
+		if (distance < best.distance && distance <= pg_mbstrlen(name) / 2)
 		{
 			best.name = candidate;
 			best.distance = distance;
