@@ -1,0 +1,41 @@
+/*
+ * Conditions: what leadroute knows of a lead beside its row, and functions to try a condition with.
+ * The C code finds the attributes of facts by name; add new ones at the end.
+ */
+CREATE TYPE leadroute.facts AS (
+	flow			text,
+	lead			text,
+	at				timestamptz,
+	submitted_at	timestamptz,
+	given_owner		text,
+	operation		text
+);
+COMMENT ON TYPE leadroute.facts IS
+	'What leadroute knows of a lead while it decides. In a condition: facts.x. Not to be confused with a column of the leads table that is called facts, which stands bare.';
+COMMENT ON COLUMN leadroute.facts.flow IS 'The flow that decides.';
+COMMENT ON COLUMN leadroute.facts.lead IS 'The lead''s key, as text.';
+COMMENT ON COLUMN leadroute.facts.at IS 'The instant of the decision: use it instead of now(), so that explain() and replays see the same.';
+COMMENT ON COLUMN leadroute.facts.submitted_at IS 'When the person asked: the row''s submitted_at, or facts.at where that is NULL or in the future.';
+COMMENT ON COLUMN leadroute.facts.given_owner IS 'The owner that the row arrived with; NULL if none.';
+COMMENT ON COLUMN leadroute.facts.operation IS 'What brought the lead here: INSERT, UPDATE or CATCH_UP.';
+
+CREATE FUNCTION leadroute.check_condition(condition text, relation regclass, flow text DEFAULT 'default') RETURNS void
+	LANGUAGE c STABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, leadroute, pg_temp
+	AS 'MODULE_PATHNAME', 'lr_check_condition';
+COMMENT ON FUNCTION leadroute.check_condition(text, regclass, text) IS
+	'Checks a condition against a leads table (or a composite type) and raises the error that writing it into a rule would raise; returns nothing where it is fine. Output columns are those of the flow''s attachment.';
+
+CREATE FUNCTION leadroute.condition_columns(condition text, relation regclass) RETURNS text[]
+	LANGUAGE c STABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, leadroute, pg_temp
+	AS 'MODULE_PATHNAME', 'lr_condition_columns_sql';
+COMMENT ON FUNCTION leadroute.condition_columns(text, regclass) IS
+	'The columns of the relation that a condition reads, in the order of the table; columns that simplification removed (false AND x) do not count. Errors as check_condition.';
+
+CREATE FUNCTION leadroute.condition_holds(condition text, "row" record, facts leadroute.facts DEFAULT NULL, flow text DEFAULT 'default')
+	RETURNS boolean
+	LANGUAGE c STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'lr_condition_holds_sql';
+COMMENT ON FUNCTION leadroute.condition_holds(text, record, leadroute.facts, text) IS
+	'Evaluates a condition for a row, as routing would: SELECT count(*) FROM leads l WHERE leadroute.condition_holds(''employees > 500'', l). NULL where the condition is NULL, which routing takes for false. facts NULL stands for facts that are all NULL. Runs as the caller; errors as check_condition, or as the condition''s own functions raise them.';
