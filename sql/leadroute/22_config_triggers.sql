@@ -58,7 +58,8 @@ CREATE FUNCTION leadroute.attachment_table(attachment leadroute.attachments) RET
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
-	SELECT to_regclass(format('%I.%I', (attachment).table_schema, (attachment).table_name))
+	SELECT CASE WHEN (attachment).table_name IS NOT NULL
+			THEN to_regclass(format('%I.%I', (attachment).table_schema, (attachment).table_name)) END
 $$;
 COMMENT ON FUNCTION leadroute.attachment_table(leadroute.attachments) IS
 	'The table that bears an attachment''s name now; NULL where none does.';
@@ -111,7 +112,7 @@ BEGIN
 	IF leadroute.attachment_table(attachment) IS NULL THEN
 		RETURN NULL;
 	END IF;
-	answer := leadroute.side_column(attachment, side);
+	SELECT c.attname, c.kind INTO answer FROM leadroute.side_column(attachment, side) c;
 	IF answer.attname IS NULL THEN
 		RETURN format('side "%s": table %I.%I has no such column', side, attachment.table_schema, attachment.table_name);
 	ELSIF answer.kind = 'number' AND kind = 'label' THEN
@@ -205,7 +206,7 @@ BEGIN
 				SCHEMA = 'leadroute', TABLE = 'territories', COLUMN = 'area';
 		END IF;
 		INSERT INTO leadroute.territory_sides AS t (flow, map, side, kind) VALUES (NEW.flow, NEW.map, side.name, side.kind)
-		ON CONFLICT (flow, map, side) DO UPDATE SET kind = EXCLUDED.kind WHERE t.kind IS DISTINCT FROM EXCLUDED.kind;
+		ON CONFLICT ON CONSTRAINT territory_sides_pkey DO UPDATE SET kind = EXCLUDED.kind WHERE t.kind IS DISTINCT FROM EXCLUDED.kind;
 	END LOOP;
 	RETURN NEW;
 END
@@ -366,7 +367,10 @@ CREATE CONSTRAINT TRIGGER check_at_commit AFTER INSERT ON leadroute.pending_chec
 
 /* --- history, invalidation, and the request for a check --- */
 
-/* INSERT, DELETE, TRUNCATE: one row of history a row, set by set; and the check of the active flows that were touched. */
+/*
+ * INSERT, DELETE, TRUNCATE: one row of history a row, set by set; and the check of the active flows that
+ * were touched. What a loader does to the leads table (attachments) must not fail for a flow's faults.
+ */
 CREATE FUNCTION leadroute.config_written() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -376,16 +380,19 @@ BEGIN
 		INSERT INTO leadroute.config_changes (flow, relation, operation, new, note)
 			SELECT n.flow, TG_TABLE_NAME, TG_OP, to_jsonb(n), n.note FROM new_rows n;
 		INSERT INTO leadroute.pending_checks (flow)
-			SELECT f.flow FROM leadroute.flows f WHERE f.active AND f.flow IN (SELECT n.flow FROM new_rows n);
+			SELECT f.flow FROM leadroute.flows f WHERE f.active AND f.flow IN (SELECT n.flow FROM new_rows n)
+				AND TG_TABLE_NAME NOT IN ('attachments', 'outbox_consumers');
 	ELSIF TG_OP = 'DELETE' THEN
 		INSERT INTO leadroute.config_changes (flow, relation, operation, old, note)
 			SELECT o.flow, TG_TABLE_NAME, TG_OP, to_jsonb(o), o.note FROM old_rows o;
 		INSERT INTO leadroute.pending_checks (flow)
-			SELECT f.flow FROM leadroute.flows f WHERE f.active AND f.flow IN (SELECT o.flow FROM old_rows o);
+			SELECT f.flow FROM leadroute.flows f WHERE f.active AND f.flow IN (SELECT o.flow FROM old_rows o)
+				AND TG_TABLE_NAME NOT IN ('attachments', 'outbox_consumers');
 	ELSIF TG_OP = 'UPDATE' THEN
 		INSERT INTO leadroute.pending_checks (flow)
 			SELECT f.flow FROM leadroute.flows f
-			WHERE f.active AND f.flow IN (SELECT n.flow FROM new_rows n UNION ALL SELECT o.flow FROM old_rows o);
+			WHERE f.active AND f.flow IN (SELECT n.flow FROM new_rows n UNION ALL SELECT o.flow FROM old_rows o)
+				AND TG_TABLE_NAME NOT IN ('attachments', 'outbox_consumers');
 	ELSE
 		INSERT INTO leadroute.config_changes (flow, relation, operation) VALUES ('*', TG_TABLE_NAME, TG_OP);
 		INSERT INTO leadroute.pending_checks (flow) SELECT f.flow FROM leadroute.flows f WHERE f.active;

@@ -176,14 +176,14 @@ BEGIN
 			problem := format('column "%s" is in the partition key of table %s and cannot serve as "%s"', used.attname, relation, used.canonical);
 			detail := 'leadroute fills this column when the partition is already chosen.';
 			hint := format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical);
-		ELSIF NOT CASE
+		ELSIF NOT (CASE
 				WHEN used.canonical IN ('key', 'flow_column') OR (used.direction = 'output' AND used.kind = 'text')
 					THEN used.typtype IN ('b', 'e') AND (used.typcategory IN ('S', 'N', 'E') OR used.type = 'uuid'::regtype
 														 OR (used.typcategory = 'U' AND NOT used.builtin))
 				WHEN used.kind = 'number' THEN used.typcategory IN ('N', 'S') AND used.typtype = 'b'
 				WHEN used.kind = 'time' THEN used.typcategory IN ('D', 'S') AND used.typtype = 'b'
 				WHEN used.kind = 'flag' THEN used.typcategory IN ('B', 'S', 'N') AND used.typtype = 'b'
-				ELSE true END THEN
+				ELSE true END) THEN
 			code := 'datatype_mismatch';
 			problem := format('column "%s" of table %s has type %s and cannot serve as "%s"', used.attname, relation,
 							  format_type(used.atttypid, NULL), used.canonical);
@@ -233,6 +233,17 @@ $$;
 COMMENT ON FUNCTION leadroute.likely_columns(regclass, jsonb) IS
 	'What columns might say: canonical names that have no column yet, and columns named as Salesforce, HubSpot and loaders name them.';
 
+/* The tables that hold the rows: pg_partition_leaves() knows only partitioned ones. */
+CREATE FUNCTION leadroute.leaves(relation regclass, OUT relid regclass) RETURNS SETOF regclass
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT c.oid::regclass FROM pg_class c WHERE c.oid = relation AND c.relkind <> 'p'
+	UNION ALL
+	SELECT p.relid FROM pg_partition_tree(relation) p WHERE p.isleaf AND p.level > 0
+$$;
+COMMENT ON FUNCTION leadroute.leaves(regclass) IS 'The tables that hold the rows of a table: its leaf partitions, or itself.';
+
 /* How many rows: exact where that is quick. */
 CREATE FUNCTION leadroute.rows_standing(relation regclass, OUT rows bigint, OUT exact boolean)
 LANGUAGE plpgsql STABLE
@@ -243,8 +254,8 @@ DECLARE
 BEGIN
 	SELECT sum(pg_relation_size(p.relid)), sum(CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE pg_relation_size(p.relid) / 200 END)
 		INTO bytes, rows
-	FROM pg_partition_tree(relation) p JOIN pg_class c ON c.oid = p.relid
-	WHERE p.isleaf AND c.relkind = 'r';
+	FROM leadroute.leaves(relation) p JOIN pg_class c ON c.oid = p.relid
+	WHERE c.relkind = 'r';
 	exact := coalesce(bytes, 0) < 8 * 1024 * 1024;
 	IF exact THEN
 		EXECUTE format('SELECT count(*) FROM %s', relation) INTO rows;
@@ -342,6 +353,7 @@ CREATE FUNCTION leadroute.attach_owned(relation regclass, flow text, columns jso
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
+#variable_conflict use_variable
 DECLARE
 	leads		record;
 	fault		record;
@@ -460,6 +472,7 @@ CREATE FUNCTION leadroute.detach_owned(relation regclass) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
+#variable_conflict use_variable
 DECLARE
 	attachment	leadroute.attachments;
 	taken		integer;

@@ -18,6 +18,7 @@ CREATE FUNCTION leadroute.catch_up_start_owned(relation regclass, existing text,
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
+#variable_conflict use_variable
 DECLARE
 	attachment	leadroute.attachments;
 	run			leadroute.catch_ups;
@@ -53,7 +54,7 @@ BEGIN
 		INSERT INTO leadroute.catch_ups AS c (flow, relation, existing, newer_than, phase, blocks, started_at, updated_at)
 			SELECT attachment.flow, catch_up_start_owned.relation, mode, catch_up_start_owned.newer_than, 'walk',
 				coalesce(sum(pg_relation_size(p.relid) / current_setting('block_size')::bigint), 0), clock_timestamp(), clock_timestamp()
-			FROM pg_partition_tree(catch_up_start_owned.relation) p WHERE p.isleaf
+			FROM leadroute.leaves(catch_up_start_owned.relation) p
 			ON CONFLICT (flow) DO UPDATE SET relation = EXCLUDED.relation, existing = EXCLUDED.existing, newer_than = EXCLUDED.newer_than,
 				phase = 'walk', leaf = NULL, next_block = 0, blocks_done = 0, blocks = EXCLUDED.blocks, recorded = 0, adopted = 0, routed = 0,
 				failed = 0, route_flow = NULL, route_at = NULL, route_lead = NULL,
@@ -91,6 +92,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 SET session_replication_role = replica
 AS $$
+#variable_conflict use_variable
 DECLARE
 	flow_value	text := quote_literal(attachment.flow);
 	owner_value	text := 'NULL::text';
@@ -181,6 +183,7 @@ CREATE FUNCTION leadroute.catch_up_batch_owned(relation regclass, batch integer)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
+#variable_conflict use_variable
 DECLARE
 	attachment	leadroute.attachments;
 	run			leadroute.catch_ups;
@@ -204,8 +207,8 @@ BEGIN
 		/* the leaf it stands in, or the next by OID; foreign leaves have no blocks and are left to the rest */
 		SELECT p.relid::oid AS leaf, pg_relation_size(p.relid) / current_setting('block_size')::bigint AS blocks,
 			CASE WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples / c.relpages ELSE 20 END AS density INTO heap
-		FROM pg_partition_tree(catch_up_batch_owned.relation) p JOIN pg_class c ON c.oid = p.relid
-		WHERE p.isleaf AND c.relkind = 'r' AND p.relid::oid >= coalesce(run.leaf, 0)
+		FROM leadroute.leaves(catch_up_batch_owned.relation) p JOIN pg_class c ON c.oid = p.relid
+		WHERE c.relkind = 'r' AND p.relid::oid >= coalesce(run.leaf, 0)
 			AND (p.relid::oid > coalesce(run.leaf, 0) OR run.next_block < pg_relation_size(p.relid) / current_setting('block_size')::bigint)
 			AND pg_relation_size(p.relid) > 0
 		ORDER BY p.relid::oid LIMIT 1;
@@ -224,7 +227,7 @@ BEGIN
 			WHERE c.flow = run.flow;
 		RETURN false;
 	ELSIF run.phase = 'rest' THEN
-		FOR heap IN SELECT p.relid FROM pg_partition_tree(catch_up_batch_owned.relation) p WHERE p.isleaf ORDER BY p.relid::oid LOOP
+		FOR heap IN SELECT p.relid FROM leadroute.leaves(catch_up_batch_owned.relation) p ORDER BY p.relid::oid LOOP
 			done := leadroute.record_existing(attachment, run, heap.relid, NULL, NULL, batch);
 			IF done.recorded > 0 THEN
 				UPDATE leadroute.catch_ups c

@@ -67,15 +67,16 @@ BEGIN
 				PERFORM leadroute.check_condition(rule.condition, leads, subject.flow);
 			EXCEPTION WHEN OTHERS THEN
 				GET STACKED DIAGNOSTICS condition_fault = MESSAGE_TEXT, condition_detail = PG_EXCEPTION_HINT;
-				RETURN QUERY VALUES ('error', format('rule "%s"', rule.rule), format('its condition (%s) is not valid: %s', rule.condition, condition_fault),
+				/* judged when it was written; if it fails now the table has changed, which must not stand in the way of configuration */
+				RETURN QUERY VALUES (CASE WHEN subject.active THEN 'warning' ELSE 'error' END, format('rule "%s"', rule.rule), format('its condition (%s) is not valid: %s', rule.condition, condition_fault),
 									 coalesce(nullif(condition_detail, ''), 'Write it as a boolean expression over the columns of the leads table.'));
 			END;
 		END IF;
-		IF rule.target IN ('team', 'rep', 'queue', 'territory') AND NOT CASE rule.target
+		IF rule.target IN ('team', 'rep', 'queue', 'territory') AND NOT (CASE rule.target
 				WHEN 'team' THEN EXISTS (SELECT FROM leadroute.teams t WHERE t.flow = subject.flow AND t.team = rule.target_name)
 				WHEN 'rep' THEN EXISTS (SELECT FROM leadroute.reps p WHERE p.flow = subject.flow AND p.rep = rule.target_name)
 				WHEN 'queue' THEN EXISTS (SELECT FROM leadroute.queues q WHERE q.flow = subject.flow AND q.queue = rule.target_name)
-				ELSE EXISTS (SELECT FROM leadroute.territories m WHERE m.flow = subject.flow AND m.map = rule.target_name) END THEN
+				ELSE EXISTS (SELECT FROM leadroute.territories m WHERE m.flow = subject.flow AND m.map = rule.target_name) END) THEN
 			RETURN QUERY VALUES ('error', format('rule "%s"', rule.rule),
 								 format('its target, %s "%s", %s', CASE rule.target WHEN 'territory' THEN 'map' ELSE rule.target END, rule.target_name,
 										CASE rule.target WHEN 'territory' THEN 'has no territories' ELSE 'does not exist' END),
@@ -125,7 +126,7 @@ BEGIN
 		ORDER BY t.team;
 
 	/* the columns that take what we write */
-	IF leads IS NOT NULL THEN
+	IF leads IS NOT NULL AND attachment.status = 'attached' THEN
 		RETURN QUERY
 			SELECT 'error', format('flow "%s"', subject.flow), s.line, 'Map the column in leadroute.attach(), or change the territory.'
 			FROM regexp_split_to_table(leadroute.side_faults(attachment), '\n') s(line);
@@ -162,6 +163,7 @@ CREATE FUNCTION leadroute.activate(flow text DEFAULT 'default') RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
+#variable_conflict use_variable
 DECLARE
 	faults	text;
 	fault	record;
@@ -196,6 +198,7 @@ CREATE FUNCTION leadroute.deactivate(flow text DEFAULT 'default') RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
+#variable_conflict use_variable
 BEGIN
 	UPDATE leadroute.flows f SET active = false WHERE f.flow = deactivate.flow;
 	IF NOT FOUND THEN
@@ -213,6 +216,7 @@ CREATE FUNCTION leadroute.close_gone(flow text, batch integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
+#variable_conflict use_variable
 DECLARE
 	attachment	leadroute.attachments;
 	wait		interval;
