@@ -19,16 +19,17 @@ CREATE TABLE leadroute.attachments (
 	flow			text COLLATE "C" NOT NULL DEFAULT 'default' PRIMARY KEY,
 	table_schema	name NOT NULL,
 	table_name		name NOT NULL,
+	relation		oid,
 	key_column		name NOT NULL,
 	flow_column		name,
 	columns			jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(columns) = 'object'),
-	status			text NOT NULL DEFAULT 'attached' CHECK (status IN ('attached', 'broken', 'detached')),
+	status			text NOT NULL DEFAULT 'attached' CHECK (status IN ('attached', 'broken')),
 	problem			text,
 	attached_at		timestamptz NOT NULL DEFAULT now(),
 	refreshed_at	timestamptz,
 	caught_up_at	timestamptz,
-	note			text,
-	UNIQUE (flow, table_schema, table_name)
+	gone_at			timestamptz,
+	note			text
 );
 
 CREATE TABLE leadroute.rules (
@@ -100,7 +101,17 @@ CREATE TABLE leadroute.territory_sides (
 	flow			text COLLATE "C" NOT NULL,
 	map				text COLLATE "C" NOT NULL,
 	side			text COLLATE "C" NOT NULL,
+	kind			text NOT NULL CHECK (kind IN ('label', 'number')),
 	PRIMARY KEY (flow, map, side)
+);
+
+/* Who reads the outbox: a message is written only for the types that somebody asked for. */
+CREATE TABLE leadroute.outbox_consumers (
+	flow			text COLLATE "C" NOT NULL DEFAULT 'default',
+	consumer		text COLLATE "C" NOT NULL,
+	types			text[] NOT NULL,
+	note			text,
+	PRIMARY KEY (flow, consumer)
 );
 
 CREATE TABLE leadroute.config_changes (
@@ -117,3 +128,100 @@ CREATE TABLE leadroute.config_changes (
 );
 CREATE INDEX ON leadroute.config_changes (flow, at);
 
+
+COMMENT ON TABLE leadroute.flows IS 'A flow is one business unit''s or tenant''s whole routing: it leads every key. Most installations have one, ''default''.';
+COMMENT ON COLUMN leadroute.flows.flow IS 'Name of the flow.';
+COMMENT ON COLUMN leadroute.flows.active IS 'Whether leads are routed; set by leadroute.activate() and deactivate(). While off, leads are recorded as unrouted.';
+COMMENT ON COLUMN leadroute.flows.checked IS 'Whether the configuration was found complete; from then on a commit that leaves an active flow incomplete is refused. A new or restored flow is unchecked.';
+COMMENT ON COLUMN leadroute.flows.on_error IS 'What a failure of leadroute''s own does: ''fallback'' (the last rule''s target, else stored unrouted, with a WARNING) or ''fail'' (the statement).';
+COMMENT ON COLUMN leadroute.flows.given_owner IS 'A new lead that arrives with an owner: ''keep'' (an active rep''s key stays) or ''route''.';
+COMMENT ON COLUMN leadroute.flows.owner_master IS 'Who is master of the owner column: ''leadroute'', or ''crm'', whose changes then are hand-overs.';
+COMMENT ON COLUMN leadroute.flows.timezone IS 'IANA zone of "day" and "hour" in views.';
+COMMENT ON COLUMN leadroute.flows.gone_after IS 'After a full refresh of the leads table, how long until leads not found again are closed as gone.';
+COMMENT ON COLUMN leadroute.flows.note IS 'Free text of who wrote the row; kept with each change in config_changes.';
+
+COMMENT ON TABLE leadroute.attachments IS 'Which table a flow''s leads stand in, remembered by name: loaders drop tables and rename others into their place. Written by leadroute.attach() and detach().';
+COMMENT ON COLUMN leadroute.attachments.flow IS 'The flow; with flow_column, the one for rows that name no known flow.';
+COMMENT ON COLUMN leadroute.attachments.table_schema IS 'Schema of the leads table.';
+COMMENT ON COLUMN leadroute.attachments.table_name IS 'Name of the leads table.';
+COMMENT ON COLUMN leadroute.attachments.relation IS 'OID of the table that bore the name when the triggers were put on it; of this database only, taken anew when the row is restored. (Not regclass: pg_upgrade refuses such columns.)';
+COMMENT ON COLUMN leadroute.attachments.key_column IS 'The column that names a lead.';
+COMMENT ON COLUMN leadroute.attachments.flow_column IS 'The column in which each row names its flow; NULL where the table serves one flow.';
+COMMENT ON COLUMN leadroute.attachments.columns IS 'Canonical name to column, where they differ: "EmailAddress", {"column": "createdate", "timezone": "UTC"}, or null for none.';
+COMMENT ON COLUMN leadroute.attachments.status IS '''attached'', or ''broken'': the table that bears the name does not fit.';
+COMMENT ON COLUMN leadroute.attachments.problem IS 'Why the attachment is broken.';
+COMMENT ON COLUMN leadroute.attachments.attached_at IS 'When leadroute.attach() was first called.';
+COMMENT ON COLUMN leadroute.attachments.refreshed_at IS 'When another table last took the name, or TRUNCATE emptied it: a full refresh.';
+COMMENT ON COLUMN leadroute.attachments.caught_up_at IS 'When leadroute.catch_up() last came to its end; NULL before that.';
+COMMENT ON COLUMN leadroute.attachments.gone_at IS 'When a sweep last closed the leads that a full refresh did not bring back.';
+COMMENT ON COLUMN leadroute.attachments.note IS 'Free text of who wrote the row.';
+
+COMMENT ON TABLE leadroute.rules IS 'The routing rules of a flow, tried in order of position: the first whose condition holds and whose target can take the lead wins.';
+COMMENT ON COLUMN leadroute.rules.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.rules.rule IS 'Name of the rule, as explanations show it.';
+COMMENT ON COLUMN leadroute.rules.position IS 'Order among the flow''s rules, lowest first.';
+COMMENT ON COLUMN leadroute.rules.condition IS 'SQL boolean expression over the lead''s columns and facts; NULL means always. An active flow''s last rule has none.';
+COMMENT ON COLUMN leadroute.rules.target IS 'territory (the innermost of a map), team, rep, queue or discard.';
+COMMENT ON COLUMN leadroute.rules.target_name IS 'The map, team, rep or queue; NULL for discard.';
+COMMENT ON COLUMN leadroute.rules.if_unavailable IS 'When the target can take no one now: ''fallthrough'' to the next rule, or ''wait'' in its queue. The last rule waits.';
+COMMENT ON COLUMN leadroute.rules.note IS 'Free text of who wrote the row.';
+
+COMMENT ON TABLE leadroute.queues IS 'Where leads wait for somebody to claim them.';
+COMMENT ON COLUMN leadroute.queues.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.queues.queue IS 'Name of the queue.';
+COMMENT ON COLUMN leadroute.queues.note IS 'Free text of who wrote the row.';
+
+COMMENT ON TABLE leadroute.reps IS 'People who own leads.';
+COMMENT ON COLUMN leadroute.reps.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.reps.rep IS 'The rep''s key: what the leads table''s owner column holds.';
+COMMENT ON COLUMN leadroute.reps.name IS 'Display name.';
+COMMENT ON COLUMN leadroute.reps.email IS 'E-mail address.';
+COMMENT ON COLUMN leadroute.reps.active IS 'Whether the rep takes leads.';
+COMMENT ON COLUMN leadroute.reps.note IS 'Free text of who wrote the row.';
+
+COMMENT ON TABLE leadroute.teams IS 'Reps who share leads.';
+COMMENT ON COLUMN leadroute.teams.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.teams.team IS 'Name of the team.';
+COMMENT ON COLUMN leadroute.teams.strategy IS 'How a member is picked: round_robin, by weight.';
+COMMENT ON COLUMN leadroute.teams.note IS 'Free text of who wrote the row.';
+
+COMMENT ON TABLE leadroute.team_members IS 'Who belongs to which team.';
+COMMENT ON COLUMN leadroute.team_members.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.team_members.team IS 'The team.';
+COMMENT ON COLUMN leadroute.team_members.rep IS 'The rep.';
+COMMENT ON COLUMN leadroute.team_members.weight IS 'Share of the turns, relative to the other members; 0 pauses. A change counts for later turns only.';
+COMMENT ON COLUMN leadroute.team_members.note IS 'Free text of who wrote the row.';
+
+COMMENT ON TABLE leadroute.territories IS 'Maps: areas that are nested or apart, each with a team or a rep. The innermost that covers a lead is its territory.';
+COMMENT ON COLUMN leadroute.territories.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.territories.map IS 'The map, which a rule names.';
+COMMENT ON COLUMN leadroute.territories.territory IS 'Name of the territory.';
+COMMENT ON COLUMN leadroute.territories.area IS 'What it covers; each side is named for the leads column it constrains.';
+COMMENT ON COLUMN leadroute.territories.precedence IS 'Highest first, for maps that must cross on purpose.';
+COMMENT ON COLUMN leadroute.territories.during IS 'When it holds: next quarter''s map can be loaded today.';
+COMMENT ON COLUMN leadroute.territories.team IS 'The team whose members take its leads.';
+COMMENT ON COLUMN leadroute.territories.rep IS 'The rep who takes its leads.';
+COMMENT ON COLUMN leadroute.territories.note IS 'Free text of who wrote the row.';
+
+COMMENT ON TABLE leadroute.territory_sides IS 'The sides that a flow''s maps constrain: what a lead''s point is made of. Kept by a trigger on territories; only grows.';
+COMMENT ON COLUMN leadroute.territory_sides.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.territory_sides.map IS 'The map.';
+COMMENT ON COLUMN leadroute.territory_sides.side IS 'Name of the side.';
+COMMENT ON COLUMN leadroute.territory_sides.kind IS '''label'' or ''number''.';
+
+COMMENT ON TABLE leadroute.config_changes IS 'Every change of a configuration row, with who made it and the note it carried.';
+COMMENT ON COLUMN leadroute.config_changes.flow IS 'The flow; ''*'' for TRUNCATE, which empties all.';
+COMMENT ON COLUMN leadroute.config_changes.id IS 'A uuid, so that restored rows never collide with those written meanwhile.';
+COMMENT ON COLUMN leadroute.config_changes.at IS 'When the row was written.';
+COMMENT ON COLUMN leadroute.config_changes.actor IS 'The session''s user.';
+COMMENT ON COLUMN leadroute.config_changes.relation IS 'The configuration table.';
+COMMENT ON COLUMN leadroute.config_changes.operation IS 'INSERT, UPDATE, DELETE or TRUNCATE.';
+COMMENT ON COLUMN leadroute.config_changes.old IS 'The row before.';
+COMMENT ON COLUMN leadroute.config_changes.new IS 'The row after.';
+COMMENT ON COLUMN leadroute.config_changes.note IS 'The row''s note.';
+
+COMMENT ON TABLE leadroute.outbox_consumers IS 'Who reads the outbox, and which types of message.';
+COMMENT ON COLUMN leadroute.outbox_consumers.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.outbox_consumers.consumer IS 'Name of the consumer.';
+COMMENT ON COLUMN leadroute.outbox_consumers.types IS 'The types it wants.';
+COMMENT ON COLUMN leadroute.outbox_consumers.note IS 'Free text of who wrote the row.';

@@ -24,6 +24,7 @@ INSERT INTO leadroute.codes VALUES
 	('disabled',		'unrouted',		'leadroute.enabled was off in the session that wrote the lead'),
 	('routing_error',	'unrouted',		'a decision failed and so did the fallback'),
 	('no_library',		'unrouted',		'the library was not in shared_preload_libraries'),
+	('pending',			'unrouted',		'the lead stood in the table before the attach; catch_up is to route it'),
 	('deleted',			'unrouted',		'the row arrived marked as deleted'),
 	('existing',		'ignored',		'the lead stood in the table before the attach'),
 	('by_hand',			'assigned',		'a hand gave the lead to somebody else'),
@@ -94,13 +95,6 @@ CREATE TABLE leadroute.outbox (
 	created_at		timestamptz NOT NULL,
 	PRIMARY KEY (flow, id)
 );
-CREATE TABLE leadroute.outbox_consumers (
-	flow			text COLLATE "C" NOT NULL DEFAULT 'default',
-	consumer		text COLLATE "C" NOT NULL,
-	types			text[] NOT NULL,
-	note			text,
-	PRIMARY KEY (flow, consumer)
-);
 
 /*
  * The ledger of turns and places: a member's pointer is sum(pointer), his open leads are sum(open), over
@@ -114,3 +108,100 @@ CREATE TABLE leadroute.rotation (
 	open			integer NOT NULL
 );
 
+/* How far catch_up is: one row an attachment, kept after its end as the record of the last run. */
+CREATE TABLE leadroute.catch_ups (
+	flow			text COLLATE "C" NOT NULL PRIMARY KEY,
+	relation		oid NOT NULL,
+	existing		text NOT NULL CHECK (existing IN ('ignore', 'adopt', 'route')),
+	newer_than		interval,
+	phase			text NOT NULL CHECK (phase IN ('walk', 'rest', 'route', 'done')),
+	leaf			oid,
+	next_block		bigint NOT NULL DEFAULT 0,
+	blocks_done		bigint NOT NULL DEFAULT 0,
+	blocks			bigint NOT NULL DEFAULT 0,
+	recorded		bigint NOT NULL DEFAULT 0,
+	adopted			bigint NOT NULL DEFAULT 0,
+	routed			bigint NOT NULL DEFAULT 0,
+	failed			bigint NOT NULL DEFAULT 0,
+	route_flow		text COLLATE "C",
+	route_at		timestamptz,
+	route_lead		text COLLATE "C",
+	started_at		timestamptz NOT NULL,
+	updated_at		timestamptz NOT NULL,
+	finished_at		timestamptz
+);
+
+COMMENT ON TABLE leadroute.codes IS 'The closed list of codes: every outcome carries one.';
+COMMENT ON COLUMN leadroute.codes.code IS 'The code.';
+COMMENT ON COLUMN leadroute.codes.status IS 'The status of a lead with this code.';
+COMMENT ON COLUMN leadroute.codes.meaning IS 'What it says.';
+
+COMMENT ON TABLE leadroute.lead_states IS 'One row a lead, whatever the loader does to the leads table.';
+COMMENT ON COLUMN leadroute.lead_states.flow IS 'The flow that decided.';
+COMMENT ON COLUMN leadroute.lead_states.lead IS 'The lead''s key, as text.';
+COMMENT ON COLUMN leadroute.lead_states.status IS 'assigned, waiting, discarded, unrouted, ignored or closed.';
+COMMENT ON COLUMN leadroute.lead_states.code IS 'Why; see leadroute.codes.';
+COMMENT ON COLUMN leadroute.lead_states.owner IS 'The rep who has the lead.';
+COMMENT ON COLUMN leadroute.lead_states.source_owner IS 'The owner that the source last sent: sending it again is no hand-over.';
+COMMENT ON COLUMN leadroute.lead_states.team IS 'The team the owner was picked from, or that the lead waits for.';
+COMMENT ON COLUMN leadroute.lead_states.territory IS 'The territory that covered the lead.';
+COMMENT ON COLUMN leadroute.lead_states.queue IS 'The queue the lead waits in.';
+COMMENT ON COLUMN leadroute.lead_states.rule IS 'The rule that won.';
+COMMENT ON COLUMN leadroute.lead_states.submitted_at IS 'When the person asked.';
+COMMENT ON COLUMN leadroute.lead_states.routed_at IS 'When leadroute decided.';
+COMMENT ON COLUMN leadroute.lead_states.route_reason IS 'The decision in one line.';
+COMMENT ON COLUMN leadroute.lead_states.closed_at IS 'When the lead was closed.';
+COMMENT ON COLUMN leadroute.lead_states.outcome IS 'What came of it.';
+
+COMMENT ON TABLE leadroute.events IS 'What happened to leads, append-only.';
+COMMENT ON COLUMN leadroute.events.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.events.lead IS 'The lead''s key, as text.';
+COMMENT ON COLUMN leadroute.events.id IS 'Order of a lead''s events.';
+COMMENT ON COLUMN leadroute.events.at IS 'When it happened.';
+COMMENT ON COLUMN leadroute.events.kind IS 'What kind of event.';
+COMMENT ON COLUMN leadroute.events.code IS 'Outcome; see leadroute.codes.';
+COMMENT ON COLUMN leadroute.events.rule IS 'The rule that won.';
+COMMENT ON COLUMN leadroute.events.owner IS 'The owner after it.';
+COMMENT ON COLUMN leadroute.events.previous_owner IS 'The owner before it.';
+COMMENT ON COLUMN leadroute.events.team IS 'The team.';
+COMMENT ON COLUMN leadroute.events.territory IS 'The territory.';
+COMMENT ON COLUMN leadroute.events.queue IS 'The queue.';
+COMMENT ON COLUMN leadroute.events.reason IS 'The decision in one line.';
+COMMENT ON COLUMN leadroute.events.path IS 'The steps that led to it.';
+COMMENT ON COLUMN leadroute.events.actor IS 'Who did it; NULL for leadroute itself.';
+
+COMMENT ON TABLE leadroute.identities IS 'Keys that identify a lead: the unique index decides a race.';
+COMMENT ON COLUMN leadroute.identities.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.identities.kind IS 'What kind of key.';
+COMMENT ON COLUMN leadroute.identities.key IS 'The key in canonical form.';
+COMMENT ON COLUMN leadroute.identities.lead IS 'The lead that holds it.';
+
+COMMENT ON TABLE leadroute.outbox IS 'Messages for other systems, written only for the types that a consumer asked for.';
+COMMENT ON COLUMN leadroute.outbox.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.outbox.id IS 'Order of messages.';
+COMMENT ON COLUMN leadroute.outbox.aggregatetype IS 'What the message is about.';
+COMMENT ON COLUMN leadroute.outbox.aggregateid IS 'Which one.';
+COMMENT ON COLUMN leadroute.outbox.type IS 'What happened.';
+COMMENT ON COLUMN leadroute.outbox.payload IS 'The message.';
+COMMENT ON COLUMN leadroute.outbox.created_at IS 'When it was written.';
+
+COMMENT ON TABLE leadroute.catch_ups IS 'How far leadroute.catch_up() is with an attachment, or was when it ended; read it through catch_up_progress.';
+COMMENT ON COLUMN leadroute.catch_ups.flow IS 'The attachment''s flow.';
+COMMENT ON COLUMN leadroute.catch_ups.relation IS 'OID of the table it walks: another one in its place starts a new run.';
+COMMENT ON COLUMN leadroute.catch_ups.existing IS 'What becomes of rows that have no state.';
+COMMENT ON COLUMN leadroute.catch_ups.newer_than IS 'For ''route'': only leads submitted within this time before the start.';
+COMMENT ON COLUMN leadroute.catch_ups.phase IS 'walk (block by block), rest (rows that moved meanwhile), route (leads left unrouted), done.';
+COMMENT ON COLUMN leadroute.catch_ups.leaf IS 'OID of the partition it walks now.';
+COMMENT ON COLUMN leadroute.catch_ups.next_block IS 'The block to go on from.';
+COMMENT ON COLUMN leadroute.catch_ups.blocks_done IS 'Blocks walked.';
+COMMENT ON COLUMN leadroute.catch_ups.blocks IS 'Blocks of the table when the run started.';
+COMMENT ON COLUMN leadroute.catch_ups.recorded IS 'Leads recorded.';
+COMMENT ON COLUMN leadroute.catch_ups.adopted IS 'Of these, with their owner.';
+COMMENT ON COLUMN leadroute.catch_ups.routed IS 'Leads routed.';
+COMMENT ON COLUMN leadroute.catch_ups.failed IS 'Leads whose routing failed.';
+COMMENT ON COLUMN leadroute.catch_ups.route_flow IS 'Position among the unrouted leads: flow.';
+COMMENT ON COLUMN leadroute.catch_ups.route_at IS 'Position among the unrouted leads: submitted_at.';
+COMMENT ON COLUMN leadroute.catch_ups.route_lead IS 'Position among the unrouted leads: key.';
+COMMENT ON COLUMN leadroute.catch_ups.started_at IS 'When the run started.';
+COMMENT ON COLUMN leadroute.catch_ups.updated_at IS 'When the last batch ended.';
+COMMENT ON COLUMN leadroute.catch_ups.finished_at IS 'When the run came to its end.';

@@ -1,0 +1,441 @@
+/*
+ * What happens when a configuration row changes:
+ *	- every session's compiled configuration is dropped (config_changed, C; ENABLE ALWAYS, so that it
+ *	  fires on replication apply too);
+ *	- the change is kept in config_changes (not on replicas: there the rows of the origin arrive);
+ *	- what can be judged from the row and the leads table alone is judged at once: conditions, sides, zones;
+ *	- what needs other rows is judged at commit, once a flow: a statement trigger leaves a row in
+ *	  pending_checks, whose deferred constraint trigger calls check_flow().
+ * A restore brings rows in any order and sets check_function_bodies off, as pg_dump does: then nothing
+ * is judged at once, as for the bodies of functions, and flows.checked is false until a check passes.
+ */
+
+/* The column that stands for a canonical name; NULL where "columns" says JSON null: none. */
+CREATE FUNCTION leadroute.mapped_column(columns jsonb, canonical text) RETURNS name
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT CASE
+			WHEN columns->canonical IS NULL THEN canonical
+			WHEN jsonb_typeof(columns->canonical) = 'object' THEN columns->canonical->>'column'
+			ELSE columns->>canonical
+		END::name
+$$;
+COMMENT ON FUNCTION leadroute.mapped_column(jsonb, text) IS
+	'The column of a leads table that stands for a canonical name: the one that "columns" maps, else the one of that name. NULL where it is mapped to JSON null: none.';
+
+/* Canonical names: what they are called in "columns", and what kind of value goes in or out. */
+CREATE FUNCTION leadroute.canonical_columns(OUT canonical text, OUT direction text, OUT kind text) RETURNS SETOF record
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT c, 'input', CASE c WHEN 'submitted_at' THEN 'time' ELSE 'any' END
+	FROM unnest('{email,phone,first_name,last_name,company,website,title,country,region,postal_code,industry,employees,annual_revenue,language,product,source,intent,value,consent,submitted_at}'::text[]) c
+	UNION ALL
+	SELECT c, 'output', CASE WHEN c IN ('score', 'fit', 'engagement') THEN 'number' WHEN c IN ('sla_due_at', 'routed_at') THEN 'time' ELSE 'text' END
+	FROM unnest('{owner,team,territory,account,score,fit,engagement,grade,stage,duplicate_of,sla_due_at,routed_at,route_reason}'::text[]) c
+	UNION ALL
+	VALUES ('key', 'special', 'any'), ('deleted', 'special', 'flag')
+$$;
+COMMENT ON FUNCTION leadroute.canonical_columns() IS
+	'The names that leadroute knows columns of a leads table by; the keys of attachments.columns.';
+
+/* The table that serves a flow: its own attachment's, else one whose rows name their flow. NULL where there is none now. */
+CREATE FUNCTION leadroute.flow_attachment(flow text) RETURNS leadroute.attachments
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT a
+	FROM leadroute.attachments a
+	WHERE a.flow = flow_attachment.flow OR a.flow_column IS NOT NULL
+	ORDER BY (a.flow = flow_attachment.flow) DESC, a.flow
+	LIMIT 1
+$$;
+COMMENT ON FUNCTION leadroute.flow_attachment(text) IS
+	'The attachment whose table serves a flow: the flow''s own, else one whose rows name their flow.';
+
+CREATE FUNCTION leadroute.attachment_table(attachment leadroute.attachments) RETURNS regclass
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT CASE WHEN (attachment).table_name IS NOT NULL
+			THEN to_regclass(format('%I.%I', (attachment).table_schema, (attachment).table_name)) END
+$$;
+COMMENT ON FUNCTION leadroute.attachment_table(leadroute.attachments) IS
+	'The table that bears an attachment''s name now; NULL where none does.';
+
+CREATE FUNCTION leadroute.flow_table(flow text) RETURNS regclass
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT leadroute.attachment_table(leadroute.flow_attachment(flow))
+$$;
+COMMENT ON FUNCTION leadroute.flow_table(text) IS 'The leads table of a flow; NULL where none is attached or it is not there now.';
+
+/* Label or number: what the canonical text of a side says. */
+CREATE FUNCTION leadroute.side_kind(area leadroute.territory, side text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT CASE WHEN leadroute.side(area, side)::text ~ '^("([^"]|"")*"|[^":]*):\s*!?\s*[[(]' THEN 'number' ELSE 'label' END
+$$;
+COMMENT ON FUNCTION leadroute.side_kind(leadroute.territory, text) IS 'Whether a side of a territory is made of labels or of numbers.';
+
+/* The column of a table that answers a side, and its kind; NULL where none does. */
+CREATE FUNCTION leadroute.side_column(attachment leadroute.attachments, side text, OUT attname name, OUT kind text)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT a.attname,
+		CASE WHEN coalesce(nullif(t.typbasetype, 0), t.oid) IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype,
+																'numeric'::regtype, 'float4'::regtype, 'float8'::regtype)
+			 THEN 'number' ELSE 'label' END
+	FROM pg_attribute a
+		JOIN pg_type t ON t.oid = a.atttypid
+	WHERE a.attrelid = leadroute.attachment_table(attachment)
+		AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+		AND (a.attname = leadroute.mapped_column((attachment).columns, side) OR lower(a.attname::text) = lower(side))
+	ORDER BY (a.attname = leadroute.mapped_column((attachment).columns, side)) DESC, (a.attname = side::name) DESC, a.attname
+	LIMIT 1
+$$;
+COMMENT ON FUNCTION leadroute.side_column(leadroute.attachments, text) IS
+	'The column of the leads table that a side constrains, by its canonical or its real name, and whether it holds labels or numbers.';
+
+/* What is wrong with a side on a table; NULL where nothing is. */
+CREATE FUNCTION leadroute.side_problem(attachment leadroute.attachments, side text, kind text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	answer	record;
+BEGIN
+	IF leadroute.attachment_table(attachment) IS NULL THEN
+		RETURN NULL;
+	END IF;
+	SELECT c.attname, c.kind INTO answer FROM leadroute.side_column(attachment, side) c;
+	IF answer.attname IS NULL THEN
+		RETURN format('side "%s": table %I.%I has no such column', side, attachment.table_schema, attachment.table_name);
+	ELSIF answer.kind = 'number' AND kind = 'label' THEN
+		RETURN format('side "%s" is made of labels, but column "%s" holds numbers', side, answer.attname);
+	ELSIF answer.kind = 'label' AND kind = 'number' THEN
+		RETURN format('side "%s" is made of numbers, but column "%s" holds labels', side, answer.attname);
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.side_problem(leadroute.attachments, text, text) IS
+	'What is wrong with a side, of labels or numbers, on the table of an attachment; NULL where nothing is, or the table is not there.';
+
+/* A restore says so as pg_dump does. */
+CREATE FUNCTION leadroute.restoring() RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$ SELECT NOT current_setting('check_function_bodies')::boolean $$;
+COMMENT ON FUNCTION leadroute.restoring() IS 'Whether rows come from a dump: what they say is taken as it is, as the bodies of functions are.';
+
+/* --- what a row and the leads table can tell --- */
+
+CREATE FUNCTION leadroute.flow_written() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF TG_OP = 'INSERT' THEN
+		NEW.checked := false;
+	END IF;
+	IF NOT leadroute.restoring() THEN
+		PERFORM now() AT TIME ZONE NEW.timezone;	/* raises core's own error */
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.flow_written() IS 'Trigger on flows: a new flow is unchecked; its zone must be one.';
+CREATE TRIGGER flow_written BEFORE INSERT ON leadroute.flows
+	FOR EACH ROW EXECUTE FUNCTION leadroute.flow_written();
+CREATE TRIGGER flow_written_update BEFORE UPDATE OF timezone ON leadroute.flows
+	FOR EACH ROW EXECUTE FUNCTION leadroute.flow_written();
+ALTER TABLE leadroute.flows ENABLE ALWAYS TRIGGER flow_written;
+
+CREATE FUNCTION leadroute.rule_written() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	leads	regclass;
+BEGIN
+	IF NOT leadroute.restoring() THEN
+		leads := leadroute.flow_table(NEW.flow);
+		IF leads IS NOT NULL THEN
+			PERFORM leadroute.check_condition(NEW.condition, leads, NEW.flow);
+		END IF;
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.rule_written() IS 'Trigger on rules: the condition is parsed and type-checked where the flow''s leads table is there.';
+CREATE TRIGGER rule_written BEFORE INSERT OR UPDATE OF condition, flow ON leadroute.rules
+	FOR EACH ROW WHEN (NEW.condition IS NOT NULL) EXECUTE FUNCTION leadroute.rule_written();
+
+CREATE FUNCTION leadroute.territory_written() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	attachment	leadroute.attachments;
+	side		record;
+	problem		text;
+BEGIN
+	/* the usual case: all its sides are known, with their kinds */
+	IF NOT EXISTS (SELECT FROM leadroute.sides(NEW.area) s
+				   WHERE NOT EXISTS (SELECT FROM leadroute.territory_sides t
+									 WHERE t.flow = NEW.flow AND t.map = NEW.map AND t.side = s
+										AND t.kind = leadroute.side_kind(NEW.area, s))) THEN
+		RETURN NEW;
+	END IF;
+	attachment := leadroute.flow_attachment(NEW.flow);
+	FOR side IN SELECT s AS name, leadroute.side_kind(NEW.area, s) AS kind FROM leadroute.sides(NEW.area) s LOOP
+		problem := leadroute.side_problem(attachment, side.name, side.kind);
+		IF problem IS NOT NULL AND NOT leadroute.restoring() AND current_setting('session_replication_role') <> 'replica' THEN
+			RAISE EXCEPTION USING
+				ERRCODE = CASE WHEN problem LIKE '%no such column' THEN 'undefined_column' ELSE 'datatype_mismatch' END,
+				MESSAGE = problem,
+				DETAIL = format('Territory "%s" of map "%s" is %s.', NEW.territory, NEW.map, NEW.area),
+				HINT = CASE WHEN problem LIKE '%no such column'
+							THEN 'A side is named for the column it constrains: by its canonical name, as "country", or the column''s own.'
+							ELSE 'Bare words are labels, brackets are numbers: "94105" is a label, "[250]" the number.' END,
+				SCHEMA = 'leadroute', TABLE = 'territories', COLUMN = 'area';
+		END IF;
+		INSERT INTO leadroute.territory_sides AS t (flow, map, side, kind) VALUES (NEW.flow, NEW.map, side.name, side.kind)
+		ON CONFLICT ON CONSTRAINT territory_sides_pkey DO UPDATE SET kind = EXCLUDED.kind WHERE t.kind IS DISTINCT FROM EXCLUDED.kind;
+	END LOOP;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.territory_written() IS
+	'Trigger on territories: a side must have a column of its kind in the flow''s leads table, where that is there; keeps territory_sides.';
+CREATE TRIGGER territory_written BEFORE INSERT OR UPDATE OF area, flow, map ON leadroute.territories
+	FOR EACH ROW EXECUTE FUNCTION leadroute.territory_written();
+ALTER TABLE leadroute.territories ENABLE ALWAYS TRIGGER territory_written;
+
+/* Which table the attachment means: its OID is never taken from elsewhere, a restore brings another cluster's. */
+CREATE FUNCTION leadroute.attachment_written() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	NEW.relation := leadroute.attachment_table(NEW);
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.attachment_written() IS 'Trigger on attachments: notes the OID of the table that bears the name in this database.';
+CREATE TRIGGER attachment_written BEFORE INSERT ON leadroute.attachments
+	FOR EACH ROW EXECUTE FUNCTION leadroute.attachment_written();
+ALTER TABLE leadroute.attachments ENABLE ALWAYS TRIGGER attachment_written;
+
+/* --- what open leads name stays --- */
+
+/*
+ * One trigger for flows, reps, teams, queues: DELETE, TRUNCATE, and an UPDATE of the key. Places are
+ * counted in the ledger, leads that wait by their state. A decision that is not committed yet is not
+ * seen; it ends with a name that check_flow() reports.
+ */
+CREATE FUNCTION leadroute.name_in_use() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	kind	text := rtrim(TG_TABLE_NAME, 's');
+	gone	jsonb := CASE WHEN TG_LEVEL = 'ROW' THEN to_jsonb(OLD) ELSE '{}' END;
+	in_flow	text := gone->>'flow';
+	named	text := gone->>kind;
+	places	bigint := 0;
+	waiting	bigint := 0;
+BEGIN
+	IF kind IN ('flow', 'rep', 'team') THEN
+		SELECT coalesce(sum(s.places), 0) INTO places
+		FROM (SELECT greatest(sum(r.open), 0) AS places
+			  FROM leadroute.rotation r
+			  WHERE (in_flow IS NULL OR r.flow = in_flow)
+				AND (kind <> 'rep' OR named IS NULL OR r.rep = named)
+				AND (kind <> 'team' OR named IS NULL OR r.team = named)
+			  GROUP BY r.flow, r.team, r.rep) s;
+	END IF;
+	IF kind IN ('flow', 'team', 'queue') THEN
+		SELECT count(*) INTO waiting
+		FROM leadroute.lead_states s
+		WHERE s.status = 'waiting'
+			AND (in_flow IS NULL OR s.flow = in_flow)
+			AND (kind = 'flow' OR named IS NULL
+				 OR (kind = 'queue' AND s.queue = named)
+				 OR (kind = 'team' AND s.team = named));
+	END IF;
+	IF places + waiting > 0 THEN
+		RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation',
+			MESSAGE = CASE WHEN named IS NULL THEN format('cannot empty table leadroute.%I because open leads name its rows', TG_TABLE_NAME)
+						   WHEN TG_OP = 'UPDATE' THEN format('cannot rename %s "%s" because open leads name it', kind, named)
+						   ELSE format('cannot delete %s "%s" because open leads name it', kind, named) END,
+			DETAIL = concat_ws(' ', CASE WHEN places > 0 THEN format('%s open leads have an owner there.', places) END,
+									CASE WHEN waiting > 0 THEN format('%s leads wait there.', waiting) END),
+			HINT = CASE kind WHEN 'rep' THEN 'Set active to false, or reassign the leads first.'
+							 WHEN 'flow' THEN 'Call leadroute.deactivate(), or close the leads first.'
+							 ELSE 'Reassign or close the leads first.' END,
+			SCHEMA = 'leadroute', TABLE = TG_TABLE_NAME;
+	END IF;
+	IF kind = 'flow' THEN
+		IF EXISTS (SELECT FROM leadroute.attachments a WHERE named IS NULL OR a.flow = named) THEN
+			RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation',
+				MESSAGE = format('cannot delete flow "%s" because a leads table is attached to it', coalesce(named, '*')),
+				HINT = 'Detach the table first with leadroute.detach().',
+				SCHEMA = 'leadroute', TABLE = TG_TABLE_NAME;
+		END IF;
+	END IF;
+	RETURN CASE TG_OP WHEN 'UPDATE' THEN NEW ELSE OLD END;
+END
+$$;
+COMMENT ON FUNCTION leadroute.name_in_use() IS 'Trigger on flows, reps, teams and queues: refuses to delete, rename or truncate what open leads name.';
+
+DO $do$
+DECLARE
+	relation	text;
+	key			text;
+BEGIN
+	FOREACH relation IN ARRAY ARRAY['flows', 'reps', 'teams', 'queues'] LOOP
+		key := pg_catalog.rtrim(relation, 's');
+		EXECUTE pg_catalog.format($$
+			CREATE TRIGGER name_in_use BEFORE DELETE ON leadroute.%1$I
+				FOR EACH ROW EXECUTE FUNCTION leadroute.name_in_use();
+			CREATE TRIGGER name_in_use_update BEFORE UPDATE ON leadroute.%1$I
+				FOR EACH ROW WHEN (OLD.flow IS DISTINCT FROM NEW.flow OR OLD.%2$I IS DISTINCT FROM NEW.%2$I)
+				EXECUTE FUNCTION leadroute.name_in_use();
+			CREATE TRIGGER name_in_use_truncate BEFORE TRUNCATE ON leadroute.%1$I
+				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.name_in_use()$$, relation, key);
+	END LOOP;
+END
+$do$;
+
+/* --- what the other rows must tell: at commit, once a flow --- */
+
+CREATE TABLE leadroute.pending_checks (
+	flow			text COLLATE "C" NOT NULL
+);
+COMMENT ON TABLE leadroute.pending_checks IS
+	'Flows to check when the transaction commits; empty between transactions, so no dump keeps it.';
+COMMENT ON COLUMN leadroute.pending_checks.flow IS 'The flow whose configuration this transaction changed.';
+
+CREATE FUNCTION leadroute.check_at_commit() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	subject	leadroute.flows;
+	faults	text;
+	empty	record;
+BEGIN
+	/* the first of a flow's rows does the work of all */
+	DELETE FROM leadroute.pending_checks p WHERE p.flow = NEW.flow;
+	IF NOT FOUND THEN
+		RETURN NULL;
+	END IF;
+	SELECT f.* INTO subject FROM leadroute.flows f WHERE f.flow = NEW.flow;
+	IF NOT FOUND OR NOT subject.active THEN
+		RETURN NULL;
+	END IF;
+	SELECT string_agg(format('%s: %s', c.object, c.problem), E'\n') INTO faults
+	FROM leadroute.check_flow(NEW.flow) c
+	WHERE c.severity = 'error';
+	IF faults IS NOT NULL AND subject.checked THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('flow "%s" is active and would be left incomplete', NEW.flow),
+			DETAIL = faults,
+			HINT = format('Complete it in the same transaction, or switch it off first: SELECT leadroute.deactivate(%L).', NEW.flow),
+			SCHEMA = 'leadroute', TABLE = 'flows';
+	ELSIF faults IS NULL AND NOT subject.checked THEN
+		UPDATE leadroute.flows f SET checked = true WHERE f.flow = NEW.flow;
+	END IF;
+	IF subject.checked THEN
+		FOR empty IN SELECT c.* FROM leadroute.check_flow(NEW.flow) c WHERE c.severity = 'warning' AND c.problem = 'has no eligible member' LOOP
+			RAISE WARNING USING MESSAGE = format('%s of flow "%s" %s', empty.object, NEW.flow, empty.problem), HINT = empty.hint;
+		END LOOP;
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.check_at_commit() IS
+	'Deferred trigger: refuses a commit that would leave an active, checked flow with a fault; a team left empty is a WARNING.';
+CREATE CONSTRAINT TRIGGER check_at_commit AFTER INSERT ON leadroute.pending_checks
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION leadroute.check_at_commit();
+
+/* --- history, invalidation, and the request for a check --- */
+
+/*
+ * INSERT, DELETE, TRUNCATE: one row of history a row, set by set; and the check of the active flows that
+ * were touched. What a loader does to the leads table (attachments) must not fail for a flow's faults.
+ */
+CREATE FUNCTION leadroute.config_written() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF TG_OP = 'INSERT' THEN
+		INSERT INTO leadroute.config_changes (flow, relation, operation, new, note)
+			SELECT n.flow, TG_TABLE_NAME, TG_OP, to_jsonb(n), n.note FROM new_rows n;
+		INSERT INTO leadroute.pending_checks (flow)
+			SELECT f.flow FROM leadroute.flows f WHERE f.active AND f.flow IN (SELECT n.flow FROM new_rows n)
+				AND TG_TABLE_NAME NOT IN ('attachments', 'outbox_consumers');
+	ELSIF TG_OP = 'DELETE' THEN
+		INSERT INTO leadroute.config_changes (flow, relation, operation, old, note)
+			SELECT o.flow, TG_TABLE_NAME, TG_OP, to_jsonb(o), o.note FROM old_rows o;
+		INSERT INTO leadroute.pending_checks (flow)
+			SELECT f.flow FROM leadroute.flows f WHERE f.active AND f.flow IN (SELECT o.flow FROM old_rows o)
+				AND TG_TABLE_NAME NOT IN ('attachments', 'outbox_consumers');
+	ELSIF TG_OP = 'UPDATE' THEN
+		INSERT INTO leadroute.pending_checks (flow)
+			SELECT f.flow FROM leadroute.flows f
+			WHERE f.active AND f.flow IN (SELECT n.flow FROM new_rows n UNION ALL SELECT o.flow FROM old_rows o)
+				AND TG_TABLE_NAME NOT IN ('attachments', 'outbox_consumers');
+	ELSE
+		INSERT INTO leadroute.config_changes (flow, relation, operation) VALUES ('*', TG_TABLE_NAME, TG_OP);
+		INSERT INTO leadroute.pending_checks (flow) SELECT f.flow FROM leadroute.flows f WHERE f.active;
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.config_written() IS 'Statement trigger on every configuration table: keeps the history, asks for a check of the active flows at commit.';
+
+CREATE FUNCTION leadroute.config_row_updated() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	INSERT INTO leadroute.config_changes (flow, relation, operation, old, new, note)
+		VALUES (NEW.flow, TG_TABLE_NAME, TG_OP, to_jsonb(OLD), to_jsonb(NEW), NEW.note);
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.config_row_updated() IS 'Row trigger on every configuration table: keeps what an UPDATE changed.';
+
+DO $do$
+DECLARE
+	relation	text;
+BEGIN
+	FOREACH relation IN ARRAY ARRAY['flows', 'attachments', 'rules', 'queues', 'reps', 'teams', 'team_members',
+									'territories', 'outbox_consumers'] LOOP
+		EXECUTE pg_catalog.format($$
+			CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON leadroute.%1$I
+				FOR EACH ROW EXECUTE FUNCTION leadroute.config_changed();
+			CREATE TRIGGER config_changed_truncate AFTER TRUNCATE ON leadroute.%1$I
+				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_changed();
+			ALTER TABLE leadroute.%1$I ENABLE ALWAYS TRIGGER config_changed, ENABLE ALWAYS TRIGGER config_changed_truncate;
+			CREATE TRIGGER config_written_insert AFTER INSERT ON leadroute.%1$I REFERENCING NEW TABLE AS new_rows
+				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_written();
+			CREATE TRIGGER config_written_delete AFTER DELETE ON leadroute.%1$I REFERENCING OLD TABLE AS old_rows
+				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_written();
+			CREATE TRIGGER config_written_update AFTER UPDATE ON leadroute.%1$I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_written();
+			CREATE TRIGGER config_written_truncate AFTER TRUNCATE ON leadroute.%1$I
+				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_written();
+			CREATE TRIGGER config_row_updated AFTER UPDATE ON leadroute.%1$I
+				FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION leadroute.config_row_updated()$$, relation);
+	END LOOP;
+END
+$do$;

@@ -1,0 +1,36 @@
+/*
+ * State that a dump brings back. A data-only restore brings the leads first, so our triggers have decided about them when their own
+ * states arrive: what the dump says replaces what was decided meanwhile, and its place is given back.
+ * Direct writes (journal.c) fire no triggers; what catch_up writes runs with session_replication_role
+ * = replica, so that it meets ON CONFLICT and not this.
+ */
+CREATE FUNCTION leadroute.lead_state_restored() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	meanwhile	leadroute.lead_states;
+BEGIN
+	DELETE FROM leadroute.lead_states s WHERE s.flow = NEW.flow AND s.lead = NEW.lead RETURNING s.* INTO meanwhile;
+	IF FOUND AND meanwhile.status = 'assigned' AND meanwhile.owner IS NOT NULL THEN
+		PERFORM leadroute.rotation_open(meanwhile.flow, coalesce(meanwhile.team, ''), meanwhile.owner, -1);
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.lead_state_restored() IS 'Trigger on lead_states: a row that SQL inserts replaces the one of the same lead.';
+CREATE TRIGGER lead_state_restored BEFORE INSERT ON leadroute.lead_states
+	FOR EACH ROW EXECUTE FUNCTION leadroute.lead_state_restored();
+
+CREATE FUNCTION leadroute.identity_restored() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	DELETE FROM leadroute.identities i WHERE i.flow = NEW.flow AND i.kind = NEW.kind AND i.key = NEW.key;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.identity_restored() IS 'Trigger on identities: a row that SQL inserts replaces the one of the same key.';
+CREATE TRIGGER identity_restored BEFORE INSERT ON leadroute.identities
+	FOR EACH ROW EXECUTE FUNCTION leadroute.identity_restored();

@@ -1,0 +1,306 @@
+/*
+ * Whether a flow is complete, switching it on and off, and the sweep.
+ */
+
+CREATE FUNCTION leadroute.clock() RETURNS timestamptz
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$ SELECT coalesce(nullif(current_setting('leadroute.clock', true), '')::timestamptz, clock_timestamp()) $$;
+COMMENT ON FUNCTION leadroute.clock() IS 'The instant that leadroute takes for now: leadroute.clock where it is set, else the real one.';
+
+CREATE FUNCTION leadroute.check_flow(flow text DEFAULT 'default')
+	RETURNS TABLE (severity text, object text, problem text, hint text)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	subject		leadroute.flows;
+	attachment	leadroute.attachments;
+	leads		regclass;
+	rule		record;
+	written		record;
+	condition_fault text;
+	condition_detail text;
+BEGIN
+	SELECT f.* INTO subject FROM leadroute.flows f WHERE f.flow = check_flow.flow;
+	IF NOT FOUND THEN
+		RETURN QUERY VALUES ('error', format('flow "%s"', check_flow.flow), 'does not exist',
+							 'Attach a leads table to it, or insert a row into leadroute.flows.');
+		RETURN;
+	END IF;
+
+	/* the table */
+	attachment := leadroute.flow_attachment(subject.flow);
+	leads := leadroute.attachment_table(attachment);
+	IF attachment.flow IS NULL THEN
+		RETURN QUERY VALUES ('warning', format('flow "%s"', subject.flow), 'has no leads table', 'SELECT leadroute.attach(''public.leads'').');
+	ELSIF leads IS NULL THEN
+		RETURN QUERY VALUES ('warning', format('table %I.%I', attachment.table_schema, attachment.table_name), 'is attached but does not exist',
+							 'The triggers are put on whatever takes its name.');
+	ELSIF attachment.status = 'broken' THEN
+		/* a loader's DDL broke it: that must not stand in the way of configuration */
+		RETURN QUERY VALUES (CASE WHEN subject.active THEN 'warning' ELSE 'error' END, format('table %s', leads),
+							 format('does not fit its attachment: %s', attachment.problem),
+							 format('Change the table, or attach it again: SELECT leadroute.attach(%L, flow => %L, columns => …).', leads, attachment.flow));
+	END IF;
+
+	/* the rules */
+	SELECT r.* INTO rule FROM leadroute.rules r WHERE r.flow = subject.flow ORDER BY r.position DESC LIMIT 1;
+	IF NOT FOUND THEN
+		RETURN QUERY VALUES ('error', format('flow "%s"', subject.flow), 'has no rules', 'Insert at least one, without a condition.');
+	ELSIF rule.condition IS NOT NULL THEN
+		RETURN QUERY VALUES ('error', format('rule "%s"', rule.rule), 'is the last one and has a condition',
+							 'Add a rule without a condition behind it: every lead must end somewhere.');
+	END IF;
+	FOR rule IN
+		SELECT r.*, lag(r.rule) OVER (ORDER BY r.position) AS before,
+			lag(r.condition IS NULL AND (r.if_unavailable = 'wait' OR r.target IN ('queue', 'discard'))) OVER (ORDER BY r.position) AS stops
+		FROM leadroute.rules r WHERE r.flow = subject.flow ORDER BY r.position
+	LOOP
+		IF rule.stops THEN
+			RETURN QUERY VALUES ('warning', format('rule "%s"', rule.rule), format('is never reached: rule "%s" takes every lead', rule.before),
+								 'Move it before that one, or delete it.');
+		END IF;
+		IF rule.condition IS NOT NULL AND leads IS NOT NULL THEN
+			BEGIN
+				PERFORM leadroute.check_condition(rule.condition, leads, subject.flow);
+			EXCEPTION WHEN OTHERS THEN
+				GET STACKED DIAGNOSTICS condition_fault = MESSAGE_TEXT, condition_detail = PG_EXCEPTION_HINT;
+				/* judged when it was written; if it fails now the table has changed, which must not stand in the way of configuration */
+				RETURN QUERY VALUES (CASE WHEN subject.active THEN 'warning' ELSE 'error' END, format('rule "%s"', rule.rule), format('its condition (%s) is not valid: %s', rule.condition, condition_fault),
+									 coalesce(nullif(condition_detail, ''), 'Write it as a boolean expression over the columns of the leads table.'));
+			END;
+		END IF;
+		IF rule.target IN ('team', 'rep', 'queue', 'territory') AND NOT (CASE rule.target
+				WHEN 'team' THEN EXISTS (SELECT FROM leadroute.teams t WHERE t.flow = subject.flow AND t.team = rule.target_name)
+				WHEN 'rep' THEN EXISTS (SELECT FROM leadroute.reps p WHERE p.flow = subject.flow AND p.rep = rule.target_name)
+				WHEN 'queue' THEN EXISTS (SELECT FROM leadroute.queues q WHERE q.flow = subject.flow AND q.queue = rule.target_name)
+				ELSE EXISTS (SELECT FROM leadroute.territories m WHERE m.flow = subject.flow AND m.map = rule.target_name) END) THEN
+			RETURN QUERY VALUES ('error', format('rule "%s"', rule.rule),
+								 format('its target, %s "%s", %s', CASE rule.target WHEN 'territory' THEN 'map' ELSE rule.target END, rule.target_name,
+										CASE rule.target WHEN 'territory' THEN 'has no territories' ELSE 'does not exist' END),
+								 format('Insert into leadroute.%s, or change target_name.',
+										CASE rule.target WHEN 'territory' THEN 'territories' ELSE rule.target || 's' END));
+		END IF;
+	END LOOP;
+
+	/* the territories of maps that rules name */
+	RETURN QUERY
+		SELECT 'error', format('territory "%s" of map "%s"', m.territory, m.map), format('its team "%s" does not exist', m.team),
+			'Insert into leadroute.teams, or change the territory.'
+		FROM leadroute.territories m
+		WHERE m.flow = subject.flow AND m.team IS NOT NULL
+			AND m.map IN (SELECT r.target_name FROM leadroute.rules r WHERE r.flow = subject.flow AND r.target = 'territory')
+			AND NOT EXISTS (SELECT FROM leadroute.teams t WHERE t.flow = subject.flow AND t.team = m.team)
+		ORDER BY m.map, m.territory;
+	RETURN QUERY
+		SELECT 'error', format('territory "%s" of map "%s"', m.territory, m.map), format('its rep "%s" does not exist', m.rep),
+			'Insert into leadroute.reps, or change the territory.'
+		FROM leadroute.territories m
+		WHERE m.flow = subject.flow AND m.rep IS NOT NULL
+			AND m.map IN (SELECT r.target_name FROM leadroute.rules r WHERE r.flow = subject.flow AND r.target = 'territory')
+			AND NOT EXISTS (SELECT FROM leadroute.reps p WHERE p.flow = subject.flow AND p.rep = m.rep)
+		ORDER BY m.map, m.territory;
+
+	/* teams: members that are there, and at least one who takes leads */
+	RETURN QUERY
+		SELECT 'error', format('team "%s"', m.team), format('its member "%s" is not a rep', m.rep),
+			'Insert into leadroute.reps, or delete the member.'
+		FROM leadroute.team_members m
+		WHERE m.flow = subject.flow
+			AND EXISTS (SELECT FROM leadroute.teams t WHERE t.flow = subject.flow AND t.team = m.team)
+			AND NOT EXISTS (SELECT FROM leadroute.reps p WHERE p.flow = subject.flow AND p.rep = m.rep)
+		ORDER BY m.team, m.rep;
+	RETURN QUERY
+		SELECT CASE WHEN subject.active THEN 'warning' ELSE 'error' END, format('team "%s"', t.team), 'has no eligible member',
+			'Insert into leadroute.team_members: an active rep, a weight above 0.'
+		FROM leadroute.teams t
+		WHERE t.flow = subject.flow
+			AND (EXISTS (SELECT FROM leadroute.rules r WHERE r.flow = subject.flow AND r.target = 'team' AND r.target_name = t.team)
+				 OR EXISTS (SELECT FROM leadroute.territories m
+							WHERE m.flow = subject.flow AND m.team = t.team
+								AND m.map IN (SELECT r.target_name FROM leadroute.rules r WHERE r.flow = subject.flow AND r.target = 'territory')))
+			AND NOT EXISTS (SELECT FROM leadroute.team_members m JOIN leadroute.reps p ON p.flow = m.flow AND p.rep = m.rep
+							WHERE m.flow = subject.flow AND m.team = t.team AND m.weight > 0 AND p.active)
+		ORDER BY t.team;
+
+	/* the columns that take what we write */
+	IF leads IS NOT NULL AND attachment.status = 'attached' THEN
+		RETURN QUERY
+			SELECT 'error', format('flow "%s"', subject.flow), s.line, 'Map the column in leadroute.attach(), or change the territory.'
+			FROM regexp_split_to_table(leadroute.side_faults(attachment), '\n') s(line);
+		FOR written IN
+			SELECT v.kind, v.value, a.attname, t.oid AS type, t.typcategory, a.atttypmod
+			FROM (SELECT 'owner' AS canonical, 'rep' AS kind, p.rep AS value FROM leadroute.reps p WHERE p.flow = subject.flow
+				  UNION ALL SELECT 'team', 'team', t.team FROM leadroute.teams t WHERE t.flow = subject.flow
+				  UNION SELECT 'territory', 'territory', m.territory FROM leadroute.territories m WHERE m.flow = subject.flow) v
+				JOIN pg_attribute a ON a.attrelid = leads AND a.attnum > 0 AND NOT a.attisdropped
+					AND a.attname = leadroute.mapped_column(attachment.columns, v.canonical)
+				JOIN pg_type t ON t.oid = leadroute.base_type(a.atttypid)
+			WHERE t.typcategory <> 'S' OR (a.atttypmod > 4 AND length(v.value) > a.atttypmod - 4)
+			ORDER BY v.canonical, v.value
+		LOOP
+			BEGIN
+				IF written.typcategory = 'S' THEN
+					RAISE string_data_right_truncation USING MESSAGE = format('value too long for %s characters', written.atttypmod - 4);
+				END IF;
+				EXECUTE format('SELECT %L::%s', written.value, format_type(written.type, NULL));
+			EXCEPTION WHEN data_exception THEN
+				RETURN QUERY VALUES ('error', format('%s "%s"', written.kind, written.value),
+									 format('cannot be written to column "%s" of table %s: %s', written.attname, leads, SQLERRM),
+									 format('Name it as the column''s type has it, or map another column or none: columns => ''{"%s": null}''.',
+											CASE written.kind WHEN 'rep' THEN 'owner' ELSE written.kind END));
+			END;
+		END LOOP;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION leadroute.check_flow(text) IS
+	'Everything that is wrong with a flow''s configuration: an error keeps activate() from switching it on, and a commit from leaving it so; a warning does not.';
+
+CREATE FUNCTION leadroute.activate(flow text DEFAULT 'default') RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	faults	text;
+	fault	record;
+	waiting	bigint;
+	tables	text;
+BEGIN
+	SELECT string_agg(format('%s: %s', c.object, c.problem), E'\n') INTO faults
+	FROM leadroute.check_flow(flow) c
+	WHERE c.severity = 'error' OR c.problem = 'has no eligible member';
+	IF faults IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('flow "%s" is not complete', flow),
+			DETAIL = faults,
+			HINT = format('SELECT * FROM leadroute.check_flow(%L) says what to do about each.', flow);
+	END IF;
+	FOR fault IN SELECT c.* FROM leadroute.check_flow(flow) c WHERE c.severity = 'warning' LOOP
+		RAISE WARNING USING MESSAGE = format('%s: %s', fault.object, fault.problem), HINT = fault.hint;
+	END LOOP;
+	UPDATE leadroute.flows f SET active = true, checked = true WHERE f.flow = activate.flow;
+	SELECT count(*) INTO waiting FROM leadroute.lead_states s
+	WHERE s.flow = activate.flow AND s.status = 'unrouted' AND s.code IN ('pending', 'flow_off', 'disabled', 'routing_error', 'no_library');
+	RETURN format('flow "%s" is active', flow)
+		|| CASE WHEN waiting > 0
+				THEN format('; %s lead%s arrived before and %s not routed yet: CALL leadroute.catch_up(%L)', waiting,
+							CASE waiting WHEN 1 THEN '' ELSE 's' END, CASE waiting WHEN 1 THEN 'is' ELSE 'are' END, leadroute.flow_table(flow))
+				ELSE '' END;
+END
+$$;
+COMMENT ON FUNCTION leadroute.activate(text) IS 'Checks a flow whole, lists every fault at once, else switches it on; answers how many leads arrived before.';
+
+CREATE FUNCTION leadroute.deactivate(flow text DEFAULT 'default') RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_variable
+BEGIN
+	UPDATE leadroute.flows f SET active = false WHERE f.flow = deactivate.flow;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('flow "%s" does not exist', flow),
+			HINT = 'leadroute.flows lists them.';
+	END IF;
+	RETURN format('flow "%s" is off; leads are stored and recorded as unrouted', flow);
+END
+$$;
+COMMENT ON FUNCTION leadroute.deactivate(text) IS 'Switches a flow off: leads are stored and recorded as unrouted, for catch_up().';
+
+/* --- the sweep --- */
+
+CREATE FUNCTION leadroute.close_gone(flow text, batch integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	attachment	leadroute.attachments;
+	wait		interval;
+	leads		regclass;
+	flow_value	text;
+	place		record;
+	closed		integer := 0;
+BEGIN
+	SELECT a.* INTO attachment FROM leadroute.attachments a WHERE a.flow = close_gone.flow;
+	SELECT f.gone_after INTO wait FROM leadroute.flows f WHERE f.flow = close_gone.flow;
+	leads := leadroute.attachment_table(attachment);
+	IF leads IS NULL OR attachment.status <> 'attached' OR attachment.refreshed_at IS NULL
+		OR attachment.gone_at >= attachment.refreshed_at OR leadroute.clock() < attachment.refreshed_at + wait THEN
+		RETURN 0;
+	END IF;
+	flow_value := CASE WHEN attachment.flow_column IS NULL THEN format('%L::text', attachment.flow)
+					   ELSE format('coalesce((SELECT f.flow FROM leadroute.flows f WHERE f.flow = format(''%%s'', t.%I)), %L)',
+								   attachment.flow_column, attachment.flow) END;
+	FOR place IN EXECUTE format($gone$
+		WITH gone AS (
+			SELECT s.flow, s.lead, s.status, s.owner, s.team
+			FROM leadroute.lead_states s
+			WHERE s.status IN ('assigned', 'waiting', 'unrouted')
+				AND (s.flow = $1 OR ($2 AND (leadroute.flow_attachment(s.flow)).flow = $1))
+				AND NOT EXISTS (SELECT FROM %1$s t WHERE format('%%s', t.%2$I) = s.lead AND %3$s = s.flow)
+			LIMIT $3
+			FOR UPDATE OF s SKIP LOCKED
+		), closed AS (
+			UPDATE leadroute.lead_states s SET status = 'closed', code = 'gone', outcome = 'gone', closed_at = $4
+			FROM gone g WHERE s.flow = g.flow AND s.lead = g.lead
+			RETURNING s.flow, s.lead, s.owner, s.team, s.territory, s.queue, g.status
+		), told AS (
+			INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, territory, queue, reason)
+			SELECT c.flow, c.lead, $4, 'closed', 'gone', c.owner, c.team, c.territory, c.queue, 'not found again after a full refresh of the table'
+			FROM closed c
+		)
+		SELECT c.flow, coalesce(c.team, '') AS team, CASE c.status WHEN 'assigned' THEN c.owner END AS owner, count(*)::integer AS leads
+		FROM closed c GROUP BY 1, 2, 3$gone$, leads, attachment.key_column, flow_value)
+		USING attachment.flow, attachment.flow_column IS NOT NULL, batch, leadroute.clock()
+	LOOP
+		closed := closed + place.leads;
+		IF place.owner IS NOT NULL THEN
+			PERFORM leadroute.rotation_open(place.flow, place.team, place.owner, -place.leads);
+		END IF;
+	END LOOP;
+	IF closed = 0 THEN
+		UPDATE leadroute.attachments a SET gone_at = leadroute.clock() WHERE a.flow = attachment.flow;
+	END IF;
+	RETURN closed;
+END
+$$;
+COMMENT ON FUNCTION leadroute.close_gone(text, integer) IS
+	'Part of sweep(): closes up to "batch" leads that were not found again a set time after a full refresh, and frees their places; answers how many.';
+
+/* The flows to sweep, for a caller who may not read the tables. */
+CREATE FUNCTION leadroute.flows_to_sweep(flow text) RETURNS SETOF text
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$ SELECT f.flow FROM leadroute.flows f WHERE flows_to_sweep.flow IS NULL OR f.flow = flows_to_sweep.flow ORDER BY f.flow $$;
+COMMENT ON FUNCTION leadroute.flows_to_sweep(text) IS 'Part of sweep(): the flows, one or all.';
+
+CREATE PROCEDURE leadroute.sweep(flow text DEFAULT NULL)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+	swept	pg_catalog.text;
+BEGIN
+	/* an array, not a loop over the query: each COMMIT would have to hold the rest of it */
+	FOREACH swept IN ARRAY ARRAY(SELECT f FROM leadroute.flows_to_sweep(flow) AS f) LOOP
+		PERFORM leadroute.fold_rotation(swept);
+		IF leadroute.may_commit() THEN
+			COMMIT;
+		END IF;
+		WHILE leadroute.close_gone(swept, 1000) OPERATOR(pg_catalog.>) 0 LOOP
+			IF NOT leadroute.may_commit() THEN
+				RETURN;
+			END IF;
+			COMMIT;
+		END LOOP;
+		IF leadroute.may_commit() THEN
+			COMMIT;
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE leadroute.sweep(text) IS
+	'What is due, in one flow or (NULL) all: folds the ledger of turns and closes leads that a full refresh did not bring back. Commits after each batch; in a transaction block it does one batch and commits nothing.';

@@ -1,0 +1,99 @@
+/*
+ * leadroute.health: one row a check. A view runs with its owner's rights on tables, but calls functions
+ * with the reader's: those used here are granted in 90_privileges.sql.
+ */
+CREATE VIEW leadroute.health AS
+	WITH attached AS (
+		SELECT a.*, leadroute.attachment_table(a) AS leads, f.active, f.gone_after
+		FROM leadroute.attachments a LEFT JOIN leadroute.flows f ON f.flow = a.flow
+	), standing AS (
+		SELECT a.flow, a.leads, w.name, t.tgenabled
+		FROM attached a
+			CROSS JOIN unnest(ARRAY['zzz_leadroute', '0_leadroute', '0_leadroute_update', '0_leadroute_statement', '0_leadroute_truncate']) w(name)
+			LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = a.leads AND t.tgname = w.name
+		WHERE a.leads IS NOT NULL AND a.status = 'attached'
+		UNION ALL
+		SELECT a.flow, p.relid, t.tgname, t.tgenabled
+		FROM attached a
+			CROSS JOIN LATERAL pg_catalog.pg_partition_tree(a.leads) p
+			JOIN pg_catalog.pg_trigger t ON t.tgrelid = p.relid AND t.tgname IN ('zzz_leadroute', '0_leadroute', '0_leadroute_update')
+		WHERE a.leads IS NOT NULL AND a.status = 'attached' AND p.level > 0
+	), recent AS (
+		SELECT count(*) FILTER (WHERE e.code = 'routing_error') AS errors, count(*) FILTER (WHERE e.code = 'fallback') AS fallbacks, count(*) AS decisions,
+			min(e.at) FILTER (WHERE e.code = 'routing_error') AS first_error, min(e.at) FILTER (WHERE e.code = 'fallback') AS first_fallback
+		FROM leadroute.events e
+		WHERE e.at > leadroute.clock() - interval '1 hour' AND e.code IN ('routing_error', 'fallback', 'assigned', 'queued', 'no_member', 'no_territory', 'rep_unavailable', 'discarded', 'given', 'no_flow')
+	), checks(position, check_name, bad, warn, since, detail, run) AS (
+		SELECT 1, 'library', NOT leadroute.library_ready(), false, NULL::timestamptz,
+			'leadroute is not in shared_preload_libraries of the running server: leads are stored unrouted',
+			'shared_preload_libraries = ''leadroute'' in postgresql.conf, restart, then CALL leadroute.catch_up()'
+		UNION ALL
+		SELECT 2, 'flow active', false, count(*) > 0, min(a.attached_at), 'attached, but off: ' || string_agg(format('flow "%s"', a.flow), ', ' ORDER BY a.flow),
+			string_agg(format('SELECT leadroute.activate(%L)', a.flow), '; ' ORDER BY a.flow)
+		FROM attached a WHERE a.active IS NOT TRUE
+		UNION ALL
+		SELECT 3, 'flow complete', bool_or(c.severity = 'error'), count(*) > 0, NULL,
+			string_agg(format('flow "%s", %s: %s', f.flow, c.object, c.problem), '; ' ORDER BY f.flow, c.object, c.problem),
+			string_agg(DISTINCT format('SELECT * FROM leadroute.check_flow(%L)', f.flow), '; ')
+		FROM leadroute.flows f CROSS JOIN LATERAL leadroute.check_flow(f.flow) c
+		WHERE f.active
+		UNION ALL
+		SELECT 4, 'attachment', bool_or(a.status = 'broken'), count(*) > 0, min(coalesce(a.refreshed_at, a.attached_at)),
+			string_agg(CASE WHEN a.leads IS NULL THEN format('table %I.%I of flow "%s" does not exist', a.table_schema, a.table_name, a.flow)
+							ELSE format('table %I.%I does not fit flow "%s": %s', a.table_schema, a.table_name, a.flow, a.problem) END, '; ' ORDER BY a.flow),
+			string_agg(format('SELECT leadroute.attach(%L, flow => %L, columns => …)', format('%I.%I', a.table_schema, a.table_name), a.flow), '; ' ORDER BY a.flow)
+		FROM attached a WHERE a.status = 'broken' OR a.leads IS NULL
+		UNION ALL
+		SELECT 5, 'triggers', count(*) > 0, false, NULL,
+			string_agg(format('trigger "%s" of table %s %s', s.name, s.leads,
+							  CASE WHEN s.tgenabled IS NULL THEN 'is missing' WHEN s.tgenabled = 'D' THEN 'is disabled' ELSE 'is not ENABLE ALWAYS' END), '; ' ORDER BY s.flow, s.leads::text, s.name),
+			string_agg(DISTINCT format('SELECT leadroute.attach(%L, flow => %L, columns => %L, flow_column => %L)', a.leads, a.flow, a.columns, a.flow_column), '; ')
+		FROM standing s JOIN attached a ON a.flow = s.flow
+		WHERE s.tgenabled IS DISTINCT FROM 'A'
+		UNION ALL
+		SELECT 6, 'event trigger', count(*) = 0, false, NULL, 'the event trigger that keeps our triggers on a replaced table is not ENABLE ALWAYS',
+			'ALTER EVENT TRIGGER leadroute_table_replaced ENABLE ALWAYS'
+		FROM pg_catalog.pg_event_trigger e WHERE e.evtname = 'leadroute_table_replaced' AND e.evtenabled = 'A'
+		UNION ALL
+		SELECT 7, 'catch-up', false, count(*) > 0, min(coalesce(a.refreshed_at, a.attached_at)),
+			string_agg(format('rows of table %s from before %s are not recorded', a.leads,
+							  CASE WHEN a.caught_up_at IS NULL THEN 'the attach' ELSE 'the table was replaced' END), '; ' ORDER BY a.flow),
+			string_agg(format('CALL leadroute.catch_up(%L)', a.leads), '; ' ORDER BY a.flow)
+		FROM attached a
+		WHERE a.leads IS NOT NULL AND a.status = 'attached' AND (a.caught_up_at IS NULL OR a.caught_up_at < a.refreshed_at)
+		UNION ALL
+		SELECT 8, 'unrouted leads', false, count(*) > 0, min(s.submitted_at), format('%s leads wait to be routed', count(*)), 'CALL leadroute.catch_up()'
+		FROM leadroute.lead_states s
+		WHERE s.status = 'unrouted' AND s.code IN ('pending', 'flow_off', 'disabled', 'routing_error', 'no_library')
+		UNION ALL
+		SELECT 9, 'routing errors', r.errors > 0, false, r.first_error, format('%s leads of the last hour could not be decided', r.errors),
+			'SELECT * FROM leadroute.events WHERE code = ''routing_error'' ORDER BY at DESC; then CALL leadroute.catch_up()'
+		FROM recent r
+		UNION ALL
+		SELECT 10, 'fallback share', r.fallbacks > 0.1 * r.decisions, r.fallbacks > 0, r.first_fallback,
+			format('%s of %s leads of the last hour went to the last rule because a decision failed', r.fallbacks, r.decisions),
+			'SELECT * FROM leadroute.events WHERE code = ''fallback'' ORDER BY at DESC'
+		FROM recent r
+		UNION ALL
+		SELECT 11, 'rotation ledger', false, count(*) > 100000, NULL, format('%s rows to fold', count(*)), 'CALL leadroute.sweep()'
+		FROM (SELECT FROM leadroute.rotation LIMIT 100001) r
+		UNION ALL
+		SELECT 12, 'gone leads', false, count(*) > 0, min(a.refreshed_at),
+			string_agg(format('table %s was refreshed; leads not found again are still open', a.leads), '; ' ORDER BY a.flow), 'CALL leadroute.sweep()'
+		FROM attached a
+		WHERE a.leads IS NOT NULL AND a.status = 'attached' AND a.refreshed_at IS NOT NULL
+			AND (a.gone_at IS NULL OR a.gone_at < a.refreshed_at) AND leadroute.clock() > a.refreshed_at + a.gone_after + interval '1 hour'
+	)
+	SELECT c.check_name,
+		CASE WHEN c.bad THEN 'bad' WHEN c.warn THEN 'warn' ELSE 'ok' END AS status,
+		CASE WHEN c.bad OR c.warn THEN c.since END AS since,
+		CASE WHEN c.bad OR c.warn THEN c.detail END AS detail,
+		CASE WHEN c.bad OR c.warn THEN c.run END AS run
+	FROM checks c
+	ORDER BY c.position;
+COMMENT ON VIEW leadroute.health IS 'Whether leadroute is well: one row a check, with what to run where it is not.';
+COMMENT ON COLUMN leadroute.health.check_name IS 'What is looked at.';
+COMMENT ON COLUMN leadroute.health.status IS '''ok'', ''warn'' or ''bad''.';
+COMMENT ON COLUMN leadroute.health.since IS 'Since when, where that is known.';
+COMMENT ON COLUMN leadroute.health.detail IS 'What is wrong.';
+COMMENT ON COLUMN leadroute.health.run IS 'What to run about it.';

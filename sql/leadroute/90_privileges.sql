@@ -1,0 +1,70 @@
+/*
+ * Who may do what. PUBLIC may use the schema, the type territory with its operators (conditions and
+ * constraints run as whoever inserts), the clock, and the front doors that check ownership; nobody but
+ * the extension's owner writes state. A part that grants or revokes for itself has decided: here only
+ * functions without a privilege list of their own are taken from PUBLIC.
+ */
+GRANT USAGE ON SCHEMA leadroute TO PUBLIC;
+
+DO $do$
+DECLARE
+	routine	record;
+BEGIN
+	FOR routine IN
+		SELECT p.oid::pg_catalog.regprocedure AS signature,
+			'leadroute.territory'::pg_catalog.regtype = ANY (p.proargtypes::pg_catalog.oid[] || p.prorettype)
+				OR p.proname ~ '^territory_' OR p.proname ~ '^g(ist)?_?territory' AS of_the_type
+		FROM pg_catalog.pg_proc p
+		WHERE p.pronamespace = 'leadroute'::pg_catalog.regnamespace AND p.proacl IS NULL AND p.prokind IN ('f', 'p')
+	LOOP
+		IF NOT routine.of_the_type OR routine.signature::text LIKE '%territory_written%' THEN
+			EXECUTE pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', routine.signature);
+		END IF;
+	END LOOP;
+END
+$do$;
+
+/* PUBLIC: who owns a table may attach it; the checks are inside. */
+GRANT EXECUTE ON FUNCTION leadroute.attach(regclass, text, jsonb, name), leadroute.detach(regclass),
+	leadroute.create_leads_table(text), leadroute.catch_up_start(regclass, text, interval), leadroute.catch_up_batch(regclass, integer),
+	leadroute.attached_tables(), leadroute.may_commit(), leadroute.clock(), leadroute.library_ready() TO PUBLIC;
+GRANT EXECUTE ON PROCEDURE leadroute.catch_up(regclass, text, interval, integer) TO PUBLIC;
+
+/* the reader: every table and view, the checks */
+GRANT SELECT ON ALL TABLES IN SCHEMA leadroute TO leadroute_reader;
+GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.flow_attachment(text), leadroute.attachment_table(leadroute.attachments),
+	leadroute.flow_table(text), leadroute.mapped_column(jsonb, text), leadroute.canonical_columns() TO leadroute_reader;
+
+/* the operator: works with leads, sweeps */
+GRANT EXECUTE ON PROCEDURE leadroute.sweep(text) TO leadroute_operator;
+GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.close_gone(text, integer), leadroute.fold_rotation(text) TO leadroute_operator;
+
+/* the admin: configuration */
+GRANT INSERT, UPDATE, DELETE, TRUNCATE ON leadroute.flows, leadroute.rules, leadroute.queues, leadroute.reps, leadroute.teams,
+	leadroute.team_members, leadroute.territories, leadroute.outbox_consumers TO leadroute_admin;
+GRANT UPDATE (note) ON leadroute.attachments TO leadroute_admin;
+GRANT EXECUTE ON FUNCTION leadroute.activate(text), leadroute.deactivate(text) TO leadroute_admin;
+/* the triggers of configuration tables that run as who writes call these */
+GRANT EXECUTE ON FUNCTION leadroute.restoring() TO leadroute_admin;
+GRANT SET ON PARAMETER leadroute.enabled TO leadroute_admin;
+
+/* monitoring */
+GRANT SELECT ON leadroute.health TO pg_monitor;
+GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.attachment_table(leadroute.attachments) TO pg_monitor;
+
+/* A dump keeps every row; codes are the extension's own, pending_checks is empty between transactions. */
+DO $do$
+DECLARE
+	relation	pg_catalog.regclass;
+BEGIN
+	FOR relation IN
+		SELECT c.oid
+		FROM pg_catalog.pg_class c
+		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
+			AND c.relname NOT IN ('codes', 'pending_checks')
+		ORDER BY c.relname
+	LOOP
+		PERFORM pg_catalog.pg_extension_config_dump(relation, '');
+	END LOOP;
+END
+$do$;
