@@ -184,7 +184,7 @@ read_mapping(const char *flow)
 	TupleDesc	desc = RelationGetDescr(rel);
 	AttrNumber	flow_attno = get_attnum(RelationGetRelid(rel), "flow");
 	AttrNumber	columns_attno = get_attnum(RelationGetRelid(rel), "columns");
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Snapshot	snapshot = RegisterSnapshot(GetActiveSnapshot());
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
 	Jsonb	   *mapping = NULL;
 	HeapTuple	tuple;

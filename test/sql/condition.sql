@@ -380,6 +380,27 @@ SELECT leadroute.condition_columns('employees > 1 AND country IS NULL', 'cond_te
 CREATE VIEW cond_test.v AS SELECT 1 AS id;
 SELECT leadroute.check_condition('id = 1', 'cond_test.v'); \echo :SQLSTATE
 
+-- in parallel workers
+BEGIN;
+SET LOCAL max_parallel_workers_per_gather = 2;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+CREATE TABLE cond_test.many AS SELECT i AS n, i::text AS t FROM generate_series(1, 20000) i;
+ANALYZE cond_test.many;
+SELECT count(*) FROM cond_test.many m
+ WHERE leadroute.condition_holds($$n > 4 AND t IN ('1', '2', '3', '4', '5', '6', '7', '8', '9', '20')$$, m);
+ROLLBACK;
+
+-- DROP and CREATE EXTENSION in one session
+BEGIN;
+SET LOCAL client_min_messages = warning;
+DROP EXTENSION leadroute CASCADE;
+CREATE EXTENSION leadroute;
+SELECT leadroute.check_condition($$country = 'us' AND facts.at > created_at$$, 'cond_test.leads');
+ROLLBACK;
+SELECT leadroute.check_condition($$country = 'us' AND facts.at > created_at$$, 'cond_test.leads');
+
 -- compiling leaves no memory behind, failed or not
 CREATE FUNCTION cond_test.grow(n int) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
