@@ -21,10 +21,11 @@
 #include "owner.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-PG_FUNCTION_INFO_V1(config_changed);
+PG_FUNCTION_INFO_V1(lr_config_changed);
 
 typedef struct FlowEntry
 {
@@ -38,6 +39,7 @@ static uint64 generation = 1;
 static Oid	anchor_relid = InvalidOid;
 
 static void config_relcache_callback(Datum arg, Oid relid);
+static void make_cache(void);
 static FlowConfig *config_read(const char *flow);
 static uint64 read_rows(const char *query, const char *flow);
 static void read_flow(FlowConfig *config);
@@ -73,39 +75,54 @@ lr_config_generation(void)
 }
 
 FlowConfig *
-lr_config(const char *flow)
+lr_config_cached(const char *flow)
 {
 	char		key[NAMEDATALEN];
 	FlowEntry  *entry;
-	bool		found;
 
 	if (flow_cache == NULL)
-	{
-		HASHCTL		ctl = {.keysize = NAMEDATALEN, .entrysize = sizeof(FlowEntry)};
-
-		cache_context = AllocSetContextCreate(CacheMemoryContext, "leadroute configuration",
-											  ALLOCSET_DEFAULT_SIZES);
-		ctl.hcxt = cache_context;
-		flow_cache = hash_create("leadroute flows", 16, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	}
+		return NULL;
 	strlcpy(key, flow, NAMEDATALEN);
 	entry = hash_search(flow_cache, key, HASH_FIND, NULL);
+	/* a name too long for the key is told by the configuration itself */
 	if (entry && entry->config->generation == generation && strcmp(entry->config->flow, flow) == 0)
 		return entry->config;
+	return NULL;
+}
 
-	/* Read first, so that an error leaves the cache as it was. */
-	{
-		FlowConfig *config = config_read(flow);
+FlowConfig *
+lr_config(const char *flow)
+{
+	char		key[NAMEDATALEN];
+	FlowConfig *config = lr_config_cached(flow);
+	FlowEntry  *entry;
+	bool		found;
 
-		entry = hash_search(flow_cache, key, HASH_ENTER, &found);
-		if (found)
-		{
-			entry->config->stale = true;
-			release_if_done(entry->config);
-		}
-		entry->config = config;
+	if (config)
 		return config;
+	config = config_read(flow);
+	if (flow_cache == NULL)
+		make_cache();
+	MemoryContextSetParent(config->mcxt, cache_context);
+	strlcpy(key, flow, NAMEDATALEN);
+	entry = hash_search(flow_cache, key, HASH_ENTER, &found);
+	if (found)
+	{
+		entry->config->stale = true;
+		release_if_done(entry->config);
 	}
+	entry->config = config;
+	return config;
+}
+
+static void
+make_cache(void)
+{
+	HASHCTL		ctl = {.keysize = NAMEDATALEN, .entrysize = sizeof(FlowEntry)};
+
+	cache_context = AllocSetContextCreate(CacheMemoryContext, "leadroute configuration", ALLOCSET_DEFAULT_SIZES);
+	ctl.hcxt = cache_context;
+	flow_cache = hash_create("leadroute flows", 16, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 }
 
 void
@@ -160,7 +177,6 @@ config_read(const char *flow)
 	config->generation = seen;
 	lr_owner_end(&session);
 
-	MemoryContextSetParent(mcxt, cache_context);
 	return config;
 }
 
@@ -462,7 +478,7 @@ lr_team_candidates(FlowConfig *config, TeamConfig *team)
  * if, the change commits.
  */
 Datum
-config_changed(PG_FUNCTION_ARGS)
+lr_config_changed(PG_FUNCTION_ARGS)
 {
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,

@@ -102,6 +102,8 @@ extern void lr_config_init(void);
  * reading tables. Locks: AccessShareLock on the configuration tables while it reads.
  */
 extern FlowConfig *lr_config(const char *flow);
+/* The session's copy where it still holds, else NULL: reads nothing, cannot fail. */
+extern FlowConfig *lr_config_cached(const char *flow);
 extern void lr_config_pin(FlowConfig *config);
 extern void lr_config_unpin(FlowConfig *config);
 

@@ -52,11 +52,12 @@ typedef struct EffectLevel
 static EffectLevel *levels = NULL;	/* innermost first */
 
 static EffectLevel *current_level(void);
+static void add_rename(EffectLevel *level, const char *flow, const char *from, const char *to);
 static Effect *effect_enter(EffectLevel *level, const char *flow, const char *lead);
 static uint32 effect_hash(const void *key, Size size);
 static int	effect_match(const void *a, const void *b, Size size);
 static void merge_level(EffectLevel *level, EffectLevel *into);
-static void resolve_renames(void);
+static void resolve_renames(EffectLevel *level);
 static void resolve_level(EffectLevel *level);
 static int	compare_effects(const void *a, const void *b);
 static int	effect_verdict(const Effect *effect);
@@ -91,7 +92,12 @@ lr_effect_mark(const char *flow, const char *lead, bool deleted)
 void
 lr_effect_rename(const char *flow, const char *from, const char *to)
 {
-	EffectLevel *level = current_level();
+	add_rename(current_level(), flow, from, to);
+}
+
+static void
+add_rename(EffectLevel *level, const char *flow, const char *from, const char *to)
+{
 	Rename	   *rename = MemoryContextAlloc(level->mcxt, sizeof(Rename));
 
 	rename->flow = MemoryContextStrdup(level->mcxt, flow);
@@ -101,13 +107,11 @@ lr_effect_rename(const char *flow, const char *from, const char *to)
 	level->renames = rename;
 }
 
-bool
-lr_effects_have_renames(void)
+void
+lr_effects_rename_now(void)
 {
-	for (EffectLevel *level = levels; level; level = level->outer)
-		if (level->renames)
-			return true;
-	return false;
+	if (levels && levels->renames && levels->subid == GetCurrentSubTransactionId())
+		resolve_renames(levels);
 }
 
 /* The level of the current subtransaction, made when first needed. */
@@ -169,60 +173,55 @@ effect_match(const void *a, const void *b, Size size)
 	return strcmp(x->lead, y->lead) != 0 || strcmp(x->flow, y->flow) != 0;
 }
 
+/*
+ * Writes what the current subtransaction's level holds. What belongs to an outer one waits until that is current again:
+ * written here, it would go with a rollback of this one.
+ */
 void
 lr_effects_resolve(void)
 {
-	resolve_renames();
-	/* outermost first: what an outer level closed an inner one may have restored */
-	while (levels)
-	{
-		EffectLevel **link = &levels;
-		EffectLevel *level;
+	EffectLevel *level = levels;
 
-		while ((*link)->outer)
-			link = &(*link)->outer;
-		level = *link;
-		resolve_level(level);
-		*link = NULL;
-		MemoryContextDelete(level->mcxt);
-	}
+	if (level == NULL || level->subid != GetCurrentSubTransactionId())
+		return;
+	resolve_renames(level);
+	resolve_level(level);
+	levels = level->outer;
+	MemoryContextDelete(level->mcxt);
 }
 
 static void
-resolve_renames(void)
+resolve_renames(EffectLevel *level)
 {
-	for (EffectLevel *level = levels; level; level = level->outer)
+	while (level->renames)
 	{
-		while (level->renames)
-		{
-			const char *flow = level->renames->flow;
-			Rename	   *rest = NULL;
-			int			n = 0;
-			char	  **from;
-			char	  **to;
+		const char *flow = level->renames->flow;
+		Rename	   *rest = NULL;
+		int			n = 0;
+		char	  **from;
+		char	  **to;
 
-			for (Rename *rename = level->renames; rename; rename = rename->next)
-				n++;
-			from = palloc(n * sizeof(char *));
-			to = palloc(n * sizeof(char *));
-			n = 0;
-			for (Rename *rename = level->renames, *next; rename; rename = next)
+		for (Rename *rename = level->renames; rename; rename = rename->next)
+			n++;
+		from = palloc(n * sizeof(char *));
+		to = palloc(n * sizeof(char *));
+		n = 0;
+		for (Rename *rename = level->renames, *next; rename; rename = next)
+		{
+			next = rename->next;
+			if (strcmp(rename->flow, flow) == 0)
 			{
-				next = rename->next;
-				if (strcmp(rename->flow, flow) == 0)
-				{
-					from[n] = rename->from;
-					to[n++] = rename->to;
-				}
-				else
-				{
-					rename->next = rest;
-					rest = rename;
-				}
+				from[n] = rename->from;
+				to[n++] = rename->to;
 			}
-			level->renames = rest;
-			lr_state_rekey(flow, from, to, n);
+			else
+			{
+				rename->next = rest;
+				rest = rename;
+			}
 		}
+		level->renames = rest;
+		lr_state_rekey(flow, from, to, n);
 	}
 }
 
@@ -347,7 +346,7 @@ merge_level(EffectLevel *level, EffectLevel *into)
 		oldest = rename;
 	}
 	for (; oldest; oldest = oldest->next)
-		lr_effect_rename_into(into, oldest);
+		add_rename(into, oldest->flow, oldest->from, oldest->to);
 }
 
 void

@@ -17,8 +17,8 @@ extern void lr_effect_mark(const char *flow, const char *lead, bool deleted);
 /* The key of a lead changed. */
 extern void lr_effect_rename(const char *flow, const char *from, const char *to);
 
-/* Key changes wait for the end of their statement; true where some of another statement wait. */
-extern bool lr_effects_have_renames(void);
+/* Writes the key changes that wait: before a key is looked up. Runs SQL where there are any. */
+extern void lr_effects_rename_now(void);
 
 /* Writes them all. Runs SQL. */
 extern void lr_effects_resolve(void);

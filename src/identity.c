@@ -16,10 +16,12 @@
 #include "executor/executor.h"
 #include "identity.h"
 #include "leadroute.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 enum
 {

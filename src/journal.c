@@ -4,11 +4,12 @@
  *
  * A row is formed when it is appended and waits with the number of the subtransaction that
  * appended it; an abort drops that subtransaction's rows, a commit hands them to the parent.
- * A flush writes all tables by multi-insert and their index entries, then the ledger of turns
+ * A flush writes the rows of the current subtransaction, no others (a savepoint's rollback would
+ * take them along), by multi-insert with their index entries, then the ledger of turns
  * (rotation.c), and advances the command counter. No SPI, no triggers, no privileges: these tables
  * carry neither CHECK constraints nor foreign keys for that reason.
  *
- * Memory: the rows live in one context under TopTransactionContext, reset by each flush; the slots and
+ * Memory: the rows live in one context under TopTransactionContext, reset by a flush that leaves none; the slots and
  * the copied row descriptors live in a context of their own under CacheMemoryContext for the session.
  * Locks: RowExclusiveLock on the tables written, held to the end of the transaction.
  */
@@ -19,6 +20,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "commands/sequence.h"
 #include "compat.h"
 #include "executor/executor.h"
@@ -44,6 +46,7 @@ typedef struct JournalBuffer
 	int			slots_made;
 	HeapTuple  *tuples;
 	SubTransactionId *subids;
+	int			room;			/* of these two arrays */
 	int			count;
 } JournalBuffer;
 
@@ -59,7 +62,8 @@ static bool journal_stale = true;	/* a table was altered, dropped or made anew *
 
 static void journal_ready(void);
 static void journal_relcache_callback(Datum arg, Oid relid);
-static void journal_write(JournalBuffer *buffer);
+static int	journal_take(JournalBuffer *buffer, SubTransactionId subid);
+static void journal_write(JournalBuffer *buffer, int count);
 
 void
 lr_journal_begin_row(JournalRow *row)
@@ -97,8 +101,14 @@ lr_journal_append(JournalTable table, JournalRow *row)
 	MemoryContext oldcontext;
 
 	journal_ready();
-	if (buffer->count == JOURNAL_BATCH)
+	if (buffer->count >= JOURNAL_BATCH)
 		lr_journal_flush();
+	if (buffer->count == buffer->room)
+	{
+		buffer->room *= 2;
+		buffer->tuples = repalloc(buffer->tuples, buffer->room * sizeof(HeapTuple));
+		buffer->subids = repalloc(buffer->subids, buffer->room * sizeof(SubTransactionId));
+	}
 
 	if (buffer->id_column >= 0)
 	{
@@ -118,21 +128,46 @@ lr_journal_append(JournalTable table, JournalRow *row)
 void
 lr_journal_flush(void)
 {
-	bool		any = false;
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	int			left = 0;
 
 	for (int i = 0; i < JOURNAL_TABLES; i++)
 	{
-		if (buffers[i].count == 0)
-			continue;
-		journal_write(&buffers[i]);
-		buffers[i].count = 0;
-		any = true;
+		JournalBuffer *buffer = &buffers[i];
+		int			count = journal_take(buffer, subid);
+
+		for (int done = 0; done < count; done += JOURNAL_BATCH)
+			journal_write(buffer, Min(count - done, JOURNAL_BATCH));
+		left += buffer->count;
 	}
-	any |= lr_rotation_write();
-	if (row_context)
+	(void) lr_rotation_write();
+	if (row_context && left == 0)
 		MemoryContextReset(row_context);
-	if (any)
-		CommandCounterIncrement();
+	CommandCounterIncrement();
+}
+
+/* Brings the subtransaction's rows to the front of the buffer; returns how many they are. */
+static int
+journal_take(JournalBuffer *buffer, SubTransactionId subid)
+{
+	int			taken = 0;
+
+	for (int row = 0; row < buffer->count; row++)
+	{
+		HeapTuple	tuple = buffer->tuples[row];
+
+		if (buffer->subids[row] != subid)
+			continue;
+		if (row != taken)
+		{
+			buffer->tuples[row] = buffer->tuples[taken];
+			buffer->subids[row] = buffer->subids[taken];
+			buffer->tuples[taken] = tuple;
+			buffer->subids[taken] = subid;
+		}
+		taken++;
+	}
+	return taken;
 }
 
 void
@@ -210,11 +245,12 @@ journal_ready(void)
 					 errhint("Run ALTER EXTENSION leadroute UPDATE, or install the library that belongs to the extension's version.")));
 		buffer->desc = CreateTupleDescCopy(RelationGetDescr(rel));
 		buffer->sequence = buffer->id_column < 0 ? InvalidOid :
-			getIdentitySequence(buffer->relid, buffer->id_column + 1, false);
+			lr_getIdentitySequence(rel, buffer->id_column + 1, false);
 		buffer->slots = palloc0(JOURNAL_BATCH * sizeof(TupleTableSlot *));
 		buffer->slots_made = 0;
-		buffer->tuples = palloc(JOURNAL_BATCH * sizeof(HeapTuple));
-		buffer->subids = palloc(JOURNAL_BATCH * sizeof(SubTransactionId));
+		buffer->room = JOURNAL_BATCH;
+		buffer->tuples = palloc(buffer->room * sizeof(HeapTuple));
+		buffer->subids = palloc(buffer->room * sizeof(SubTransactionId));
 		table_close(rel, NoLock);
 	}
 	MemoryContextSwitchTo(oldcontext);
@@ -231,8 +267,9 @@ journal_relcache_callback(Datum arg, Oid relid)
 			journal_stale = true;
 }
 
+/* Writes the first `count` rows and takes them out of the buffer. */
 static void
-journal_write(JournalBuffer *buffer)
+journal_write(JournalBuffer *buffer, int count)
 {
 	MemoryContext write_context = AllocSetContextCreate(CurrentMemoryContext, "leadroute journal write",
 														ALLOCSET_DEFAULT_SIZES);
@@ -242,7 +279,7 @@ journal_write(JournalBuffer *buffer)
 	ResultRelInfo *target;
 
 	oldcontext = MemoryContextSwitchTo(journal_context);
-	for (; buffer->slots_made < buffer->count; buffer->slots_made++)
+	for (; buffer->slots_made < count; buffer->slots_made++)
 		buffer->slots[buffer->slots_made] = MakeSingleTupleTableSlot(buffer->desc, &TTSOpsHeapTuple);
 	MemoryContextSwitchTo(write_context);
 
@@ -251,13 +288,13 @@ journal_write(JournalBuffer *buffer)
 	InitResultRelInfo(target, rel, 1, NULL, 0);
 	ExecOpenIndices(target, false);
 
-	for (int i = 0; i < buffer->count; i++)
+	for (int i = 0; i < count; i++)
 	{
 		ExecStoreHeapTuple(buffer->tuples[i], buffer->slots[i], false);
 		buffer->slots[i]->tts_tableOid = buffer->relid;
 	}
-	table_multi_insert(rel, buffer->slots, buffer->count, GetCurrentCommandId(true), 0, NULL);
-	for (int i = 0; i < buffer->count; i++)
+	table_multi_insert(rel, buffer->slots, count, GetCurrentCommandId(true), 0, NULL);
+	for (int i = 0; i < count; i++)
 	{
 		if (target->ri_NumIndices > 0)
 			lr_ExecInsertIndexTuples(target, buffer->slots[i], estate, false, false, NULL, NIL, false);
@@ -269,4 +306,8 @@ journal_write(JournalBuffer *buffer)
 	table_close(rel, NoLock);
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(write_context);
+
+	buffer->count -= count;
+	memmove(buffer->tuples, buffer->tuples + count, buffer->count * sizeof(HeapTuple));
+	memmove(buffer->subids, buffer->subids + count, buffer->count * sizeof(SubTransactionId));
 }

@@ -14,6 +14,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/partition.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
@@ -61,19 +62,35 @@ shape_relcache_callback(Datum arg, Oid relid)
 }
 
 LeadShape *
+lr_lead_shape_cached(Oid relid, const FlowConfig *attachment)
+{
+	ListCell   *cell;
+
+	foreach(cell, shapes)
+	{
+		LeadShape  *shape = lfirst(cell);
+
+		if (shape->relid == relid && !shape->stale && shape->generation == attachment->generation &&
+			strcmp(shape->flow, attachment->flow) == 0)
+			return shape;
+	}
+	return NULL;
+}
+
+LeadShape *
 lr_lead_shape(Relation rel, const FlowConfig *attachment)
 {
-	LeadShape  *shape;
+	LeadShape  *shape = lr_lead_shape_cached(RelationGetRelid(rel), attachment);
 	MemoryContext oldcontext;
 	ListCell   *cell;
 
+	if (shape)
+		return shape;
 	foreach(cell, shapes)
 	{
 		shape = lfirst(cell);
 		if (shape->relid != RelationGetRelid(rel) || strcmp(shape->flow, attachment->flow) != 0)
 			continue;
-		if (!shape->stale && shape->generation == attachment->generation)
-			return shape;
 		shapes = foreach_delete_current(shapes, cell);
 		shape->stale = true;
 		shape_release(shape);
@@ -152,10 +169,16 @@ shape_make(Relation rel, const FlowConfig *attachment)
 	lr_lead_column(&shape->submitted_at, shape->desc, lr_column_name(columns, "submitted_at"), false, mcxt);
 	zone = lr_column_timezone(columns, "submitted_at");
 	shape->submitted_zone = pstrdup(zone ? zone : "UTC");
+	shape->fills_plainly = true;
 	for (int i = 0; i < LEAD_OUTPUTS; i++)
 	{
-		shape->output_columns[i] = pstrdup(lr_column_name(columns, lr_output_names[i]));
-		lr_lead_column(&shape->outputs[i], shape->desc, shape->output_columns[i], true, mcxt);
+		const char *name = lr_column_name(columns, lr_output_names[i]);
+
+		lr_lead_column(&shape->outputs[i], shape->desc, name, true, mcxt);
+		/* a column that no flow fills has no name that a condition could meet */
+		shape->output_columns[i] = name ? pstrdup(name) : "";
+		shape->fills_plainly &= shape->outputs[i].attno == 0 || shape->outputs[i].type == TEXTOID ||
+			(i == OUTPUT_ROUTED_AT && shape->outputs[i].type == TIMESTAMPTZOID);
 	}
 	find_key_indexes(shape, rel, columns->key_column);
 	MemoryContextSwitchTo(oldcontext);
@@ -167,6 +190,9 @@ void
 lr_lead_column(LeadColumn *column, TupleDesc desc, const char *name, bool fills, MemoryContext mcxt)
 {
 	memset(column, 0, sizeof(LeadColumn));
+	/* mapped to null: none */
+	if (name == NULL)
+		return;
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);

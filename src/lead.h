@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "executor/tuptable.h"
+#include "fmgr.h"
 #include "utils/rel.h"
 
 typedef enum LeadOutput
@@ -42,6 +43,7 @@ typedef struct LeadShape
 	const char *submitted_zone;
 	LeadColumn	outputs[LEAD_OUTPUTS];
 	const char *output_columns[LEAD_OUTPUTS];	/* their names in the table, whether or not they are there */
+	bool		fills_plainly;	/* text and timestamptz all: filling the outputs cannot fail */
 	bool		guarded;		/* a unique index of the table guards the key */
 	Oid			key_index;		/* some index that begins with the key, or InvalidOid */
 	struct RoutePlan *plans;	/* route.c: compiled for this shape, a list */
@@ -74,6 +76,8 @@ extern void lr_lead_init(void);
  * unless pinned.
  */
 extern LeadShape *lr_lead_shape(Relation rel, const FlowConfig *attachment);
+/* The session's copy where it still holds, else NULL: cannot fail. */
+extern LeadShape *lr_lead_shape_cached(Oid relid, const FlowConfig *attachment);
 extern void lr_lead_pin(LeadShape *shape);
 extern void lr_lead_unpin(LeadShape *shape);
 

@@ -8,8 +8,11 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
 #include "compat.h"
+#include "config.h"
 #include "fmgr.h"
+#include "lead.h"
 #include "leadroute.h"
+#include "pending.h"
 #include "rotation.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -108,7 +111,11 @@ _PG_init(void)
 							   NULL,
 							   &lr_condition_extensions, "citext", PGC_SUSET, GUC_LIST_INPUT, NULL, NULL, NULL);
 
+	/* the rotation first: its commit callback must run after the one that confirms turns */
 	lr_rotation_init();
+	lr_config_init();
+	lr_lead_init();
+	lr_pending_init();
 
 	MarkGUCPrefixReserved("leadroute");
 }

@@ -27,6 +27,7 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgrprotos.h"
+#include "utils/hsearch.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -59,8 +60,9 @@ struct Statement
 
 static HTAB *pendings = NULL;
 static Statement *statements = NULL;	/* newest first */
-static Pending *confirmed[FLUSH_EVERY];	/* in the hash, their rows in the journal */
+static Pending **confirmed = NULL;	/* in the hash, their rows in the journal; TopTransactionContext */
 static int	nconfirmed = 0;
+static int	confirmed_room = 0;
 
 static void statement_over(void *arg);
 static void statement_free(Statement *statement);
@@ -72,8 +74,10 @@ static int	outcome_match(const void *a, const void *b, Size size);
 static Pending *pending_enter(Statement *statement, const char *flow, const char *lead);
 static void pending_remove(Pending *pending);
 static const Outcome *outcome_of(Statement *statement, const Decision *decision);
+static Decision decision_of(const Pending *pending);
 static void write_rows(const char *lead, const Decision *decision, const char *source_owner, const char *path);
 static void write_outbox(const char *lead, const Decision *decision, const char *reason);
+static void remember_confirmed(Pending *pending);
 static void forget_confirmed(void);
 static void xact_callback(XactEvent event, void *arg);
 static void subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg);
@@ -401,6 +405,28 @@ outcome_of(Statement *statement, const Decision *decision)
 	return outcome;
 }
 
+static Decision
+decision_of(const Pending *pending)
+{
+	const Outcome *outcome = pending->outcome;
+	Decision	decision = {
+		.config = outcome->config, .status = outcome->status, .code = outcome->code,
+		.rule = outcome->rule, .owner = outcome->owner, .team = outcome->team,
+		.territory = outcome->territory, .queue = outcome->queue, .passed = outcome->passed,
+		.at = pending->at, .submitted_at = pending->submitted_at,
+	};
+
+	return decision;
+}
+
+char *
+lr_pending_reason(const Pending *pending)
+{
+	Decision	decision = decision_of(pending);
+
+	return lr_route_reason(&decision);
+}
+
 void
 lr_pending_confirm(Pending *pending)
 {
@@ -408,10 +434,10 @@ lr_pending_confirm(Pending *pending)
 
 	if (pending->confirmed)
 		return;
-	if (nconfirmed == FLUSH_EVERY)
+	if (nconfirmed >= FLUSH_EVERY)
 		lr_pending_flush();
 	pending->confirmed = true;
-	confirmed[nconfirmed++] = pending;
+	remember_confirmed(pending);
 	statement->unwritten++;
 	statement->open--;
 
@@ -422,19 +448,13 @@ lr_pending_confirm(Pending *pending)
 	}
 	else
 	{
-		const Outcome *outcome = pending->outcome;
-		Decision	decision = {
-			.config = outcome->config, .status = outcome->status, .code = outcome->code,
-			.rule = outcome->rule, .owner = outcome->owner, .team = outcome->team,
-			.territory = outcome->territory, .queue = outcome->queue, .passed = outcome->passed,
-			.at = pending->at, .submitted_at = pending->submitted_at,
-		};
+		Decision	decision = decision_of(pending);
 
 		if (pending->replaces)
 			lr_state_remove(pending->flow, pending->lead);
 		if (pending->has_turn)
 			lr_rotation_confirm(&pending->turn);
-		write_rows(pending->lead, &decision, pending->source_owner, outcome->path);
+		write_rows(pending->lead, &decision, pending->source_owner, pending->outcome->path);
 	}
 	if (statement->open == 0)
 		lr_pending_flush();
@@ -561,18 +581,42 @@ lr_pending_flush(void)
 	forget_confirmed();
 }
 
-/* What is written is found in lead_states from now on. */
+static void
+remember_confirmed(Pending *pending)
+{
+	if (confirmed == NULL)
+	{
+		confirmed_room = FLUSH_EVERY;
+		confirmed = MemoryContextAlloc(TopTransactionContext, confirmed_room * sizeof(Pending *));
+	}
+	else if (nconfirmed == confirmed_room)
+	{
+		confirmed_room *= 2;
+		confirmed = repalloc(confirmed, confirmed_room * sizeof(Pending *));
+	}
+	confirmed[nconfirmed++] = pending;
+}
+
+/* What is written is found in lead_states from now on; the journal writes what belongs to this subtransaction. */
 static void
 forget_confirmed(void)
 {
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	int			kept = 0;
+
 	for (int i = 0; i < nconfirmed; i++)
 	{
 		Statement  *statement = confirmed[i]->statement;
 
+		if (statement->subid != subid)
+		{
+			confirmed[kept++] = confirmed[i];
+			continue;
+		}
 		statement->unwritten--;
 		pending_remove(confirmed[i]);
 	}
-	nconfirmed = 0;
+	nconfirmed = kept;
 	for (Statement *statement = statements, *next; statement; statement = next)
 	{
 		next = statement->next;
@@ -604,7 +648,8 @@ xact_callback(XactEvent event, void *arg)
 			while (statements)
 				statement_abandon(statements);
 			pendings = NULL;
-			nconfirmed = 0;
+			confirmed = NULL;
+			nconfirmed = confirmed_room = 0;
 			lr_journal_end();
 			lr_effects_end();
 			lr_identity_end();

@@ -86,6 +86,9 @@ extern Pending *lr_pending_add(Statement *statement, const char *lead, const Dec
 extern Pending *lr_pending_add_hand_over(Statement *statement, const char *flow, const char *lead,
 										 const char *owner);
 
+/* The sentence of a decision that waits, in the current context. */
+extern char *lr_pending_reason(const Pending *pending);
+
 /* The row stands: the decision is written with the next flush, and at once where none waits before it. */
 extern void lr_pending_confirm(Pending *pending);
 

@@ -24,7 +24,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
-#include "utils/typcache.h"
 
 typedef struct PointColumn
 {
@@ -110,13 +109,14 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	plan->generation = config->generation;
 	plan->flow = pstrdup(config->flow);
 	plan->conditions = palloc0(Max(config->nrules, 1) * sizeof(LrCondition *));
-	facts = lookup_rowtype_tupdesc_copy(get_rel_type_id(lr_relation_oid("facts")), -1);
+	facts = lr_facts_desc();
 	plan->facts = MakeSingleTupleTableSlot(facts, &TTSOpsVirtual);
 	plan->econtext = CreateStandaloneExprContext();
 	plan->scope.row = shape->desc;
 	plan->scope.facts = facts;
 	plan->scope.relid = RelationGetRelid(rel);
 	plan->scope.outputs = shape->output_columns;
+	plan->scope.output_names = lr_output_names;
 	plan->scope.noutputs = LEAD_OUTPUTS;
 	plan_points(plan);
 	MemoryContextSwitchTo(oldcontext);

@@ -35,6 +35,9 @@ GRANT SELECT ON ALL TABLES IN SCHEMA leadroute TO leadroute_reader;
 GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.flow_attachment(text), leadroute.attachment_table(leadroute.attachments),
 	leadroute.flow_table(text), leadroute.mapped_column(jsonb, text), leadroute.canonical_columns() TO leadroute_reader;
 
+GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text),
+	leadroute.explain(record, text) TO leadroute_reader;
+
 /* the operator: works with leads, sweeps */
 GRANT EXECUTE ON PROCEDURE leadroute.sweep(text) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.close_gone(text, integer), leadroute.fold_rotation(text) TO leadroute_operator;

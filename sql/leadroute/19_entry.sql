@@ -1,0 +1,23 @@
+/*
+ * The C entry points that the other parts build on.
+ */
+CREATE FUNCTION leadroute.lead_before() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'lr_lead_before';
+COMMENT ON FUNCTION leadroute.lead_before() IS 'BEFORE ROW trigger of an attached table: decides a new lead and fills the output columns; keeps them in an UPDATE.';
+
+CREATE FUNCTION leadroute.lead_after() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'lr_lead_after';
+COMMENT ON FUNCTION leadroute.lead_after() IS 'AFTER ROW trigger of an attached table: writes what was decided for a row that really stands, and notes rows that go or change hands.';
+
+CREATE FUNCTION leadroute.lead_statement() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'lr_lead_statement';
+COMMENT ON FUNCTION leadroute.lead_statement() IS 'AFTER STATEMENT trigger of an attached table: writes what waits, and notes a TRUNCATE.';
+
+CREATE FUNCTION leadroute.config_changed() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'lr_config_changed';
+COMMENT ON FUNCTION leadroute.config_changed() IS 'Trigger on every configuration table: all sessions drop their compiled configuration when the change commits.';
+
+CREATE FUNCTION leadroute.library_ready() RETURNS boolean
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'lr_library_ready';
+COMMENT ON FUNCTION leadroute.library_ready() IS 'Whether the running server has leadroute in shared_preload_libraries, so that leads can be routed.';
+

@@ -1,0 +1,35 @@
+/*
+ * Asking about a lead. A lead is named by its key, in the type that the CRM uses.
+ */
+CREATE FUNCTION leadroute.explain(lead text, flow text DEFAULT 'default',
+	OUT step integer, OUT item text, OUT name text, OUT verdict text, OUT detail text) RETURNS SETOF record
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_explain_lead';
+COMMENT ON FUNCTION leadroute.explain(text, text) IS
+	'Why a stored lead is where it is: its events, then each step of the decision as it would be taken now. Writes nothing and takes no turn. Needs SELECT on the leads table.';
+
+CREATE FUNCTION leadroute.explain(lead bigint, flow text DEFAULT 'default',
+	OUT step integer, OUT item text, OUT name text, OUT verdict text, OUT detail text) RETURNS SETOF record
+LANGUAGE sql STRICT VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$ SELECT * FROM leadroute.explain(lead::text, flow) $$;
+COMMENT ON FUNCTION leadroute.explain(bigint, text) IS 'explain() for a lead whose key is a number.';
+
+CREATE FUNCTION leadroute.explain(lead uuid, flow text DEFAULT 'default',
+	OUT step integer, OUT item text, OUT name text, OUT verdict text, OUT detail text) RETURNS SETOF record
+LANGUAGE sql STRICT VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$ SELECT * FROM leadroute.explain(lead::text, flow) $$;
+COMMENT ON FUNCTION leadroute.explain(uuid, text) IS 'explain() for a lead whose key is a uuid.';
+
+CREATE FUNCTION leadroute.explain(lead record, flow text DEFAULT 'default',
+	OUT step integer, OUT item text, OUT name text, OUT verdict text, OUT detail text) RETURNS SETOF record
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_explain_row';
+COMMENT ON FUNCTION leadroute.explain(record, text) IS
+	'What an INSERT of this row into the flow''s leads table would decide, step by step. Writes nothing and takes no turn.';
+
+CREATE FUNCTION leadroute.route_stored(flow text, lead text) RETURNS text
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_route_stored';
+COMMENT ON FUNCTION leadroute.route_stored(text, text) IS
+	'Part of catch_up(): decides a lead that stands in its table and was not decided; answers its status, NULL where the row has gone. Locks the row.';
+REVOKE ALL ON FUNCTION leadroute.route_stored(text, text) FROM PUBLIC;
+

@@ -1,0 +1,350 @@
+/*
+ * arrival.c
+ *		A row on its way into a leads table.
+ *
+ * Order: is the lead known (waiting in memory, or with a state)? Where no unique index of the table guards the key, claim
+ * it, and where another has it look again. Then decide. What may fail for reasons of leadroute's own
+ * (configuration, conditions, a full shared memory) is protected: a lead is never lost for it.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "arrival.h"
+#include "identity.h"
+#include "leadroute.h"
+#include "miscadmin.h"
+#include "protect.h"
+#include "utils/builtins.h"
+
+bool		lr_own_write = false;
+
+typedef struct Preparation
+{
+	Arrival    *arrival;
+	const char *flow;
+} Preparation;
+
+typedef struct Deciding
+{
+	Arrival    *arrival;
+	HeapTuple	tuple;
+	LeadRow		row;
+	Decision	decision;
+	const char *code;			/* of a decision that needs no rule, or NULL */
+	HeapTuple	result;
+} Deciding;
+
+static void prepare(void *arg);
+static void complain(Arrival *arrival, const char *what);
+static HeapTuple give_back_pending(Arrival *arrival, HeapTuple tuple, Pending *pending);
+static HeapTuple give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state);
+static void remember_last(Arrival *arrival, const char *owner);
+static const char *reason_not_to_decide(const Arrival *arrival);
+static void plan_and_decide(void *arg);
+static void fill(void *arg);
+
+bool
+lr_arrival_start(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *flow, Statement *statement)
+{
+	Preparation preparation = {arrival, flow};
+
+	memset(arrival, 0, sizeof(Arrival));
+	arrival->rel = rel;
+	arrival->slot = slot;
+	arrival->statement = statement;
+
+	arrival->attachment = lr_config_cached(flow);
+	if (arrival->attachment)
+		arrival->shape = lr_lead_shape_cached(RelationGetRelid(rel), arrival->attachment);
+	/* a flow column may name a flow that has not been read yet */
+	if (arrival->shape == NULL || arrival->shape->flow_column.attno != 0)
+		arrival->error = lr_protect(prepare, &preparation);
+	else
+		arrival->config = arrival->attachment;
+	if (arrival->error)
+	{
+		if (arrival->attachment && arrival->attachment->fails)
+			ReThrowError(arrival->error);
+		complain(arrival, arrival->error->message);
+		return false;
+	}
+
+	arrival->lead = lr_lead_text(&arrival->shape->key, slot);
+	if (arrival->lead == NULL)
+	{
+		complain(arrival, psprintf("column \"%s\", the lead's key, is null",
+								   arrival->attachment->attachment->key_column));
+		return false;
+	}
+	arrival->given = lr_lead_word(&arrival->shape->outputs[OUTPUT_OWNER], slot);
+	return true;
+}
+
+static void
+prepare(void *arg)
+{
+	Preparation *preparation = arg;
+	Arrival    *arrival = preparation->arrival;
+
+	arrival->attachment = lr_config(preparation->flow);
+	if (arrival->attachment->attachment && arrival->attachment->attachment->broken)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the attachment of flow \"%s\" is broken: %s", preparation->flow,
+						arrival->attachment->attachment->problem)));
+	arrival->shape = lr_lead_shape(arrival->rel, arrival->attachment);
+	arrival->config = lr_arrival_flow(arrival, arrival->slot, &arrival->unknown_flow);
+}
+
+FlowConfig *
+lr_arrival_flow(Arrival *arrival, TupleTableSlot *slot, bool *unknown)
+{
+	FlowConfig *config;
+	char	   *flow;
+
+	*unknown = false;
+	if (arrival->shape->flow_column.attno == 0)
+		return arrival->attachment;
+	flow = lr_lead_word(&arrival->shape->flow_column, slot);
+	if (flow)
+	{
+		config = lr_config(flow);
+		if (config->exists)
+			return config;
+	}
+	*unknown = true;
+	return arrival->attachment;
+}
+
+/* Once a statement: the row goes in, unrecorded; catch_up finds it. */
+static void
+complain(Arrival *arrival, const char *what)
+{
+	bool	   *warned = lr_statement_warned(arrival->statement);
+
+	if (*warned)
+		return;
+	*warned = true;
+	ereport(WARNING,
+			(errcode(arrival->error ? arrival->error->sqlerrcode : ERRCODE_NOT_NULL_VIOLATION),
+			 errmsg("leadroute cannot route rows of \"%s\": %s", RelationGetRelationName(arrival->rel), what),
+			 errdetail("They are stored unrouted."),
+			 errhint("See SELECT * FROM leadroute.health; then CALL leadroute.catch_up().")));
+}
+
+HeapTuple
+lr_arrive(Arrival *arrival, HeapTuple tuple)
+{
+	const char *flow = arrival->config->flow;
+	Pending    *pending;
+	LeadState	state;
+	ItemPointerData claim;
+	char	   *holder;
+
+	lr_effects_rename_now();
+	pending = lr_pending_find(flow, arrival->lead);
+	if (pending)
+		return give_back_pending(arrival, tuple, pending);
+	if (lr_state_find(flow, arrival->lead, &state))
+		return give_back_state(arrival, tuple, &state);
+
+	ItemPointerSetInvalid(&claim);
+	if (!arrival->shape->guarded &&
+		!lr_identity_claim(flow, "key", arrival->lead, arrival->lead, &claim, &holder) &&
+		lr_state_find(flow, arrival->lead, &state))
+		return give_back_state(arrival, tuple, &state);
+
+	tuple = lr_arrival_decide(arrival, tuple, "INSERT", false);
+	pending = lr_pending_find(flow, arrival->lead);
+	if (pending)
+		pending->claim = claim;
+	return tuple;
+}
+
+/* A second row of one key before the first is written: they are one lead. */
+static HeapTuple
+give_back_pending(Arrival *arrival, HeapTuple tuple, Pending *pending)
+{
+	LeadOutputs outputs = {0};
+
+	if (pending->kind != PENDING_DECISION || strcmp(pending->outcome->status, "unrouted") == 0)
+	{
+		remember_last(arrival, arrival->given);
+		return tuple;
+	}
+	outputs.owner = pending->outcome->owner;
+	outputs.team = pending->outcome->team;
+	outputs.territory = pending->outcome->territory;
+	outputs.routed_at = pending->at;
+	outputs.has_routed_at = true;
+	outputs.route_reason = lr_pending_reason(pending);
+	remember_last(arrival, outputs.owner);
+	return lr_lead_fill(arrival->shape, tuple, &outputs, ALL_OUTPUTS);
+}
+
+static HeapTuple
+give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state)
+{
+	LeadOutputs outputs;
+	const char *owner = NULL;
+
+	/* what leadroute has not decided is the user's own */
+	if (lr_state_is_ignored(state) || lr_state_is_unrouted(state))
+	{
+		remember_last(arrival, arrival->given);
+		return tuple;
+	}
+	if (lr_arrival_is_hand(arrival, state, arrival->given) &&
+		lr_pending_add_hand_over(arrival->statement, arrival->config->flow, arrival->lead, arrival->given))
+		owner = arrival->given;
+	lr_arrival_outputs(arrival, state, owner, &outputs);
+	/* a hand's value that an upsert shows to its UPDATE is still the hand's */
+	remember_last(arrival, owner ? NULL : outputs.owner);
+	return lr_lead_fill(arrival->shape, tuple, &outputs, ALL_OUTPUTS);
+}
+
+static void
+remember_last(Arrival *arrival, const char *owner)
+{
+	bool		isnull;
+	AttrNumber	attno = arrival->shape->key.attno;
+	Form_pg_attribute attribute = TupleDescAttr(arrival->shape->desc, attno - 1);
+
+	lr_statement_set_last(arrival->statement, RelationGetRelid(arrival->rel), arrival->lead, owner,
+						  slot_getattr(arrival->slot, attno, &isnull), attribute->attbyval, attribute->attlen);
+}
+
+bool
+lr_arrival_is_hand(const Arrival *arrival, const LeadState *state, const char *owner)
+{
+	if (owner == NULL || (state->owner && strcmp(owner, state->owner) == 0))
+		return false;
+	if (arrival->config->crm_is_master)
+		return true;
+	return !(state->source_owner && strcmp(owner, state->source_owner) == 0);
+}
+
+void
+lr_arrival_outputs(const Arrival *arrival, const LeadState *state, const char *owner, LeadOutputs *outputs)
+{
+	memset(outputs, 0, sizeof(LeadOutputs));
+	outputs->owner = state->owner;
+	outputs->team = state->team;
+	outputs->territory = state->territory;
+	outputs->routed_at = state->routed_at;
+	outputs->has_routed_at = state->has_routed_at;
+	outputs->route_reason = state->reason;
+	if (owner)
+	{
+		TeamConfig *team = state->team ? lr_config_team(arrival->config, state->team) : NULL;
+		bool		member = false;
+
+		for (int i = 0; team && i < team->nmembers; i++)
+			member |= strcmp(team->member_names[i], owner) == 0;
+		outputs->owner = owner;
+		outputs->team = member ? state->team : NULL;
+		outputs->routed_at = lr_now();
+		outputs->has_routed_at = true;
+		outputs->route_reason = psprintf("by hand: %s gave the lead to %s",
+										 GetUserNameFromId(GetSessionUserId(), false), owner);
+	}
+}
+
+HeapTuple
+lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool replaces)
+{
+	Deciding	deciding = {
+		.arrival = arrival, .tuple = tuple, .result = tuple,
+		.row = {.shape = arrival->shape, .slot = arrival->slot, .lead = arrival->lead, .operation = operation,
+		.given_owner = arrival->given, .at = lr_now(), .unknown_flow = arrival->unknown_flow},
+		.code = reason_not_to_decide(arrival),
+	};
+	Decision   *decision = &deciding.decision;
+	ErrorData  *error = NULL;
+	Pending    *pending;
+
+	/* planning allocates and reads; deciding protects itself */
+	if (deciding.code)
+		lr_route_unrouted(arrival->config, &deciding.row, deciding.code, decision);
+	else
+		plan_and_decide(&deciding);
+	if (strcmp(decision->status, "unrouted") != 0)
+	{
+		if (arrival->shape->fills_plainly)
+			fill(&deciding);
+		else
+			error = lr_protect(fill, &deciding);
+	}
+	if (error)
+	{
+		/* an output column refuses the value: the lead goes in as it came */
+		if (arrival->config->fails)
+			ReThrowError(error);
+		if (decision->has_turn)
+			lr_rotation_give_back(&decision->turn);
+		lr_route_unrouted(arrival->config, &deciding.row, "routing_error", decision);
+		arrival->error = error;
+		complain(arrival, error->message);
+	}
+
+	pending = lr_pending_add(arrival->statement, arrival->lead, decision, arrival->given);
+	pending->replaces = replaces;
+	remember_last(arrival, strcmp(decision->status, "unrouted") == 0 ? arrival->given : decision->owner);
+	return deciding.result;
+}
+
+/* The code of a lead that is only recorded; NULL where it is to be decided. */
+static const char *
+reason_not_to_decide(const Arrival *arrival)
+{
+	if (lr_lead_is_deleted(arrival->shape, arrival->slot))
+		return "deleted";
+	if (!arrival->config->exists || !arrival->config->active)
+		return "flow_off";
+	if (!lr_enabled)
+		return "disabled";
+	if (!lr_rotation_available())
+	{
+		bool	   *warned = lr_statement_warned(arrival->statement);
+
+		if (arrival->config->fails)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("leadroute must be loaded via shared_preload_libraries to route leads")));
+		if (!*warned)
+			ereport(WARNING,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("leadroute must be loaded via shared_preload_libraries to route leads"),
+					 errdetail("The leads of this statement are stored unrouted."),
+					 errhint("Add leadroute to shared_preload_libraries, restart, then CALL leadroute.catch_up().")));
+		*warned = true;
+		return "no_library";
+	}
+	return NULL;
+}
+
+static void
+plan_and_decide(void *arg)
+{
+	Deciding   *deciding = arg;
+	Arrival    *arrival = deciding->arrival;
+	RoutePlan  *plan = lr_route_plan(arrival->shape, arrival->rel, arrival->config);
+
+	lr_route_decide(plan, &deciding->row, ROUTE_TAKE, lr_statement_warned(arrival->statement), NULL,
+					&deciding->decision);
+}
+
+static void
+fill(void *arg)
+{
+	Deciding   *deciding = arg;
+	const Decision *decision = &deciding->decision;
+	LeadOutputs outputs = {
+		.owner = decision->owner, .team = decision->team, .territory = decision->territory,
+		.routed_at = decision->at, .has_routed_at = true,
+	};
+
+	if (deciding->arrival->shape->outputs[OUTPUT_ROUTE_REASON].attno != 0)
+		outputs.route_reason = lr_route_reason(decision);
+	deciding->result = lr_lead_fill(deciding->arrival->shape, deciding->tuple, &outputs, ALL_OUTPUTS);
+}

@@ -1,0 +1,58 @@
+/*
+ * arrival.h
+ *		A row on its way into a leads table: known, or new and to be decided.
+ */
+#ifndef LR_ARRIVAL_H
+#define LR_ARRIVAL_H
+
+#include "effect.h"
+#include "pending.h"
+#include "state.h"
+
+/* A row, its table, and what is known of both before anything is decided. */
+typedef struct Arrival
+{
+	Relation	rel;
+	TupleTableSlot *slot;
+	FlowConfig *attachment;		/* the flow that the trigger names */
+	FlowConfig *config;			/* the flow that decides this row */
+	LeadShape  *shape;
+	Statement  *statement;
+	char	   *lead;			/* the key as text; NULL where the row has none */
+	char	   *given;			/* the owner in the row, or NULL */
+	bool		unknown_flow;
+	ErrorData  *error;			/* why the above could not be had */
+} Arrival;
+
+/* True while leadroute itself writes to a leads table: its triggers stand aside. */
+extern bool lr_own_write;
+
+/*
+ * Finds configuration, shape, key and flow of a row. False where that fails: the row is nobody's, and the statement
+ * has been warned, unless the flow says on_error = fail (an error).
+ */
+extern bool lr_arrival_start(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *flow,
+							 Statement *statement);
+
+/* The flow that decides a row, as its flow column names it. */
+extern FlowConfig *lr_arrival_flow(Arrival *arrival, TupleTableSlot *slot, bool *unknown);
+
+/* BEFORE INSERT: gives a known lead back what it had, decides a new one. Returns the tuple to insert. */
+extern HeapTuple lr_arrive(Arrival *arrival, HeapTuple tuple);
+
+/*
+ * Decides a row that is new in its flow and keeps the decision for its AFTER trigger; "replaces" where a state that was
+ * never routed stands. Returns the tuple with its outputs.
+ */
+extern HeapTuple lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool replaces);
+
+/* Whether an owner in a row is a third value: neither leadroute's, nor what the source sent before. */
+extern bool lr_arrival_is_hand(const Arrival *arrival, const LeadState *state, const char *owner);
+
+/* What the outputs of a known lead are; of one that a hand gives to `owner`, if not NULL, in this very row. */
+extern void lr_arrival_outputs(const Arrival *arrival, const LeadState *state, const char *owner,
+							   LeadOutputs *outputs);
+
+#define ALL_OUTPUTS ((1 << LEAD_OUTPUTS) - 1)
+
+#endif							/* LR_ARRIVAL_H */

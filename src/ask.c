@@ -1,0 +1,430 @@
+/*
+ * ask.c
+ *		Asking: explain for a stored lead and for a row, and deciding a stored lead (catch_up).
+ *
+ * A stored lead's row is read, and its outputs are written, as the owner of the leads table: whoever asks needs no
+ * rights there, and the table's own triggers get no more than their owner's.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "arrival.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "leadroute.h"
+#include "miscadmin.h"
+#include "owner.h"
+#include "protect.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/typcache.h"
+
+PG_FUNCTION_INFO_V1(lr_explain_lead);
+PG_FUNCTION_INFO_V1(lr_explain_row);
+PG_FUNCTION_INFO_V1(lr_route_stored);
+PG_FUNCTION_INFO_V1(lr_library_ready);
+
+/* The leads table that serves a flow. */
+typedef struct FlowTable
+{
+	Oid			relid;
+	char	   *attachment;		/* the flow of its attachment */
+} FlowTable;
+
+static FlowTable flow_table(const char *flow);
+static HeapTuple fetch_row(Relation rel, const char *key_column, const char *lead, bool lock);
+static void row_arrival(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *attachment, const char *flow);
+static void explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const char *attachment,
+						 const char *flow);
+static void explain_events(ReturnSetInfo *rsinfo, const char *flow, const char *lead);
+static void put_line(ReturnSetInfo *rsinfo, const TraceLine *line);
+static void write_outputs(Relation rel, const Arrival *arrival, const Decision *decision);
+
+/* explain(lead text, flow text): what was decided and why, then what would be decided now. */
+Datum
+lr_explain_lead(PG_FUNCTION_ARGS)
+{
+	char	   *lead = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *flow = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	FlowTable	table;
+	Relation	rel;
+	HeapTuple	tuple;
+	TupleTableSlot *slot;
+
+	InitMaterializedSRF(fcinfo, 0);
+	lr_pending_settle();
+	table = flow_table(flow);
+	rel = table_open(table.relid, AccessShareLock);
+	if (pg_class_aclcheck(table.relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(rel->rd_rel->relkind), RelationGetRelationName(rel));
+	explain_events((ReturnSetInfo *) fcinfo->resultinfo, flow, lead);
+	tuple = fetch_row(rel, lr_config(table.attachment)->attachment->key_column, lead, false);
+	if (tuple == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("lead \"%s\" is not in table \"%s\"", lead, RelationGetRelationName(rel)),
+				 errhint("explain(row) answers for a row that is not stored.")));
+	slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
+	ExecStoreHeapTuple(tuple, slot, false);
+	explain_slot(fcinfo, rel, slot, table.attachment, flow);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rel, AccessShareLock);
+	return (Datum) 0;
+}
+
+/* explain(row record, flow text): what an INSERT of this row would decide. */
+Datum
+lr_explain_row(PG_FUNCTION_ARGS)
+{
+	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
+	char	   *flow = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Oid			type = HeapTupleHeaderGetTypeId(header);
+	Oid			relid = get_typ_typrelid(type);
+	FlowTable	table;
+	Relation	rel;
+	HeapTupleData tuple;
+	TupleTableSlot *slot;
+
+	InitMaterializedSRF(fcinfo, 0);
+	lr_pending_flush();
+	table = flow_table(flow);
+	if (!OidIsValid(relid) || relid != table.relid)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("the row is of type %s, not of the leads table of flow \"%s\"", format_type_be(type), flow),
+				 errhint("Cast it, or fill one from JSON: SELECT * FROM leadroute.explain(jsonb_populate_record(NULL::%s, '{\"email\": \"…\"}')).",
+						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(table.relid)),
+													get_rel_name(table.relid)))));
+	rel = table_open(relid, AccessShareLock);
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = relid;
+	tuple.t_data = header;
+	slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
+	ExecStoreHeapTuple(&tuple, slot, false);
+	explain_slot(fcinfo, rel, slot, table.attachment, flow);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rel, AccessShareLock);
+	return (Datum) 0;
+}
+
+static FlowTable
+flow_table(const char *flow)
+{
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(flow)};
+	MemoryContext context = CurrentMemoryContext;
+	OwnerSession session;
+	FlowTable	table = {InvalidOid, NULL};
+
+	lr_owner_begin(&session);
+	if (SPI_execute_with_args("SELECT to_regclass(format('%I.%I', a.table_schema, a.table_name))::oid::text, a.flow"
+							  " FROM leadroute.attachments a WHERE a.flow = $1 OR a.flow_column IS NOT NULL"
+							  " ORDER BY a.flow = $1 DESC, a.flow LIMIT 1",
+							  lengthof(types), types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read leadroute.attachments");
+	if (SPI_processed == 1 && lr_spi_text(0, 1))
+	{
+		table.relid = atooid(lr_spi_text(0, 1));
+		table.attachment = MemoryContextStrdup(context, lr_spi_text(0, 2));
+	}
+	lr_owner_end(&session);
+	if (!OidIsValid(table.relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("flow \"%s\" has no leads table", flow),
+				 errhint("Attach one: SELECT leadroute.attach('public.leads', flow => %s).", quote_literal_cstr(flow))));
+	return table;
+}
+
+/* A row by its key's text, or NULL; in the current context. Run as the table's owner. */
+static HeapTuple
+fetch_row(Relation rel, const char *key_column, const char *lead, bool lock)
+{
+	AttrNumber	attno = get_attnum(RelationGetRelid(rel), key_column);
+	char	   *query;
+	Oid			types[] = {TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(lead)};
+	MemoryContext context = CurrentMemoryContext;
+	HeapTuple	tuple = NULL;
+	OwnerSession session;
+
+	if (attno == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of relation \"%s\" does not exist", key_column, RelationGetRelationName(rel))));
+	query = psprintf("SELECT t FROM %s t WHERE t.%s = $1::%s LIMIT 1%s",
+					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)), RelationGetRelationName(rel)),
+					 quote_identifier(key_column), format_type_be_qualified(get_atttype(RelationGetRelid(rel), attno)),
+					 lock ? " FOR UPDATE" : "");
+	lr_owner_begin(&session);
+	SetUserIdAndSecContext(rel->rd_rel->relowner, session.sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	if (lock)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_execute_with_args(query, lengthof(types), types, values, NULL, !lock, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not run \"%s\"", query);
+	if (lock)
+		PopActiveSnapshot();
+	if (SPI_processed == 1)
+	{
+		bool		isnull;
+		Datum		row = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+
+		if (!isnull)
+		{
+			HeapTupleHeader header = DatumGetHeapTupleHeader(row);
+			HeapTupleData data;
+			MemoryContext spi = MemoryContextSwitchTo(context);
+
+			data.t_len = HeapTupleHeaderGetDatumLength(header);
+			ItemPointerSetInvalid(&data.t_self);
+			data.t_tableOid = RelationGetRelid(rel);
+			data.t_data = header;
+			tuple = heap_copytuple(&data);
+			MemoryContextSwitchTo(spi);
+		}
+	}
+	lr_owner_end(&session);
+	return tuple;
+}
+
+static void
+row_arrival(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *attachment, const char *flow)
+{
+	memset(arrival, 0, sizeof(Arrival));
+	arrival->rel = rel;
+	arrival->slot = slot;
+	arrival->attachment = lr_config(attachment);
+	arrival->shape = lr_lead_shape(rel, arrival->attachment);
+	if (arrival->shape->flow_column.attno != 0)
+		arrival->config = lr_arrival_flow(arrival, slot, &arrival->unknown_flow);
+	else
+		arrival->config = lr_config(flow);
+	arrival->lead = lr_lead_text(&arrival->shape->key, slot);
+	arrival->given = lr_lead_word(&arrival->shape->outputs[OUTPUT_OWNER], slot);
+}
+
+static void
+explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const char *attachment, const char *flow)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Arrival		arrival;
+	LeadState	state;
+	List	   *trace = NIL;
+	ListCell   *cell;
+	Decision	decision;
+	bool		warned = false;
+	LeadRow		row = {.slot = slot, .operation = "INSERT", .at = lr_now()};
+	TraceLine	line = {.item = "flow"};
+
+	row_arrival(&arrival, rel, slot, attachment, flow);
+	row.shape = arrival.shape;
+	row.lead = arrival.lead;
+	row.given_owner = arrival.given;
+	row.unknown_flow = arrival.unknown_flow;
+
+	line.name = arrival.config->flow;
+	line.verdict = !arrival.config->exists ? "does not exist" : arrival.config->active ? "active" : "off";
+	if (arrival.lead && lr_state_find(arrival.config->flow, arrival.lead, &state))
+	{
+		line.detail = psprintf("lead \"%s\" is known (%s, %s): it would keep what it has; below, the decision on it as a new one",
+							   arrival.lead, state.status, state.code);
+		/* the owner in a stored row is the decision, not what the source sent */
+		row.given_owner = state.source_owner;
+	}
+	put_line(rsinfo, &line);
+	if (lr_lead_is_deleted(arrival.shape, slot))
+	{
+		TraceLine	deleted = {.item = "decision", .verdict = "deleted", .detail = "the row is marked as deleted: not routed"};
+
+		put_line(rsinfo, &deleted);
+		return;
+	}
+	lr_config_pin(arrival.config);
+	lr_route_decide(lr_route_plan(arrival.shape, rel, arrival.config), &row, ROUTE_PEEK, &warned, &trace, &decision);
+	foreach(cell, trace)
+		put_line(rsinfo, lfirst(cell));
+	lr_config_unpin(arrival.config);
+}
+
+static void
+explain_events(ReturnSetInfo *rsinfo, const char *flow, const char *lead)
+{
+	Oid			types[] = {TEXTOID, TEXTOID};
+	Datum		values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(lead)};
+	OwnerSession session;
+
+	lr_owner_begin(&session);
+	if (SPI_execute_with_args("SELECT e.kind, e.code, concat_ws(': ', e.at::text, e.reason), e.actor FROM leadroute.events e"
+							  " WHERE e.flow = $1 AND e.lead = $2 ORDER BY e.id",
+							  lengthof(types), types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read leadroute.events");
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		TraceLine	line = {.item = "event", .name = lr_spi_text(row, 1), .verdict = lr_spi_text(row, 2),
+		.detail = lr_spi_text(row, 3)};
+
+		put_line(rsinfo, &line);
+	}
+	lr_owner_end(&session);
+}
+
+static void
+put_line(ReturnSetInfo *rsinfo, const TraceLine *line)
+{
+	const char *const texts[] = {line->item, line->name, line->verdict, line->detail};
+	Datum		values[5];
+	bool		nulls[5] = {false};
+
+	values[0] = Int32GetDatum((int32) tuplestore_tuple_count(rsinfo->setResult) + 1);
+	for (int i = 0; i < (int) lengthof(texts); i++)
+	{
+		nulls[i + 1] = (texts[i] == NULL);
+		values[i + 1] = texts[i] ? CStringGetTextDatum(texts[i]) : (Datum) 0;
+	}
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* route_stored(flow text, lead text): decides a lead whose row stands and that nobody has decided; returns its status. */
+Datum
+lr_route_stored(PG_FUNCTION_ARGS)
+{
+	char	   *flow = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *lead = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	FlowTable	table = flow_table(flow);
+	Relation	rel = table_open(table.relid, RowExclusiveLock);
+	HeapTuple	tuple;
+	TupleTableSlot *slot;
+	Arrival		arrival;
+	LeadState	state;
+	LeadRow		row = {.operation = "CATCH_UP", .at = lr_now()};
+	Decision	decision;
+	bool		warned = false;
+	bool		known;
+
+	lr_pending_settle();
+	tuple = fetch_row(rel, lr_config(table.attachment)->attachment->key_column, lead, true);
+	if (tuple == NULL)
+	{
+		table_close(rel, NoLock);
+		PG_RETURN_NULL();		/* the row has gone since */
+	}
+	slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
+	ExecStoreHeapTuple(tuple, slot, false);
+	row_arrival(&arrival, rel, slot, table.attachment, flow);
+	known = lr_state_find(arrival.config->flow, lead, &state);
+	if (known && !lr_state_is_unrouted(&state))
+	{
+		ExecDropSingleTupleTableSlot(slot);
+		table_close(rel, NoLock);
+		PG_RETURN_TEXT_P(cstring_to_text(state.status));
+	}
+
+	row.shape = arrival.shape;
+	row.slot = slot;
+	row.lead = arrival.lead;
+	row.given_owner = arrival.given;
+	row.unknown_flow = arrival.unknown_flow;
+	if (lr_lead_is_deleted(arrival.shape, slot))
+		lr_route_unrouted(arrival.config, &row, "deleted", &decision);
+	else if (!arrival.config->active)
+		lr_route_unrouted(arrival.config, &row, "flow_off", &decision);
+	else if (!lr_enabled)
+		lr_route_unrouted(arrival.config, &row, "disabled", &decision);
+	else if (!lr_rotation_available())
+		lr_route_unrouted(arrival.config, &row, "no_library", &decision);
+	else
+		lr_route_decide(lr_route_plan(arrival.shape, rel, arrival.config), &row, ROUTE_TAKE, &warned, NULL, &decision);
+
+	if (strcmp(decision.status, "unrouted") != 0)
+	{
+		lr_config_pin(arrival.config);
+		lr_lead_pin(arrival.shape);
+		if (known)
+			lr_state_remove(arrival.config->flow, lead);
+		write_outputs(rel, &arrival, &decision);
+		lr_pending_write(lead, &decision, arrival.given);
+		lr_pending_flush();
+		lr_lead_unpin(arrival.shape);
+		lr_config_unpin(arrival.config);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rel, NoLock);
+	PG_RETURN_TEXT_P(cstring_to_text(decision.status));
+}
+
+/* UPDATEs the row's output columns, as the table's owner, past our own triggers. */
+static void
+write_outputs(Relation rel, const Arrival *arrival, const Decision *decision)
+{
+	const char *const texts[LEAD_OUTPUTS] = {
+		[OUTPUT_OWNER] = decision->owner, [OUTPUT_TEAM] = decision->team,
+		[OUTPUT_TERRITORY] = decision->territory,
+		[OUTPUT_ROUTED_AT] = timestamptz_to_str(decision->at),
+		[OUTPUT_ROUTE_REASON] = lr_route_reason(decision),
+	};
+	Oid			types[LEAD_OUTPUTS + 1];
+	Datum		values[LEAD_OUTPUTS + 1];
+	char		nulls[LEAD_OUTPUTS + 2];
+	StringInfoData query;
+	OwnerSession session;
+	int			n = 0;
+	const char *key_column = arrival->attachment->attachment->key_column;
+
+	initStringInfo(&query);
+	for (int i = 0; i < LEAD_OUTPUTS; i++)
+	{
+		const LeadColumn *column = &arrival->shape->outputs[i];
+
+		if (column->attno == 0)
+			continue;
+		types[n] = TEXTOID;
+		nulls[n] = texts[i] ? ' ' : 'n';
+		values[n] = texts[i] ? CStringGetTextDatum(texts[i]) : (Datum) 0;
+		n++;
+		appendStringInfo(&query, "%s %s = $%d::%s", n == 1 ? "" : ",", quote_identifier(arrival->shape->output_columns[i]), n,
+						 format_type_with_typemod(column->type, column->typmod));
+	}
+	if (n == 0)
+		return;
+	types[n] = TEXTOID;
+	nulls[n] = ' ';
+	values[n] = CStringGetTextDatum(arrival->lead);
+	n++;
+
+	lr_owner_begin(&session);
+	SetUserIdAndSecContext(rel->rd_rel->relowner, session.sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	lr_own_write = true;
+	PG_TRY();
+	{
+		char	   *update = psprintf("UPDATE %s SET%s WHERE %s = $%d::%s",
+									  quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+																 RelationGetRelationName(rel)),
+									  query.data, quote_identifier(key_column), n,
+									  format_type_be_qualified(arrival->shape->key.type));
+
+		if (SPI_execute_with_args(update, n, types, values, nulls, false, 0) != SPI_OK_UPDATE)
+			elog(ERROR, "could not run \"%s\"", update);
+	}
+	PG_FINALLY();
+	{
+		lr_own_write = false;
+	}
+	PG_END_TRY();
+	PopActiveSnapshot();
+	lr_owner_end(&session);
+}
+
+/* library_ready(): whether turns can be taken, that is, whether the server preloaded the library. */
+Datum
+lr_library_ready(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(lr_rotation_available());
+}

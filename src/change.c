@@ -1,0 +1,220 @@
+/*
+ * change.c
+ *		Rows of a leads table that change, stand, or go.
+ *
+ * A full-row sync sends the source's owner, or NULL, or blank scores with every UPDATE; that changes nothing. Only a third
+ * value of the owner is a hand's. What an upsert's UPDATE gets through EXCLUDED is the decision that leadroute made for
+ * the row that was not inserted, and no hand's either.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "change.h"
+#include "leadroute.h"
+#include "utils/datum.h"
+
+static bool differs(const LeadColumn *column, TupleDesc desc, TupleTableSlot *old, TupleTableSlot *new);
+static int	changed_outputs(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new);
+static HeapTuple enter_flow(Arrival *arrival, HeapTuple newtuple);
+static HeapTuple keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state);
+static bool came_from_excluded(Arrival *arrival);
+static bool find_lead(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *flow);
+
+HeapTuple
+lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot *new,
+		  const char *flow, Statement *statement)
+{
+	Arrival		arrival;
+	LeadState	state;
+	LeadShape  *shape;
+	char	   *old_lead;
+	FlowConfig *old_config;
+	bool		unknown;
+	bool		undeleted;
+
+	/* most updates touch nothing of ours: tell so before anything is read */
+	arrival.attachment = lr_config_cached(flow);
+	shape = arrival.attachment ? lr_lead_shape_cached(RelationGetRelid(rel), arrival.attachment) : NULL;
+	if (shape && changed_outputs(shape, old, new) == 0 &&
+		!differs(&shape->flow_column, shape->desc, old, new) && !differs(&shape->deleted, shape->desc, old, new))
+		return newtuple;
+
+	if (!lr_arrival_start(&arrival, rel, new, flow, statement))
+		return newtuple;
+	shape = arrival.shape;
+	lr_effects_rename_now();
+	old_config = lr_arrival_flow(&arrival, old, &unknown);
+	if (old_config != arrival.config)
+		return enter_flow(&arrival, newtuple);
+
+	/* the key may change with the rest: the state still stands at the old one */
+	old_lead = lr_lead_text(&shape->key, old);
+	if (old_lead == NULL || (changed_outputs(shape, old, new) == 0 && !differs(&shape->deleted, shape->desc, old, new)))
+		return newtuple;
+	if (lr_pending_find(arrival.config->flow, old_lead))
+		lr_pending_flush();
+	if (!lr_state_find(arrival.config->flow, old_lead, &state) || lr_state_is_ignored(&state))
+		return newtuple;
+	undeleted = lr_lead_is_deleted(shape, old) && !lr_lead_is_deleted(shape, new);
+	if (lr_state_is_unrouted(&state))
+	{
+		if (undeleted && strcmp(state.code, "deleted") == 0)
+			return lr_arrival_decide(&arrival, newtuple, "UPDATE", true);
+		return newtuple;
+	}
+	arrival.lead = old_lead;
+	return keep_outputs(&arrival, newtuple, &state);
+}
+
+static bool
+differs(const LeadColumn *column, TupleDesc desc, TupleTableSlot *old, TupleTableSlot *new)
+{
+	Form_pg_attribute attribute;
+	bool		old_null;
+	bool		new_null;
+	Datum		old_value;
+	Datum		new_value;
+
+	if (column->attno == 0)
+		return false;
+	attribute = TupleDescAttr(desc, column->attno - 1);
+	old_value = slot_getattr(old, column->attno, &old_null);
+	new_value = slot_getattr(new, column->attno, &new_null);
+	if (old_null || new_null)
+		return old_null != new_null;
+	return !datum_image_eq(old_value, new_value, attribute->attbyval, attribute->attlen);
+}
+
+static int
+changed_outputs(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new)
+{
+	int			changed = 0;
+
+	for (int i = 0; i < LEAD_OUTPUTS; i++)
+		if (differs(&shape->outputs[i], shape->desc, old, new))
+			changed |= 1 << i;
+	return changed;
+}
+
+/* The row moves to another flow: there it is known, or new. */
+static HeapTuple
+enter_flow(Arrival *arrival, HeapTuple newtuple)
+{
+	return lr_arrive(arrival, newtuple);
+}
+
+static HeapTuple
+keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state)
+{
+	LeadOutputs outputs;
+	const char *owner = NULL;
+
+	if (lr_arrival_is_hand(arrival, state, arrival->given) && !came_from_excluded(arrival) &&
+		lr_pending_add_hand_over(arrival->statement, arrival->config->flow, arrival->lead, arrival->given))
+		owner = arrival->given;
+	lr_arrival_outputs(arrival, state, owner, &outputs);
+	return lr_lead_fill(arrival->shape, newtuple, &outputs, ALL_OUTPUTS);
+}
+
+/*
+ * Is the new owner what leadroute itself put into the row that the statement tried to insert just before? Either the
+ * conflict was on the key, or the row that was to be inserted is not there.
+ */
+static bool
+came_from_excluded(Arrival *arrival)
+{
+	const LastInsert *last = lr_statement_last(arrival->statement);
+
+	if (last == NULL || last->owner == NULL || strcmp(last->owner, arrival->given) != 0)
+		return false;
+	if (last->relid != RelationGetRelid(arrival->rel) || strcmp(last->lead, arrival->lead) == 0)
+		return true;
+	return !lr_lead_stands(arrival->rel, arrival->shape, last->key);
+}
+
+/* The same as lr_arrival_start for an AFTER trigger, which has nothing to say where it fails. */
+static bool
+find_lead(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *flow)
+{
+	bool		unknown;
+
+	memset(arrival, 0, sizeof(Arrival));
+	arrival->rel = rel;
+	arrival->slot = slot;
+	arrival->attachment = lr_config(flow);
+	if (arrival->attachment->attachment == NULL || arrival->attachment->attachment->broken)
+		return false;
+	arrival->shape = lr_lead_shape(rel, arrival->attachment);
+	arrival->config = lr_arrival_flow(arrival, slot, &unknown);
+	arrival->lead = lr_lead_text(&arrival->shape->key, slot);
+	return arrival->lead != NULL;
+}
+
+void
+lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
+{
+	Arrival		arrival;
+	Pending    *pending;
+
+	if (!find_lead(&arrival, rel, slot, flow))
+		return;
+	pending = lr_pending_find(arrival.config->flow, arrival.lead);
+	if (pending)
+		lr_pending_confirm(pending);
+	if (pending && pending->kind == PENDING_DECISION)
+		return;
+	/* a known lead: it may have been gone */
+	if (lr_lead_is_deleted(arrival.shape, slot))
+		lr_effect_mark(arrival.config->flow, arrival.lead, true);
+	else
+		lr_effect_add(arrival.config->flow, arrival.lead, 1, NULL);
+}
+
+void
+lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const char *flow)
+{
+	Arrival		was;
+	Arrival		is;
+	Pending    *pending;
+	bool		gone;
+
+	if (!find_lead(&is, rel, new, flow) || !find_lead(&was, rel, old, flow))
+		return;
+
+	pending = lr_pending_find(is.config->flow, is.lead);
+	if (pending == NULL && was.config == is.config)
+		pending = lr_pending_find(was.config->flow, was.lead);
+	if (pending)
+		lr_pending_confirm(pending);
+
+	if (was.config != is.config)
+	{
+		lr_effect_add(was.config->flow, was.lead, -1, "moved");
+		if (pending == NULL || pending->kind != PENDING_DECISION)
+			lr_effect_add(is.config->flow, is.lead, 1, NULL);
+		return;
+	}
+	gone = lr_lead_is_deleted(is.shape, new);
+	if (gone != lr_lead_is_deleted(was.shape, old) && (pending == NULL || pending->kind != PENDING_DECISION))
+		lr_effect_mark(was.config->flow, was.lead, gone);
+	if (strcmp(was.lead, is.lead) != 0)
+	{
+		lr_pending_flush();
+		lr_effect_rename(is.config->flow, was.lead, is.lead);
+	}
+}
+
+void
+lr_row_deleted(Relation rel, TupleTableSlot *slot, const char *flow)
+{
+	Arrival		arrival;
+	bool		isnull;
+
+	if (!find_lead(&arrival, rel, slot, flow))
+		return;
+	/* another row of the key stands: the one that a statement put in this one's place, or a second of a table without a unique key */
+	if (lr_lead_stands(rel, arrival.shape, slot_getattr(slot, arrival.shape->key.attno, &isnull)) ||
+		lr_pending_find(arrival.config->flow, arrival.lead))
+		return;
+	lr_effect_add(arrival.config->flow, arrival.lead, -1, "deleted");
+}

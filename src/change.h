@@ -1,0 +1,19 @@
+/*
+ * change.h
+ *		Rows of a leads table that change, stand, or go.
+ */
+#ifndef LR_CHANGE_H
+#define LR_CHANGE_H
+
+#include "arrival.h"
+
+/* BEFORE UPDATE: what leadroute fills stays as leadroute has it; a hand's owner is noted. */
+extern HeapTuple lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot *new,
+						   const char *flow, Statement *statement);
+
+/* AFTER ROW: what really happened. */
+extern void lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow);
+extern void lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const char *flow);
+extern void lr_row_deleted(Relation rel, TupleTableSlot *slot, const char *flow);
+
+#endif							/* LR_CHANGE_H */
