@@ -16,8 +16,6 @@
 #include "protect.h"
 #include "utils/builtins.h"
 
-bool		lr_own_write = false;
-
 typedef struct Preparation
 {
 	Arrival    *arrival;

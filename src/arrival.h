@@ -24,9 +24,6 @@ typedef struct Arrival
 	ErrorData  *error;			/* why the above could not be had */
 } Arrival;
 
-/* True while leadroute itself writes to a leads table: its triggers stand aside. */
-extern bool lr_own_write;
-
 /*
  * Finds configuration, shape, key and flow of a row. False where that fails: the row is nobody's, and the statement
  * has been warned, unless the flow says on_error = fail (an error).

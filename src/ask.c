@@ -246,11 +246,9 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 		put_line(rsinfo, &deleted);
 		return;
 	}
-	lr_config_pin(arrival.config);
 	lr_route_decide(lr_route_plan(arrival.shape, rel, arrival.config), &row, ROUTE_PEEK, &warned, &trace, &decision);
 	foreach(cell, trace)
 		put_line(rsinfo, lfirst(cell));
-	lr_config_unpin(arrival.config);
 }
 
 static void
@@ -344,15 +342,11 @@ lr_route_stored(PG_FUNCTION_ARGS)
 
 	if (strcmp(decision.status, "unrouted") != 0)
 	{
-		lr_config_pin(arrival.config);
-		lr_lead_pin(arrival.shape);
 		if (known)
 			lr_state_remove(arrival.config->flow, lead);
 		write_outputs(rel, &arrival, &decision);
 		lr_pending_write(lead, &decision, arrival.given);
 		lr_pending_flush();
-		lr_lead_unpin(arrival.shape);
-		lr_config_unpin(arrival.config);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rel, NoLock);
@@ -401,7 +395,7 @@ write_outputs(Relation rel, const Arrival *arrival, const Decision *decision)
 	lr_owner_begin(&session);
 	SetUserIdAndSecContext(rel->rd_rel->relowner, session.sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	lr_own_write = true;
+	lr_own_lead = arrival->lead;
 	PG_TRY();
 	{
 		char	   *update = psprintf("UPDATE %s SET%s WHERE %s = $%d::%s",
@@ -415,7 +409,7 @@ write_outputs(Relation rel, const Arrival *arrival, const Decision *decision)
 	}
 	PG_FINALLY();
 	{
-		lr_own_write = false;
+		lr_own_lead = NULL;
 	}
 	PG_END_TRY();
 	PopActiveSnapshot();

@@ -13,9 +13,9 @@
 #include "leadroute.h"
 #include "utils/datum.h"
 
+static bool is_own(const Arrival *arrival);
 static bool differs(const LeadColumn *column, TupleDesc desc, TupleTableSlot *old, TupleTableSlot *new);
 static int	changed_outputs(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new);
-static HeapTuple enter_flow(Arrival *arrival, HeapTuple newtuple);
 static HeapTuple keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state);
 static bool came_from_excluded(Arrival *arrival);
 static bool find_lead(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *flow);
@@ -39,13 +39,13 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 		!differs(&shape->flow_column, shape->desc, old, new) && !differs(&shape->deleted, shape->desc, old, new))
 		return newtuple;
 
-	if (!lr_arrival_start(&arrival, rel, new, flow, statement))
+	if (!lr_arrival_start(&arrival, rel, new, flow, statement) || is_own(&arrival))
 		return newtuple;
 	shape = arrival.shape;
 	lr_effects_rename_now();
 	old_config = lr_arrival_flow(&arrival, old, &unknown);
 	if (old_config != arrival.config)
-		return enter_flow(&arrival, newtuple);
+		return lr_arrive(&arrival, newtuple);	/* there it is known, or new */
 
 	/* the key may change with the rest: the state still stands at the old one */
 	old_lead = lr_lead_text(&shape->key, old);
@@ -64,6 +64,13 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	}
 	arrival.lead = old_lead;
 	return keep_outputs(&arrival, newtuple, &state);
+}
+
+/* leadroute itself writes this row's outputs */
+static bool
+is_own(const Arrival *arrival)
+{
+	return lr_own_lead && strcmp(lr_own_lead, arrival->lead) == 0;
 }
 
 static bool
@@ -94,13 +101,6 @@ changed_outputs(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new
 		if (differs(&shape->outputs[i], shape->desc, old, new))
 			changed |= 1 << i;
 	return changed;
-}
-
-/* The row moves to another flow: there it is known, or new. */
-static HeapTuple
-enter_flow(Arrival *arrival, HeapTuple newtuple)
-{
-	return lr_arrive(arrival, newtuple);
 }
 
 static HeapTuple
@@ -178,7 +178,7 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	Pending    *pending;
 	bool		gone;
 
-	if (!find_lead(&is, rel, new, flow) || !find_lead(&was, rel, old, flow))
+	if (!find_lead(&is, rel, new, flow) || !find_lead(&was, rel, old, flow) || is_own(&is))
 		return;
 
 	pending = lr_pending_find(is.config->flow, is.lead);

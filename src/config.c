@@ -8,7 +8,8 @@
  * whose count is old is read anew by the next lr_config() with the newest snapshot, never the
  * statement's or the transaction's: a REPEATABLE READ session would keep a stale rule for ever.
  *
- * Memory: a flow's context is deleted when it is stale and no statement has it pinned.
+ * Memory: a flow's context is deleted when it has been replaced, no statement has it pinned, and no trigger
+ * can still hold a pointer to it (lr_config_collect).
  */
 #include "postgres.h"
 
@@ -36,6 +37,7 @@ typedef struct FlowEntry
 static HTAB *flow_cache = NULL;
 static MemoryContext cache_context = NULL;
 static uint64 generation = 1;
+static FlowConfig *retired = NULL;	/* replaced, perhaps still in use */
 static Oid	anchor_relid = InvalidOid;
 
 static void config_relcache_callback(Datum arg, Oid relid);
@@ -53,7 +55,6 @@ static char *row_text(FlowConfig *config, uint64 row, int column);
 static bool row_bool(uint64 row, int column);
 static int	row_int(uint64 row, int column);
 static RuleTarget parse_target(const char *name);
-static void release_if_done(FlowConfig *config);
 
 void
 lr_config_init(void)
@@ -108,8 +109,8 @@ lr_config(const char *flow)
 	entry = hash_search(flow_cache, key, HASH_ENTER, &found);
 	if (found)
 	{
-		entry->config->stale = true;
-		release_if_done(entry->config);
+		entry->config->next_retired = retired;
+		retired = entry->config;
 	}
 	entry->config = config;
 	return config;
@@ -136,14 +137,25 @@ lr_config_unpin(FlowConfig *config)
 {
 	Assert(config->pins > 0);
 	config->pins--;
-	release_if_done(config);
 }
 
-static void
-release_if_done(FlowConfig *config)
+void
+lr_config_collect(void)
 {
-	if (config->stale && config->pins == 0)
-		MemoryContextDelete(config->mcxt);
+	FlowConfig **link = &retired;
+
+	while (*link)
+	{
+		FlowConfig *config = *link;
+
+		if (config->pins > 0)
+			link = &config->next_retired;
+		else
+		{
+			*link = config->next_retired;
+			MemoryContextDelete(config->mcxt);
+		}
+	}
 }
 
 /* Returns a configuration in a context of its own; reads as the extension's owner. */

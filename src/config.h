@@ -91,14 +91,14 @@ typedef struct FlowConfig
 	MemoryContext mcxt;			/* holds all of the above */
 	uint64		generation;
 	int			pins;
-	bool		stale;
+	struct FlowConfig *next_retired;
 } FlowConfig;
 
 extern void lr_config_init(void);
 
 /*
  * The flow's configuration, read with the newest snapshot unless the session's copy still holds. Never
- * NULL: an unknown flow has exists = false. It lives until the next call unless pinned. Errors: those of
+ * NULL: an unknown flow has exists = false. It lives, even where it is replaced meanwhile, until lr_config_collect. Errors: those of
  * reading tables. Locks: AccessShareLock on the configuration tables while it reads.
  */
 extern FlowConfig *lr_config(const char *flow);
@@ -106,6 +106,9 @@ extern FlowConfig *lr_config(const char *flow);
 extern FlowConfig *lr_config_cached(const char *flow);
 extern void lr_config_pin(FlowConfig *config);
 extern void lr_config_unpin(FlowConfig *config);
+
+/* Frees what was replaced and is not pinned: for the start of a statement when none is under way, and transaction end. */
+extern void lr_config_collect(void);
 
 /* Counts the changes of any configuration that this session has heard of. */
 extern uint64 lr_config_generation(void);

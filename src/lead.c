@@ -5,7 +5,7 @@
  * A shape is cached per relation (a partition is a relation of its own) and flow of the attachment. It goes stale with a
  * relcache invalidation of its relation, and with any change of configuration (config.c counts those).
  * Memory: one context per shape under CacheMemoryContext, which also holds the plans that route.c
- * compiles for it; deleted when stale and unpinned.
+ * compiles for it; deleted when it has been replaced and no trigger can still hold a pointer to it (lr_lead_collect).
  */
 #include "postgres.h"
 
@@ -34,12 +34,12 @@
 const char *const lr_output_names[LEAD_OUTPUTS] = {"owner", "team", "territory", "routed_at", "route_reason"};
 
 static List *shapes = NIL;		/* of LeadShape, in shape_context */
+static LeadShape *retired = NULL;	/* replaced, perhaps still in use */
 static MemoryContext shape_context = NULL;
 
 static void shape_relcache_callback(Datum arg, Oid relid);
 static LeadShape *shape_make(Relation rel, const FlowConfig *attachment);
 static void find_key_indexes(LeadShape *shape, Relation rel, const char *key);
-static void shape_release(LeadShape *shape);
 
 void
 lr_lead_init(void)
@@ -92,8 +92,8 @@ lr_lead_shape(Relation rel, const FlowConfig *attachment)
 		if (shape->relid != RelationGetRelid(rel) || strcmp(shape->flow, attachment->flow) != 0)
 			continue;
 		shapes = foreach_delete_current(shapes, cell);
-		shape->stale = true;
-		shape_release(shape);
+		shape->next_retired = retired;
+		retired = shape;
 	}
 
 	if (shape_context == NULL)
@@ -108,25 +108,15 @@ lr_lead_shape(Relation rel, const FlowConfig *attachment)
 }
 
 void
-lr_lead_pin(LeadShape *shape)
+lr_lead_collect(void)
 {
-	shape->pins++;
-}
+	while (retired)
+	{
+		LeadShape  *shape = retired;
 
-void
-lr_lead_unpin(LeadShape *shape)
-{
-	Assert(shape->pins > 0);
-	shape->pins--;
-	if (shape->stale && !list_member_ptr(shapes, shape))
-		shape_release(shape);
-}
-
-static void
-shape_release(LeadShape *shape)
-{
-	if (shape->pins == 0)
+		retired = shape->next_retired;
 		MemoryContextDelete(shape->mcxt);
+	}
 }
 
 static LeadShape *

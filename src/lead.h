@@ -52,7 +52,7 @@ typedef struct LeadShape
 	MemoryContext mcxt;
 	uint64		generation;		/* of the configuration it was made under */
 	bool		stale;
-	int			pins;
+	struct LeadShape *next_retired;
 } LeadShape;
 
 /* What an output column is to hold; NULL text is an SQL NULL. */
@@ -72,14 +72,15 @@ extern void lr_lead_init(void);
 
 /*
  * The shape of a relation under its attachment, cached in the session until the relation or any
- * configuration changes. Errors where the key's column is not there. It lives until the next call
- * unless pinned.
+ * configuration changes. Errors where the key's column is not there. It lives, even where it is
+ * replaced meanwhile, until lr_lead_collect.
  */
 extern LeadShape *lr_lead_shape(Relation rel, const FlowConfig *attachment);
 /* The session's copy where it still holds, else NULL: cannot fail. */
 extern LeadShape *lr_lead_shape_cached(Oid relid, const FlowConfig *attachment);
-extern void lr_lead_pin(LeadShape *shape);
-extern void lr_lead_unpin(LeadShape *shape);
+
+/* Frees what was replaced: for the start of a statement when none is under way, and transaction end. */
+extern void lr_lead_collect(void);
 
 /* A column's value as text in the current context; NULL for NULL and for a column that is not there. */
 extern char *lr_lead_text(const LeadColumn *column, TupleTableSlot *slot);

@@ -58,6 +58,8 @@ struct Statement
 	bool		warned;
 };
 
+const char *lr_own_lead = NULL;
+
 static HTAB *pendings = NULL;
 static Statement *statements = NULL;	/* newest first */
 static Pending **confirmed = NULL;	/* in the hash, their rows in the journal; TopTransactionContext */
@@ -100,6 +102,12 @@ lr_statement(void)
 		if (statement->query == query && statement->ref)
 			return statement;
 
+	/* nobody below us holds a configuration */
+	if (statements == NULL && lr_own_lead == NULL)
+	{
+		lr_config_collect();
+		lr_lead_collect();
+	}
 	mcxt = AllocSetContextCreate(TopTransactionContext, "leadroute statement", ALLOCSET_DEFAULT_SIZES);
 	statement = MemoryContextAllocZero(mcxt, sizeof(Statement));
 	statement->query = query;
@@ -653,6 +661,8 @@ xact_callback(XactEvent event, void *arg)
 			lr_journal_end();
 			lr_effects_end();
 			lr_identity_end();
+			lr_config_collect();
+			lr_lead_collect();
 			break;
 		default:
 			break;

@@ -54,6 +54,9 @@ typedef struct Pending
 
 extern void lr_pending_init(void);
 
+/* The lead whose outputs leadroute itself is writing into its row (ask.c): the triggers let that UPDATE be. */
+extern const char *lr_own_lead;
+
 /*
  * The statement that a BEFORE ROW trigger runs in, known by its executor state: call it in the memory context that
  * the executor called the trigger in.

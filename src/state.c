@@ -155,7 +155,9 @@ lr_state_close(const char *flow, char **leads, int n, const char *outcome)
 	lr_owner_begin(&saved);
 	/* a lead of which nothing is known stood there before the attach: its key is recorded, so that it never counts as new */
 	lr_owner_execute("INSERT INTO leadroute.lead_states (flow, lead, status, code, closed_at, outcome)"
-			" SELECT $1, l, 'ignored', 'existing', $4, $3 FROM unnest($2) l ON CONFLICT DO NOTHING",
+			" SELECT $1, l.lead, 'ignored', 'existing', $4, $3 FROM unnest($2) l(lead)"
+			" WHERE NOT EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = l.lead)"
+			" ON CONFLICT DO NOTHING",
 			lengthof(types), types, values, SPI_OK_INSERT);
 	lr_owner_execute("WITH closed AS (UPDATE leadroute.lead_states s SET closed_at = $4, outcome = $3"
 			"   FROM unnest($2) l(lead)"

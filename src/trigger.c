@@ -35,14 +35,12 @@ lr_lead_before(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
 	{
-		if (lr_own_write || !lr_arrival_start(&arrival, data->tg_relation, data->tg_trigslot, flow, lr_statement()))
+		if (!lr_arrival_start(&arrival, data->tg_relation, data->tg_trigslot, flow, lr_statement()))
 			return PointerGetDatum(data->tg_trigtuple);
 		return PointerGetDatum(lr_arrive(&arrival, data->tg_trigtuple));
 	}
 	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 	{
-		if (lr_own_write)
-			return PointerGetDatum(data->tg_newtuple);
 		return PointerGetDatum(lr_change(data->tg_relation, data->tg_newtuple, data->tg_trigslot, data->tg_newslot,
 										 flow, lr_statement()));
 	}
@@ -63,8 +61,6 @@ lr_lead_after(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" must be fired AFTER ROW", "lead_after")));
 
-	if (lr_own_write)
-		return PointerGetDatum(NULL);
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
 		lr_row_inserted(data->tg_relation, data->tg_trigslot, flow);
 	else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
