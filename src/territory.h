@@ -160,6 +160,7 @@ extern LrSide lr_side_from_view(const LrSideView *view);
 extern int	lr_side_name_cmp(const char *a, int a_len, const char *b, int b_len);
 extern int	lr_cut_cmp(LrCut a, LrCut b);
 extern int	lr_cuts_combine(const LrCut *a, int na, const LrCut *b, int nb, LrSetOp op, LrCut *result);
+extern bool lr_side_contains(const LrSideView *a, const LrSideView *b);
 extern bool lr_side_overlaps(const LrSideView *a, const LrSideView *b);
 extern struct varlena *lr_territory_make(const LrSide *sides, int nsides, uint8 flags);
 extern struct varlena *lr_territory_empty(void);

@@ -19,7 +19,6 @@
 static inline uint32 read_int(const uint8 *p, int width);
 static inline void write_int(uint8 *p, int width, uint32 value);
 static int	width_for(const LrSide *side, uint32 *data_len);
-static bool side_contains(const LrSideView *a, const LrSideView *b);
 static int	cuts_until(const LrSideView *view, int from, LrCut value);
 static int	side_cmp(const LrSideView *a, const LrSideView *b);
 static int	point_side_cmp(const void *a, const void *b);
@@ -276,14 +275,14 @@ lr_territory_contains(struct varlena *a, struct varlena *b)
 			more_b = lr_side_walk_next(&walk_b, &side_b);
 		if (!more_b || cmp != 0)
 			return false;		/* a constrains what b leaves open */
-		if (side_a.is_number != side_b.is_number || !side_contains(&side_a, &side_b))
+		if (side_a.is_number != side_b.is_number || !lr_side_contains(&side_a, &side_b))
 			return false;
 	}
 	return true;
 }
 
-static bool
-side_contains(const LrSideView *a, const LrSideView *b)
+bool
+lr_side_contains(const LrSideView *a, const LrSideView *b)
 {
 	int			at = 0;
 

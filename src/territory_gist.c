@@ -26,12 +26,12 @@
 #define LEAF_INTERVALS		32
 #define LEAF_CUT			40
 #define LEAF_BYTES			1000
-#define INNER_INTERVALS		12
-#define INNER_CUT			16
-#define INNER_BYTES			500
+#define INNER_INTERVALS		2
+#define INNER_CUT			10
+#define INNER_BYTES			140
 
-#define LEAST_WIDTH			1e-6	/* of an interval: a single label */
-#define SPLIT_PARTS			10		/* where a page may be cut, in parts of its entries */
+#define LEAST_WIDTH			1e-5	/* of an interval: a single label */
+#define SPLIT_PARTS			20		/* where a page may be cut, in parts of its entries */
 
 /* The opclass's strategy of "crosses"; the others are R-tree's numbers. */
 #define CROSSES_STRATEGY	30
@@ -381,9 +381,12 @@ lr_territory_gist_penalty(PG_FUNCTION_ARGS)
 		*penalty = 1000.0;
 	else
 	{
-		double		growth = lr_territory_contains(box, added) ? 0.0 : log_growth(box, added);
+		double		growth = log_growth(box, added);
 
-		*penalty = (float) (growth + 1e-4 * Max(0.0, 600.0 + key_log_volume(box)));
+		/* less than any growth; the logarithm of a volume is not below -15 a side */
+		if (growth <= 0.0)
+			growth = 1e-6 * Max(1.0, 600.0 + key_log_volume(box));
+		*penalty = (float) growth;
 	}
 	PG_RETURN_POINTER(penalty);
 }
@@ -398,24 +401,30 @@ log_growth(struct varlena *box, struct varlena *added)
 	lr_side_walk(box, &walk);
 	while (lr_side_walk_next(&walk, &view))
 	{
-		double		before = view_width(&view);
 		double		after = 2.0;	/* open: every value, and NULL */
+		double		before;
 		LrSideView	other;
 
 		if (find_side(added, view.name, view.name_len, &other) && other.is_number == view.is_number)
 		{
-			LrSide		one = lr_side_from_view(&view);
-			LrSide		two = lr_side_from_view(&other);
-			LrCut	   *both = palloc(sizeof(LrCut) * (one.ncuts + two.ncuts));
-			int			n = lr_cuts_combine(one.cuts, one.ncuts, two.cuts, two.ncuts, LR_UNION, both);
+			LrSide		one;
+			LrSide		two;
+			LrCut	   *both;
+			int			n;
 
+			if (lr_side_contains(&view, &other))
+				continue;
+			one = lr_side_from_view(&view);
+			two = lr_side_from_view(&other);
+			both = palloc(sizeof(LrCut) * (one.ncuts + two.ncuts));
+			n = lr_cuts_combine(one.cuts, one.ncuts, two.cuts, two.ncuts, LR_UNION, both);
 			after = side_width(view.is_number, both, n);
 			pfree(one.cuts);
 			pfree(two.cuts);
 			pfree(both);
 		}
-		if (after > before)
-			growth += log(after / before);
+		before = view_width(&view);
+		growth += log(Max(after / before, 1.001));
 	}
 	return growth;
 }
@@ -467,6 +476,7 @@ side_width(bool is_number, const LrCut *cuts, int ncuts)
 static double
 cut_position(bool is_number, LrCut cut)
 {
+	static const double powers[] = {1.0, 1e4, 1e8, 1e12};
 	double		position = 0.0;
 	double		room = 1.0;
 
@@ -486,7 +496,7 @@ cut_position(bool is_number, LrCut cut)
 				digits = ((cut.data[1] ^ mask) << 8 | (cut.data[2] ^ mask)) / 2;
 			if (cut.len >= 5)
 				digits += (((cut.data[3] ^ mask) << 8 | (cut.data[4] ^ mask)) / 2) / 10000.0;
-			size = log1p(Max(digits, 0.0) * pow(10000.0, weight));
+			size = log1p(Max(digits, 0.0) * (weight >= 0 && weight < (int) lengthof(powers) ? powers[weight] : pow(10000.0, weight)));
 		}
 		size = size / (size + 8.0);
 		return mask == 0 ? 0.5 + size / 2 : 0.5 - size / 2;
