@@ -40,6 +40,7 @@
 #define LR_TERRITORY_MAX_LABEL		255			/* bytes, folded */
 #define LR_TERRITORY_MAX_DIGITS		248			/* before, and after the decimal point */
 #define LR_TERRITORY_MAX_SIZE		(1024 * 1024)	/* bytes */
+#define LR_POINT_MAX_SIDES			255
 
 #define LR_TERRITORY_FORMAT			0x10
 #define LR_TERRITORY_EMPTY			0x01
@@ -69,7 +70,8 @@ typedef struct LrSideInfo
  * The territory that is exactly this point, palloc'd. Sides come in any order, names
  * are unique. A number that is NaN or infinite is left out, as a NULL is: the point then
  * lies outside every territory that constrains the side. Values beyond the limits are
- * shortened in a way that no territory can tell. Any number of sides up to 255.
+ * shortened in a way that no territory can tell. At most LR_POINT_MAX_SIDES,
+ * with names shorter than NAMEDATALEN.
  */
 extern struct varlena *lr_territory_point(const LrPointSide *sides, int nsides);
 

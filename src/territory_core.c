@@ -518,6 +518,7 @@ lr_territory_point(const LrPointSide *sides, int nsides)
 	LrCut	   *cuts = palloc(sizeof(LrCut) * 2 * (nsides + 1));
 	int			n = 0;
 
+	Assert(nsides <= LR_POINT_MAX_SIDES);
 	for (int i = 0; i < nsides; i++)
 		sorted[i] = &sides[i];
 	if (nsides > 1)
@@ -549,7 +550,7 @@ lr_territory_point(const LrPointSide *sides, int nsides)
 		}
 		value[len] = 0x01;
 		out->name = side->side;
-		out->name_len = Min(strlen(side->side), 255);
+		out->name_len = strlen(side->side);
 		out->is_number = side->is_number;
 		out->ncuts = 2;
 		out->cuts = &cuts[2 * n];

@@ -32,7 +32,7 @@
 static pg_wchar fold_char(pg_wchar c);
 static int	last_char(LrCut cut, pg_wchar *c);
 static LrCut replace_last(LrCut cut, int keep, pg_wchar c);
-static int	encode_number(bool negative, int weight, const int16 *groups, int ngroups, uint8 *code);
+static int	encode_number(bool negative, int weight, const int16 *groups, int ngroups, bool more, uint8 *code);
 
 /* Territories need an encoding in which any string of characters can be cut anywhere. */
 void
@@ -310,7 +310,7 @@ lr_number_from_text(const char *text, int len, uint8 *code, const char **why)
 			group = group * 10 + (j >= 0 && j < ndigits ? digits[j] - '0' : 0);
 		groups[i] = group;
 	}
-	return encode_number(negative, weight, groups, ngroups, code);
+	return encode_number(negative, weight, groups, ngroups, false, code);
 }
 
 /*
@@ -326,6 +326,7 @@ lr_number_from_numeric(Datum number, uint8 *code)
 	int			weight;
 	int			sign;
 	int			ngroups = 0;
+	bool		more = false;	/* digits that no code has room for */
 	int16		groups[MAX_GROUPS];
 
 	buf.data = VARDATA_ANY(wire);
@@ -345,24 +346,24 @@ lr_number_from_numeric(Datum number, uint8 *code)
 			weight--;
 		else if (ngroups < MAX_GROUPS)
 			groups[ngroups++] = group;
+		else if (group != 0)
+			more = true;
 	}
-	while (ngroups > 0 && groups[ngroups - 1] == 0)
-		ngroups--;
 	pfree(wire);
 	if (ngroups == 0)
 	{
 		code[0] = 0x80;
 		return 1;
 	}
-	return encode_number(sign == 0x4000, weight, groups, ngroups, code);
+	return encode_number(sign == 0x4000, weight, groups, ngroups, more, code);
 }
 
 static int
-encode_number(bool negative, int weight, const int16 *groups, int ngroups, uint8 *code)
+encode_number(bool negative, int weight, const int16 *groups, int ngroups, bool more, uint8 *code)
 {
 	int			len = 1;
 
-	while (ngroups > 1 && groups[ngroups - 1] == 0)
+	while (ngroups > 1 && groups[ngroups - 1] == 0 && !more)
 		ngroups--;
 	if (weight > MAX_WEIGHT)
 		code[0] = 0xFF;
@@ -373,7 +374,7 @@ encode_number(bool negative, int weight, const int16 *groups, int ngroups, uint8
 		code[0] = 0xC0 + weight;
 		for (int i = 0; i < ngroups; i++)
 		{
-			uint16		digit = groups[i] << 1 | (i < ngroups - 1 ? 1 : 0);
+			uint16		digit = groups[i] << 1 | (i < ngroups - 1 || more ? 1 : 0);
 
 			code[len++] = digit >> 8;
 			code[len++] = digit & 0xFF;

@@ -13,6 +13,7 @@
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/rangetypes.h"
 #include "utils/typcache.h"
 
@@ -39,6 +40,7 @@ PG_FUNCTION_INFO_V1(lr_territory_side);
 PG_FUNCTION_INFO_V1(lr_territory_side_names);
 PG_FUNCTION_INFO_V1(lr_territory_from_labels);
 PG_FUNCTION_INFO_V1(lr_territory_from_ranges);
+PG_FUNCTION_INFO_V1(lr_territory_point_sql);
 
 Datum
 lr_territory_contains_sql(PG_FUNCTION_ARGS)
@@ -305,4 +307,56 @@ finish_constructor(LrItems *items, LrSide *side)
 	lr_items_to_side(items, side);
 	lr_territory_fits(side, 1, NULL);
 	return lr_territory_make(side, 1, 0);
+}
+
+/* territory_point(lead): what routing makes of a lead's columns, from {"column": value} */
+Datum
+lr_territory_point_sql(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *lead = PG_GETARG_JSONB_P(0);
+	JsonbIterator *it;
+	JsonbValue	value;
+	LrPointSide sides[LR_POINT_MAX_SIDES];
+	int			nsides = 0;
+
+	lr_check_encoding();
+	if (!JB_ROOT_IS_OBJECT(lead))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a point must be a jsonb object")));
+	it = JsonbIteratorInit(&lead->root);
+	(void) JsonbIteratorNext(&it, &value, true);	/* the object's begin */
+	while (JsonbIteratorNext(&it, &value, true) == WJB_KEY)
+	{
+		LrPointSide side = {0};
+
+		side.side = pnstrdup(value.val.string.val, value.val.string.len);
+		(void) JsonbIteratorNext(&it, &value, true);
+		if (value.type == jbvString)
+		{
+			side.label = value.val.string.val;
+			side.label_len = value.val.string.len;
+		}
+		else if (value.type == jbvBool)
+		{
+			side.label = value.val.boolean ? "true" : "false";
+			side.label_len = strlen(side.label);
+		}
+		else if (value.type == jbvNumeric)
+		{
+			side.is_number = true;
+			side.number = NumericGetDatum(value.val.numeric);
+		}
+		else
+			continue;			/* null, or nothing that a territory can constrain */
+		/* no territory can name such a side */
+		if (side.side[0] == '\0' || strlen(side.side) >= NAMEDATALEN)
+			continue;
+		if (nsides == LR_POINT_MAX_SIDES)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("a point has at most %d sides", LR_POINT_MAX_SIDES)));
+		sides[nsides++] = side;
+	}
+	PG_RETURN_POINTER(lr_territory_point(sides, nsides));
 }
