@@ -9,6 +9,9 @@
  * LR_TERRITORY_HAS_EMPTY where one is below it. Keys are never shown: shortened bounds
  * need not be valid text.
  *
+ * A key stays below the size from which the server compresses index values: there is no
+ * decompress function, so that keys are read where they lie on the page.
+ *
  * Penalty and picksplit guess how likely a lead falls into a box. The width of an
  * interval is measured on 0..1: labels by their first characters, letters and digits
  * having most of the room; numbers by their logarithm. Only ratios count.
@@ -21,15 +24,19 @@
 #include <math.h>
 
 #include "access/gist.h"
+#include "access/heaptoast.h"
 #include "access/stratnum.h"
 #include "utils/memutils.h"
 
 #define LEAF_INTERVALS 32
 #define LEAF_CUT 40
-#define LEAF_BYTES 1000
+#define LEAF_BYTES 480
 #define INNER_INTERVALS 2
 #define INNER_CUT 10
 #define INNER_BYTES 140
+
+StaticAssertDecl(LEAF_BYTES <= TOAST_INDEX_TARGET && INNER_BYTES <= TOAST_INDEX_TARGET,
+				 "an index key must never be compressed");
 
 #define LEAST_WIDTH 1e-5 /* of an interval: a single label */
 #define SPLIT_PARTS 20	 /* where a page may be cut, in parts of its entries */
