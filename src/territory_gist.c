@@ -31,9 +31,9 @@
 #define LEAF_INTERVALS 32
 #define LEAF_CUT 40
 #define LEAF_BYTES 480
-#define INNER_INTERVALS 2
-#define INNER_CUT 10
-#define INNER_BYTES 140
+#define INNER_INTERVALS 4
+#define INNER_CUT 12
+#define INNER_BYTES 240
 
 StaticAssertDecl(LEAF_BYTES <= TOAST_INDEX_TARGET && INNER_BYTES <= TOAST_INDEX_TARGET,
 				 "an index key must never be compressed");
