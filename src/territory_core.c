@@ -17,12 +17,11 @@
 #define POINT_MAX_LABEL (LR_TERRITORY_MAX_LABEL + 8)
 
 static inline uint32 read_int(const uint8 *p, int width);
-static inline void write_int(uint8 *p, int width, uint32 value);
-static int	width_for(const LrSide *side, uint32 *data_len);
-static bool side_contains(const LrSideView *a, const LrSideView *b);
-static int	cuts_until(const LrSideView *view, int from, LrCut value);
-static int	side_cmp(const LrSideView *a, const LrSideView *b);
-static int	point_side_cmp(const void *a, const void *b);
+static inline void	 write_int(uint8 *p, int width, uint32 value);
+static int			 width_for(const LrSide *side, uint32 *data_len);
+static int			 cuts_until(const LrSideView *view, int from, LrCut value);
+static int			 side_cmp(const LrSideView *a, const LrSideView *b);
+static int			 point_side_cmp(const void *a, const void *b);
 
 void
 lr_side_walk(struct varlena *t, LrSideWalk *walk)
@@ -73,8 +72,8 @@ write_int(uint8 *p, int width, uint32 value)
 LrCut
 lr_side_cut(const LrSideView *view, int i)
 {
-	uint32		start = i == 0 ? 0 : read_int(view->ends + view->width * (i - 1), view->width);
-	LrCut		cut;
+	uint32 start = i == 0 ? 0 : read_int(view->ends + view->width * (i - 1), view->width);
+	LrCut  cut;
 
 	cut.data = view->data + start;
 	cut.len = read_int(view->ends + view->width * i, view->width) - start;
@@ -84,7 +83,7 @@ lr_side_cut(const LrSideView *view, int i)
 LrSide
 lr_side_from_view(const LrSideView *view)
 {
-	LrSide		side;
+	LrSide side;
 
 	side.name = view->name;
 	side.name_len = view->name_len;
@@ -99,7 +98,7 @@ lr_side_from_view(const LrSideView *view)
 int
 lr_side_name_cmp(const char *a, int a_len, const char *b, int b_len)
 {
-	int			cmp = memcmp(a, b, Min(a_len, b_len));
+	int cmp = memcmp(a, b, Min(a_len, b_len));
 
 	return cmp != 0 ? cmp : a_len - b_len;
 }
@@ -107,7 +106,7 @@ lr_side_name_cmp(const char *a, int a_len, const char *b, int b_len)
 int
 lr_cut_cmp(LrCut a, LrCut b)
 {
-	int			cmp = memcmp(a.data, b.data, Min(a.len, b.len));
+	int cmp = memcmp(a.data, b.data, Min(a.len, b.len));
 
 	return cmp != 0 ? cmp : a.len - b.len;
 }
@@ -116,18 +115,19 @@ lr_cut_cmp(LrCut a, LrCut b)
 int
 lr_cuts_combine(const LrCut *a, int na, const LrCut *b, int nb, LrSetOp op, LrCut *result)
 {
-	int			n = 0;
-	int			i = 0;
-	int			j = 0;
-	bool		inside = false;
+	int	 n = 0;
+	int	 i = 0;
+	int	 j = 0;
+	bool inside = false;
 
 	while (i < na || j < nb)
 	{
-		int			cmp = i >= na ? 1 : j >= nb ? -1 : lr_cut_cmp(a[i], b[j]);
-		LrCut		cut = cmp <= 0 ? a[i] : b[j];
-		bool		in_a;
-		bool		in_b;
-		bool		now;
+		int	  cmp = i >= na ? 1 : j >= nb ? -1
+										  : lr_cut_cmp(a[i], b[j]);
+		LrCut cut = cmp <= 0 ? a[i] : b[j];
+		bool  in_a;
+		bool  in_b;
+		bool  now;
 
 		if (cmp <= 0)
 			i++;
@@ -135,7 +135,8 @@ lr_cuts_combine(const LrCut *a, int na, const LrCut *b, int nb, LrSetOp op, LrCu
 			j++;
 		in_a = (i & 1) != 0;
 		in_b = (j & 1) != 0;
-		now = op == LR_UNION ? in_a || in_b : op == LR_INTERSECT ? in_a && in_b : in_a && !in_b;
+		now = op == LR_UNION ? in_a || in_b : op == LR_INTERSECT ? in_a && in_b
+																 : in_a && !in_b;
 		if (now != inside)
 		{
 			result[n++] = cut;
@@ -152,14 +153,14 @@ lr_cuts_combine(const LrCut *a, int na, const LrCut *b, int nb, LrSetOp op, LrCu
 struct varlena *
 lr_territory_make(const LrSide *sides, int nsides, uint8 flags)
 {
-	Size		size = VARHDRSZ + 2;
+	Size			size = VARHDRSZ + 2;
 	struct varlena *t;
-	uint8	   *p;
+	uint8		   *p;
 
 	for (int i = 0; i < nsides; i++)
 	{
-		uint32		data_len;
-		int			width = width_for(&sides[i], &data_len);
+		uint32 data_len;
+		int	   width = width_for(&sides[i], &data_len);
 
 		if (sides[i].ncuts == 0)
 			return lr_territory_empty();
@@ -173,15 +174,16 @@ lr_territory_make(const LrSide *sides, int nsides, uint8 flags)
 	for (int i = 0; i < nsides; i++)
 	{
 		const LrSide *side = &sides[i];
-		uint32		data_len;
-		int			width = width_for(side, &data_len);
-		uint32		end = 0;
-		uint8	   *data;
+		uint32		  data_len;
+		int			  width = width_for(side, &data_len);
+		uint32		  end = 0;
+		uint8		 *data;
 
 		*p++ = side->name_len;
 		memcpy(p, side->name, side->name_len);
 		p += side->name_len;
-		*p++ = (side->is_number ? 0x01 : 0) | (width == 1 ? 0 : width == 2 ? 1 << 1 : 2 << 1);
+		*p++ = (side->is_number ? 0x01 : 0) | (width == 1 ? 0 : width == 2 ? 1 << 1
+																		   : 2 << 1);
 		write_int(p, width, side->ncuts);
 		p += width;
 		data = p + (Size) width * side->ncuts;
@@ -202,13 +204,14 @@ lr_territory_make(const LrSide *sides, int nsides, uint8 flags)
 static int
 width_for(const LrSide *side, uint32 *data_len)
 {
-	uint32		most = 0;
+	uint32 most = 0;
 
 	for (int i = 0; i < side->ncuts; i++)
 		most += side->cuts[i].len;
 	*data_len = most;
 	most = Max(most, (uint32) side->ncuts);
-	return most <= 0xFF ? 1 : most <= 0xFFFF ? 2 : 4;
+	return most <= 0xFF ? 1 : most <= 0xFFFF ? 2
+											 : 4;
 }
 
 struct varlena *
@@ -221,7 +224,7 @@ lr_territory_empty(void)
 bool
 lr_territory_fits(const LrSide *sides, int nsides, Node *escontext)
 {
-	Size		size = VARHDRSZ + 2;
+	Size size = VARHDRSZ + 2;
 
 	if (nsides > LR_TERRITORY_MAX_SIDES)
 		ereturn(escontext, false,
@@ -230,9 +233,9 @@ lr_territory_fits(const LrSide *sides, int nsides, Node *escontext)
 				 errdetail("It has %d sides; at most %d are possible.", nsides, LR_TERRITORY_MAX_SIDES)));
 	for (int i = 0; i < nsides; i++)
 	{
-		uint32		data_len;
-		int			width = width_for(&sides[i], &data_len);
-		int			intervals = (sides[i].ncuts + 1) / 2;
+		uint32 data_len;
+		int	   width = width_for(&sides[i], &data_len);
+		int	   intervals = (sides[i].ncuts + 1) / 2;
 
 		if (intervals > LR_TERRITORY_MAX_INTERVALS)
 			ereturn(escontext, false,
@@ -254,11 +257,11 @@ lr_territory_fits(const LrSide *sides, int nsides, Node *escontext)
 bool
 lr_territory_contains(struct varlena *a, struct varlena *b)
 {
-	LrSideWalk	walk_a;
-	LrSideWalk	walk_b;
-	LrSideView	side_a;
-	LrSideView	side_b;
-	bool		more_b;
+	LrSideWalk walk_a;
+	LrSideWalk walk_b;
+	LrSideView side_a;
+	LrSideView side_b;
+	bool	   more_b;
 
 	if (LR_IS_EMPTY(b))
 		return true;
@@ -269,23 +272,23 @@ lr_territory_contains(struct varlena *a, struct varlena *b)
 	more_b = lr_side_walk_next(&walk_b, &side_b);
 	while (lr_side_walk_next(&walk_a, &side_a))
 	{
-		int			cmp = 1;
+		int cmp = 1;
 
 		while (more_b &&
 			   (cmp = lr_side_name_cmp(side_a.name, side_a.name_len, side_b.name, side_b.name_len)) > 0)
 			more_b = lr_side_walk_next(&walk_b, &side_b);
 		if (!more_b || cmp != 0)
-			return false;		/* a constrains what b leaves open */
-		if (side_a.is_number != side_b.is_number || !side_contains(&side_a, &side_b))
+			return false; /* a constrains what b leaves open */
+		if (side_a.is_number != side_b.is_number || !lr_side_contains(&side_a, &side_b))
 			return false;
 	}
 	return true;
 }
 
-static bool
-side_contains(const LrSideView *a, const LrSideView *b)
+bool
+lr_side_contains(const LrSideView *a, const LrSideView *b)
 {
-	int			at = 0;
+	int at = 0;
 
 	for (int i = 0; i < b->ncuts; i += 2)
 	{
@@ -293,7 +296,7 @@ side_contains(const LrSideView *a, const LrSideView *b)
 		if ((at & 1) == 0)
 			return false;
 		if (at == a->ncuts)
-			return true;		/* open at the top from here */
+			return true; /* open at the top from here */
 		if (i + 1 == b->ncuts || lr_cut_cmp(lr_side_cut(b, i + 1), lr_side_cut(a, at)) > 0)
 			return false;
 	}
@@ -304,12 +307,12 @@ side_contains(const LrSideView *a, const LrSideView *b)
 static int
 cuts_until(const LrSideView *view, int from, LrCut value)
 {
-	int			low = from;
-	int			high = view->ncuts;
+	int low = from;
+	int high = view->ncuts;
 
 	while (low < high)
 	{
-		int			middle = low + (high - low) / 2;
+		int middle = low + (high - low) / 2;
 
 		if (lr_cut_cmp(lr_side_cut(view, middle), value) <= 0)
 			low = middle + 1;
@@ -322,12 +325,12 @@ cuts_until(const LrSideView *view, int from, LrCut value)
 bool
 lr_territory_overlaps(struct varlena *a, struct varlena *b)
 {
-	LrSideWalk	walk_a;
-	LrSideWalk	walk_b;
-	LrSideView	side_a;
-	LrSideView	side_b;
-	bool		more_a;
-	bool		more_b;
+	LrSideWalk walk_a;
+	LrSideWalk walk_b;
+	LrSideView side_a;
+	LrSideView side_b;
+	bool	   more_a;
+	bool	   more_b;
 
 	if (LR_IS_EMPTY(a) || LR_IS_EMPTY(b))
 		return false;
@@ -337,7 +340,7 @@ lr_territory_overlaps(struct varlena *a, struct varlena *b)
 	more_b = lr_side_walk_next(&walk_b, &side_b);
 	while (more_a && more_b)
 	{
-		int			cmp = lr_side_name_cmp(side_a.name, side_a.name_len, side_b.name, side_b.name_len);
+		int cmp = lr_side_name_cmp(side_a.name, side_a.name_len, side_b.name, side_b.name_len);
 
 		if (cmp == 0 && (side_a.is_number != side_b.is_number || !lr_side_overlaps(&side_a, &side_b)))
 			return false;
@@ -352,7 +355,7 @@ lr_territory_overlaps(struct varlena *a, struct varlena *b)
 bool
 lr_side_overlaps(const LrSideView *a, const LrSideView *b)
 {
-	int			at = 0;
+	int at = 0;
 
 	if (a->ncuts < b->ncuts)
 	{
@@ -385,7 +388,7 @@ bool
 lr_territory_equal(struct varlena *a, struct varlena *b)
 {
 	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
 }
 
 /*
@@ -396,10 +399,10 @@ lr_territory_equal(struct varlena *a, struct varlena *b)
 int
 lr_territory_cmp(struct varlena *a, struct varlena *b)
 {
-	LrSideWalk	walk_a;
-	LrSideWalk	walk_b;
-	LrSideView	side_a;
-	LrSideView	side_b;
+	LrSideWalk walk_a;
+	LrSideWalk walk_b;
+	LrSideView side_a;
+	LrSideView side_b;
 
 	if (LR_IS_EMPTY(a) || LR_IS_EMPTY(b))
 		return (int) LR_IS_EMPTY(b) - (int) LR_IS_EMPTY(a);
@@ -409,7 +412,7 @@ lr_territory_cmp(struct varlena *a, struct varlena *b)
 	lr_side_walk(b, &walk_b);
 	while (lr_side_walk_next(&walk_a, &side_a))
 	{
-		int			cmp;
+		int cmp;
 
 		lr_side_walk_next(&walk_b, &side_b);
 		cmp = lr_side_name_cmp(side_a.name, side_a.name_len, side_b.name, side_b.name_len);
@@ -428,7 +431,7 @@ side_cmp(const LrSideView *a, const LrSideView *b)
 {
 	for (int i = 0; i < a->ncuts && i < b->ncuts; i++)
 	{
-		int			cmp = lr_cut_cmp(lr_side_cut(a, i), lr_side_cut(b, i));
+		int cmp = lr_cut_cmp(lr_side_cut(a, i), lr_side_cut(b, i));
 
 		if (cmp != 0)
 			return (i & 1) == 0 ? -cmp : cmp;
@@ -444,14 +447,14 @@ side_cmp(const LrSideView *a, const LrSideView *b)
 struct varlena *
 lr_territory_intersect(struct varlena *a, struct varlena *b)
 {
-	LrSideWalk	walk_a;
-	LrSideWalk	walk_b;
-	LrSideView	side_a;
-	LrSideView	side_b;
-	bool		more_a;
-	bool		more_b;
-	LrSide	   *sides;
-	int			nsides = 0;
+	LrSideWalk walk_a;
+	LrSideWalk walk_b;
+	LrSideView side_a;
+	LrSideView side_b;
+	bool	   more_a;
+	bool	   more_b;
+	LrSide	  *sides;
+	int		   nsides = 0;
 
 	if (LR_IS_EMPTY(a) || LR_IS_EMPTY(b))
 		return lr_territory_empty();
@@ -462,18 +465,17 @@ lr_territory_intersect(struct varlena *a, struct varlena *b)
 	more_b = lr_side_walk_next(&walk_b, &side_b);
 	while (more_a || more_b)
 	{
-		int			cmp = !more_a ? 1 : !more_b ? -1 :
-			lr_side_name_cmp(side_a.name, side_a.name_len, side_b.name, side_b.name_len);
+		int cmp = !more_a ? 1 : !more_b ? -1
+										: lr_side_name_cmp(side_a.name, side_a.name_len, side_b.name, side_b.name_len);
 
 		if (cmp == 0)
 		{
-			LrSide		one = lr_side_from_view(&side_a);
-			LrSide		two = lr_side_from_view(&side_b);
-			LrSide		both = one;
+			LrSide one = lr_side_from_view(&side_a);
+			LrSide two = lr_side_from_view(&side_b);
+			LrSide both = one;
 
 			both.cuts = palloc(sizeof(LrCut) * (one.ncuts + two.ncuts));
-			both.ncuts = one.is_number != two.is_number ? 0 :
-				lr_cuts_combine(one.cuts, one.ncuts, two.cuts, two.ncuts, LR_INTERSECT, both.cuts);
+			both.ncuts = one.is_number != two.is_number ? 0 : lr_cuts_combine(one.cuts, one.ncuts, two.cuts, two.ncuts, LR_INTERSECT, both.cuts);
 			if (both.ncuts == 0)
 				return lr_territory_empty();
 			sides[nsides++] = both;
@@ -492,9 +494,9 @@ lr_territory_intersect(struct varlena *a, struct varlena *b)
 int
 lr_territory_sides(struct varlena *t, LrSideInfo **sides)
 {
-	LrSideWalk	walk;
-	LrSideView	view;
-	int			n = 0;
+	LrSideWalk walk;
+	LrSideView view;
+	int		   n = 0;
 
 	*sides = palloc(sizeof(LrSideInfo) * (LR_NSIDES(t) + 1));
 	lr_side_walk(t, &walk);
@@ -515,10 +517,14 @@ struct varlena *
 lr_territory_point(const LrPointSide *sides, int nsides)
 {
 	const LrPointSide **sorted = palloc(sizeof(LrPointSide *) * (nsides + 1));
-	LrSide	   *built = palloc(sizeof(LrSide) * (nsides + 1));
-	LrCut	   *cuts = palloc(sizeof(LrCut) * 2 * (nsides + 1));
-	int			n = 0;
+	LrSide			   *built = palloc(sizeof(LrSide) * (nsides + 1));
+	LrCut			   *cuts = palloc(sizeof(LrCut) * 2 * (nsides + 1));
+	int					n = 0;
 
+	if (nsides > LR_POINT_MAX_SIDES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("a point has at most %d sides", LR_POINT_MAX_SIDES)));
 	for (int i = 0; i < nsides; i++)
 		sorted[i] = &sides[i];
 	if (nsides > 1)
@@ -526,9 +532,9 @@ lr_territory_point(const LrPointSide *sides, int nsides)
 	for (int i = 0; i < nsides; i++)
 	{
 		const LrPointSide *side = sorted[i];
-		LrSide	   *out = &built[n];
-		uint8	   *value;
-		int			len;
+		LrSide			  *out = &built[n];
+		uint8			  *value;
+		int				   len;
 
 		if (side->is_number)
 		{
@@ -540,8 +546,8 @@ lr_territory_point(const LrPointSide *sides, int nsides)
 		else
 		{
 			/* folding shortens to a third at most */
-			int			take = pg_mbcliplen(side->label, side->label_len,
-											Min(side->label_len, 4 * POINT_MAX_LABEL));
+			int take = pg_mbcliplen(side->label, side->label_len,
+									Min(side->label_len, 4 * POINT_MAX_LABEL));
 
 			value = palloc(LR_LABEL_FOLDED(take) + 1);
 			len = lr_label_fold(side->label, take, (char *) value);
@@ -550,7 +556,7 @@ lr_territory_point(const LrPointSide *sides, int nsides)
 		}
 		value[len] = 0x01;
 		out->name = side->side;
-		out->name_len = Min(strlen(side->side), 255);
+		out->name_len = strlen(side->side);
 		out->is_number = side->is_number;
 		out->ncuts = 2;
 		out->cuts = &cuts[2 * n];

@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "territory.h"
 #include "territory_fold.h"
 
@@ -27,12 +28,12 @@
 
 #define MIN_WEIGHT (-62)
 #define MAX_WEIGHT 61
-#define MAX_GROUPS 125			/* 124 that text can have, and one that says "and more" */
+#define MAX_GROUPS 125 /* 124 that text can have, and one that says "and more" */
 
 static pg_wchar fold_char(pg_wchar c);
-static int	last_char(LrCut cut, pg_wchar *c);
-static LrCut replace_last(LrCut cut, int keep, pg_wchar c);
-static int	encode_number(bool negative, int weight, const int16 *groups, int ngroups, uint8 *code);
+static int		last_char(LrCut cut, pg_wchar *c);
+static LrCut	replace_last(LrCut cut, int keep, pg_wchar c);
+static int		encode_number(bool negative, int weight, const int16 *groups, int ngroups, bool more, uint8 *code);
 
 /* Territories need an encoding in which any string of characters can be cut anywhere. */
 void
@@ -49,10 +50,10 @@ lr_check_encoding(void)
 int
 lr_label_fold(const char *label, int len, char *result)
 {
-	bool		utf8 = GetDatabaseEncoding() == PG_UTF8;
+	bool				 utf8 = GetDatabaseEncoding() == PG_UTF8;
 	const unsigned char *p = (const unsigned char *) label;
 	const unsigned char *end = p + len;
-	unsigned char *out = (unsigned char *) result;
+	unsigned char		*out = (unsigned char *) result;
 
 	while (p < end)
 	{
@@ -63,13 +64,13 @@ lr_label_fold(const char *label, int len, char *result)
 		}
 		else
 		{
-			int			size = pg_utf_mblen(p);
+			int size = pg_utf_mblen(p);
 
 			if (p + size > end)
 				size = end - p; /* cannot happen in a valid string */
 			if (size > 1)
 			{
-				pg_wchar	c = fold_char(utf8_to_unicode(p));
+				pg_wchar c = fold_char(utf8_to_unicode(p));
 
 				unicode_to_utf8(c, out);
 				out += pg_utf_mblen(out);
@@ -85,14 +86,14 @@ lr_label_fold(const char *label, int len, char *result)
 static pg_wchar
 fold_char(pg_wchar c)
 {
-	int			low = 0;
-	int			high = lengthof(lr_fold_runs) - 1;
+	int low = 0;
+	int high = lengthof(lr_fold_runs) - 1;
 
 	if (c < 0x80)
 		return (c >= 'A' && c <= 'Z') ? c + ('a' - 'A') : c;
 	while (low <= high)
 	{
-		int			middle = (low + high) / 2;
+		int				 middle = (low + high) / 2;
 		const LrFoldRun *run = &lr_fold_runs[middle];
 
 		if (c < run->first)
@@ -108,8 +109,8 @@ fold_char(pg_wchar c)
 LrCut
 lr_cut_copy(const void *data, int len)
 {
-	uint8	   *copy = palloc(len + 1);
-	LrCut		cut = {copy, len};
+	uint8 *copy = palloc(len + 1);
+	LrCut  cut = {copy, len};
 
 	if (len > 0)
 		memcpy(copy, data, len);
@@ -121,8 +122,8 @@ lr_cut_copy(const void *data, int len)
 LrCut
 lr_cut_after(LrCut value)
 {
-	uint8	   *copy = palloc(value.len + 1);
-	LrCut		cut = {copy, value.len + 1};
+	uint8 *copy = palloc(value.len + 1);
+	LrCut  cut = {copy, value.len + 1};
 
 	if (value.len > 0)
 		memcpy(copy, value.data, value.len);
@@ -140,10 +141,10 @@ lr_label_next(LrCut label, LrCut *next)
 {
 	while (label.len > 0)
 	{
-		bool		utf8 = GetDatabaseEncoding() == PG_UTF8;
-		pg_wchar	most = utf8 ? 0x10FFFF : 0xFF;
-		pg_wchar	c;
-		int			keep = last_char(label, &c);
+		bool	 utf8 = GetDatabaseEncoding() == PG_UTF8;
+		pg_wchar most = utf8 ? 0x10FFFF : 0xFF;
+		pg_wchar c;
+		int		 keep = last_char(label, &c);
 
 		while (c < most)
 		{
@@ -164,9 +165,9 @@ lr_label_next(LrCut label, LrCut *next)
 LrCut
 lr_label_previous(LrCut cut)
 {
-	bool		utf8 = GetDatabaseEncoding() == PG_UTF8;
-	pg_wchar	c;
-	int			keep = last_char(cut, &c);
+	bool	 utf8 = GetDatabaseEncoding() == PG_UTF8;
+	pg_wchar c;
+	int		 keep = last_char(cut, &c);
 
 	do
 	{
@@ -181,7 +182,7 @@ lr_label_previous(LrCut cut)
 static int
 last_char(LrCut cut, pg_wchar *c)
 {
-	int			keep = cut.len - 1;
+	int keep = cut.len - 1;
 
 	if (GetDatabaseEncoding() == PG_UTF8)
 	{
@@ -197,8 +198,8 @@ last_char(LrCut cut, pg_wchar *c)
 static LrCut
 replace_last(LrCut cut, int keep, pg_wchar c)
 {
-	uint8	   *copy = palloc(keep + 5);
-	LrCut		result = {copy, keep + 1};
+	uint8 *copy = palloc(keep + 5);
+	LrCut  result = {copy, keep + 1};
 
 	memcpy(copy, cut.data, keep);
 	if (GetDatabaseEncoding() == PG_UTF8)
@@ -223,8 +224,8 @@ lr_number_from_text(const char *text, int len, uint8 *code, const char **why)
 	bool		negative = false;
 	char		digits[2 * LR_TERRITORY_MAX_DIGITS + 8];
 	int			ndigits = 0;
-	int			point = 0;		/* digits before the decimal point */
-	int			trailing = 0;	/* zeros seen since the last other digit */
+	int			point = 0;	  /* digits before the decimal point */
+	int			trailing = 0; /* zeros seen since the last other digit */
 	bool		seen_point = false;
 	bool		any = false;
 	int			weight;
@@ -245,7 +246,7 @@ lr_number_from_text(const char *text, int len, uint8 *code, const char **why)
 			break;
 		any = true;
 		if (*p == '0' && ndigits == 0)
-			point -= seen_point ? 1 : 0;	/* leading zeros */
+			point -= seen_point ? 1 : 0; /* leading zeros */
 		else if (*p == '0')
 		{
 			trailing++;
@@ -304,13 +305,13 @@ lr_number_from_text(const char *text, int len, uint8 *code, const char **why)
 		ngroups = 1;
 	for (int i = 0, at = first - 4; i < ngroups; i++, at += 4)
 	{
-		int			group = 0;
+		int group = 0;
 
 		for (int j = at; j < at + 4; j++)
 			group = group * 10 + (j >= 0 && j < ndigits ? digits[j] - '0' : 0);
 		groups[i] = group;
 	}
-	return encode_number(negative, weight, groups, ngroups, code);
+	return encode_number(negative, weight, groups, ngroups, false, code);
 }
 
 /*
@@ -320,13 +321,14 @@ lr_number_from_text(const char *text, int len, uint8 *code, const char **why)
 int
 lr_number_from_numeric(Datum number, uint8 *code)
 {
-	bytea	   *wire = DatumGetByteaPP(DirectFunctionCall1(numeric_send, number));
+	bytea		  *wire = DatumGetByteaPP(DirectFunctionCall1(numeric_send, number));
 	StringInfoData buf;
-	int			ndigits;
-	int			weight;
-	int			sign;
-	int			ngroups = 0;
-	int16		groups[MAX_GROUPS];
+	int			   ndigits;
+	int			   weight;
+	int			   sign;
+	int			   ngroups = 0;
+	bool		   more = false; /* digits that no code has room for */
+	int16		   groups[MAX_GROUPS];
 
 	buf.data = VARDATA_ANY(wire);
 	buf.len = buf.maxlen = VARSIZE_ANY_EXHDR(wire);
@@ -334,35 +336,35 @@ lr_number_from_numeric(Datum number, uint8 *code)
 	ndigits = (int16) pq_getmsgint(&buf, 2);
 	weight = (int16) pq_getmsgint(&buf, 2);
 	sign = pq_getmsgint(&buf, 2);
-	pq_getmsgint(&buf, 2);		/* display scale */
+	pq_getmsgint(&buf, 2); /* display scale */
 	if (sign != 0x0000 && sign != 0x4000)
 		return 0;
 	for (int i = 0; i < ndigits; i++)
 	{
-		int			group = pq_getmsgint(&buf, 2);
+		int group = pq_getmsgint(&buf, 2);
 
 		if (ngroups == 0 && group == 0)
 			weight--;
 		else if (ngroups < MAX_GROUPS)
 			groups[ngroups++] = group;
+		else if (group != 0)
+			more = true;
 	}
-	while (ngroups > 0 && groups[ngroups - 1] == 0)
-		ngroups--;
 	pfree(wire);
 	if (ngroups == 0)
 	{
 		code[0] = 0x80;
 		return 1;
 	}
-	return encode_number(sign == 0x4000, weight, groups, ngroups, code);
+	return encode_number(sign == 0x4000, weight, groups, ngroups, more, code);
 }
 
 static int
-encode_number(bool negative, int weight, const int16 *groups, int ngroups, uint8 *code)
+encode_number(bool negative, int weight, const int16 *groups, int ngroups, bool more, uint8 *code)
 {
-	int			len = 1;
+	int len = 1;
 
-	while (ngroups > 1 && groups[ngroups - 1] == 0)
+	while (ngroups > 1 && groups[ngroups - 1] == 0 && !more)
 		ngroups--;
 	if (weight > MAX_WEIGHT)
 		code[0] = 0xFF;
@@ -373,7 +375,7 @@ encode_number(bool negative, int weight, const int16 *groups, int ngroups, uint8
 		code[0] = 0xC0 + weight;
 		for (int i = 0; i < ngroups; i++)
 		{
-			uint16		digit = groups[i] << 1 | (i < ngroups - 1 ? 1 : 0);
+			uint16 digit = groups[i] << 1 | (i < ngroups - 1 || more ? 1 : 0);
 
 			code[len++] = digit >> 8;
 			code[len++] = digit & 0xFF;
@@ -389,15 +391,15 @@ encode_number(bool negative, int weight, const int16 *groups, int ngroups, uint8
 int
 lr_number_to_text(LrCut cut, StringInfo buf)
 {
-	bool		negative = cut.data[0] < 0x80;
-	uint8		mask = negative ? 0xFF : 0x00;
-	uint8		head = cut.data[0] ^ mask;
-	int			weight = (int) head - 0xC0;
-	int			len = 1;
-	bool		more = true;
+	bool		   negative = cut.data[0] < 0x80;
+	uint8		   mask = negative ? 0xFF : 0x00;
+	uint8		   head = cut.data[0] ^ mask;
+	int			   weight = (int) head - 0xC0;
+	int			   len = 1;
+	bool		   more = true;
 	StringInfoData digits;
-	int			point;
-	int			start = 0;
+	int			   point;
+	int			   start = 0;
 
 	if (cut.data[0] == 0x80)
 	{
@@ -416,7 +418,7 @@ lr_number_to_text(LrCut cut, StringInfo buf)
 	initStringInfo(&digits);
 	while (more && len + 2 <= cut.len)
 	{
-		uint16		digit = (cut.data[len] ^ mask) << 8 | (cut.data[len + 1] ^ mask);
+		uint16 digit = (cut.data[len] ^ mask) << 8 | (cut.data[len + 1] ^ mask);
 
 		appendStringInfo(&digits, "%04d", digit >> 1);
 		more = (digit & 1) != 0;

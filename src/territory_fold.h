@@ -11,10 +11,10 @@
 
 typedef struct LrFoldRun
 {
-	uint32		first;
-	uint32		last;
-	uint8		step;			/* every step-th code point of the run folds */
-	int32		delta;			/* by adding this */
+	uint32 first;
+	uint32 last;
+	uint8  step;  /* every step-th code point of the run folds */
+	int32  delta; /* by adding this */
 } LrFoldRun;
 
 static const LrFoldRun lr_fold_runs[] = {
@@ -222,4 +222,4 @@ static const LrFoldRun lr_fold_runs[] = {
 	{0x1E900, 0x1E921, 1, 34},
 };
 
-#endif							/* TERRITORY_FOLD_H */
+#endif /* TERRITORY_FOLD_H */

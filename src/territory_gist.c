@@ -9,54 +9,62 @@
  * LR_TERRITORY_HAS_EMPTY where one is below it. Keys are never shown: shortened bounds
  * need not be valid text.
  *
+ * A key stays below the size from which the server compresses index values: there is no
+ * decompress function, so that keys are read where they lie on the page.
+ *
  * Penalty and picksplit guess how likely a lead falls into a box. The width of an
  * interval is measured on 0..1: labels by their first characters, letters and digits
  * having most of the room; numbers by their logarithm. Only ratios count.
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "territory.h"
 
 #include <math.h>
 
 #include "access/gist.h"
+#include "access/heaptoast.h"
 #include "access/stratnum.h"
 #include "utils/memutils.h"
 
-#define LEAF_INTERVALS		32
-#define LEAF_CUT			40
-#define LEAF_BYTES			1000
-#define INNER_INTERVALS		12
-#define INNER_CUT			16
-#define INNER_BYTES			500
+#define LEAF_INTERVALS 32
+#define LEAF_CUT 40
+#define LEAF_BYTES 480
+#define INNER_INTERVALS 4
+#define INNER_CUT 12
+#define INNER_BYTES 240
 
-#define LEAST_WIDTH			1e-6	/* of an interval: a single label */
-#define SPLIT_PARTS			10		/* where a page may be cut, in parts of its entries */
+StaticAssertDecl(LEAF_BYTES <= TOAST_INDEX_TARGET && INNER_BYTES <= TOAST_INDEX_TARGET,
+				 "an index key must never be compressed");
+
+#define LEAST_WIDTH 1e-5 /* of an interval: a single label */
+#define SPLIT_PARTS 20	 /* where a page may be cut, in parts of its entries */
 
 /* The opclass's strategy of "crosses"; the others are R-tree's numbers. */
-#define CROSSES_STRATEGY	30
+#define CROSSES_STRATEGY 30
 
 typedef struct SplitEntry
 {
 	struct varlena *key;
-	OffsetNumber offset;
-	bool		has_side;
-	LrSideView	side;			/* of the axis tried */
+	OffsetNumber	offset;
+	bool			has_side;
+	LrSideView		side; /* of the axis tried */
 } SplitEntry;
 
 static struct varlena *key_union(struct varlena **keys, int nkeys);
 static struct varlena *key_make(LrSide *sides, int nsides, uint8 flags, int intervals, int cut_len, Size bytes);
-static bool side_shorten(LrSide *side, int intervals, int cut_len);
-static Size key_size(const LrSide *sides, int nsides);
-static bool find_side(struct varlena *key, const char *name, int name_len, LrSideView *view);
-static double side_width(bool is_number, const LrCut *cuts, int ncuts);
-static double view_width(const LrSideView *view);
-static double cut_position(bool is_number, LrCut cut);
-static double key_log_volume(struct varlena *key);
-static double log_growth(struct varlena *box, struct varlena *added);
-static double hit_ratio(struct varlena *part, struct varlena *whole);
-static int	split_entry_cmp(const void *a, const void *b);
-static int	double_cmp_desc(const void *a, const void *b);
+static bool			   side_shorten(LrSide *side, int intervals, int cut_len);
+static Size			   key_size(const LrSide *sides, int nsides);
+static bool			   find_side(struct varlena *key, const char *name, int name_len, LrSideView *view);
+static double		   side_width(bool is_number, const LrCut *cuts, int ncuts);
+static double		   view_width(const LrSideView *view);
+static double		   cut_position(bool is_number, LrCut cut);
+static double		   key_log_volume(struct varlena *key);
+static double		   log_growth(struct varlena *box, struct varlena *added);
+static double		   hit_ratio(struct varlena *part, struct varlena *whole);
+static int			   split_entry_cmp(const void *a, const void *b);
+static int			   double_cmp_desc(const void *a, const void *b);
 
 PG_FUNCTION_INFO_V1(lr_territory_gist_consistent);
 PG_FUNCTION_INFO_V1(lr_territory_gist_union);
@@ -68,14 +76,14 @@ PG_FUNCTION_INFO_V1(lr_territory_gist_same);
 Datum
 lr_territory_gist_consistent(PG_FUNCTION_ARGS)
 {
-	GISTENTRY  *entry = (GISTENTRY *) PG_GETARG_POINTER(0);
+	GISTENTRY	   *entry = (GISTENTRY *) PG_GETARG_POINTER(0);
 	struct varlena *query = PG_GETARG_TERRITORY(1);
-	StrategyNumber strategy = (StrategyNumber) PG_GETARG_UINT16(2);
-	bool	   *recheck = (bool *) PG_GETARG_POINTER(4);
+	StrategyNumber	strategy = (StrategyNumber) PG_GETARG_UINT16(2);
+	bool		   *recheck = (bool *) PG_GETARG_POINTER(4);
 	struct varlena *key = (struct varlena *) DatumGetPointer(entry->key);
-	bool		exact = GIST_LEAF(entry) && (LR_FLAGS(key) & LR_TERRITORY_LOSSY) == 0;
-	bool		has_empty = (LR_FLAGS(key) & (LR_TERRITORY_HAS_EMPTY | LR_TERRITORY_EMPTY)) != 0;
-	bool		result;
+	bool			exact = GIST_LEAF(entry) && (LR_FLAGS(key) & LR_TERRITORY_LOSSY) == 0;
+	bool			has_empty = (LR_FLAGS(key) & (LR_TERRITORY_HAS_EMPTY | LR_TERRITORY_EMPTY)) != 0;
+	bool			result;
 
 	*recheck = !exact;
 	switch (strategy)
@@ -107,7 +115,7 @@ lr_territory_gist_consistent(PG_FUNCTION_ARGS)
 			{
 				/* where the whole box lies strictly inside, so does all that is in it */
 				result = lr_territory_overlaps(key, query) &&
-					(!lr_territory_contains(query, key) || lr_territory_contains(key, query));
+						 (!lr_territory_contains(query, key) || lr_territory_contains(key, query));
 			}
 			break;
 		default:
@@ -121,9 +129,9 @@ Datum
 lr_territory_gist_union(PG_FUNCTION_ARGS)
 {
 	GistEntryVector *entries = (GistEntryVector *) PG_GETARG_POINTER(0);
-	int		   *size = (int *) PG_GETARG_POINTER(1);
+	int				*size = (int *) PG_GETARG_POINTER(1);
 	struct varlena **keys = palloc(sizeof(struct varlena *) * entries->n);
-	struct varlena *result;
+	struct varlena	*result;
 
 	for (int i = 0; i < entries->n; i++)
 		keys[i] = (struct varlena *) DatumGetPointer(entries->vector[i].key);
@@ -136,12 +144,12 @@ lr_territory_gist_union(PG_FUNCTION_ARGS)
 static struct varlena *
 key_union(struct varlena **keys, int nkeys)
 {
-	LrSide	   *sides;
-	int			nsides = 0;
+	LrSide		   *sides;
+	int				nsides = 0;
 	struct varlena *first = NULL;
-	uint8		flags = 0;
-	LrSideWalk	walk;
-	LrSideView	view;
+	uint8			flags = 0;
+	LrSideWalk		walk;
+	LrSideView		view;
 
 	for (int i = 0; i < nkeys; i++)
 	{
@@ -157,14 +165,14 @@ key_union(struct varlena **keys, int nkeys)
 	lr_side_walk(first, &walk);
 	while (lr_side_walk_next(&walk, &view))
 	{
-		LrItems		items = {0};
-		LrSide	   *side = &sides[nsides];
-		bool		in_all = true;
+		LrItems items = {0};
+		LrSide *side = &sides[nsides];
+		bool	in_all = true;
 
 		for (int i = 0; i < nkeys && in_all; i++)
 		{
-			LrSideView	other;
-			LrSide		cuts;
+			LrSideView other;
+			LrSide	   cuts;
 
 			if (LR_IS_EMPTY(keys[i]))
 				continue;
@@ -190,12 +198,12 @@ key_union(struct varlena **keys, int nkeys)
 static bool
 find_side(struct varlena *key, const char *name, int name_len, LrSideView *view)
 {
-	LrSideWalk	walk;
+	LrSideWalk walk;
 
 	lr_side_walk(key, &walk);
 	while (lr_side_walk_next(&walk, view))
 	{
-		int			cmp = lr_side_name_cmp(view->name, view->name_len, name, name_len);
+		int cmp = lr_side_name_cmp(view->name, view->name_len, name, name_len);
 
 		if (cmp >= 0)
 			return cmp == 0;
@@ -210,7 +218,7 @@ find_side(struct varlena *key, const char *name, int name_len, LrSideView *view)
 static struct varlena *
 key_make(LrSide *sides, int nsides, uint8 flags, int intervals, int cut_len, Size bytes)
 {
-	bool		lossy = false;
+	bool lossy = false;
 
 	for (int i = 0; i < nsides; i++)
 		lossy |= side_shorten(&sides[i], intervals, cut_len);
@@ -235,7 +243,7 @@ key_make(LrSide *sides, int nsides, uint8 flags, int intervals, int cut_len, Siz
 static Size
 key_size(const LrSide *sides, int nsides)
 {
-	Size		size = VARHDRSZ + 2;
+	Size size = VARHDRSZ + 2;
 
 	for (int i = 0; i < nsides; i++)
 	{
@@ -250,26 +258,26 @@ key_size(const LrSide *sides, int nsides)
 static bool
 side_shorten(LrSide *side, int intervals, int cut_len)
 {
-	bool		changed = false;
-	int			n = (side->ncuts + 1) / 2;
+	bool changed = false;
+	int	 n = (side->ncuts + 1) / 2;
 
 	for (int i = 0; i < side->ncuts; i++)
 		changed |= side->cuts[i].len > cut_len;
 	if (changed)
 	{
-		LrItems		items = {0};
+		LrItems items = {0};
 
 		for (int i = 0; i < side->ncuts; i += 2)
 		{
-			LrCut		pair[2];
-			int			npair = 1;
+			LrCut pair[2];
+			int	  npair = 1;
 
 			pair[0] = side->cuts[i];
-			pair[0].len = Min(pair[0].len, cut_len);	/* a beginning is never later */
+			pair[0].len = Min(pair[0].len, cut_len); /* a beginning is never later */
 			if (i + 1 < side->ncuts)
 			{
-				LrCut		high = side->cuts[i + 1];
-				int			len = cut_len;
+				LrCut high = side->cuts[i + 1];
+				int	  len = cut_len;
 
 				if (high.len > cut_len)
 				{
@@ -295,15 +303,15 @@ side_shorten(LrSide *side, int intervals, int cut_len)
 	if (n > intervals)
 	{
 		/* keep the widest gaps */
-		double	   *gaps = palloc(sizeof(double) * (n - 1));
-		double	   *sorted = palloc(sizeof(double) * (n - 1));
-		double		least;
-		int			keep = intervals - 1;
-		int			out = 1;
+		double *gaps = palloc(sizeof(double) * (n - 1));
+		double *sorted = palloc(sizeof(double) * (n - 1));
+		double	least;
+		int		keep = intervals - 1;
+		int		out = 1;
 
 		for (int i = 0; i < n - 1; i++)
 			sorted[i] = gaps[i] = cut_position(side->is_number, side->cuts[2 * i + 2]) -
-				cut_position(side->is_number, side->cuts[2 * i + 1]);
+								  cut_position(side->is_number, side->cuts[2 * i + 1]);
 		qsort(sorted, n - 1, sizeof(double), double_cmp_desc);
 		least = keep > 0 ? sorted[keep - 1] : INFINITY;
 		for (int i = 0; i < n - 1; i++)
@@ -328,23 +336,24 @@ side_shorten(LrSide *side, int intervals, int cut_len)
 static int
 double_cmp_desc(const void *a, const void *b)
 {
-	double		left = *(const double *) a;
-	double		right = *(const double *) b;
+	double left = *(const double *) a;
+	double right = *(const double *) b;
 
-	return left > right ? -1 : left < right ? 1 : 0;
+	return left > right ? -1 : left < right ? 1
+											: 0;
 }
 
 Datum
 lr_territory_gist_compress(PG_FUNCTION_ARGS)
 {
-	GISTENTRY  *entry = (GISTENTRY *) PG_GETARG_POINTER(0);
-	GISTENTRY  *result;
+	GISTENTRY	   *entry = (GISTENTRY *) PG_GETARG_POINTER(0);
+	GISTENTRY	   *result;
 	struct varlena *t;
 	struct varlena *key;
-	LrSide	   *sides;
-	int			nsides = 0;
-	LrSideWalk	walk;
-	LrSideView	view;
+	LrSide		   *sides;
+	int				nsides = 0;
+	LrSideWalk		walk;
+	LrSideView		view;
 
 	if (!entry->leafkey)
 		PG_RETURN_POINTER(entry);
@@ -373,7 +382,7 @@ lr_territory_gist_penalty(PG_FUNCTION_ARGS)
 {
 	struct varlena *box = (struct varlena *) DatumGetPointer(((GISTENTRY *) PG_GETARG_POINTER(0))->key);
 	struct varlena *added = (struct varlena *) DatumGetPointer(((GISTENTRY *) PG_GETARG_POINTER(1))->key);
-	float	   *penalty = (float *) PG_GETARG_POINTER(2);
+	float		   *penalty = (float *) PG_GETARG_POINTER(2);
 
 	if (LR_IS_EMPTY(added))
 		*penalty = (LR_FLAGS(box) & (LR_TERRITORY_EMPTY | LR_TERRITORY_HAS_EMPTY)) != 0 ? 0.0 : 1.0;
@@ -381,9 +390,12 @@ lr_territory_gist_penalty(PG_FUNCTION_ARGS)
 		*penalty = 1000.0;
 	else
 	{
-		double		growth = lr_territory_contains(box, added) ? 0.0 : log_growth(box, added);
+		double growth = log_growth(box, added);
 
-		*penalty = (float) (growth + 1e-4 * Max(0.0, 600.0 + key_log_volume(box)));
+		/* less than any growth; the logarithm of a volume is not below -15 a side */
+		if (growth <= 0.0)
+			growth = 1e-6 * Max(1.0, 600.0 + key_log_volume(box));
+		*penalty = (float) growth;
 	}
 	PG_RETURN_POINTER(penalty);
 }
@@ -391,31 +403,37 @@ lr_territory_gist_penalty(PG_FUNCTION_ARGS)
 static double
 log_growth(struct varlena *box, struct varlena *added)
 {
-	LrSideWalk	walk;
-	LrSideView	view;
-	double		growth = 0.0;
+	LrSideWalk walk;
+	LrSideView view;
+	double	   growth = 0.0;
 
 	lr_side_walk(box, &walk);
 	while (lr_side_walk_next(&walk, &view))
 	{
-		double		before = view_width(&view);
-		double		after = 2.0;	/* open: every value, and NULL */
-		LrSideView	other;
+		double	   after = 2.0; /* open: every value, and NULL */
+		double	   before;
+		LrSideView other;
 
 		if (find_side(added, view.name, view.name_len, &other) && other.is_number == view.is_number)
 		{
-			LrSide		one = lr_side_from_view(&view);
-			LrSide		two = lr_side_from_view(&other);
-			LrCut	   *both = palloc(sizeof(LrCut) * (one.ncuts + two.ncuts));
-			int			n = lr_cuts_combine(one.cuts, one.ncuts, two.cuts, two.ncuts, LR_UNION, both);
+			LrSide one;
+			LrSide two;
+			LrCut *both;
+			int	   n;
 
+			if (lr_side_contains(&view, &other))
+				continue;
+			one = lr_side_from_view(&view);
+			two = lr_side_from_view(&other);
+			both = palloc(sizeof(LrCut) * (one.ncuts + two.ncuts));
+			n = lr_cuts_combine(one.cuts, one.ncuts, two.cuts, two.ncuts, LR_UNION, both);
 			after = side_width(view.is_number, both, n);
 			pfree(one.cuts);
 			pfree(two.cuts);
 			pfree(both);
 		}
-		if (after > before)
-			growth += log(after / before);
+		before = view_width(&view);
+		growth += log(Max(after / before, 1.001));
 	}
 	return growth;
 }
@@ -423,9 +441,9 @@ log_growth(struct varlena *box, struct varlena *added)
 static double
 key_log_volume(struct varlena *key)
 {
-	LrSideWalk	walk;
-	LrSideView	view;
-	double		volume = 0.0;
+	LrSideWalk walk;
+	LrSideView view;
+	double	   volume = 0.0;
 
 	lr_side_walk(key, &walk);
 	while (lr_side_walk_next(&walk, &view))
@@ -436,12 +454,12 @@ key_log_volume(struct varlena *key)
 static double
 view_width(const LrSideView *view)
 {
-	double		width = 0.0;
+	double width = 0.0;
 
 	for (int i = 0; i < view->ncuts; i += 2)
 	{
-		double		low = cut_position(view->is_number, lr_side_cut(view, i));
-		double		high = i + 1 < view->ncuts ? cut_position(view->is_number, lr_side_cut(view, i + 1)) : 1.0;
+		double low = cut_position(view->is_number, lr_side_cut(view, i));
+		double high = i + 1 < view->ncuts ? cut_position(view->is_number, lr_side_cut(view, i + 1)) : 1.0;
 
 		width += Max(high - low, LEAST_WIDTH);
 	}
@@ -451,12 +469,12 @@ view_width(const LrSideView *view)
 static double
 side_width(bool is_number, const LrCut *cuts, int ncuts)
 {
-	double		width = 0.0;
+	double width = 0.0;
 
 	for (int i = 0; i < ncuts; i += 2)
 	{
-		double		low = cut_position(is_number, cuts[i]);
-		double		high = i + 1 < ncuts ? cut_position(is_number, cuts[i + 1]) : 1.0;
+		double low = cut_position(is_number, cuts[i]);
+		double high = i + 1 < ncuts ? cut_position(is_number, cuts[i + 1]) : 1.0;
 
 		width += Max(high - low, LEAST_WIDTH);
 	}
@@ -467,33 +485,34 @@ side_width(bool is_number, const LrCut *cuts, int ncuts)
 static double
 cut_position(bool is_number, LrCut cut)
 {
-	double		position = 0.0;
-	double		room = 1.0;
+	static const double powers[] = {1.0, 1e4, 1e8, 1e12};
+	double				position = 0.0;
+	double				room = 1.0;
 
 	if (cut.len == 0)
 		return 0.0;
 	if (is_number)
 	{
-		uint8		mask = cut.data[0] < 0x80 ? 0xFF : 0x00;
-		double		size = 0.0;
+		uint8  mask = cut.data[0] < 0x80 ? 0xFF : 0x00;
+		double size = 0.0;
 
 		if (cut.data[0] != 0x80)
 		{
-			int			weight = (cut.data[0] ^ mask) - 0xC0;
-			double		digits = 1.0;
+			int	   weight = (cut.data[0] ^ mask) - 0xC0;
+			double digits = 1.0;
 
 			if (cut.len >= 3)
-				digits = ((cut.data[1] ^ mask) << 8 | (cut.data[2] ^ mask)) / 2;
+				digits = ((cut.data[1] ^ mask) << 8 | (cut.data[2] ^ mask)) >> 1;
 			if (cut.len >= 5)
-				digits += (((cut.data[3] ^ mask) << 8 | (cut.data[4] ^ mask)) / 2) / 10000.0;
-			size = log1p(Max(digits, 0.0) * pow(10000.0, weight));
+				digits += (((cut.data[3] ^ mask) << 8 | (cut.data[4] ^ mask)) >> 1) / 10000.0;
+			size = log1p(Max(digits, 0.0) * (weight >= 0 && weight < (int) lengthof(powers) ? powers[weight] : pow(10000.0, weight)));
 		}
 		size = size / (size + 8.0);
 		return mask == 0 ? 0.5 + size / 2 : 0.5 - size / 2;
 	}
 	for (int i = 0; i < cut.len && room > 1e-15; i++)
 	{
-		uint8		c = cut.data[i];
+		uint8 c = cut.data[i];
 
 		/* 48 parts: 3 below the digits, one a digit, 1 between, one a letter, 8 above */
 		if (c < '0')
@@ -533,30 +552,30 @@ Datum
 lr_territory_gist_picksplit(PG_FUNCTION_ARGS)
 {
 	GistEntryVector *entries = (GistEntryVector *) PG_GETARG_POINTER(0);
-	GIST_SPLITVEC *split = (GIST_SPLITVEC *) PG_GETARG_POINTER(1);
-	int			n = entries->n - 1;
+	GIST_SPLITVEC	*split = (GIST_SPLITVEC *) PG_GETARG_POINTER(1);
+	int				 n = entries->n - 1;
 	struct varlena **keys = palloc(sizeof(struct varlena *) * (n + 1));
-	SplitEntry *sorted = palloc(sizeof(SplitEntry) * n);
-	OffsetNumber *best = palloc(sizeof(OffsetNumber) * n);
-	int			best_at = n / 2;
-	double		best_cost = INFINITY;
-	LrSide	   *axes = palloc(sizeof(LrSide) * 64);
-	int			naxes = 0;
-	struct varlena *whole;
-	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "territory picksplit", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(scratch);
+	SplitEntry		*sorted = palloc(sizeof(SplitEntry) * n);
+	OffsetNumber	*best = palloc(sizeof(OffsetNumber) * n);
+	int				 best_at = n / 2;
+	double			 best_cost = INFINITY;
+	LrSide			*axes = palloc(sizeof(LrSide) * 64);
+	int				 naxes = 0;
+	struct varlena	*whole;
+	MemoryContext	 scratch = AllocSetContextCreate(CurrentMemoryContext, "territory picksplit", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext	 old = MemoryContextSwitchTo(scratch);
 
 	for (int i = 0; i < n; i++)
 	{
-		LrSideWalk	walk;
-		LrSideView	view;
+		LrSideWalk walk;
+		LrSideView view;
 
 		keys[i] = (struct varlena *) DatumGetPointer(entries->vector[i + FirstOffsetNumber].key);
 		best[i] = i + FirstOffsetNumber;
 		lr_side_walk(keys[i], &walk);
 		while (lr_side_walk_next(&walk, &view))
 		{
-			bool		known = naxes == 64;
+			bool known = naxes == 64;
 
 			for (int j = 0; j < naxes && !known; j++)
 				known = lr_side_name_cmp(axes[j].name, axes[j].name_len, view.name, view.name_len) == 0;
@@ -571,17 +590,17 @@ lr_territory_gist_picksplit(PG_FUNCTION_ARGS)
 
 	for (int axis = 0; axis < naxes; axis++)
 	{
-		int			starts[SPLIT_PARTS + 2];
+		int				starts[SPLIT_PARTS + 2];
 		struct varlena *parts[SPLIT_PARTS + 1];
-		int			nparts = 0;
-		int			open = 0;
+		int				nparts = 0;
+		int				open = 0;
 
 		for (int i = 0; i < n; i++)
 		{
 			sorted[i].key = keys[i];
 			sorted[i].offset = i + FirstOffsetNumber;
 			sorted[i].has_side = !LR_IS_EMPTY(keys[i]) &&
-				find_side(keys[i], axes[axis].name, axes[axis].name_len, &sorted[i].side);
+								 find_side(keys[i], axes[axis].name, axes[axis].name_len, &sorted[i].side);
 			open += sorted[i].has_side ? 0 : 1;
 		}
 		qsort(sorted, n, sizeof(SplitEntry), split_entry_cmp);
@@ -589,7 +608,7 @@ lr_territory_gist_picksplit(PG_FUNCTION_ARGS)
 		/* part boundaries: every tenth, and where the open ones end */
 		for (int i = 0; i < SPLIT_PARTS; i++)
 		{
-			int			at = (int) ((int64) n * i / SPLIT_PARTS);
+			int at = (int) ((int64) n * i / SPLIT_PARTS);
 
 			if (open > 0 && nparts > 0 && starts[nparts - 1] < open && open < at)
 				starts[nparts++] = open;
@@ -607,13 +626,13 @@ lr_territory_gist_picksplit(PG_FUNCTION_ARGS)
 		}
 		for (int i = 1; i < nparts; i++)
 		{
-			double		share = (double) starts[i] / n;
-			double		cost;
+			double share = (double) starts[i] / n;
+			double cost;
 
 			if ((share < 0.2 || share > 0.8) && !(starts[i] == open && share >= 0.05 && share <= 0.95) && n > 4)
 				continue;
 			cost = hit_ratio(key_union(parts, i), whole) + hit_ratio(key_union(parts + i, nparts - i), whole) +
-				0.1 * fabs(share - 0.5);
+				   0.1 * fabs(share - 0.5);
 			if (cost < best_cost)
 			{
 				best_cost = cost;
@@ -650,7 +669,7 @@ split_entry_cmp(const void *a, const void *b)
 {
 	const SplitEntry *left = a;
 	const SplitEntry *right = b;
-	int			cmp = (int) left->has_side - (int) right->has_side;
+	int				  cmp = (int) left->has_side - (int) right->has_side;
 
 	if (cmp == 0 && left->has_side)
 	{
@@ -676,7 +695,7 @@ hit_ratio(struct varlena *part, struct varlena *whole)
 Datum
 lr_territory_gist_same(PG_FUNCTION_ARGS)
 {
-	bool	   *result = (bool *) PG_GETARG_POINTER(2);
+	bool *result = (bool *) PG_GETARG_POINTER(2);
 
 	*result = lr_territory_equal(PG_GETARG_TERRITORY(0), PG_GETARG_TERRITORY(1));
 	PG_RETURN_POINTER(result);

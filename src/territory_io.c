@@ -23,9 +23,9 @@
 /* Items as they are written. */
 typedef struct Writer
 {
-	char	  **items;
-	int			nitems;
-	int			maxitems;
+	char **items;
+	int	   nitems;
+	int	   maxitems;
 } Writer;
 
 static void write_labels(const LrSideView *view, Writer *writer);
@@ -51,7 +51,7 @@ PG_FUNCTION_INFO_V1(lr_territory_to_jsonb);
 Datum
 lr_territory_in(PG_FUNCTION_ARGS)
 {
-	char	   *text = PG_GETARG_CSTRING(0);
+	char		   *text = PG_GETARG_CSTRING(0);
 	struct varlena *result = lr_territory_parse(text, strlen(text), fcinfo->context);
 
 	if (result == NULL)
@@ -68,10 +68,10 @@ lr_territory_out(PG_FUNCTION_ARGS)
 Datum
 lr_territory_recv(PG_FUNCTION_ARGS)
 {
-	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
-	int			version = pq_getmsgint(buf, 1);
-	int			len;
-	char	   *text;
+	StringInfo buf = (StringInfo) PG_GETARG_POINTER(0);
+	int		   version = pq_getmsgint(buf, 1);
+	int		   len;
+	char	  *text;
 
 	if (version != WIRE_VERSION)
 		ereport(ERROR,
@@ -84,7 +84,7 @@ lr_territory_recv(PG_FUNCTION_ARGS)
 Datum
 lr_territory_send(PG_FUNCTION_ARGS)
 {
-	char	   *text = lr_territory_text(PG_GETARG_TERRITORY(0));
+	char		  *text = lr_territory_text(PG_GETARG_TERRITORY(0));
 	StringInfoData buf;
 
 	pq_begintypsend(&buf);
@@ -97,8 +97,8 @@ lr_territory_send(PG_FUNCTION_ARGS)
 char *
 lr_territory_text(struct varlena *t)
 {
-	LrSideWalk	walk;
-	LrSideView	view;
+	LrSideWalk	   walk;
+	LrSideView	   view;
 	StringInfoData buf;
 
 	if (LR_IS_EMPTY(t))
@@ -109,8 +109,8 @@ lr_territory_text(struct varlena *t)
 	lr_side_walk(t, &walk);
 	while (lr_side_walk_next(&walk, &view))
 	{
-		int			nitems;
-		char	  **items = lr_side_items(&view, &nitems);
+		int	   nitems;
+		char **items = lr_side_items(&view, &nitems);
 
 		if (buf.len > 0)
 			appendStringInfoString(&buf, "; ");
@@ -128,7 +128,7 @@ lr_territory_text(struct varlena *t)
 char **
 lr_side_items(const LrSideView *view, int *nitems)
 {
-	Writer		writer = {0};
+	Writer writer = {0};
 
 	if (view->ncuts > 1 && (view->ncuts & 1) != 0 && lr_side_cut(view, 0).len == 0)
 	{
@@ -150,8 +150,8 @@ lr_side_items(const LrSideView *view, int *nitems)
 	{
 		for (int i = 0; i < view->ncuts; i += 2)
 		{
-			bool		has_high = i + 1 < view->ncuts;
-			LrCut		low = lr_side_cut(view, i);
+			bool		   has_high = i + 1 < view->ncuts;
+			LrCut		   low = lr_side_cut(view, i);
 			StringInfoData buf;
 
 			initStringInfo(&buf);
@@ -168,15 +168,15 @@ lr_side_items(const LrSideView *view, int *nitems)
 static void
 write_labels(const LrSideView *view, Writer *writer)
 {
-	int			at = 0;
+	int at = 0;
 
 	while (at < view->ncuts)
 	{
-		bool		has_high = at + 1 < view->ncuts;
-		LrCut		low = lr_side_cut(view, at);
-		LrCut		high = has_high ? lr_side_cut(view, at + 1) : low;
+		bool		   has_high = at + 1 < view->ncuts;
+		LrCut		   low = lr_side_cut(view, at);
+		LrCut		   high = has_high ? lr_side_cut(view, at + 1) : low;
 		StringInfoData buf;
-		int			after;
+		int			   after;
 
 		initStringInfo(&buf);
 		if (has_high && append_simple_label(&buf, low, high))
@@ -202,10 +202,10 @@ write_labels(const LrSideView *view, Writer *writer)
 static int
 write_prefix(const LrSideView *view, int at, Writer *writer)
 {
-	LrCut		low = lr_side_cut(view, at);
-	LrCut		prefix;
-	LrCut		end;
-	bool		without_itself = ends_exactly(low, &prefix);
+	LrCut		   low = lr_side_cut(view, at);
+	LrCut		   prefix;
+	LrCut		   end;
+	bool		   without_itself = ends_exactly(low, &prefix);
 	StringInfoData buf;
 
 	if (!without_itself)
@@ -222,8 +222,8 @@ write_prefix(const LrSideView *view, int at, Writer *writer)
 	}
 	for (int i = at + 1; i < view->ncuts; i += 2)
 	{
-		LrCut		high = lr_side_cut(view, i);
-		int			cmp = lr_cut_cmp(high, end);
+		LrCut high = lr_side_cut(view, i);
+		int	  cmp = lr_cut_cmp(high, end);
 
 		if (cmp == 0)
 		{
@@ -244,9 +244,9 @@ write_prefix(const LrSideView *view, int at, Writer *writer)
 static bool
 append_simple_label(StringInfo buf, LrCut low, LrCut high)
 {
-	LrCut		label;
-	LrCut		next;
-	bool		prefix;
+	LrCut label;
+	LrCut next;
+	bool  prefix;
 
 	if (ends_exactly(high, &label) && lr_cut_cmp(low, label) == 0)
 	{
@@ -268,7 +268,7 @@ append_simple_label(StringInfo buf, LrCut low, LrCut high)
 static void
 append_label_range(StringInfo buf, LrCut low, bool has_high, LrCut high)
 {
-	LrCut		label;
+	LrCut label;
 
 	if (low.len == 0 && !has_high)
 	{
@@ -310,11 +310,11 @@ append_label(StringInfo buf, LrCut label)
 
 	for (int i = 0; i < label.len && !quote; i++)
 	{
-		char		c = data[i];
-		bool		outer = i == 0 || i == label.len - 1;
+		char c = data[i];
+		bool outer = i == 0 || i == label.len - 1;
 
 		quote = strchr(",;:*!\"[]({})<>=", c) != NULL || (c >= '\t' && c <= '\r') || (outer && c == ' ') ||
-			(c == '.' && (outer || data[i + 1] == '.'));
+				(c == '.' && (outer || data[i + 1] == '.'));
 	}
 	if (!quote)
 	{
@@ -345,7 +345,7 @@ ends_exactly(LrCut cut, LrCut *label)
 static bool
 readable_end(LrCut cut)
 {
-	uint8		last = cut.data[cut.len - 1];
+	uint8 last = cut.data[cut.len - 1];
 
 	return (last >= '0' && last <= '9') || (last >= 'a' && last <= 'z') || last >= 0x80;
 }
@@ -355,8 +355,8 @@ append_number_range(StringInfo buf, LrCut low, bool has_high, LrCut high)
 {
 	StringInfoData low_text;
 	StringInfoData high_text;
-	bool		low_in = false;
-	bool		high_in = false;
+	bool		   low_in = false;
+	bool		   high_in = false;
 
 	initStringInfo(&low_text);
 	initStringInfo(&high_text);
@@ -376,7 +376,7 @@ append_number_range(StringInfo buf, LrCut low, bool has_high, LrCut high)
 static void
 append_name(StringInfo buf, const char *name, int len)
 {
-	bool		quote = false;
+	bool quote = false;
 
 	for (int i = 0; i < len && !quote; i++)
 		quote = !((name[i] >= 'a' && name[i] <= 'z') || (name[i] >= '0' && name[i] <= '9') ||
@@ -402,8 +402,7 @@ add_item(Writer *writer, char *item)
 	if (writer->nitems == writer->maxitems)
 	{
 		writer->maxitems = Max(8, writer->maxitems * 2);
-		writer->items = writer->items == NULL ? palloc(sizeof(char *) * writer->maxitems) :
-			repalloc(writer->items, sizeof(char *) * writer->maxitems);
+		writer->items = writer->items == NULL ? palloc(sizeof(char *) * writer->maxitems) : repalloc(writer->items, sizeof(char *) * writer->maxitems);
 	}
 	writer->items[writer->nitems++] = item;
 }
@@ -411,12 +410,12 @@ add_item(Writer *writer, char *item)
 Datum
 lr_territory_to_jsonb(PG_FUNCTION_ARGS)
 {
-	struct varlena *t = PG_GETARG_TERRITORY(0);
-	LrSideWalk	walk;
-	LrSideView	view;
+	struct varlena	*t = PG_GETARG_TERRITORY(0);
+	LrSideWalk		 walk;
+	LrSideView		 view;
 	JsonbParseState *state = NULL;
-	JsonbValue	value;
-	JsonbValue *result;
+	JsonbValue		 value;
+	JsonbValue		*result;
 
 	if (LR_IS_EMPTY(t))
 	{
@@ -429,8 +428,8 @@ lr_territory_to_jsonb(PG_FUNCTION_ARGS)
 	lr_side_walk(t, &walk);
 	while (lr_side_walk_next(&walk, &view))
 	{
-		int			nitems;
-		char	  **items = lr_side_items(&view, &nitems);
+		int	   nitems;
+		char **items = lr_side_items(&view, &nitems);
 
 		value.type = jbvString;
 		value.val.string.val = pnstrdup(view.name, view.name_len);
@@ -457,13 +456,13 @@ lr_territory_to_jsonb(PG_FUNCTION_ARGS)
 Datum
 lr_territory_from_jsonb(PG_FUNCTION_ARGS)
 {
-	Jsonb	   *jsonb = PG_GETARG_JSONB_P(0);
-	JsonbIterator *it;
-	JsonbValue	value;
+	Jsonb			  *jsonb = PG_GETARG_JSONB_P(0);
+	JsonbIterator	  *it;
+	JsonbValue		   value;
 	JsonbIteratorToken token;
-	LrSide		sides[LR_TERRITORY_MAX_SIDES + 1];
-	int			nsides = 0;
-	bool		empty = false;
+	LrSide			   sides[LR_TERRITORY_MAX_SIDES + 1];
+	int				   nsides = 0;
+	bool			   empty = false;
 
 	lr_check_encoding();
 	if (JB_ROOT_IS_SCALAR(jsonb) && JsonbExtractScalar(&jsonb->root, &value) && value.type == jbvString &&
@@ -476,10 +475,10 @@ lr_territory_from_jsonb(PG_FUNCTION_ARGS)
 				 errdetail("It must be an object of sides, or the string \"empty\".")));
 
 	it = JsonbIteratorInit(&jsonb->root);
-	token = JsonbIteratorNext(&it, &value, true);	/* the object's begin */
+	token = JsonbIteratorNext(&it, &value, true); /* the object's begin */
 	while ((token = JsonbIteratorNext(&it, &value, true)) == WJB_KEY)
 	{
-		LrSide	   *side = &sides[nsides];
+		LrSide *side = &sides[nsides];
 
 		if (nsides == LR_TERRITORY_MAX_SIDES)
 			ereport(ERROR,
@@ -503,8 +502,8 @@ lr_territory_from_jsonb(PG_FUNCTION_ARGS)
 	for (int i = 1; i < nsides; i++)
 	{
 		/* jsonb sorts keys by length first */
-		LrSide		side = sides[i];
-		int			j = i;
+		LrSide side = sides[i];
+		int	   j = i;
 
 		for (; j > 0 && lr_side_name_cmp(sides[j - 1].name, sides[j - 1].name_len, side.name, side.name_len) > 0; j--)
 			sides[j] = sides[j - 1];
@@ -518,14 +517,14 @@ lr_territory_from_jsonb(PG_FUNCTION_ARGS)
 static bool
 json_side(const JsonbValue *value, const char *name, int name_len, LrSide *side)
 {
-	LrItems		items = {0};
+	LrItems items = {0};
 
 	if (value->type != jbvBinary)
 		json_item(value, name, name_len, &items);
 	else
 	{
 		JsonbIterator *it = JsonbIteratorInit(value->val.binary.data);
-		JsonbValue	item;
+		JsonbValue	   item;
 
 		if (JsonbIteratorNext(&it, &item, true) != WJB_BEGIN_ARRAY)
 			json_item(value, name, name_len, &items);
@@ -544,8 +543,8 @@ json_item(const JsonbValue *value, const char *name, int name_len, LrItems *item
 		lr_items_parse(items, value->val.string.val, value->val.string.len, NULL, name, name_len);
 	else if (value->type == jbvNumeric)
 	{
-		char	   *number = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
-		char	   *item = psprintf("[%s]", number);
+		char *number = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
+		char *item = psprintf("[%s]", number);
 
 		lr_items_parse(items, item, strlen(item), NULL, name, name_len);
 	}

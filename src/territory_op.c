@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "territory.h"
 
 #include "catalog/pg_type.h"
@@ -13,11 +14,12 @@
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/rangetypes.h"
 #include "utils/typcache.h"
 
-static LrCut numeric_cut(Datum number);
-static void start_constructor(text *name, LrSide *side);
+static LrCut		   numeric_cut(Datum number);
+static void			   start_constructor(text *name, LrSide *side);
 static struct varlena *finish_constructor(LrItems *items, LrSide *side);
 
 PG_FUNCTION_INFO_V1(lr_territory_contains_sql);
@@ -39,6 +41,7 @@ PG_FUNCTION_INFO_V1(lr_territory_side);
 PG_FUNCTION_INFO_V1(lr_territory_side_names);
 PG_FUNCTION_INFO_V1(lr_territory_from_labels);
 PG_FUNCTION_INFO_V1(lr_territory_from_ranges);
+PG_FUNCTION_INFO_V1(lr_territory_point_sql);
 
 Datum
 lr_territory_contains_sql(PG_FUNCTION_ARGS)
@@ -139,9 +142,9 @@ Datum
 lr_territory_side(PG_FUNCTION_ARGS)
 {
 	struct varlena *t = PG_GETARG_TERRITORY(0);
-	text	   *name = PG_GETARG_TEXT_PP(1);
-	LrSideWalk	walk;
-	LrSideView	view;
+	text		   *name = PG_GETARG_TEXT_PP(1);
+	LrSideWalk		walk;
+	LrSideView		view;
 
 	if (LR_IS_EMPTY(t))
 		PG_RETURN_POINTER(lr_territory_empty());
@@ -150,7 +153,7 @@ lr_territory_side(PG_FUNCTION_ARGS)
 	{
 		if (lr_side_name_cmp(view.name, view.name_len, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) == 0)
 		{
-			LrSide		side = lr_side_from_view(&view);
+			LrSide side = lr_side_from_view(&view);
 
 			PG_RETURN_POINTER(lr_territory_make(&side, 1, 0));
 		}
@@ -166,7 +169,7 @@ lr_territory_side_names(PG_FUNCTION_ARGS)
 	if (SRF_IS_FIRSTCALL())
 	{
 		MemoryContext old;
-		LrSideInfo *sides;
+		LrSideInfo	 *sides;
 
 		call = SRF_FIRSTCALL_INIT();
 		old = MemoryContextSwitchTo(call->multi_call_memory_ctx);
@@ -178,7 +181,7 @@ lr_territory_side_names(PG_FUNCTION_ARGS)
 	if (call->call_cntr < call->max_calls)
 	{
 		/* the macro counts before it takes its argument */
-		Datum		name = CStringGetTextDatum(((LrSideInfo *) call->user_fctx)[call->call_cntr].name);
+		Datum name = CStringGetTextDatum(((LrSideInfo *) call->user_fctx)[call->call_cntr].name);
 
 		SRF_RETURN_NEXT(call, name);
 	}
@@ -189,19 +192,19 @@ lr_territory_side_names(PG_FUNCTION_ARGS)
 Datum
 lr_territory_from_labels(PG_FUNCTION_ARGS)
 {
-	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(1);
-	Datum	   *labels;
-	bool	   *nulls;
-	int			nlabels;
-	LrItems		items = {0};
-	LrSide		side;
+	ArrayType *array = PG_GETARG_ARRAYTYPE_P(1);
+	Datum	  *labels;
+	bool	  *nulls;
+	int		   nlabels;
+	LrItems	   items = {0};
+	LrSide	   side;
 
 	start_constructor(PG_GETARG_TEXT_PP(0), &side);
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &labels, &nulls, &nlabels);
 	for (int i = 0; i < nlabels; i++)
 	{
-		text	   *label;
-		LrCut		cut;
+		text *label;
+		LrCut cut;
 
 		if (nulls[i])
 			ereport(ERROR,
@@ -222,13 +225,13 @@ lr_territory_from_labels(PG_FUNCTION_ARGS)
 Datum
 lr_territory_from_ranges(PG_FUNCTION_ARGS)
 {
-	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(1);
-	Datum	   *ranges;
-	bool	   *nulls;
-	int			nranges;
+	ArrayType	   *array = PG_GETARG_ARRAYTYPE_P(1);
+	Datum		   *ranges;
+	bool		   *nulls;
+	int				nranges;
 	TypeCacheEntry *range_type = lookup_type_cache(NUMRANGEOID, TYPECACHE_RANGE_INFO);
-	LrItems		items = {0};
-	LrSide		side;
+	LrItems			items = {0};
+	LrSide			side;
 
 	start_constructor(PG_GETARG_TEXT_PP(0), &side);
 	items.is_number = true;
@@ -236,11 +239,11 @@ lr_territory_from_ranges(PG_FUNCTION_ARGS)
 					  &ranges, &nulls, &nranges);
 	for (int i = 0; i < nranges; i++)
 	{
-		RangeBound	low;
-		RangeBound	high;
-		bool		empty;
-		LrCut		cuts[2];
-		int			ncuts = 0;
+		RangeBound low;
+		RangeBound high;
+		bool	   empty;
+		LrCut	   cuts[2];
+		int		   ncuts = 0;
 
 		if (nulls[i])
 			ereport(ERROR,
@@ -253,13 +256,13 @@ lr_territory_from_ranges(PG_FUNCTION_ARGS)
 			cuts[ncuts++] = lr_cut_copy("", 0);
 		else
 		{
-			LrCut		cut = numeric_cut(low.val);
+			LrCut cut = numeric_cut(low.val);
 
 			cuts[ncuts++] = low.inclusive ? cut : lr_cut_after(cut);
 		}
 		if (!high.infinite)
 		{
-			LrCut		cut = numeric_cut(high.val);
+			LrCut cut = numeric_cut(high.val);
 
 			cuts[ncuts++] = high.inclusive ? lr_cut_after(cut) : cut;
 		}
@@ -305,4 +308,56 @@ finish_constructor(LrItems *items, LrSide *side)
 	lr_items_to_side(items, side);
 	lr_territory_fits(side, 1, NULL);
 	return lr_territory_make(side, 1, 0);
+}
+
+/* territory_point(lead): what routing makes of a lead's columns, from {"column": value} */
+Datum
+lr_territory_point_sql(PG_FUNCTION_ARGS)
+{
+	Jsonb		  *lead = PG_GETARG_JSONB_P(0);
+	JsonbIterator *it;
+	JsonbValue	   value;
+	LrPointSide	   sides[LR_POINT_MAX_SIDES];
+	int			   nsides = 0;
+
+	lr_check_encoding();
+	if (!JB_ROOT_IS_OBJECT(lead))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a point must be a jsonb object")));
+	it = JsonbIteratorInit(&lead->root);
+	(void) JsonbIteratorNext(&it, &value, true); /* the object's begin */
+	while (JsonbIteratorNext(&it, &value, true) == WJB_KEY)
+	{
+		LrPointSide side = {0};
+
+		side.side = pnstrdup(value.val.string.val, value.val.string.len);
+		(void) JsonbIteratorNext(&it, &value, true);
+		if (value.type == jbvString)
+		{
+			side.label = value.val.string.val;
+			side.label_len = value.val.string.len;
+		}
+		else if (value.type == jbvBool)
+		{
+			side.label = value.val.boolean ? "true" : "false";
+			side.label_len = strlen(side.label);
+		}
+		else if (value.type == jbvNumeric)
+		{
+			side.is_number = true;
+			side.number = NumericGetDatum(value.val.numeric);
+		}
+		else
+			continue; /* null, or nothing that a territory can constrain */
+		/* no territory can name such a side */
+		if (side.side[0] == '\0' || strlen(side.side) >= NAMEDATALEN)
+			continue;
+		if (nsides == LR_POINT_MAX_SIDES)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("a point has at most %d sides", LR_POINT_MAX_SIDES)));
+		sides[nsides++] = side;
+	}
+	PG_RETURN_POINTER(lr_territory_point(sides, nsides));
 }

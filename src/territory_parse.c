@@ -25,27 +25,27 @@
 
 typedef struct Parser
 {
-	const char *text;			/* whole, for positions and messages */
+	const char *text; /* whole, for positions and messages */
 	const char *p;
 	const char *end;
 	Node	   *escontext;
-	const char *side;			/* the side we are in, or NULL */
+	const char *side; /* the side we are in, or NULL */
 	int			side_len;
 } Parser;
 
-static bool parse_sides(Parser *parser, struct varlena **result);
-static bool parse_name(Parser *parser, const char **name, int *name_len);
-static bool parse_item(Parser *parser, LrItems *items);
-static bool parse_base(Parser *parser, LrItems *items, LrCut *cuts, int *ncuts);
-static bool parse_number_range(Parser *parser, LrCut *cuts, int *ncuts);
-static bool parse_number(Parser *parser, const char *stops, LrCut *number, bool *given);
-static bool parse_label_base(Parser *parser, LrCut *cuts, int *ncuts);
-static bool parse_label(Parser *parser, bool upper, LrCut *label, bool *given);
-static bool parse_quoted(Parser *parser, StringInfo value);
-static int	pair_cmp(const void *a, const void *b);
-static int	side_by_name(const void *a, const void *b);
-static bool fault(Parser *parser, const char *at, const char *format,...) pg_attribute_printf(3, 4);
-static void skip_blanks(Parser *parser);
+static bool		   parse_sides(Parser *parser, struct varlena **result);
+static bool		   parse_name(Parser *parser, const char **name, int *name_len);
+static bool		   parse_item(Parser *parser, LrItems *items);
+static bool		   parse_base(Parser *parser, LrItems *items, LrCut *cuts, int *ncuts);
+static bool		   parse_number_range(Parser *parser, LrCut *cuts, int *ncuts);
+static bool		   parse_number(Parser *parser, const char *stops, LrCut *number, bool *given);
+static bool		   parse_label_base(Parser *parser, LrCut *cuts, int *ncuts);
+static bool		   parse_label(Parser *parser, bool upper, LrCut *label, bool *given);
+static bool		   parse_quoted(Parser *parser, StringInfo value);
+static int		   pair_cmp(const void *a, const void *b);
+static int		   side_by_name(const void *a, const void *b);
+static bool		   fault(Parser *parser, const char *at, const char *format, ...) pg_attribute_printf(3, 4);
+static void		   skip_blanks(Parser *parser);
 static inline bool is_blank(char c);
 static inline bool looking_at(const Parser *parser, const char *what);
 
@@ -53,7 +53,7 @@ static inline bool looking_at(const Parser *parser, const char *what);
 struct varlena *
 lr_territory_parse(const char *text, int len, Node *escontext)
 {
-	Parser		parser = {text, text, text + len, escontext, NULL, 0};
+	Parser			parser = {text, text, text + len, escontext, NULL, 0};
 	struct varlena *result = NULL;
 
 	lr_check_encoding();
@@ -65,9 +65,9 @@ lr_territory_parse(const char *text, int len, Node *escontext)
 static bool
 parse_sides(Parser *parser, struct varlena **result)
 {
-	LrSide		sides[LR_TERRITORY_MAX_SIDES + 1];
-	int			nsides = 0;
-	bool		empty = false;
+	LrSide sides[LR_TERRITORY_MAX_SIDES + 1];
+	int	   nsides = 0;
+	bool   empty = false;
 
 	skip_blanks(parser);
 	if (looking_at(parser, "{"))
@@ -95,7 +95,7 @@ parse_sides(Parser *parser, struct varlena **result)
 			*result = lr_territory_empty();
 			return true;
 		}
-		parser->p = start;		/* a side of that name, or a fault */
+		parser->p = start; /* a side of that name, or a fault */
 	}
 	if (parser->p == parser->end)
 		return fault(parser, parser->p, "a side is missing; everywhere is \"{}\"");
@@ -108,7 +108,7 @@ parse_sides(Parser *parser, struct varlena **result)
 
 		skip_blanks(parser);
 		if (parser->p == parser->end)
-			break;				/* after a last ";" */
+			break; /* after a last ";" */
 		start = parser->p;
 		if (nsides == LR_TERRITORY_MAX_SIDES)
 			ereturn(parser->escontext, false,
@@ -124,7 +124,7 @@ parse_sides(Parser *parser, struct varlena **result)
 		parser->side_len = side->name_len;
 		do
 		{
-			parser->p++;		/* ":" or "," */
+			parser->p++; /* ":" or "," */
 			if (!parse_item(parser, &items))
 				return false;
 		} while (looking_at(parser, ","));
@@ -133,7 +133,7 @@ parse_sides(Parser *parser, struct varlena **result)
 		empty = empty || side->ncuts == 0;
 		nsides++;
 		if (parser->p < parser->end)
-			parser->p++;		/* parse_item left us at ";" */
+			parser->p++; /* parse_item left us at ";" */
 	}
 
 	if (empty)
@@ -152,7 +152,7 @@ parse_sides(Parser *parser, struct varlena **result)
 static bool
 parse_name(Parser *parser, const char **name, int *name_len)
 {
-	const char *start = parser->p;
+	const char	  *start = parser->p;
 	StringInfoData value;
 
 	initStringInfo(&value);
@@ -165,7 +165,7 @@ parse_name(Parser *parser, const char **name, int *name_len)
 	{
 		while (parser->p < parser->end && !is_blank(*parser->p) && strchr(":;,*!\"[](){}", *parser->p) == NULL)
 		{
-			char		c = *parser->p++;
+			char c = *parser->p++;
 
 			appendStringInfoCharMacro(&value, c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 		}
@@ -221,8 +221,8 @@ parse_item(Parser *parser, LrItems *items)
 	skip_blanks(parser);
 	while (looking_at(parser, "!"))
 	{
-		LrCut		out[2];
-		int			nout;
+		LrCut out[2];
+		int	  nout;
 
 		parser->p++;
 		skip_blanks(parser);
@@ -233,8 +233,8 @@ parse_item(Parser *parser, LrItems *items)
 	}
 	if (without.npairs > 0)
 	{
-		LrSide		gone;
-		LrCut	   *rest;
+		LrSide gone;
+		LrCut *rest;
 
 		lr_items_to_side(&without, &gone);
 		rest = palloc_extended(sizeof(LrCut) * ((Size) ncuts + gone.ncuts), MCXT_ALLOC_HUGE);
@@ -250,7 +250,7 @@ parse_item(Parser *parser, LrItems *items)
 static bool
 parse_base(Parser *parser, LrItems *items, LrCut *cuts, int *ncuts)
 {
-	bool		is_number = looking_at(parser, "[") || looking_at(parser, "(");
+	bool is_number = looking_at(parser, "[") || looking_at(parser, "(");
 
 	if (items->kind_known && items->is_number != is_number)
 		return fault(parser, parser->p, "a side has labels or numbers, not both");
@@ -303,9 +303,10 @@ parse_number_range(Parser *parser, LrCut *cuts, int *ncuts)
 		if (cmp > 0)
 			return fault(parser, start, "range lower bound must be less than or equal to range upper bound");
 		if (cmp == 0 && !(low_in && high_in))
-			return true;		/* nothing lies in it */
+			return true; /* nothing lies in it */
 	}
-	cuts[(*ncuts)++] = !has_low ? lr_cut_copy("", 0) : low_in ? low : lr_cut_after(low);
+	cuts[(*ncuts)++] = !has_low ? lr_cut_copy("", 0) : low_in ? low
+															  : lr_cut_after(low);
 	if (has_high)
 		cuts[(*ncuts)++] = high_in ? lr_cut_after(high) : high;
 	return true;
@@ -336,7 +337,7 @@ parse_number(Parser *parser, const char *stops, LrCut *number, bool *given)
 	len = lr_number_from_text(start, last - start, code, &why);
 	if (len == 0)
 	{
-		int			shown = pg_mbcliplen(start, last - start, 40);
+		int shown = pg_mbcliplen(start, last - start, 40);
 
 		return fault(parser, start, "\"%.*s\"%s %s", shown, start, shown < last - start ? "..." : "", why);
 	}
@@ -388,7 +389,8 @@ parse_label_base(Parser *parser, LrCut *cuts, int *ncuts)
 	parser->p += 2;
 	if (looking_at(parser, "<") || looking_at(parser, "="))
 		how = *parser->p++;
-	cuts[(*ncuts)++] = !given ? lr_cut_copy("", 0) : after ? lr_cut_after(label) : label;
+	cuts[(*ncuts)++] = !given ? lr_cut_copy("", 0) : after ? lr_cut_after(label)
+														   : label;
 	skip_blanks(parser);
 	if (!parse_label(parser, true, &high, &given))
 		return false;
@@ -404,14 +406,14 @@ parse_label_base(Parser *parser, LrCut *cuts, int *ncuts)
 		cuts[(*ncuts)++] = lr_cut_after(high);
 	else
 	{
-		LrCut		next;
+		LrCut next;
 
 		if (lr_label_next(high, &next))
 			cuts[(*ncuts)++] = next;
 	}
 	if (*ncuts == 2)
 	{
-		int			cmp = lr_cut_cmp(cuts[0], cuts[1]);
+		int cmp = lr_cut_cmp(cuts[0], cuts[1]);
 
 		if (cmp > 0 || (cmp == 0 && how == '\0' && !after))
 			return fault(parser, start, "the range ends before it begins");
@@ -425,10 +427,10 @@ parse_label_base(Parser *parser, LrCut *cuts, int *ncuts)
 static bool
 parse_label(Parser *parser, bool upper, LrCut *label, bool *given)
 {
-	const char *start = parser->p;
+	const char	  *start = parser->p;
 	StringInfoData value;
-	char	   *folded;
-	int			len;
+	char		  *folded;
+	int			   len;
 
 	initStringInfo(&value);
 	*given = true;
@@ -495,8 +497,7 @@ lr_items_add_range(LrItems *items, const LrCut *cuts, int ncuts)
 		if (items->npairs == items->maxpairs)
 		{
 			items->maxpairs = Max(8, items->maxpairs * 2);
-			items->cuts = items->cuts == NULL ? palloc(sizeof(LrCut) * 2 * items->maxpairs) :
-				repalloc_huge(items->cuts, sizeof(LrCut) * 2 * items->maxpairs);
+			items->cuts = items->cuts == NULL ? palloc(sizeof(LrCut) * 2 * items->maxpairs) : repalloc_huge(items->cuts, sizeof(LrCut) * 2 * items->maxpairs);
 		}
 		items->cuts[2 * items->npairs] = cuts[i];
 		if (i + 1 < ncuts)
@@ -511,18 +512,18 @@ lr_items_add_range(LrItems *items, const LrCut *cuts, int ncuts)
 void
 lr_items_to_side(LrItems *items, LrSide *side)
 {
-	int			n = 0;
+	int n = 0;
 
 	side->is_number = items->is_number;
 	side->cuts = palloc_extended(sizeof(LrCut) * (2 * (Size) items->npairs + 1), MCXT_ALLOC_HUGE);
 	qsort(items->cuts, items->npairs, 2 * sizeof(LrCut), pair_cmp);
 	for (int i = 0; i < items->npairs; i++)
 	{
-		LrCut		low = items->cuts[2 * i];
-		LrCut		high = items->cuts[2 * i + 1];
+		LrCut low = items->cuts[2 * i];
+		LrCut high = items->cuts[2 * i + 1];
 
 		if ((n & 1) != 0)
-			break;				/* open at the top */
+			break; /* open at the top */
 		if (n > 0 && lr_cut_cmp(low, side->cuts[n - 1]) <= 0)
 		{
 			/* touches what we have: take its end back */
@@ -557,7 +558,7 @@ side_by_name(const void *a, const void *b)
 bool
 lr_items_parse(LrItems *items, const char *text, int len, Node *escontext, const char *name, int name_len)
 {
-	Parser		parser = {text, text, text + len, escontext, name, name_len};
+	Parser parser = {text, text, text + len, escontext, name, name_len};
 
 	if (!parse_item(&parser, items))
 		return false;
@@ -570,7 +571,7 @@ lr_items_parse(LrItems *items, const char *text, int len, Node *escontext, const
 void
 lr_items_add(LrItems *items, LrCut value)
 {
-	LrCut		cuts[2] = {value, lr_cut_after(value)};
+	LrCut cuts[2] = {value, lr_cut_after(value)};
 
 	lr_items_add_range(items, cuts, 2);
 }
@@ -579,8 +580,8 @@ lr_items_add(LrItems *items, LrCut value)
 bool
 lr_label_check(const char *label, int len, LrCut *cut)
 {
-	char	   *folded = palloc(LR_LABEL_FOLDED(len));
-	int			folded_len = lr_label_fold(label, len, folded);
+	char *folded = palloc(LR_LABEL_FOLDED(len));
+	int	  folded_len = lr_label_fold(label, len, folded);
 
 	*cut = lr_cut_copy(folded, folded_len);
 	pfree(folded);
@@ -589,16 +590,16 @@ lr_label_check(const char *label, int len, LrCut *cut)
 
 /* Always false, so that callers can return it. */
 static bool
-fault(Parser *parser, const char *at, const char *format,...)
+fault(Parser *parser, const char *at, const char *format, ...)
 {
 	StringInfoData what;
-	int			position = pg_mbstrlen_with_len(parser->text, at - parser->text) + 1;
+	int			   position = pg_mbstrlen_with_len(parser->text, at - parser->text) + 1;
 
 	initStringInfo(&what);
 	for (;;)
 	{
-		va_list		args;
-		int			needed;
+		va_list args;
+		int		needed;
 
 		va_start(args, format);
 		needed = appendStringInfoVA(&what, format, args);
@@ -637,7 +638,7 @@ is_blank(char c)
 static inline bool
 looking_at(const Parser *parser, const char *what)
 {
-	int			len = strlen(what);
+	int len = strlen(what);
 
 	return parser->end - parser->p >= len && memcmp(parser->p, what, len) == 0;
 }

@@ -85,6 +85,10 @@ CREATE FUNCTION leadroute.territory(jsonb) RETURNS leadroute.territory
 	AS 'MODULE_PATHNAME', 'lr_territory_from_jsonb' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION leadroute.territory(jsonb) IS
 'a territory from {"side": item or [items]}; an item is a string as in a territory''s text, or a number; names are taken exactly; "empty" is empty';
+CREATE FUNCTION leadroute.territory_point(lead jsonb) RETURNS leadroute.territory
+	AS 'MODULE_PATHNAME', 'lr_territory_point_sql' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION leadroute.territory_point(jsonb) IS
+'the point that a lead fills, as in area @> leadroute.territory_point(to_jsonb(lead)): strings and booleans are labels, numbers numbers; what is null, an array or an object is left out';
 CREATE FUNCTION leadroute.jsonb(leadroute.territory) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'lr_territory_to_jsonb' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION leadroute.jsonb(leadroute.territory) IS

@@ -7,7 +7,7 @@
  * The map: for each postal prefix (us_zip's are 3 to 5 digits) one territory for the prefix, in
  * it 5 employee bands, in each of these 20 industries: nested or apart, 106 a prefix; over them one a
  * first digit and one for everything. shuffle=1 loads them in an order that helps nobody. Runs in a
- * transaction that it rolls back, unless keep=1.
+ * transaction on an emptied table and rolls all back, unless keep=1 (nothing is emptied then).
  */
 \set ON_ERROR_STOP on
 \pset pager off
@@ -17,11 +17,18 @@
 \if :{?keep} \else \set keep 0 \endif
 
 BEGIN;
+\if :keep
+\else
+/* so that the index's pages are this map's alone; comes back with the rollback */
+TRUNCATE leadroute.territories;
+\endif
 CREATE FUNCTION pg_temp.bench_territories(territories integer) RETURNS TABLE (territory text, area text)
 	LANGUAGE sql AS $$
 	WITH prefixes AS (
-		SELECT lpad(p::text, greatest(3, length(ceil(territories / 106.0)::text)), '0') AS prefix
-		  FROM generate_series(0, ceil(territories / 106.0)::integer - 1) p),
+		/* spread over all codes */
+		SELECT lpad(floor(p * 10 ^ digits / n)::bigint::text, digits, '0') AS prefix
+		  FROM (SELECT n, greatest(3, length((n - 1)::text)) AS digits FROM (SELECT ceil(territories / 106.0)::integer AS n) x) y,
+			   generate_series(0, n - 1) p),
 	bands (band) AS (VALUES ('[1,51)'), ('[51,201)'), ('[201,1001)'), ('[1001,5001)'), ('[5001,)')),
 	industries (industry) AS (
 		SELECT unnest(ARRAY['agriculture', 'automotive', 'banking', 'biotech', 'construction', 'consulting', 'education', 'energy', 'fintech', 'food',

@@ -14,7 +14,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 SET LOCAL search_path = leadroute, public, pg_catalog;
 SET LOCAL client_min_messages = warning;
-SELECT plan(31);
+SELECT plan(37);
 SELECT setseed(0.20261122) \gset
 
 CREATE TEMP TABLE label_values ON COMMIT DROP AS
@@ -147,6 +147,27 @@ SELECT is((SELECT count(*) FROM t, p WHERE (t.area @> p.point) <> (get_bit(t.set
 SELECT is((SELECT count(*) FROM t, p WHERE (p.point <@ t.area) <> (get_bit(t.set, p.bit) = 1)), 0::bigint, 'point <@ area');
 SELECT is((SELECT count(*) FROM t WHERE isempty(area) <> (bit_count(set) = 0)), 0::bigint, 'isempty');
 
+CREATE TEMP TABLE lead_points ON COMMIT DROP AS
+	SELECT p.point, territory_point(jsonb_build_object('n', CASE WHEN nv.number IS NOT NULL THEN to_jsonb(nv.number) ELSE to_jsonb(upper(nv.label)) END, 'x', NULL,
+													   'r', CASE WHEN rv.number IS NOT NULL THEN to_jsonb(rv.number) ELSE to_jsonb(upper(rv.label)) END)) AS made
+	  FROM (SELECT row_number() OVER (ORDER BY rv.id, nv.id)::integer - 1 AS bit, rv.id AS r, nv.id AS n FROM side_values rv, side_values nv WHERE rv.side = 'r' AND nv.side = 'n') b
+	  JOIN p USING (bit) JOIN side_values rv ON rv.id = b.r JOIN side_values nv ON nv.id = b.n;
+SELECT is((SELECT count(*) FROM lead_points WHERE point <> made), 0::bigint, 'a lead''s point is the territory that is exactly it');
+SELECT cmp_ok((SELECT count(DISTINCT made) FROM lead_points), '=', (SELECT count(*) FROM p), 'and no two are one');
+SELECT ok(territory('a', ARRAY[repeat('x', 255)]) @> territory_point(jsonb_build_object('a', repeat('X', 255)))
+		  AND NOT territory('a', ARRAY[repeat('x', 255)]) @> territory_point(jsonb_build_object('a', repeat('X', 256)))
+		  AND format('a: %s*', repeat('x', 255))::territory @> territory_point(jsonb_build_object('a', repeat('X', 100000)))
+		  AND format('a: ..=%s', repeat('é', 127))::territory @> territory_point(jsonb_build_object('a', repeat('É', 127)))
+		  AND NOT format('a: ..=%s', repeat('é', 127))::territory @> territory_point(jsonb_build_object('a', repeat('É', 128)))
+		  AND format('a: %s*', repeat('k', 255))::territory @> territory_point(jsonb_build_object('a', repeat(U&'\212A', 100000))), 'labels longer than a territory can hold');
+SELECT ok('a: (1,2)'::territory @> territory_point(('{"a": 1.' || repeat('0', 3000) || '1}')::jsonb)
+		  AND 'a: (1,2)'::territory @> territory_point(('{"a": 1.' || repeat('9', 3000) || '}')::jsonb)
+		  AND 'a: (0,0.00001)'::territory @> territory_point('{"a": 1e-5000}') AND NOT 'a: [0]'::territory @> territory_point('{"a": 1e-5000}')
+		  AND ('a: (-1e-247,0)')::territory @> territory_point('{"a": -1e-5000}')
+		  AND ('a: (1e247,)')::territory @> territory_point('{"a": 1e5000}') AND ('a: (,-1e247)')::territory @> territory_point('{"a": -1e5000}'), 'numbers beyond what a territory can hold');
+SELECT is(territory_point('{"b": true, "A": "x", "c": [1], "d": {}, "e": null, "": "y", "f": -0.0}'), '"A": x; b: true; f: [0]', 'what a point leaves out');
+SELECT ok(NOT 'a: (,)'::territory @> '{}' AND NOT 'a: *'::territory @> territory_point('{"a": null}') AND territory_point('{}') = '{}', 'a NULL is outside what constrains its column');
+
 /* all pairs */
 CREATE TEMP TABLE pairs ON COMMIT DROP AS
 	SELECT a.id AS a_id, b.id AS b_id, a.area AS a, b.area AS b, a.set AS a_set, b.set AS b_set,
@@ -178,13 +199,17 @@ CREATE TEMP TABLE many ON COMMIT DROP AS
 	SELECT row_number() OVER () AS id, a.area * b.area AS area FROM t a JOIN t b ON (a.id * 7 + b.id) % 16 = 0;
 INSERT INTO many
 	SELECT 100000 + i, territory('r', ARRAY(SELECT md5((i * 1000 + j)::text) FROM generate_series(1, 200) j)) FROM generate_series(1, 30) i;
+/* keys of the largest size that compress well: the server must not have squeezed them */
+INSERT INTO many
+	SELECT 200000 + i, territory('r', ARRAY(SELECT repeat('ab', 10) || (i * 1000 + j) FROM generate_series(1, 31) j)) FROM generate_series(1, 30) i;
 CREATE INDEX many_area ON many USING gist (area);
 ANALYZE many;
 CREATE FUNCTION pg_temp.disagree(op text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
 	by_index bigint[]; by_table bigint[]; bad bigint := 0; hits bigint := 0; q record; plan jsonb;
 BEGIN
-	FOR q IN SELECT area FROM t WHERE id % 4 = 0 UNION ALL SELECT point FROM p WHERE bit % 97 = 0 UNION ALL SELECT area FROM many WHERE id > 100000 AND id % 10 = 0 LOOP
+	FOR q IN SELECT area FROM t WHERE id % 4 = 0 UNION ALL SELECT point FROM p WHERE bit % 97 = 0 UNION ALL SELECT area FROM many WHERE id > 100000 AND id % 10 = 0
+			 UNION ALL SELECT territory('r', ARRAY[repeat('ab', 10) || (i * 1000 + i)]) FROM generate_series(1, 30) i LOOP
 		SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = on; SET LOCAL enable_bitmapscan = on;
 		EXECUTE format('EXPLAIN (FORMAT json) SELECT FROM many WHERE area OPERATOR(leadroute.%s) %L', op, q.area) INTO plan;
 		IF plan::text NOT LIKE '%many_area%' THEN
