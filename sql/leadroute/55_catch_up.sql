@@ -206,7 +206,7 @@ BEGIN
 	IF run.phase = 'walk' THEN
 		/* the leaf it stands in, or the next by OID; foreign leaves have no blocks and are left to the rest */
 		SELECT p.relid::oid AS leaf, pg_relation_size(p.relid) / current_setting('block_size')::bigint AS blocks,
-			CASE WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples / c.relpages ELSE 20 END AS density INTO heap
+			leadroute.row_density(p.relid) AS density INTO heap
 		FROM leadroute.leaves(catch_up_batch_owned.relation) p JOIN pg_class c ON c.oid = p.relid
 		WHERE c.relkind = 'r' AND p.relid::oid >= coalesce(run.leaf, 0)
 			AND (p.relid::oid > coalesce(run.leaf, 0) OR run.next_block < pg_relation_size(p.relid) / current_setting('block_size')::bigint)
