@@ -203,7 +203,7 @@ COMMENT ON COLUMN leadroute.territories.team IS 'The team whose members take its
 COMMENT ON COLUMN leadroute.territories.rep IS 'The rep who takes its leads.';
 COMMENT ON COLUMN leadroute.territories.note IS 'Free text of who wrote the row.';
 
-COMMENT ON TABLE leadroute.territory_sides IS 'The sides that a flow''s maps constrain: what a lead''s point is made of. Kept by a trigger on territories; only grows.';
+COMMENT ON TABLE leadroute.territory_sides IS 'The sides that a flow''s maps constrain: what a lead''s point is made of. Kept by a trigger on territories; only grows. No dump keeps it: territories bring it back.';
 COMMENT ON COLUMN leadroute.territory_sides.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.territory_sides.map IS 'The map.';
 COMMENT ON COLUMN leadroute.territory_sides.side IS 'Name of the side.';

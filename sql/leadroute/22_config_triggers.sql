@@ -205,8 +205,10 @@ BEGIN
 							ELSE 'Bare words are labels, brackets are numbers: "94105" is a label, "[250]" the number.' END,
 				SCHEMA = 'leadroute', TABLE = 'territories', COLUMN = 'area';
 		END IF;
-		INSERT INTO leadroute.territory_sides AS t (flow, map, side, kind) VALUES (NEW.flow, NEW.map, side.name, side.kind)
-		ON CONFLICT ON CONSTRAINT territory_sides_pkey DO UPDATE SET kind = EXCLUDED.kind WHERE t.kind IS DISTINCT FROM EXCLUDED.kind;
+		UPDATE leadroute.territory_sides t SET kind = side.kind
+			WHERE t.flow = NEW.flow AND t.map = NEW.map AND t.side = side.name AND t.kind <> side.kind;
+		INSERT INTO leadroute.territory_sides (flow, map, side, kind) VALUES (NEW.flow, NEW.map, side.name, side.kind)
+			ON CONFLICT DO NOTHING;
 	END LOOP;
 	RETURN NEW;
 END
@@ -342,8 +344,12 @@ BEGIN
 	END IF;
 	SELECT string_agg(format('%s: %s', c.object, c.problem), E'\n') INTO faults
 	FROM leadroute.check_flow(NEW.flow) c
-	WHERE c.severity = 'error';
+	WHERE c.severity = 'error' OR (NOT subject.checked AND c.problem = 'has no eligible member');
 	IF faults IS NOT NULL AND subject.checked THEN
+		IF leadroute.restoring() THEN
+			RAISE WARNING USING MESSAGE = format('flow "%s" is active and not complete yet', NEW.flow), DETAIL = faults;
+			RETURN NULL;
+		END IF;
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = format('flow "%s" is active and would be left incomplete', NEW.flow),
 			DETAIL = faults,
@@ -351,8 +357,9 @@ BEGIN
 			SCHEMA = 'leadroute', TABLE = 'flows';
 	ELSIF faults IS NULL AND NOT subject.checked THEN
 		UPDATE leadroute.flows f SET checked = true WHERE f.flow = NEW.flow;
+		DELETE FROM leadroute.pending_checks p WHERE p.flow = NEW.flow;	/* which the UPDATE asked for */
 	END IF;
-	IF subject.checked THEN
+	IF subject.checked AND NOT leadroute.restoring() THEN
 		FOR empty IN SELECT c.* FROM leadroute.check_flow(NEW.flow) c WHERE c.severity = 'warning' AND c.problem = 'has no eligible member' LOOP
 			RAISE WARNING USING MESSAGE = format('%s of flow "%s" %s', empty.object, NEW.flow, empty.problem), HINT = empty.hint;
 		END LOOP;

@@ -339,3 +339,16 @@ CREATE VIEW leadroute.catch_up_progress AS
 	FROM leadroute.catch_ups c LEFT JOIN leadroute.attachments a ON a.flow = c.flow;
 COMMENT ON VIEW leadroute.catch_up_progress IS 'How far leadroute.catch_up() is with each attached table, or was when it ended.';
 COMMENT ON COLUMN leadroute.catch_up_progress.percent_read IS 'Share of the table''s blocks that were walked.';
+COMMENT ON COLUMN leadroute.catch_up_progress.flow IS 'The attachment''s flow.';
+COMMENT ON COLUMN leadroute.catch_up_progress.table_schema IS 'Schema of the leads table.';
+COMMENT ON COLUMN leadroute.catch_up_progress.table_name IS 'Name of the leads table.';
+COMMENT ON COLUMN leadroute.catch_up_progress.existing IS 'What becomes of rows that have no state.';
+COMMENT ON COLUMN leadroute.catch_up_progress.newer_than IS 'For ''route'': only leads submitted within this time before the start.';
+COMMENT ON COLUMN leadroute.catch_up_progress.phase IS 'walk (block by block), rest (rows that moved meanwhile), route (leads left unrouted), done.';
+COMMENT ON COLUMN leadroute.catch_up_progress.recorded IS 'Leads recorded.';
+COMMENT ON COLUMN leadroute.catch_up_progress.adopted IS 'Of these, with their owner.';
+COMMENT ON COLUMN leadroute.catch_up_progress.routed IS 'Leads routed.';
+COMMENT ON COLUMN leadroute.catch_up_progress.failed IS 'Leads whose routing failed.';
+COMMENT ON COLUMN leadroute.catch_up_progress.started_at IS 'When the run started.';
+COMMENT ON COLUMN leadroute.catch_up_progress.updated_at IS 'When the last batch ended.';
+COMMENT ON COLUMN leadroute.catch_up_progress.finished_at IS 'When the run came to its end.';

@@ -83,6 +83,11 @@ CREATE VIEW leadroute.health AS
 		FROM attached a
 		WHERE a.leads IS NOT NULL AND a.status = 'attached' AND a.refreshed_at IS NOT NULL
 			AND (a.gone_at IS NULL OR a.gone_at < a.refreshed_at) AND leadroute.clock() > a.refreshed_at + a.gone_after + interval '1 hour'
+		UNION ALL
+		SELECT 13, 'territory sides', count(*) > 0, false, NULL,
+			string_agg(format('map "%s" of flow "%s": side "%s" is not looked at', m.map, m.flow, m.side), '; ' ORDER BY m.flow, m.map, m.side),
+			string_agg(DISTINCT format('SELECT leadroute.activate(%L)', m.flow), '; ')
+		FROM leadroute.missing_sides() m
 	)
 	SELECT c.check_name,
 		CASE WHEN c.bad THEN 'bad' WHEN c.warn THEN 'warn' ELSE 'ok' END AS status,

@@ -3,7 +3,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS leadroute CASCADE;
 SET client_min_messages = error;
-SELECT plan(27);
+SELECT plan(30);
 
 CREATE SCHEMA lr;
 CREATE TABLE lr.leads (id bigint PRIMARY KEY, email text, country text, employees int, owner int);
@@ -16,10 +16,14 @@ SELECT throws_ok($$INSERT INTO leadroute.territories (map, territory, area, team
 	'42804', 'side "employees" is made of labels, but column "employees" holds numbers', 'labels for a column of numbers');
 SELECT throws_ok($$INSERT INTO leadroute.territories (map, territory, area, team) VALUES ('us', 'x', 'country: [1]', 'west')$$,
 	'42804', 'side "country" is made of numbers, but column "country" holds labels', 'numbers for a column of labels');
-SELECT throws_ok($$INSERT INTO leadroute.territories (map, territory, area, team) VALUES ('us', 'x', 'planet: mars', 'west')$$,
+SELECT throws_ok($$INSERT INTO leadroute.territories (map, territory, area, team) VALUES ('sky', 'x', 'planet: mars', 'west')$$,
 	'42703', 'side "planet": table lr.leads has no such column', 'a side without a column');
 SELECT results_eq($$SELECT side, kind FROM leadroute.territory_sides WHERE side <> 'shoes' ORDER BY 1$$,
 	$$VALUES ('country' COLLATE "C", 'label'), ('employees', 'number')$$, 'the sides are kept');
+
+DELETE FROM leadroute.territory_sides WHERE side = 'country';
+SELECT results_eq('SELECT side COLLATE "default" FROM leadroute.missing_sides()', $$VALUES ('country')$$, 'a side that is missing is found');
+SELECT is(status, 'bad', 'and shown by health') FROM leadroute.health WHERE check_name = 'territory sides';
 
 -- all faults at once
 INSERT INTO leadroute.rules (position, rule, condition, target, target_name) VALUES
@@ -41,6 +45,7 @@ SELECT throws_ok($$SELECT leadroute.activate()$$, '55000', 'flow "default" is no
 INSERT INTO leadroute.team_members (team, rep) VALUES ('west', '7');
 SELECT is(leadroute.activate(), 'flow "default" is active', 'complete');
 SELECT ok(checked, 'and checked') FROM leadroute.flows;
+SELECT is(count(*)::int, 0, 'activate adds sides that were missing') FROM leadroute.missing_sides();
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
 
