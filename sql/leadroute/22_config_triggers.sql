@@ -276,10 +276,9 @@ BEGIN
 			MESSAGE = CASE WHEN named IS NULL THEN format('cannot empty table leadroute.%I because open leads name its rows', TG_TABLE_NAME)
 						   WHEN TG_OP = 'UPDATE' THEN format('cannot rename %s "%s" because open leads name it', kind, named)
 						   ELSE format('cannot delete %s "%s" because open leads name it', kind, named) END,
-			DETAIL = concat_ws(' ', CASE WHEN places > 0 THEN format('%s open leads have an owner there.', places) END,
-									CASE WHEN waiting > 0 THEN format('%s leads wait there.', waiting) END),
+			DETAIL = concat_ws(' ', CASE WHEN places > 0 THEN format('Open leads with an owner there: %s.', places) END,
+									CASE WHEN waiting > 0 THEN format('Leads that wait there: %s.', waiting) END),
 			HINT = CASE kind WHEN 'rep' THEN 'Set active to false, or reassign the leads first.'
-							 WHEN 'flow' THEN 'Call leadroute.deactivate(), or close the leads first.'
 							 ELSE 'Reassign or close the leads first.' END,
 			SCHEMA = 'leadroute', TABLE = TG_TABLE_NAME;
 	END IF;

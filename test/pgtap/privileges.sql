@@ -3,7 +3,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS leadroute CASCADE;
 SET client_min_messages = error;
-SELECT plan(40);
+SELECT plan(41);
 
 SELECT has_role('leadroute_admin');
 SELECT has_role('leadroute_operator');
@@ -32,6 +32,7 @@ SET LOCAL ROLE lr_owner;
 SELECT throws_ok($$SELECT leadroute.attach(NULL)$$, '22004', 'the leads table must not be null', 'no table');
 SELECT matches(leadroute.attach('lr.leads'), '^attached', 'its owner can');
 SELECT is((SELECT count(*) FROM leadroute.attached_tables())::int, 1, 'attached');
+SELECT lives_ok($$CALL leadroute.catch_up('lr.leads'); CALL leadroute.catch_up()$$, 'and catch up');
 SET LOCAL ROLE lr_form;
 SELECT throws_ok($$SELECT leadroute.detach('lr.leads')$$, '42501', 'must be owner of table leads', 'who may insert cannot detach');
 SELECT throws_ok($$CALL leadroute.catch_up('lr.leads')$$, '42501', 'must be owner of table leads', 'nor catch up');
