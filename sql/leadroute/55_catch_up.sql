@@ -135,7 +135,7 @@ BEGIN
 			WHERE t.%2$I IS NOT NULL AND %7$s
 		), fresh AS (
 			SELECT s.* FROM standing s
-			WHERE NOT EXISTS (SELECT FROM leadroute.lead_states k WHERE k.flow = s.flow AND k.lead = s.lead)
+			WHERE %8$s
 			LIMIT $4
 		), judged AS (
 			SELECT f.flow, f.lead, f.owner, f.asked_at, r.rep,
@@ -159,7 +159,10 @@ BEGIN
 		SELECT w.flow, w.team, w.owner, count(*) AS leads FROM written w GROUP BY w.flow, w.team, w.owner$batch$,
 		flow_value, attachment.key_column, owner_value, deleted, asked_at, leaf,
 		CASE WHEN first_block IS NULL THEN 'true'
-			 ELSE format('t.ctid >= ''(%s,0)''::tid AND t.ctid < ''(%s,0)''::tid', first_block, last_block) END)
+			 ELSE format('t.ctid >= ''(%s,0)''::tid AND t.ctid < ''(%s,0)''::tid', first_block, last_block) END,
+		/* a range of blocks meets ON CONFLICT: an anti-join may be planned to read all of lead_states each time */
+		CASE WHEN first_block IS NULL THEN 'NOT EXISTS (SELECT FROM leadroute.lead_states k WHERE k.flow = s.flow AND k.lead = s.lead)'
+			 ELSE 'true' END)
 		USING run.existing, run.newer_than, run.started_at, CASE WHEN first_block IS NULL THEN batch END
 	LOOP
 		recorded := recorded + place.leads;

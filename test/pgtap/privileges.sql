@@ -70,7 +70,7 @@ SET LOCAL ROLE lr_admin;
 SELECT lives_ok($$INSERT INTO leadroute.reps (rep) VALUES ('x'); INSERT INTO leadroute.teams (team) VALUES ('t'); INSERT INTO leadroute.team_members (team, rep) VALUES ('t', 'x')$$, 'an admin configures');
 SELECT lives_ok($$INSERT INTO leadroute.rules (position, rule, condition, target, target_name) VALUES (1, 'c', 'email IS NOT NULL', 'team', 't'), (2, 'all', NULL, 'team', 't')$$, 'rules with conditions too');
 SELECT lives_ok($$INSERT INTO leadroute.territories (map, territory, area, team) VALUES ('m', 'a', 'email: a', 't')$$, 'and territories');
-SELECT is(leadroute.activate(), 'flow "default" is active', 'activates');
+SELECT is(leadroute.activate(), 'flow "default" is active; 1 lead arrived before and is not routed yet: CALL leadroute.catch_up(''lr.leads'')', 'activates, and hears of the lead that came before');
 SELECT lives_ok($$SET LOCAL leadroute.enabled = off$$, 'may switch routing off for the session');
 SELECT throws_ok($$DELETE FROM leadroute.config_changes$$, '42501', NULL, 'but not rewrite history');
 SELECT throws_ok($$UPDATE leadroute.lead_states SET owner = 'x'$$, '42501', NULL, 'nor state');
