@@ -38,6 +38,12 @@ GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(),
 GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text),
 	leadroute.explain(record, text) TO leadroute_reader;
 
+GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text), leadroute.explain(record, text),
+	leadroute.check_condition(text, regclass, text), leadroute.condition_columns(text, regclass),
+	leadroute.condition_holds(text, record, leadroute.facts, text) TO leadroute_reader;
+/* the functions that views call */
+GRANT EXECUTE ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(text, text, text) TO leadroute_reader;
+
 /* the operator: works with leads, sweeps */
 GRANT EXECUTE ON PROCEDURE leadroute.sweep(text) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.close_gone(text, integer), leadroute.fold_rotation(text) TO leadroute_operator;

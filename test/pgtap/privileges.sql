@@ -3,7 +3,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS leadroute CASCADE;
 SET client_min_messages = error;
-SELECT plan(41);
+SELECT plan(44 + count(*)::int) FROM pg_class c WHERE c.relnamespace = 'leadroute'::regnamespace AND c.relkind = 'v';
 
 SELECT has_role('leadroute_admin');
 SELECT has_role('leadroute_operator');
@@ -55,6 +55,14 @@ SET LOCAL ROLE lr_reader;
 SELECT lives_ok($$SELECT * FROM leadroute.lead_states, leadroute.rules, leadroute.events$$, 'a reader reads');
 SELECT lives_ok($$SELECT * FROM leadroute.health$$, 'the health view too');
 SELECT lives_ok($$SELECT * FROM leadroute.catch_up_progress$$, 'and progress');
+SELECT lives_ok(format('SELECT * FROM leadroute.%I', c.relname), 'and ' || c.relname) FROM pg_class c
+	WHERE c.relnamespace = 'leadroute'::regnamespace AND c.relkind = 'v' ORDER BY c.relname;
+SELECT throws_ok($$SELECT * FROM leadroute.explain(1)$$, '42501', 'permission denied for table leads', 'explains no lead that the role may not read');
+RESET ROLE;
+GRANT SELECT ON lr.leads TO lr_reader;
+SET LOCAL ROLE lr_reader;
+SELECT lives_ok($$SELECT * FROM leadroute.explain(1)$$, 'but those that it may');
+SELECT lives_ok($$SELECT leadroute.condition_holds('email IS NOT NULL', ROW(1, 'x', NULL)::lr.leads)$$, 'and tries a condition');
 SELECT throws_ok($$UPDATE leadroute.flows SET active = true$$, '42501', NULL, 'writes no configuration');
 SELECT throws_ok($$CALL leadroute.sweep()$$, '42501', NULL, 'sweeps nothing');
 
