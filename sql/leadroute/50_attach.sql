@@ -599,7 +599,7 @@ BEGIN
 					PERFORM leadroute.take_triggers(attachment.relation, 20);
 				END IF;
 				UPDATE leadroute.attachments a
-					SET relation = found, refreshed_at = clock_timestamp(), problem = problems,
+					SET relation = found, refreshed_at = clock_timestamp(), replaced_at = clock_timestamp(), problem = problems,
 						status = CASE WHEN problems IS NULL THEN 'attached' ELSE 'broken' END
 					WHERE a.flow = attachment.flow
 					RETURNING a.* INTO attachment;
@@ -628,7 +628,7 @@ BEGIN
 				DETAIL = cause,
 				HINT = format('Attach it again: SELECT leadroute.attach(%L, flow => %L, columns => …).', found, attachment.flow);
 			UPDATE leadroute.attachments a
-				SET relation = found, refreshed_at = clock_timestamp(), problem = cause, status = 'broken'
+				SET relation = found, refreshed_at = clock_timestamp(), replaced_at = clock_timestamp(), problem = cause, status = 'broken'
 				WHERE a.flow = attachment.flow;
 		END;
 	END LOOP;

@@ -3,7 +3,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS leadroute CASCADE;
 SET client_min_messages = error;
-SELECT plan(23);
+SELECT plan(24);
 
 CREATE FUNCTION pg_temp.to_the_end(leads regclass, existing text DEFAULT NULL, newer_than interval DEFAULT NULL, batch int DEFAULT 5000) RETURNS int
 LANGUAGE plpgsql AS $$
@@ -72,6 +72,7 @@ INSERT INTO lr.staging SELECT * FROM lr.leads WHERE id > 10;
 INSERT INTO lr.staging VALUES (2001, 'new', NULL, now(), false);
 DROP TABLE lr.leads;
 ALTER TABLE lr.staging RENAME TO leads;
+SELECT isnt(replaced_at, NULL, 'the swap is noted') FROM leadroute.attachments;
 SELECT is(status, 'warn', 'health asks for a catch-up') FROM leadroute.health WHERE check_name = 'catch-up';
 SELECT pg_temp.to_the_end('lr.leads');
 SELECT is(existing, 'route', 'the default is then route') FROM leadroute.catch_up_progress;
