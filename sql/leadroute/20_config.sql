@@ -29,6 +29,7 @@ CREATE TABLE leadroute.attachments (
 	refreshed_at	timestamptz,
 	caught_up_at	timestamptz,
 	gone_at			timestamptz,
+	replaced_at		timestamptz,
 	note			text
 );
 
@@ -154,6 +155,7 @@ COMMENT ON COLUMN leadroute.attachments.attached_at IS 'When leadroute.attach() 
 COMMENT ON COLUMN leadroute.attachments.refreshed_at IS 'When another table last took the name, or TRUNCATE emptied it: a full refresh.';
 COMMENT ON COLUMN leadroute.attachments.caught_up_at IS 'When leadroute.catch_up() last came to its end; NULL before that.';
 COMMENT ON COLUMN leadroute.attachments.gone_at IS 'When a sweep last closed the leads that a full refresh did not bring back.';
+COMMENT ON COLUMN leadroute.attachments.replaced_at IS 'When another table last took the name: it may hold leads that no trigger saw, until catch_up() has come to its end.';
 COMMENT ON COLUMN leadroute.attachments.note IS 'Free text of who wrote the row.';
 
 COMMENT ON TABLE leadroute.rules IS 'The routing rules of a flow, tried in order of position: the first whose condition holds and whose target can take the lead wins.';
@@ -203,7 +205,7 @@ COMMENT ON COLUMN leadroute.territories.team IS 'The team whose members take its
 COMMENT ON COLUMN leadroute.territories.rep IS 'The rep who takes its leads.';
 COMMENT ON COLUMN leadroute.territories.note IS 'Free text of who wrote the row.';
 
-COMMENT ON TABLE leadroute.territory_sides IS 'The sides that a flow''s maps constrain: what a lead''s point is made of. Kept by a trigger on territories; only grows.';
+COMMENT ON TABLE leadroute.territory_sides IS 'The sides that a flow''s maps constrain: what a lead''s point is made of. Kept by a trigger on territories; only grows. No dump keeps it: territories bring it back.';
 COMMENT ON COLUMN leadroute.territory_sides.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.territory_sides.map IS 'The map.';
 COMMENT ON COLUMN leadroute.territory_sides.side IS 'Name of the side.';

@@ -205,8 +205,10 @@ BEGIN
 							ELSE 'Bare words are labels, brackets are numbers: "94105" is a label, "[250]" the number.' END,
 				SCHEMA = 'leadroute', TABLE = 'territories', COLUMN = 'area';
 		END IF;
-		INSERT INTO leadroute.territory_sides AS t (flow, map, side, kind) VALUES (NEW.flow, NEW.map, side.name, side.kind)
-		ON CONFLICT ON CONSTRAINT territory_sides_pkey DO UPDATE SET kind = EXCLUDED.kind WHERE t.kind IS DISTINCT FROM EXCLUDED.kind;
+		UPDATE leadroute.territory_sides t SET kind = side.kind
+			WHERE t.flow = NEW.flow AND t.map = NEW.map AND t.side = side.name AND t.kind <> side.kind;
+		INSERT INTO leadroute.territory_sides (flow, map, side, kind) VALUES (NEW.flow, NEW.map, side.name, side.kind)
+			ON CONFLICT DO NOTHING;
 	END LOOP;
 	RETURN NEW;
 END
@@ -274,10 +276,9 @@ BEGIN
 			MESSAGE = CASE WHEN named IS NULL THEN format('cannot empty table leadroute.%I because open leads name its rows', TG_TABLE_NAME)
 						   WHEN TG_OP = 'UPDATE' THEN format('cannot rename %s "%s" because open leads name it', kind, named)
 						   ELSE format('cannot delete %s "%s" because open leads name it', kind, named) END,
-			DETAIL = concat_ws(' ', CASE WHEN places > 0 THEN format('%s open leads have an owner there.', places) END,
-									CASE WHEN waiting > 0 THEN format('%s leads wait there.', waiting) END),
+			DETAIL = concat_ws(' ', CASE WHEN places > 0 THEN format('Open leads with an owner there: %s.', places) END,
+									CASE WHEN waiting > 0 THEN format('Leads that wait there: %s.', waiting) END),
 			HINT = CASE kind WHEN 'rep' THEN 'Set active to false, or reassign the leads first.'
-							 WHEN 'flow' THEN 'Call leadroute.deactivate(), or close the leads first.'
 							 ELSE 'Reassign or close the leads first.' END,
 			SCHEMA = 'leadroute', TABLE = TG_TABLE_NAME;
 	END IF;
@@ -342,8 +343,12 @@ BEGIN
 	END IF;
 	SELECT string_agg(format('%s: %s', c.object, c.problem), E'\n') INTO faults
 	FROM leadroute.check_flow(NEW.flow) c
-	WHERE c.severity = 'error';
+	WHERE c.severity = 'error' OR (NOT subject.checked AND c.problem = 'has no eligible member');
 	IF faults IS NOT NULL AND subject.checked THEN
+		IF leadroute.restoring() THEN
+			RAISE WARNING USING MESSAGE = format('flow "%s" is active and not complete yet', NEW.flow), DETAIL = faults;
+			RETURN NULL;
+		END IF;
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = format('flow "%s" is active and would be left incomplete', NEW.flow),
 			DETAIL = faults,
@@ -351,8 +356,9 @@ BEGIN
 			SCHEMA = 'leadroute', TABLE = 'flows';
 	ELSIF faults IS NULL AND NOT subject.checked THEN
 		UPDATE leadroute.flows f SET checked = true WHERE f.flow = NEW.flow;
+		DELETE FROM leadroute.pending_checks p WHERE p.flow = NEW.flow;	/* which the UPDATE asked for */
 	END IF;
-	IF subject.checked THEN
+	IF subject.checked AND NOT leadroute.restoring() THEN
 		FOR empty IN SELECT c.* FROM leadroute.check_flow(NEW.flow) c WHERE c.severity = 'warning' AND c.problem = 'has no eligible member' LOOP
 			RAISE WARNING USING MESSAGE = format('%s of flow "%s" %s', empty.object, NEW.flow, empty.problem), HINT = empty.hint;
 		END LOOP;

@@ -244,6 +244,24 @@ AS $$
 $$;
 COMMENT ON FUNCTION leadroute.leaves(regclass) IS 'The tables that hold the rows of a table: its leaf partitions, or itself.';
 
+/* Rows a block: what ANALYZE found, else what the first blocks hold. */
+CREATE FUNCTION leadroute.row_density(leaf regclass) RETURNS double precision
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	density	double precision;
+	blocks	bigint := least(32, pg_relation_size(leaf) / current_setting('block_size')::bigint);
+BEGIN
+	SELECT c.reltuples / c.relpages INTO density FROM pg_class c WHERE c.oid = leaf AND c.reltuples > 0 AND c.relpages > 0;
+	IF density IS NULL AND blocks > 0 THEN
+		EXECUTE format('SELECT count(*)::float8 / %s FROM ONLY %s WHERE ctid < ''(%s,0)''', blocks, leaf, blocks) INTO density;
+	END IF;
+	RETURN greatest(density, 1);
+END
+$$;
+COMMENT ON FUNCTION leadroute.row_density(regclass) IS 'About how many rows a block of a table holds; at least 1.';
+
 /* How many rows: exact where that is quick. */
 CREATE FUNCTION leadroute.rows_standing(relation regclass, OUT rows bigint, OUT exact boolean)
 LANGUAGE plpgsql STABLE
@@ -252,7 +270,7 @@ AS $$
 DECLARE
 	bytes	bigint;
 BEGIN
-	SELECT sum(pg_relation_size(p.relid)), sum(CASE WHEN c.reltuples > 0 THEN c.reltuples ELSE pg_relation_size(p.relid) / 200 END)
+	SELECT sum(pg_relation_size(p.relid)), sum(pg_relation_size(p.relid) / current_setting('block_size')::bigint * leadroute.row_density(p.relid))
 		INTO bytes, rows
 	FROM leadroute.leaves(relation) p JOIN pg_class c ON c.oid = p.relid
 	WHERE c.relkind = 'r';
@@ -581,7 +599,7 @@ BEGIN
 					PERFORM leadroute.take_triggers(attachment.relation, 20);
 				END IF;
 				UPDATE leadroute.attachments a
-					SET relation = found, refreshed_at = clock_timestamp(), problem = problems,
+					SET relation = found, refreshed_at = clock_timestamp(), replaced_at = clock_timestamp(), problem = problems,
 						status = CASE WHEN problems IS NULL THEN 'attached' ELSE 'broken' END
 					WHERE a.flow = attachment.flow
 					RETURNING a.* INTO attachment;
@@ -610,7 +628,7 @@ BEGIN
 				DETAIL = cause,
 				HINT = format('Attach it again: SELECT leadroute.attach(%L, flow => %L, columns => …).', found, attachment.flow);
 			UPDATE leadroute.attachments a
-				SET relation = found, refreshed_at = clock_timestamp(), problem = cause, status = 'broken'
+				SET relation = found, refreshed_at = clock_timestamp(), replaced_at = clock_timestamp(), problem = cause, status = 'broken'
 				WHERE a.flow = attachment.flow;
 		END;
 	END LOOP;

@@ -135,7 +135,7 @@ BEGIN
 			WHERE t.%2$I IS NOT NULL AND %7$s
 		), fresh AS (
 			SELECT s.* FROM standing s
-			WHERE NOT EXISTS (SELECT FROM leadroute.lead_states k WHERE k.flow = s.flow AND k.lead = s.lead)
+			WHERE %8$s
 			LIMIT $4
 		), judged AS (
 			SELECT f.flow, f.lead, f.owner, f.asked_at, r.rep,
@@ -159,7 +159,10 @@ BEGIN
 		SELECT w.flow, w.team, w.owner, count(*) AS leads FROM written w GROUP BY w.flow, w.team, w.owner$batch$,
 		flow_value, attachment.key_column, owner_value, deleted, asked_at, leaf,
 		CASE WHEN first_block IS NULL THEN 'true'
-			 ELSE format('t.ctid >= ''(%s,0)''::tid AND t.ctid < ''(%s,0)''::tid', first_block, last_block) END)
+			 ELSE format('t.ctid >= ''(%s,0)''::tid AND t.ctid < ''(%s,0)''::tid', first_block, last_block) END,
+		/* a range of blocks meets ON CONFLICT: an anti-join may be planned to read all of lead_states each time */
+		CASE WHEN first_block IS NULL THEN 'NOT EXISTS (SELECT FROM leadroute.lead_states k WHERE k.flow = s.flow AND k.lead = s.lead)'
+			 ELSE 'true' END)
 		USING run.existing, run.newer_than, run.started_at, CASE WHEN first_block IS NULL THEN batch END
 	LOOP
 		recorded := recorded + place.leads;
@@ -206,7 +209,7 @@ BEGIN
 	IF run.phase = 'walk' THEN
 		/* the leaf it stands in, or the next by OID; foreign leaves have no blocks and are left to the rest */
 		SELECT p.relid::oid AS leaf, pg_relation_size(p.relid) / current_setting('block_size')::bigint AS blocks,
-			CASE WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples / c.relpages ELSE 20 END AS density INTO heap
+			leadroute.row_density(p.relid) AS density INTO heap
 		FROM leadroute.leaves(catch_up_batch_owned.relation) p JOIN pg_class c ON c.oid = p.relid
 		WHERE c.relkind = 'r' AND p.relid::oid >= coalesce(run.leaf, 0)
 			AND (p.relid::oid > coalesce(run.leaf, 0) OR run.next_block < pg_relation_size(p.relid) / current_setting('block_size')::bigint)
@@ -339,3 +342,16 @@ CREATE VIEW leadroute.catch_up_progress AS
 	FROM leadroute.catch_ups c LEFT JOIN leadroute.attachments a ON a.flow = c.flow;
 COMMENT ON VIEW leadroute.catch_up_progress IS 'How far leadroute.catch_up() is with each attached table, or was when it ended.';
 COMMENT ON COLUMN leadroute.catch_up_progress.percent_read IS 'Share of the table''s blocks that were walked.';
+COMMENT ON COLUMN leadroute.catch_up_progress.flow IS 'The attachment''s flow.';
+COMMENT ON COLUMN leadroute.catch_up_progress.table_schema IS 'Schema of the leads table.';
+COMMENT ON COLUMN leadroute.catch_up_progress.table_name IS 'Name of the leads table.';
+COMMENT ON COLUMN leadroute.catch_up_progress.existing IS 'What becomes of rows that have no state.';
+COMMENT ON COLUMN leadroute.catch_up_progress.newer_than IS 'For ''route'': only leads submitted within this time before the start.';
+COMMENT ON COLUMN leadroute.catch_up_progress.phase IS 'walk (block by block), rest (rows that moved meanwhile), route (leads left unrouted), done.';
+COMMENT ON COLUMN leadroute.catch_up_progress.recorded IS 'Leads recorded.';
+COMMENT ON COLUMN leadroute.catch_up_progress.adopted IS 'Of these, with their owner.';
+COMMENT ON COLUMN leadroute.catch_up_progress.routed IS 'Leads routed.';
+COMMENT ON COLUMN leadroute.catch_up_progress.failed IS 'Leads whose routing failed.';
+COMMENT ON COLUMN leadroute.catch_up_progress.started_at IS 'When the run started.';
+COMMENT ON COLUMN leadroute.catch_up_progress.updated_at IS 'When the last batch ended.';
+COMMENT ON COLUMN leadroute.catch_up_progress.finished_at IS 'When the run came to its end.';

@@ -105,7 +105,7 @@ BEGIN
 
 	/* teams: members that are there, and at least one who takes leads */
 	RETURN QUERY
-		SELECT 'error', format('team "%s"', m.team), format('its member "%s" is not a rep', m.rep),
+		SELECT CASE WHEN subject.active THEN 'warning' ELSE 'error' END, format('team "%s"', m.team), format('its member "%s" is not a rep', m.rep),
 			'Insert into leadroute.reps, or delete the member.'
 		FROM leadroute.team_members m
 		WHERE m.flow = subject.flow
@@ -159,6 +159,18 @@ $$;
 COMMENT ON FUNCTION leadroute.check_flow(text) IS
 	'Everything that is wrong with a flow''s configuration: an error keeps activate() from switching it on, and a commit from leaving it so; a warning does not.';
 
+CREATE FUNCTION leadroute.missing_sides(OUT flow text, OUT map text, OUT side text, OUT kind text) RETURNS SETOF record
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT DISTINCT ON (t.flow, t.map, s.side) t.flow, t.map, s.side, leadroute.side_kind(t.area, s.side)
+	FROM leadroute.territories t CROSS JOIN LATERAL leadroute.sides(t.area) s(side)
+	WHERE NOT EXISTS (SELECT FROM leadroute.territory_sides k WHERE k.flow = t.flow AND k.map = t.map AND k.side = s.side)
+	ORDER BY t.flow, t.map, s.side
+$$;
+COMMENT ON FUNCTION leadroute.missing_sides() IS
+	'Sides of territories that territory_sides does not know: none, unless territories were written with triggers disabled. activate() adds them.';
+
 CREATE FUNCTION leadroute.activate(flow text DEFAULT 'default') RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -182,6 +194,10 @@ BEGIN
 	FOR fault IN SELECT c.* FROM leadroute.check_flow(flow) c WHERE c.severity = 'warning' LOOP
 		RAISE WARNING USING MESSAGE = format('%s: %s', fault.object, fault.problem), HINT = fault.hint;
 	END LOOP;
+	/* territories that came while triggers were disabled */
+	INSERT INTO leadroute.territory_sides (flow, map, side, kind)
+		SELECT m.flow, m.map, m.side, m.kind FROM leadroute.missing_sides() m WHERE m.flow = activate.flow
+		ON CONFLICT DO NOTHING;
 	UPDATE leadroute.flows f SET active = true, checked = true WHERE f.flow = activate.flow;
 	SELECT count(*) INTO waiting FROM leadroute.lead_states s
 	WHERE s.flow = activate.flow AND s.status = 'unrouted' AND s.code IN ('pending', 'flow_off', 'disabled', 'routing_error', 'no_library');

@@ -55,12 +55,12 @@ CREATE VIEW leadroute.health AS
 			'ALTER EVENT TRIGGER leadroute_table_replaced ENABLE ALWAYS'
 		FROM pg_catalog.pg_event_trigger e WHERE e.evtname = 'leadroute_table_replaced' AND e.evtenabled = 'A'
 		UNION ALL
-		SELECT 7, 'catch-up', false, count(*) > 0, min(coalesce(a.refreshed_at, a.attached_at)),
+		SELECT 7, 'catch-up', false, count(*) > 0, min(CASE WHEN a.caught_up_at IS NULL THEN a.attached_at ELSE a.replaced_at END),
 			string_agg(format('rows of table %s from before %s are not recorded', a.leads,
 							  CASE WHEN a.caught_up_at IS NULL THEN 'the attach' ELSE 'the table was replaced' END), '; ' ORDER BY a.flow),
 			string_agg(format('CALL leadroute.catch_up(%L)', a.leads), '; ' ORDER BY a.flow)
 		FROM attached a
-		WHERE a.leads IS NOT NULL AND a.status = 'attached' AND (a.caught_up_at IS NULL OR a.caught_up_at < a.refreshed_at)
+		WHERE a.leads IS NOT NULL AND a.status = 'attached' AND (a.caught_up_at IS NULL OR a.caught_up_at < a.replaced_at)
 		UNION ALL
 		SELECT 8, 'unrouted leads', false, count(*) > 0, min(s.submitted_at), format('%s leads wait to be routed', count(*)), 'CALL leadroute.catch_up()'
 		FROM leadroute.lead_states s
@@ -83,6 +83,11 @@ CREATE VIEW leadroute.health AS
 		FROM attached a
 		WHERE a.leads IS NOT NULL AND a.status = 'attached' AND a.refreshed_at IS NOT NULL
 			AND (a.gone_at IS NULL OR a.gone_at < a.refreshed_at) AND leadroute.clock() > a.refreshed_at + a.gone_after + interval '1 hour'
+		UNION ALL
+		SELECT 13, 'territory sides', count(*) > 0, false, NULL,
+			string_agg(format('map "%s" of flow "%s": side "%s" is not looked at', m.map, m.flow, m.side), '; ' ORDER BY m.flow, m.map, m.side),
+			string_agg(DISTINCT format('SELECT leadroute.activate(%L)', m.flow), '; ')
+		FROM leadroute.missing_sides() m
 	)
 	SELECT c.check_name,
 		CASE WHEN c.bad THEN 'bad' WHEN c.warn THEN 'warn' ELSE 'ok' END AS status,

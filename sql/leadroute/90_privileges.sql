@@ -32,11 +32,17 @@ GRANT EXECUTE ON PROCEDURE leadroute.catch_up(regclass, text, interval, integer)
 
 /* the reader: every table and view, the checks */
 GRANT SELECT ON ALL TABLES IN SCHEMA leadroute TO leadroute_reader;
-GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.flow_attachment(text), leadroute.attachment_table(leadroute.attachments),
+GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(), leadroute.flow_attachment(text), leadroute.attachment_table(leadroute.attachments),
 	leadroute.flow_table(text), leadroute.mapped_column(jsonb, text), leadroute.canonical_columns() TO leadroute_reader;
 
 GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text),
 	leadroute.explain(record, text) TO leadroute_reader;
+
+GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text), leadroute.explain(record, text),
+	leadroute.check_condition(text, regclass, text), leadroute.condition_columns(text, regclass),
+	leadroute.condition_holds(text, record, leadroute.facts, text) TO leadroute_reader;
+/* the functions that views call */
+GRANT EXECUTE ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(text, text, text) TO leadroute_reader;
 
 /* the operator: works with leads, sweeps */
 GRANT EXECUTE ON PROCEDURE leadroute.sweep(text) TO leadroute_operator;
@@ -53,9 +59,12 @@ GRANT SET ON PARAMETER leadroute.enabled TO leadroute_admin;
 
 /* monitoring */
 GRANT SELECT ON leadroute.health TO pg_monitor;
-GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.attachment_table(leadroute.attachments) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(), leadroute.attachment_table(leadroute.attachments) TO pg_monitor;
 
-/* A dump keeps every row; codes are the extension's own, pending_checks is empty between transactions. */
+/*
+ * A dump keeps every row; codes are the extension's own, pending_checks is empty between transactions,
+ * territory_sides is written by the trigger on territories (and in a parallel restore would race with it).
+ */
 DO $do$
 DECLARE
 	relation	pg_catalog.regclass;
@@ -64,7 +73,7 @@ BEGIN
 		SELECT c.oid
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
-			AND c.relname NOT IN ('codes', 'pending_checks')
+			AND c.relname NOT IN ('codes', 'pending_checks', 'territory_sides')
 		ORDER BY c.relname
 	LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');
