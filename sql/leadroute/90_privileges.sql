@@ -28,6 +28,9 @@ $do$;
 GRANT EXECUTE ON FUNCTION leadroute.attach(regclass, text, jsonb, name), leadroute.detach(regclass),
 	leadroute.create_leads_table(text), leadroute.catch_up_start(regclass, text, interval), leadroute.catch_up_batch(regclass, integer),
 	leadroute.attached_tables(), leadroute.may_commit(), leadroute.clock(), leadroute.library_ready() TO PUBLIC;
+/* and anybody may try a condition: it runs as the caller and shows nothing that he could not ask for himself */
+GRANT EXECUTE ON FUNCTION leadroute.check_condition(text, regclass, text), leadroute.condition_columns(text, regclass),
+	leadroute.condition_holds(text, record, leadroute.facts, text) TO PUBLIC;
 GRANT EXECUTE ON PROCEDURE leadroute.catch_up(regclass, text, interval, integer) TO PUBLIC;
 
 /* the reader: every table and view, the checks */
@@ -38,9 +41,8 @@ GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(),
 GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text),
 	leadroute.explain(record, text) TO leadroute_reader;
 
-GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text), leadroute.explain(record, text),
-	leadroute.check_condition(text, regclass, text), leadroute.condition_columns(text, regclass),
-	leadroute.condition_holds(text, record, leadroute.facts, text) TO leadroute_reader;
+GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text), leadroute.explain(record, text)
+	TO leadroute_reader;
 /* the functions that views call */
 GRANT EXECUTE ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(text, text, text) TO leadroute_reader;
 
