@@ -18,18 +18,18 @@
 
 typedef struct Preparation
 {
-	Arrival    *arrival;
+	Arrival *arrival;
 	const char *flow;
 } Preparation;
 
 typedef struct Deciding
 {
-	Arrival    *arrival;
-	HeapTuple	tuple;
-	LeadRow		row;
-	Decision	decision;
-	const char *code;			/* of a decision that needs no rule, or NULL */
-	HeapTuple	result;
+	Arrival *arrival;
+	HeapTuple tuple;
+	LeadRow row;
+	Decision decision;
+	const char *code; /* of a decision that needs no rule, or NULL */
+	HeapTuple result;
 } Deciding;
 
 static void prepare(void *arg);
@@ -82,7 +82,7 @@ static void
 prepare(void *arg)
 {
 	Preparation *preparation = arg;
-	Arrival    *arrival = preparation->arrival;
+	Arrival *arrival = preparation->arrival;
 
 	arrival->attachment = lr_config(preparation->flow);
 	if (arrival->attachment->attachment && arrival->attachment->attachment->broken)
@@ -98,7 +98,7 @@ FlowConfig *
 lr_arrival_flow(Arrival *arrival, TupleTableSlot *slot, bool *unknown)
 {
 	FlowConfig *config;
-	char	   *flow;
+	char *flow;
 
 	*unknown = false;
 	if (arrival->shape->flow_column.attno == 0)
@@ -118,7 +118,7 @@ lr_arrival_flow(Arrival *arrival, TupleTableSlot *slot, bool *unknown)
 static void
 complain(Arrival *arrival, const char *what)
 {
-	bool	   *warned = lr_statement_warned(arrival->statement);
+	bool *warned = lr_statement_warned(arrival->statement);
 
 	if (*warned)
 		return;
@@ -134,10 +134,10 @@ HeapTuple
 lr_arrive(Arrival *arrival, HeapTuple tuple)
 {
 	const char *flow = arrival->config->flow;
-	Pending    *pending;
-	LeadState	state;
+	Pending *pending;
+	LeadState state;
 	ItemPointerData claim;
-	char	   *holder;
+	char *holder;
 
 	lr_effects_rename_now();
 	pending = lr_pending_find(flow, arrival->lead);
@@ -204,8 +204,8 @@ give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state)
 static void
 remember_last(Arrival *arrival, const char *owner)
 {
-	bool		isnull;
-	AttrNumber	attno = arrival->shape->key.attno;
+	bool isnull;
+	AttrNumber attno = arrival->shape->key.attno;
 	Form_pg_attribute attribute = TupleDescAttr(arrival->shape->desc, attno - 1);
 
 	lr_statement_set_last(arrival->statement, RelationGetRelid(arrival->rel), arrival->lead, owner,
@@ -235,7 +235,7 @@ lr_arrival_outputs(const Arrival *arrival, const LeadState *state, const char *o
 	if (owner)
 	{
 		TeamConfig *team = state->team ? lr_config_team(arrival->config, state->team) : NULL;
-		bool		member = false;
+		bool member = false;
 
 		for (int i = 0; team && i < team->nmembers; i++)
 			member |= strcmp(team->member_names[i], owner) == 0;
@@ -251,15 +251,16 @@ lr_arrival_outputs(const Arrival *arrival, const LeadState *state, const char *o
 HeapTuple
 lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool replaces)
 {
-	Deciding	deciding = {
-		.arrival = arrival, .tuple = tuple, .result = tuple,
-		.row = {.shape = arrival->shape, .slot = arrival->slot, .lead = arrival->lead, .operation = operation,
-		.given_owner = arrival->given, .at = lr_now(), .unknown_flow = arrival->unknown_flow},
+	Deciding deciding = {
+		.arrival = arrival,
+		.tuple = tuple,
+		.result = tuple,
+		.row = {.shape = arrival->shape, .slot = arrival->slot, .lead = arrival->lead, .operation = operation, .given_owner = arrival->given, .at = lr_now(), .unknown_flow = arrival->unknown_flow},
 		.code = reason_not_to_decide(arrival),
 	};
-	Decision   *decision = &deciding.decision;
-	ErrorData  *error = NULL;
-	Pending    *pending;
+	Decision *decision = &deciding.decision;
+	ErrorData *error = NULL;
+	Pending *pending;
 
 	/* planning allocates and reads; deciding protects itself */
 	if (deciding.code)
@@ -303,7 +304,7 @@ reason_not_to_decide(const Arrival *arrival)
 		return "disabled";
 	if (!lr_rotation_available())
 	{
-		bool	   *warned = lr_statement_warned(arrival->statement);
+		bool *warned = lr_statement_warned(arrival->statement);
 
 		if (arrival->config->fails)
 			ereport(ERROR,
@@ -324,9 +325,9 @@ reason_not_to_decide(const Arrival *arrival)
 static void
 plan_and_decide(void *arg)
 {
-	Deciding   *deciding = arg;
-	Arrival    *arrival = deciding->arrival;
-	RoutePlan  *plan = lr_route_plan(arrival->shape, arrival->rel, arrival->config);
+	Deciding *deciding = arg;
+	Arrival *arrival = deciding->arrival;
+	RoutePlan *plan = lr_route_plan(arrival->shape, arrival->rel, arrival->config);
 
 	lr_route_decide(plan, &deciding->row, ROUTE_TAKE, lr_statement_warned(arrival->statement), NULL,
 					&deciding->decision);
@@ -335,11 +336,14 @@ plan_and_decide(void *arg)
 static void
 fill(void *arg)
 {
-	Deciding   *deciding = arg;
+	Deciding *deciding = arg;
 	const Decision *decision = &deciding->decision;
 	LeadOutputs outputs = {
-		.owner = decision->owner, .team = decision->team, .territory = decision->territory,
-		.routed_at = decision->at, .has_routed_at = true,
+		.owner = decision->owner,
+		.team = decision->team,
+		.territory = decision->territory,
+		.routed_at = decision->at,
+		.has_routed_at = true,
 	};
 
 	if (deciding->arrival->shape->outputs[OUTPUT_ROUTE_REASON].attno != 0)

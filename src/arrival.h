@@ -12,16 +12,16 @@
 /* A row, its table, and what is known of both before anything is decided. */
 typedef struct Arrival
 {
-	Relation	rel;
+	Relation rel;
 	TupleTableSlot *slot;
-	FlowConfig *attachment;		/* the flow that the trigger names */
-	FlowConfig *config;			/* the flow that decides this row */
-	LeadShape  *shape;
-	Statement  *statement;
-	char	   *lead;			/* the key as text; NULL where the row has none */
-	char	   *given;			/* the owner in the row, or NULL */
-	bool		unknown_flow;
-	ErrorData  *error;			/* why the above could not be had */
+	FlowConfig *attachment; /* the flow that the trigger names */
+	FlowConfig *config;		/* the flow that decides this row */
+	LeadShape *shape;
+	Statement *statement;
+	char *lead;	 /* the key as text; NULL where the row has none */
+	char *given; /* the owner in the row, or NULL */
+	bool unknown_flow;
+	ErrorData *error; /* why the above could not be had */
 } Arrival;
 
 /*
@@ -52,4 +52,4 @@ extern void lr_arrival_outputs(const Arrival *arrival, const LeadState *state, c
 
 #define ALL_OUTPUTS ((1 << LEAD_OUTPUTS) - 1)
 
-#endif							/* LR_ARRIVAL_H */
+#endif /* LR_ARRIVAL_H */

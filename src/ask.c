@@ -33,8 +33,8 @@ PG_FUNCTION_INFO_V1(lr_library_ready);
 /* The leads table that serves a flow. */
 typedef struct FlowTable
 {
-	Oid			relid;
-	char	   *attachment;		/* the flow of its attachment */
+	Oid relid;
+	char *attachment; /* the flow of its attachment */
 } FlowTable;
 
 static FlowTable flow_table(const char *flow);
@@ -50,11 +50,11 @@ static void write_outputs(Relation rel, const Arrival *arrival, const Decision *
 Datum
 lr_explain_lead(PG_FUNCTION_ARGS)
 {
-	char	   *lead = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	char	   *flow = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	FlowTable	table;
-	Relation	rel;
-	HeapTuple	tuple;
+	char *lead = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *flow = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	FlowTable table;
+	Relation rel;
+	HeapTuple tuple;
 	TupleTableSlot *slot;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -83,11 +83,11 @@ Datum
 lr_explain_row(PG_FUNCTION_ARGS)
 {
 	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
-	char	   *flow = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	Oid			type = HeapTupleHeaderGetTypeId(header);
-	Oid			relid = get_typ_typrelid(type);
-	FlowTable	table;
-	Relation	rel;
+	char *flow = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Oid type = HeapTupleHeaderGetTypeId(header);
+	Oid relid = get_typ_typrelid(type);
+	FlowTable table;
+	Relation rel;
 	HeapTupleData tuple;
 	TupleTableSlot *slot;
 
@@ -117,11 +117,11 @@ lr_explain_row(PG_FUNCTION_ARGS)
 static FlowTable
 flow_table(const char *flow)
 {
-	Oid			types[] = {TEXTOID};
-	Datum		values[] = {CStringGetTextDatum(flow)};
+	Oid types[] = {TEXTOID};
+	Datum values[] = {CStringGetTextDatum(flow)};
 	MemoryContext context = CurrentMemoryContext;
 	OwnerSession session;
-	FlowTable	table = {InvalidOid, NULL};
+	FlowTable table = {InvalidOid, NULL};
 
 	lr_owner_begin(&session);
 	if (SPI_execute_with_args("SELECT to_regclass(format('%I.%I', a.table_schema, a.table_name))::oid::text, a.flow"
@@ -147,12 +147,12 @@ flow_table(const char *flow)
 static HeapTuple
 fetch_row(Relation rel, const char *key_column, const char *lead, bool lock)
 {
-	AttrNumber	attno = get_attnum(RelationGetRelid(rel), key_column);
-	char	   *query;
-	Oid			types[] = {TEXTOID};
-	Datum		values[] = {CStringGetTextDatum(lead)};
+	AttrNumber attno = get_attnum(RelationGetRelid(rel), key_column);
+	char *query;
+	Oid types[] = {TEXTOID};
+	Datum values[] = {CStringGetTextDatum(lead)};
 	MemoryContext context = CurrentMemoryContext;
-	HeapTuple	tuple = NULL;
+	HeapTuple tuple = NULL;
 	OwnerSession session;
 
 	if (attno == InvalidAttrNumber)
@@ -173,8 +173,8 @@ fetch_row(Relation rel, const char *key_column, const char *lead, bool lock)
 		PopActiveSnapshot();
 	if (SPI_processed == 1)
 	{
-		bool		isnull;
-		Datum		row = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+		bool isnull;
+		Datum row = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 
 		if (!isnull)
 		{
@@ -214,14 +214,14 @@ static void
 explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const char *attachment, const char *flow)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	Arrival		arrival;
-	LeadState	state;
-	List	   *trace = NIL;
-	ListCell   *cell;
-	Decision	decision;
-	bool		warned = false;
-	LeadRow		row = {.slot = slot, .operation = "INSERT", .at = lr_now()};
-	TraceLine	line = {.item = "flow"};
+	Arrival arrival;
+	LeadState state;
+	List *trace = NIL;
+	ListCell *cell;
+	Decision decision;
+	bool warned = false;
+	LeadRow row = {.slot = slot, .operation = "INSERT", .at = lr_now()};
+	TraceLine line = {.item = "flow"};
 
 	row_arrival(&arrival, rel, slot, attachment, flow);
 	row.shape = arrival.shape;
@@ -230,7 +230,8 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 	row.unknown_flow = arrival.unknown_flow;
 
 	line.name = arrival.config->flow;
-	line.verdict = !arrival.config->exists ? "does not exist" : arrival.config->active ? "active" : "off";
+	line.verdict = !arrival.config->exists ? "does not exist" : arrival.config->active ? "active"
+																					   : "off";
 	if (arrival.lead && lr_state_find(arrival.config->flow, arrival.lead, &state))
 	{
 		line.detail = psprintf("lead \"%s\" is known (%s, %s): it would keep what it has; below, the decision on it as a new one",
@@ -241,7 +242,7 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 	put_line(rsinfo, &line);
 	if (lr_lead_is_deleted(arrival.shape, slot))
 	{
-		TraceLine	deleted = {.item = "decision", .verdict = "deleted", .detail = "the row is marked as deleted: not routed"};
+		TraceLine deleted = {.item = "decision", .verdict = "deleted", .detail = "the row is marked as deleted: not routed"};
 
 		put_line(rsinfo, &deleted);
 		return;
@@ -254,8 +255,8 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 static void
 explain_events(ReturnSetInfo *rsinfo, const char *flow, const char *lead)
 {
-	Oid			types[] = {TEXTOID, TEXTOID};
-	Datum		values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(lead)};
+	Oid types[] = {TEXTOID, TEXTOID};
+	Datum values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(lead)};
 	OwnerSession session;
 
 	lr_owner_begin(&session);
@@ -265,8 +266,7 @@ explain_events(ReturnSetInfo *rsinfo, const char *flow, const char *lead)
 		elog(ERROR, "could not read leadroute.events");
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
-		TraceLine	line = {.item = "event", .name = lr_spi_text(row, 1), .verdict = lr_spi_text(row, 2),
-		.detail = lr_spi_text(row, 3)};
+		TraceLine line = {.item = "event", .name = lr_spi_text(row, 1), .verdict = lr_spi_text(row, 2), .detail = lr_spi_text(row, 3)};
 
 		put_line(rsinfo, &line);
 	}
@@ -277,8 +277,8 @@ static void
 put_line(ReturnSetInfo *rsinfo, const TraceLine *line)
 {
 	const char *const texts[] = {line->item, line->name, line->verdict, line->detail};
-	Datum		values[5];
-	bool		nulls[5] = {false};
+	Datum values[5];
+	bool nulls[5] = {false};
 
 	values[0] = Int32GetDatum((int32) tuplestore_tuple_count(rsinfo->setResult) + 1);
 	for (int i = 0; i < (int) lengthof(texts); i++)
@@ -293,25 +293,25 @@ put_line(ReturnSetInfo *rsinfo, const TraceLine *line)
 Datum
 lr_route_stored(PG_FUNCTION_ARGS)
 {
-	char	   *flow = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	char	   *lead = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	FlowTable	table = flow_table(flow);
-	Relation	rel = table_open(table.relid, RowExclusiveLock);
-	HeapTuple	tuple;
+	char *flow = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *lead = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	FlowTable table = flow_table(flow);
+	Relation rel = table_open(table.relid, RowExclusiveLock);
+	HeapTuple tuple;
 	TupleTableSlot *slot;
-	Arrival		arrival;
-	LeadState	state;
-	LeadRow		row = {.operation = "CATCH_UP", .at = lr_now()};
-	Decision	decision;
-	bool		warned = false;
-	bool		known;
+	Arrival arrival;
+	LeadState state;
+	LeadRow row = {.operation = "CATCH_UP", .at = lr_now()};
+	Decision decision;
+	bool warned = false;
+	bool known;
 
 	lr_pending_settle();
 	tuple = fetch_row(rel, lr_config(table.attachment)->attachment->key_column, lead, true);
 	if (tuple == NULL)
 	{
 		table_close(rel, NoLock);
-		PG_RETURN_NULL();		/* the row has gone since */
+		PG_RETURN_NULL(); /* the row has gone since */
 	}
 	slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
 	ExecStoreHeapTuple(tuple, slot, false);
@@ -358,17 +358,18 @@ static void
 write_outputs(Relation rel, const Arrival *arrival, const Decision *decision)
 {
 	const char *const texts[LEAD_OUTPUTS] = {
-		[OUTPUT_OWNER] = decision->owner, [OUTPUT_TEAM] = decision->team,
+		[OUTPUT_OWNER] = decision->owner,
+		[OUTPUT_TEAM] = decision->team,
 		[OUTPUT_TERRITORY] = decision->territory,
 		[OUTPUT_ROUTED_AT] = timestamptz_to_str(decision->at),
 		[OUTPUT_ROUTE_REASON] = lr_route_reason(decision),
 	};
-	Oid			types[LEAD_OUTPUTS + 1];
-	Datum		values[LEAD_OUTPUTS + 1];
-	char		nulls[LEAD_OUTPUTS + 2];
+	Oid types[LEAD_OUTPUTS + 1];
+	Datum values[LEAD_OUTPUTS + 1];
+	char nulls[LEAD_OUTPUTS + 2];
 	StringInfoData query;
 	OwnerSession session;
-	int			n = 0;
+	int n = 0;
 	const char *key_column = arrival->attachment->attachment->key_column;
 
 	initStringInfo(&query);
@@ -398,11 +399,11 @@ write_outputs(Relation rel, const Arrival *arrival, const Decision *decision)
 	lr_own_lead = arrival->lead;
 	PG_TRY();
 	{
-		char	   *update = psprintf("UPDATE %s SET%s WHERE %s = $%d::%s",
-									  quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-																 RelationGetRelationName(rel)),
-									  query.data, quote_identifier(key_column), n,
-									  format_type_be_qualified(arrival->shape->key.type));
+		char *update = psprintf("UPDATE %s SET%s WHERE %s = $%d::%s",
+								quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+														   RelationGetRelationName(rel)),
+								query.data, quote_identifier(key_column), n,
+								format_type_be_qualified(arrival->shape->key.type));
 
 		if (SPI_execute_with_args(update, n, types, values, nulls, false, 0) != SPI_OK_UPDATE)
 			elog(ERROR, "could not run \"%s\"", update);

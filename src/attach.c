@@ -38,7 +38,7 @@ Datum
 lr_call_for_owner(PG_FUNCTION_ARGS)
 {
 	LOCAL_FCINFO(inner, FUNC_MAX_ARGS);
-	Datum		result;
+	Datum result;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -59,9 +59,9 @@ lr_call_for_owner(PG_FUNCTION_ARGS)
 static void
 require_owner(Oid relid)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Form_pg_class form;
-	Oid			owner;
+	Oid owner;
 
 	if (!HeapTupleIsValid(tuple))
 		ereport(ERROR,
@@ -81,14 +81,14 @@ require_owner(Oid relid)
 static FmgrInfo *
 inner_function(FmgrInfo *flinfo)
 {
-	FmgrInfo   *inner = (FmgrInfo *) flinfo->fn_extra;
+	FmgrInfo *inner = (FmgrInfo *) flinfo->fn_extra;
 
 	if (inner == NULL)
 	{
-		HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(flinfo->fn_oid));
+		HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(flinfo->fn_oid));
 		Form_pg_proc form;
-		char	   *name;
-		Oid			function;
+		char *name;
+		Oid function;
 
 		if (!HeapTupleIsValid(tuple))
 			elog(ERROR, "cache lookup failed for function %u", flinfo->fn_oid);

@@ -15,7 +15,7 @@
 
 static bool is_own(const Arrival *arrival);
 static bool differs(const LeadColumn *column, TupleDesc desc, TupleTableSlot *old, TupleTableSlot *new);
-static int	changed_outputs(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new);
+static int changed_outputs(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new);
 static HeapTuple keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state);
 static bool came_from_excluded(Arrival *arrival);
 static bool find_lead(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *flow);
@@ -24,13 +24,13 @@ HeapTuple
 lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot *new,
 		  const char *flow, Statement *statement)
 {
-	Arrival		arrival;
-	LeadState	state;
-	LeadShape  *shape;
-	char	   *old_lead;
+	Arrival arrival;
+	LeadState state;
+	LeadShape *shape;
+	char *old_lead;
 	FlowConfig *old_config;
-	bool		unknown;
-	bool		undeleted;
+	bool unknown;
+	bool undeleted;
 
 	/* most updates touch nothing of ours: tell so before anything is read */
 	arrival.attachment = lr_config_cached(flow);
@@ -45,7 +45,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	lr_effects_rename_now();
 	old_config = lr_arrival_flow(&arrival, old, &unknown);
 	if (old_config != arrival.config)
-		return lr_arrive(&arrival, newtuple);	/* there it is known, or new */
+		return lr_arrive(&arrival, newtuple); /* there it is known, or new */
 
 	/* the key may change with the rest: the state still stands at the old one */
 	old_lead = lr_lead_text(&shape->key, old);
@@ -77,10 +77,10 @@ static bool
 differs(const LeadColumn *column, TupleDesc desc, TupleTableSlot *old, TupleTableSlot *new)
 {
 	Form_pg_attribute attribute;
-	bool		old_null;
-	bool		new_null;
-	Datum		old_value;
-	Datum		new_value;
+	bool old_null;
+	bool new_null;
+	Datum old_value;
+	Datum new_value;
 
 	if (column->attno == 0)
 		return false;
@@ -95,7 +95,7 @@ differs(const LeadColumn *column, TupleDesc desc, TupleTableSlot *old, TupleTabl
 static int
 changed_outputs(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new)
 {
-	int			changed = 0;
+	int changed = 0;
 
 	for (int i = 0; i < LEAD_OUTPUTS; i++)
 		if (differs(&shape->outputs[i], shape->desc, old, new))
@@ -136,7 +136,7 @@ came_from_excluded(Arrival *arrival)
 static bool
 find_lead(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *flow)
 {
-	bool		unknown;
+	bool unknown;
 
 	memset(arrival, 0, sizeof(Arrival));
 	arrival->rel = rel;
@@ -153,8 +153,8 @@ find_lead(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *flow
 void
 lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 {
-	Arrival		arrival;
-	Pending    *pending;
+	Arrival arrival;
+	Pending *pending;
 
 	if (!find_lead(&arrival, rel, slot, flow))
 		return;
@@ -173,10 +173,10 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 void
 lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const char *flow)
 {
-	Arrival		was;
-	Arrival		is;
-	Pending    *pending;
-	bool		gone;
+	Arrival was;
+	Arrival is;
+	Pending *pending;
+	bool gone;
 
 	if (!find_lead(&is, rel, new, flow) || !find_lead(&was, rel, old, flow) || is_own(&is))
 		return;
@@ -207,8 +207,8 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 void
 lr_row_deleted(Relation rel, TupleTableSlot *slot, const char *flow)
 {
-	Arrival		arrival;
-	bool		isnull;
+	Arrival arrival;
+	bool isnull;
 
 	if (!find_lead(&arrival, rel, slot, flow))
 		return;

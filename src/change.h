@@ -16,4 +16,4 @@ extern void lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow
 extern void lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const char *flow);
 extern void lr_row_deleted(Relation rel, TupleTableSlot *slot, const char *flow);
 
-#endif							/* LR_CHANGE_H */
+#endif /* LR_CHANGE_H */

@@ -48,14 +48,14 @@
 
 struct LrCondition
 {
-	MemoryContext context;		/* holds this struct and everything it points to */
-	char	   *text;
-	Oid			type;
-	ExprState  *state;
-	ExprContext econtext;		/* per-query memory is ours: a hashed IN list is built there at first use */
-	Bitmapset  *columns;
-	Bitmapset  *facts;
-	bool		cannot_fail;
+	MemoryContext context; /* holds this struct and everything it points to */
+	char *text;
+	Oid type;
+	ExprState *state;
+	ExprContext econtext; /* per-query memory is ours: a hashed IN list is built there at first use */
+	Bitmapset *columns;
+	Bitmapset *facts;
+	bool cannot_fail;
 };
 
 /* What one analysis carries through core's hooks. */
@@ -65,15 +65,15 @@ typedef struct Analysis
 	const LrConditionScope *scope;
 	ParseState *pstate;
 	LrConditionTrust *trust;
-	List	   *literals;		/* char *, by number - 1 */
+	List *literals; /* char *, by number - 1 */
 } Analysis;
 
 /* The user and settings that resolve_begin switched. */
 typedef struct Resolve
 {
-	Oid			user;
-	int			security;
-	int			guc_level;
+	Oid user;
+	int security;
+	int guc_level;
 	ErrorContextCallback callback;
 } Resolve;
 
@@ -81,7 +81,7 @@ typedef struct Resolve
 typedef struct SimilarName
 {
 	const char *name;
-	int			distance;
+	int distance;
 } SimilarName;
 
 static void resolve_begin(Resolve *resolve, const char *text, LrConditionTrust **trust);
@@ -95,7 +95,7 @@ static bool prepare_raw_walker(Node *node, void *context);
 static Node *resolve_column(ParseState *pstate, ColumnRef *cref);
 static Node *resolve_bare(Analysis *a, const char *name, int location);
 static Node *resolve_fact(Analysis *a, const char *name, int location);
-static int	find_attribute(TupleDesc desc, const char *name);
+static int find_attribute(TupleDesc desc, const char *name);
 static Node *make_row_var(TupleDesc desc, int attno, int varno, int location);
 static void refuse_output(Analysis *a, int output, int location) pg_attribute_noreturn();
 static void refuse_unknown_column(Analysis *a, const char *name, int location) pg_attribute_noreturn();
@@ -114,8 +114,8 @@ lr_condition_analyze(const char *text, const LrConditionScope *scope, Oid result
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext scratch = AllocSetContextCreate(caller, "leadroute condition analysis", ALLOCSET_SMALL_SIZES);
 	LrConditionTrust *trust;
-	Resolve		resolve;
-	Expr	   *expr;
+	Resolve resolve;
+	Expr *expr;
 
 	MemoryContextSwitchTo(scratch);
 	resolve_begin(&resolve, text, &trust);
@@ -141,8 +141,8 @@ lr_condition_compile_as(const char *text, const LrConditionScope *scope, Oid res
 	MemoryContext context;
 	LrConditionTrust *trust;
 	LrCondition *condition;
-	Resolve		resolve;
-	Expr	   *expr;
+	Resolve resolve;
+	Expr *expr;
 
 	MemoryContextSwitchTo(scratch);
 	resolve_begin(&resolve, text, &trust);
@@ -228,7 +228,7 @@ static void
 condition_error_callback(void *arg)
 {
 	const char *text = (const char *) arg;
-	int			position = geterrposition();
+	int position = geterrposition();
 
 	if (position > 0)
 	{
@@ -245,8 +245,8 @@ static Expr *
 analyze(const char *text, const LrConditionScope *scope, Oid result_type, LrConditionTrust *trust)
 {
 	ParseState *pstate = make_parsestate(NULL);
-	Analysis	analysis = {0};
-	Node	   *expr;
+	Analysis analysis = {0};
+	Node *expr;
 
 	analysis.text = text;
 	analysis.scope = scope;
@@ -292,9 +292,9 @@ analyze(const char *text, const LrConditionScope *scope, Oid result_type, LrCond
 static Node *
 parse_single_expression(const char *text, ParseState *pstate)
 {
-	List	   *trees = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
+	List *trees = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
 	SelectStmt *select = castNode(SelectStmt, linitial_node(RawStmt, trees)->stmt);
-	ResTarget  *target;
+	ResTarget *target;
 
 	if (select->targetList == NIL)
 		ereport(ERROR,
@@ -347,7 +347,7 @@ refuse_clause(ParseState *pstate, Node *at, const char *what)
 static bool
 prepare_raw_walker(Node *node, void *context)
 {
-	Analysis   *a = (Analysis *) context;
+	Analysis *a = (Analysis *) context;
 
 	if (node == NULL)
 		return false;
@@ -369,24 +369,24 @@ prepare_raw_walker(Node *node, void *context)
 					 parser_errposition(a->pstate, ((ParamRef *) node)->location)));
 			break;
 		case T_TypeName:
-			return false;		/* type modifiers are constants, and stay */
+			return false; /* type modifiers are constants, and stay */
 		case T_A_Const:
+		{
+			A_Const *constant = (A_Const *) node;
+
+			if (!constant->isnull && IsA(&constant->val, String))
 			{
-				A_Const    *constant = (A_Const *) node;
+				ParamRef *ref = (ParamRef *) node;
+				int location = constant->location;
 
-				if (!constant->isnull && IsA(&constant->val, String))
-				{
-					ParamRef   *ref = (ParamRef *) node;
-					int			location = constant->location;
-
-					StaticAssertStmt(sizeof(ParamRef) <= sizeof(A_Const), "a literal has no room for a parameter");
-					a->literals = lappend(a->literals, strVal(&constant->val));
-					ref->type = T_ParamRef;
-					ref->number = list_length(a->literals);
-					ref->location = location;
-				}
-				return false;
+				StaticAssertStmt(sizeof(ParamRef) <= sizeof(A_Const), "a literal has no room for a parameter");
+				a->literals = lappend(a->literals, strVal(&constant->val));
+				ref->type = T_ParamRef;
+				ref->number = list_length(a->literals);
+				ref->location = location;
 			}
+			return false;
+		}
 		default:
 			break;
 	}
@@ -397,9 +397,9 @@ prepare_raw_walker(Node *node, void *context)
 static Node *
 resolve_column(ParseState *pstate, ColumnRef *cref)
 {
-	Analysis   *a = (Analysis *) pstate->p_ref_hook_state;
-	Node	   *last = (Node *) llast(cref->fields);
-	int			depth = list_length(cref->fields);
+	Analysis *a = (Analysis *) pstate->p_ref_hook_state;
+	Node *last = (Node *) llast(cref->fields);
+	int depth = list_length(cref->fields);
 	const char *qualifier;
 
 	if (IsA(last, A_Star))
@@ -410,16 +410,16 @@ resolve_column(ParseState *pstate, ColumnRef *cref)
 	if (depth == 2 && a->scope->facts && strcmp(qualifier, "facts") == 0)
 		return resolve_fact(a, strVal(last), cref->location);
 	refuse_qualified(a, cref, qualifier);
-	return NULL;				/* keep the compiler quiet */
+	return NULL; /* keep the compiler quiet */
 }
 
 static Node *
 resolve_bare(Analysis *a, const char *name, int location)
 {
 	const LrConditionScope *scope = a->scope;
-	int			attno = find_attribute(scope->row, name);
+	int attno = find_attribute(scope->row, name);
 	Form_pg_attribute attribute;
-	int			i;
+	int i;
 
 	if (attno == InvalidAttrNumber)
 		refuse_unknown_column(a, name, location);
@@ -440,7 +440,7 @@ resolve_bare(Analysis *a, const char *name, int location)
 static Node *
 resolve_fact(Analysis *a, const char *name, int location)
 {
-	int			attno = find_attribute(a->scope->facts, name);
+	int attno = find_attribute(a->scope->facts, name);
 
 	if (attno == InvalidAttrNumber)
 	{
@@ -449,8 +449,7 @@ resolve_fact(Analysis *a, const char *name, int location)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("column facts.%s does not exist", name),
-				 similar ? errhint("Perhaps you meant to reference the column \"facts.%s\".", similar) :
-				 errhint("The type leadroute.facts lists what leadroute knows of a lead."),
+				 similar ? errhint("Perhaps you meant to reference the column \"facts.%s\".", similar) : errhint("The type leadroute.facts lists what leadroute knows of a lead."),
 				 parser_errposition(a->pstate, location)));
 	}
 	return make_row_var(a->scope->facts, attno, INNER_VAR, location);
@@ -460,7 +459,7 @@ resolve_fact(Analysis *a, const char *name, int location)
 static int
 find_attribute(TupleDesc desc, const char *name)
 {
-	int			i;
+	int i;
 
 	for (i = 0; i < desc->natts; i++)
 	{
@@ -480,7 +479,7 @@ static Node *
 make_row_var(TupleDesc desc, int attno, int varno, int location)
 {
 	Form_pg_attribute attribute = TupleDescAttr(desc, attno - 1);
-	Var		   *var = makeVar(varno, attno, attribute->atttypid, attribute->atttypmod, attribute->attcollation, 0);
+	Var *var = makeVar(varno, attno, attribute->atttypid, attribute->atttypmod, attribute->attcollation, 0);
 
 	var->location = location;
 	return (Node *) var;
@@ -492,7 +491,7 @@ refuse_output(Analysis *a, int output, int location)
 {
 	const LrConditionScope *scope = a->scope;
 	const char *name = scope->output_names ? scope->output_names[output] : scope->outputs[output];
-	char	   *given = psprintf("given_%s", name);
+	char *given = psprintf("given_%s", name);
 	const char *hint;
 
 	if (scope->facts && find_attribute(scope->facts, name) != InvalidAttrNumber)
@@ -529,9 +528,8 @@ refuse_unknown_column(Analysis *a, const char *name, int location)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
 			 errmsg("column \"%s\" does not exist", name),
-			 similar ? errhint("Perhaps you meant to reference the column \"%s\".", similar) :
-			 scope->facts && find_attribute(scope->facts, name) != InvalidAttrNumber ?
-			 errhint("Perhaps you meant to reference the column \"facts.%s\".", name) : 0,
+			 similar ? errhint("Perhaps you meant to reference the column \"%s\".", similar) : scope->facts && find_attribute(scope->facts, name) != InvalidAttrNumber ? errhint("Perhaps you meant to reference the column \"facts.%s\".", name)
+																																									   : 0,
 			 parser_errposition(a->pstate, location)));
 }
 
@@ -540,16 +538,16 @@ static void
 refuse_qualified(Analysis *a, ColumnRef *cref, const char *qualifier)
 {
 	const char *name = strVal(llast(cref->fields));
-	bool		is_column = find_attribute(a->scope->row, name) != InvalidAttrNumber;
-	bool		is_row = find_attribute(a->scope->row, qualifier) != InvalidAttrNumber;
+	bool is_column = find_attribute(a->scope->row, name) != InvalidAttrNumber;
+	bool is_row = find_attribute(a->scope->row, qualifier) != InvalidAttrNumber;
 
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_TABLE),
 			 errmsg("missing FROM-clause entry for table \"%s\"", qualifier),
-			 is_row ? errhint("A field of the column \"%s\" is written (%s).%s.", qualifier,
-							  quote_identifier(qualifier), quote_identifier(name)) :
-			 is_column ? errhint("Columns of the lead stand bare: write %s.", quote_identifier(name)) :
-			 errhint("A condition sees one lead: the row's columns and the row \"facts\"."),
+			 is_row		 ? errhint("A field of the column \"%s\" is written (%s).%s.", qualifier,
+								   quote_identifier(qualifier), quote_identifier(name))
+			 : is_column ? errhint("Columns of the lead stand bare: write %s.", quote_identifier(name))
+						 : errhint("A condition sees one lead: the row's columns and the row \"facts\"."),
 			 parser_errposition(a->pstate, cref->location)));
 }
 
@@ -568,14 +566,14 @@ static const char *
 similar_attribute(TupleDesc desc, const char *name)
 {
 	SimilarName best = {NULL, 4};
-	int			length = strlen(name);
-	int			i;
+	int length = strlen(name);
+	int i;
 
 	for (i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
 		const char *candidate = NameStr(attribute->attname);
-		int			distance;
+		int distance;
 
 		if (attribute->attisdropped)
 			continue;
@@ -594,7 +592,7 @@ similar_attribute(TupleDesc desc, const char *name)
 static Node *
 literal_parameter(ParseState *pstate, ParamRef *ref)
 {
-	Param	   *param = makeNode(Param);
+	Param *param = makeNode(Param);
 
 	param->paramkind = PARAM_EXTERN;
 	param->paramid = ref->number;
@@ -609,7 +607,7 @@ literal_parameter(ParseState *pstate, ParamRef *ref)
 static Node *
 coerce_literal(ParseState *pstate, Param *param, Oid type, int32 typmod, int location)
 {
-	Analysis   *a = (Analysis *) pstate->p_ref_hook_state;
+	Analysis *a = (Analysis *) pstate->p_ref_hook_state;
 
 	if (param->paramtype != UNKNOWNOID)
 		return NULL;
@@ -621,9 +619,9 @@ coerce_literal(ParseState *pstate, Param *param, Oid type, int32 typmod, int loc
 static Const *
 make_literal(Analysis *a, Param *param, int location)
 {
-	Const	   *literal = makeConst(UNKNOWNOID, -1, InvalidOid, -2,
-									CStringGetDatum((char *) list_nth(a->literals, param->paramid - 1)),
-									false, false);
+	Const *literal = makeConst(UNKNOWNOID, -1, InvalidOid, -2,
+							   CStringGetDatum((char *) list_nth(a->literals, param->paramid - 1)),
+							   false, false);
 
 	literal->location = location;
 	return literal;
@@ -645,9 +643,9 @@ lr_condition_attributes(const Expr *expr, int varno)
 {
 	struct
 	{
-		int			varno;
-		Bitmapset  *attributes;
-	}			context = {varno, NULL};
+		int varno;
+		Bitmapset *attributes;
+	} context = {varno, NULL};
 
 	attributes_walker((Node *) expr, &context);
 	return context.attributes;
@@ -658,9 +656,9 @@ attributes_walker(Node *node, void *context)
 {
 	struct
 	{
-		int			varno;
-		Bitmapset  *attributes;
-	}		   *c = context;
+		int varno;
+		Bitmapset *attributes;
+	} *c = context;
 
 	if (node == NULL)
 		return false;
@@ -676,8 +674,8 @@ attributes_walker(Node *node, void *context)
 bool
 lr_condition_holds(LrCondition *condition, ExprContext *econtext)
 {
-	bool		isnull;
-	Datum		value = lr_condition_value(condition, econtext, &isnull);
+	bool isnull;
+	Datum value = lr_condition_value(condition, econtext, &isnull);
 
 	return !isnull && DatumGetBool(value);
 }
@@ -691,7 +689,7 @@ lr_condition_value(LrCondition *condition, ExprContext *econtext, bool *isnull)
 {
 	ExprContext *own = &condition->econtext;
 	ErrorContextCallback callback;
-	Datum		value;
+	Datum value;
 
 	own->ecxt_outertuple = econtext->ecxt_outertuple;
 	own->ecxt_innertuple = econtext->ecxt_innertuple;
@@ -741,8 +739,8 @@ lr_condition_type(const LrCondition *condition)
 TupleDesc
 lr_facts_desc(void)
 {
-	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("facts"),
-									   ObjectIdGetDatum(lr_schema_oid()));
+	Oid type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("facts"),
+							   ObjectIdGetDatum(lr_schema_oid()));
 
 	if (!OidIsValid(type))
 		ereport(ERROR,

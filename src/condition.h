@@ -31,12 +31,12 @@
 /* What a condition may name. Read during the call only; nothing in it is kept. */
 typedef struct LrConditionScope
 {
-	TupleDesc	row;			/* the lead's columns: of a relation or a composite type; dropped ones are skipped */
-	TupleDesc	facts;			/* the row "facts": lr_facts_desc() or a descriptor like it; NULL if there is none */
-	Oid			relid;			/* the row's relation, for hints; may be InvalidOid */
-	const char *const *outputs; /* names of columns that leadroute fills: refused bare */
-	const char *const *output_names;	/* their canonical names (owner, score, ...), parallel; NULL if the same */
-	int			noutputs;
+	TupleDesc row;					 /* the lead's columns: of a relation or a composite type; dropped ones are skipped */
+	TupleDesc facts;				 /* the row "facts": lr_facts_desc() or a descriptor like it; NULL if there is none */
+	Oid relid;						 /* the row's relation, for hints; may be InvalidOid */
+	const char *const *outputs;		 /* names of columns that leadroute fills: refused bare */
+	const char *const *output_names; /* their canonical names (owner, score, ...), parallel; NULL if the same */
+	int noutputs;
 } LrConditionScope;
 
 typedef struct LrCondition LrCondition;
@@ -77,7 +77,7 @@ extern bool lr_condition_cannot_fail(const LrCondition *condition);
 extern const char *lr_condition_text(const LrCondition *condition);
 
 /* The type (and collation) of the result. */
-extern Oid	lr_condition_type(const LrCondition *condition);
+extern Oid lr_condition_type(const LrCondition *condition);
 
 /* A copy of the row type leadroute.facts, not reference-counted, in the current memory context. */
 extern TupleDesc lr_facts_desc(void);
@@ -85,4 +85,4 @@ extern TupleDesc lr_facts_desc(void);
 /* The attributes that an analysed expression reads: varno is OUTER_VAR (the row) or INNER_VAR (facts). */
 extern Bitmapset *lr_condition_attributes(const Expr *expr, int varno);
 
-#endif							/* LR_CONDITION_H */
+#endif /* LR_CONDITION_H */

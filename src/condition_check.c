@@ -50,10 +50,10 @@ typedef struct CheckContext
 {
 	ParseState *pstate;
 	LrConditionTrust *trust;
-	Node	   *node;			/* the node whose functions are checked, NULL inside a domain's constraint */
-	int			location;		/* where to point */
-	Oid			domain;			/* inside a constraint of this domain, else InvalidOid */
-	const char *constraint;		/* its name */
+	Node *node;				/* the node whose functions are checked, NULL inside a domain's constraint */
+	int location;			/* where to point */
+	Oid domain;				/* inside a constraint of this domain, else InvalidOid */
+	const char *constraint; /* its name */
 } CheckContext;
 
 /*
@@ -67,8 +67,7 @@ static const char *const refused_builtins[] = {
 	"query_to_xml", "query_to_xml_and_xmlschema", "query_to_xmlschema",
 	"schema_to_xml", "schema_to_xml_and_xmlschema", "schema_to_xmlschema",
 	"table_to_xml", "table_to_xml_and_xmlschema", "table_to_xmlschema",
-	"ts_rewrite", "ts_stat", "txid_current"
-};
+	"ts_rewrite", "ts_stat", "txid_current"};
 
 static char *extension_schema(Oid extension);
 static bool check_walker(Node *node, void *context);
@@ -103,9 +102,9 @@ lr_condition_trust(void)
 {
 	LrConditionTrust *trust = (LrConditionTrust *) palloc0(sizeof(LrConditionTrust));
 	StringInfoData path;
-	List	   *names;
-	List	   *schemas = list_make2(makeString("pg_catalog"), makeString("leadroute"));
-	ListCell   *lc;
+	List *names;
+	List *schemas = list_make2(makeString("pg_catalog"), makeString("leadroute"));
+	ListCell *lc;
 
 	trust->extensions = list_make1_oid(get_extension_oid("leadroute", true));
 	initStringInfo(&path);
@@ -120,8 +119,8 @@ lr_condition_trust(void)
 				 errdetail("List syntax is invalid.")));
 	foreach(lc, names)
 	{
-		Oid			extension = get_extension_oid((char *) lfirst(lc), true);
-		char	   *schema;
+		Oid extension = get_extension_oid((char *) lfirst(lc), true);
+		char *schema;
 
 		if (!OidIsValid(extension))
 			continue;
@@ -142,11 +141,11 @@ lr_condition_trust(void)
 static char *
 extension_schema(Oid extension)
 {
-	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
+	Relation rel = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
-	HeapTuple	tuple;
-	char	   *schema = NULL;
+	HeapTuple tuple;
+	char *schema = NULL;
 
 	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(extension));
 	scan = systable_beginscan(rel, ExtensionOidIndexId, true, NULL, 1, &key);
@@ -189,7 +188,7 @@ check_walker(Node *node, void *context)
 	check_stack_depth();
 	if (!IsA(node, List) && !OidIsValid(c->domain))
 	{
-		int			location = exprLocation(node);
+		int location = exprLocation(node);
 
 		if (location >= 0)
 			c->location = location;
@@ -198,7 +197,7 @@ check_walker(Node *node, void *context)
 
 	/* arguments first: what stands inside is named before what it is passed to */
 	{
-		int			location = c->location;
+		int location = c->location;
 
 		expression_tree_walker(node, check_walker, context);
 		c->location = location;
@@ -228,14 +227,14 @@ check_walker(Node *node, void *context)
 		case T_CaseExpr:
 			break;
 		case T_MinMaxExpr:
-			{
-				TypeCacheEntry *entry = lookup_type_cache(exprType(node), TYPECACHE_CMP_PROC);
+		{
+			TypeCacheEntry *entry = lookup_type_cache(exprType(node), TYPECACHE_CMP_PROC);
 
-				if (OidIsValid(entry->cmp_proc))
-					check_function(entry->cmp_proc, context);
-				check_type(exprType(node), c);
-				break;
-			}
+			if (OidIsValid(entry->cmp_proc))
+				check_function(entry->cmp_proc, context);
+			check_type(exprType(node), c);
+			break;
+		}
 		case T_RowExpr:
 			check_row_fields(node, c);
 			break;
@@ -251,7 +250,7 @@ check_walker(Node *node, void *context)
 static void
 refuse_kind(Node *node, CheckContext *context)
 {
-	bool		is_set = false;
+	bool is_set = false;
 
 	switch (nodeTag(node))
 	{
@@ -310,7 +309,7 @@ refuse_kind(Node *node, CheckContext *context)
 static void
 point_at_operator(Node *node, CheckContext *context)
 {
-	int			location = -1;
+	int location = -1;
 
 	if (OidIsValid(context->domain))
 		return;
@@ -326,7 +325,7 @@ point_at_operator(Node *node, CheckContext *context)
 static void
 check_row_fields(Node *node, CheckContext *context)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
 	check_type(exprType(node), context);
 	foreach(lc, ((RowExpr *) node)->args)
@@ -350,9 +349,9 @@ static bool
 check_function(Oid function, void *context)
 {
 	CheckContext *c = (CheckContext *) context;
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	Form_pg_proc proc;
-	int			i;
+	int i;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", function);
@@ -367,7 +366,7 @@ check_function(Oid function, void *context)
 	}
 	else
 	{
-		bool		member;
+		bool member;
 
 		if (!is_trusted(ProcedureRelationId, function, c->trust))
 			refuse_function(function, c, foreign_object_detail(ProcedureRelationId, function, &member));
@@ -382,11 +381,10 @@ check_function(Oid function, void *context)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 				 errmsg("functions in conditions must not be volatile"),
-				 OidIsValid(c->domain) ?
-				 errdetail("Function %s in constraint \"%s\" of domain %s is volatile.",
-						   format_procedure(function), c->constraint, format_type_be(c->domain)) :
-				 errdetail("Function %s is volatile: its value may change without its arguments changing.",
-						   format_procedure(function)),
+				 OidIsValid(c->domain) ? errdetail("Function %s in constraint \"%s\" of domain %s is volatile.",
+												   format_procedure(function), c->constraint, format_type_be(c->domain))
+									   : errdetail("Function %s is volatile: its value may change without its arguments changing.",
+												   format_procedure(function)),
 				 errhint("The instant of the decision is facts.at."),
 				 parser_errposition(c->pstate, c->location)));
 
@@ -413,7 +411,7 @@ is_trusted(Oid class_id, Oid object, LrConditionTrust *trust)
 static bool
 is_refused_builtin(Oid function, Form_pg_proc proc)
 {
-	int			i;
+	int i;
 
 	for (i = 0; i < lengthof(refused_builtins); i++)
 		if (strcmp(NameStr(proc->proname), refused_builtins[i]) == 0)
@@ -428,8 +426,8 @@ is_refused_builtin(Oid function, Form_pg_proc proc)
 static bool
 is_public(Oid function, HeapTuple tuple)
 {
-	bool		no_acl;
-	NameData	grantee;
+	bool no_acl;
+	NameData grantee;
 
 	(void) SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proacl, &no_acl);
 	if (no_acl)
@@ -443,10 +441,10 @@ is_public(Oid function, HeapTuple tuple)
 static void
 refuse_function(Oid function, CheckContext *context, const char *detail)
 {
-	Oid			opno = InvalidOid;
-	Node	   *node = context->node;
-	char	   *what;
-	bool		member = false;
+	Oid opno = InvalidOid;
+	Node *node = context->node;
+	char *what;
+	bool member = false;
 
 	if (!is_trusted(ProcedureRelationId, function, context->trust))
 		(void) foreign_object_detail(ProcedureRelationId, function, &member);
@@ -482,11 +480,8 @@ refuse_function(Oid function, CheckContext *context, const char *detail)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("%s is not allowed in conditions", what),
-			 strncmp(what, "function", 8) == 0 ? errdetail("%s", detail) :
-			 errdetail("It calls function %s. %s", format_procedure(function), detail),
-			 member ?
-			 errhint("A superuser may add the extension to leadroute.condition_extensions.") :
-			 errhint("Conditions use what is built in, what leadroute brings, and the extensions listed in leadroute.condition_extensions."),
+			 strncmp(what, "function", 8) == 0 ? errdetail("%s", detail) : errdetail("It calls function %s. %s", format_procedure(function), detail),
+			 member ? errhint("A superuser may add the extension to leadroute.condition_extensions.") : errhint("Conditions use what is built in, what leadroute brings, and the extensions listed in leadroute.condition_extensions."),
 			 parser_errposition(context->pstate, context->location)));
 }
 
@@ -494,7 +489,7 @@ refuse_function(Oid function, CheckContext *context, const char *detail)
 static char *
 foreign_object_detail(Oid class_id, Oid object, bool *member)
 {
-	Oid			extension = getExtensionOfObject(class_id, object);
+	Oid extension = getExtensionOfObject(class_id, object);
 
 	*member = OidIsValid(extension);
 	if (*member)
@@ -507,7 +502,7 @@ foreign_object_detail(Oid class_id, Oid object, bool *member)
 static void
 check_type(Oid type, CheckContext *context)
 {
-	Oid			element;
+	Oid element;
 
 	/* what is built in calls what is built in; RECORD's fields are checked where they are put together */
 	if (type < FirstNormalObjectId)
@@ -548,16 +543,14 @@ check_type(Oid type, CheckContext *context)
 static void
 refuse_type(Oid type, CheckContext *context)
 {
-	bool		member;
-	char	   *detail = foreign_object_detail(TypeRelationId, type, &member);
+	bool member;
+	char *detail = foreign_object_detail(TypeRelationId, type, &member);
 
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("type %s is not allowed in conditions", format_type_be(type)),
 			 errdetail("%s", detail),
-			 member ?
-			 errhint("A superuser may add the extension to leadroute.condition_extensions.") :
-			 errhint("Conditions use what is built in, what leadroute brings, and the extensions listed in leadroute.condition_extensions."),
+			 member ? errhint("A superuser may add the extension to leadroute.condition_extensions.") : errhint("Conditions use what is built in, what leadroute brings, and the extensions listed in leadroute.condition_extensions."),
 			 parser_errposition(context->pstate, context->location)));
 }
 
@@ -565,17 +558,17 @@ refuse_type(Oid type, CheckContext *context)
 static void
 check_range(Oid type, CheckContext *context)
 {
-	HeapTuple	tuple = SearchSysCache1(RANGETYPE, ObjectIdGetDatum(type));
+	HeapTuple tuple = SearchSysCache1(RANGETYPE, ObjectIdGetDatum(type));
 	Form_pg_range range;
-	bool		allowed;
-	Oid			subtype;
+	bool allowed;
+	Oid subtype;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for range type %u", type);
 	range = (Form_pg_range) GETSTRUCT(tuple);
 	subtype = range->rngsubtype;
 	allowed = is_trusted(OperatorClassRelationId, range->rngsubopc, context->trust) &&
-		(!OidIsValid(range->rngcanonical) || is_trusted(ProcedureRelationId, range->rngcanonical, context->trust));
+			  (!OidIsValid(range->rngcanonical) || is_trusted(ProcedureRelationId, range->rngcanonical, context->trust));
 	ReleaseSysCache(tuple);
 	if (!allowed)
 		refuse_type(type, context);
@@ -585,8 +578,8 @@ check_range(Oid type, CheckContext *context)
 static void
 check_composite(Oid type, CheckContext *context)
 {
-	TupleDesc	desc = lookup_rowtype_tupdesc_copy(type, -1);
-	int			i;
+	TupleDesc desc = lookup_rowtype_tupdesc_copy(type, -1);
+	int i;
 
 	for (i = 0; i < desc->natts; i++)
 	{
@@ -606,12 +599,12 @@ static void
 check_domain(Oid type, CheckContext *context)
 {
 	CheckContext inner = *context;
-	Relation	rel = table_open(ConstraintRelationId, AccessShareLock);
+	Relation rel = table_open(ConstraintRelationId, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
-	HeapTuple	tuple;
-	HeapTuple	typtup = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
-	Oid			base;
+	HeapTuple tuple;
+	HeapTuple typtup = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	Oid base;
 
 	if (!HeapTupleIsValid(typtup))
 		elog(ERROR, "cache lookup failed for type %u", type);
@@ -624,11 +617,11 @@ check_domain(Oid type, CheckContext *context)
 	scan = systable_beginscan(rel, ConstraintTypidIndexId, true, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		bool		isnull;
-		Datum		bin = fastgetattr(tuple, Anum_pg_constraint_conbin, RelationGetDescr(rel), &isnull);
+		bool isnull;
+		Datum bin = fastgetattr(tuple, Anum_pg_constraint_conbin, RelationGetDescr(rel), &isnull);
 
 		if (isnull)
-			continue;			/* NOT NULL, which has no expression */
+			continue; /* NOT NULL, which has no expression */
 		inner.constraint = NameStr(((Form_pg_constraint) GETSTRUCT(tuple))->conname);
 		check_walker((Node *) stringToNode(TextDatumGetCString(bin)), &inner);
 	}
@@ -643,8 +636,8 @@ check_domain(Oid type, CheckContext *context)
 static void
 check_json_cast(Oid type, CheckContext *context)
 {
-	HeapTuple	tuple = SearchSysCache2(CASTSOURCETARGET, ObjectIdGetDatum(type), ObjectIdGetDatum(JSONOID));
-	Oid			function;
+	HeapTuple tuple = SearchSysCache2(CASTSOURCETARGET, ObjectIdGetDatum(type), ObjectIdGetDatum(JSONOID));
+	Oid function;
 
 	if (!HeapTupleIsValid(tuple))
 		return;
@@ -688,13 +681,13 @@ may_fail_walker(Node *node, void *context)
 		case T_RowCompareExpr:
 			break;
 		case T_MinMaxExpr:
-			{
-				TypeCacheEntry *entry = lookup_type_cache(exprType(node), TYPECACHE_CMP_PROC);
+		{
+			TypeCacheEntry *entry = lookup_type_cache(exprType(node), TYPECACHE_CMP_PROC);
 
-				if (!OidIsValid(entry->cmp_proc) || !get_func_leakproof(entry->cmp_proc))
-					return true;
-				break;
-			}
+			if (!OidIsValid(entry->cmp_proc) || !get_func_leakproof(entry->cmp_proc))
+				return true;
+			break;
+		}
 		default:
 			return true;
 	}

@@ -11,8 +11,8 @@
 /* Whose objects a condition may use. */
 typedef struct LrConditionTrust
 {
-	List	   *extensions;		/* OIDs: leadroute and those that the setting names, where installed */
-	char	   *search_path;	/* the path under which names resolve */
+	List *extensions;  /* OIDs: leadroute and those that the setting names, where installed */
+	char *search_path; /* the path under which names resolve */
 } LrConditionTrust;
 
 /* Read the setting and the installed extensions; in the current memory context. */
@@ -34,4 +34,4 @@ extern void lr_condition_check_type(Oid type, int location, ParseState *pstate, 
 /* True if no value of its inputs can make the expression fail. */
 extern bool lr_condition_is_leakproof(Node *expr);
 
-#endif							/* LR_CONDITION_CHECK_H */
+#endif /* LR_CONDITION_CHECK_H */

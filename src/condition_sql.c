@@ -34,18 +34,17 @@ PG_FUNCTION_INFO_V1(lr_condition_holds_sql);
 /* The output columns by their canonical names. */
 static const char *const output_names[] = {
 	"owner", "team", "territory", "account", "score", "fit", "engagement", "grade", "stage",
-	"duplicate_of", "sla_due_at", "routed_at", "route_reason"
-};
+	"duplicate_of", "sla_due_at", "routed_at", "route_reason"};
 
 /* What one call site keeps in fn_extra: the last condition, and what it was compiled for. */
 typedef struct HoldsCache
 {
 	MemoryContext context;
-	Oid			type;			/* the row's type */
-	int32		typmod;
-	char	   *flow;
-	TupleDesc	row;
-	TupleDesc	facts;
+	Oid type; /* the row's type */
+	int32 typmod;
+	char *flow;
+	TupleDesc row;
+	TupleDesc facts;
 	TupleTableSlot *row_slot;
 	TupleTableSlot *facts_slot;
 	ExprContext *econtext;
@@ -63,9 +62,9 @@ static void store_composite(TupleTableSlot *slot, HeapTupleHeader header, HeapTu
 Datum
 lr_check_condition(PG_FUNCTION_ARGS)
 {
-	char	   *source = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	Relation	rel = open_row_relation(PG_GETARG_OID(1));
-	char	   *flow = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	char *source = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Relation rel = open_row_relation(PG_GETARG_OID(1));
+	char *flow = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	LrConditionScope scope;
 
 	fill_scope(&scope, RelationGetDescr(rel), RelationGetRelid(rel), flow);
@@ -78,13 +77,13 @@ lr_check_condition(PG_FUNCTION_ARGS)
 Datum
 lr_condition_columns_sql(PG_FUNCTION_ARGS)
 {
-	char	   *source = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	Relation	rel = open_row_relation(PG_GETARG_OID(1));
+	char *source = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Relation rel = open_row_relation(PG_GETARG_OID(1));
 	LrConditionScope scope;
-	Bitmapset  *columns;
-	Datum	   *names;
-	int			nnames = 0;
-	int			attno = -1;
+	Bitmapset *columns;
+	Datum *names;
+	int nnames = 0;
+	int attno = -1;
 
 	fill_scope(&scope, RelationGetDescr(rel), RelationGetRelid(rel), NULL);
 	columns = lr_condition_attributes(lr_condition_analyze(source, &scope, BOOLOID), OUTER_VAR);
@@ -99,14 +98,14 @@ lr_condition_columns_sql(PG_FUNCTION_ARGS)
 Datum
 lr_condition_holds_sql(PG_FUNCTION_ARGS)
 {
-	char	   *source;
-	char	   *flow;
+	char *source;
+	char *flow;
 	HeapTupleHeader row;
 	HeapTupleData row_tuple;
 	HeapTupleData facts_tuple;
 	HoldsCache *cache;
-	Datum		value;
-	bool		isnull;
+	Datum value;
+	bool isnull;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(3))
 		PG_RETURN_NULL();
@@ -136,7 +135,7 @@ lr_condition_holds_sql(PG_FUNCTION_ARGS)
 static Relation
 open_row_relation(Oid relid)
 {
-	Relation	rel = relation_open(relid, AccessShareLock);
+	Relation rel = relation_open(relid, AccessShareLock);
 
 	switch (rel->rd_rel->relkind)
 	{
@@ -151,7 +150,7 @@ open_row_relation(Oid relid)
 					 errmsg("\"%s\" is not a table", RelationGetRelationName(rel)),
 					 errhint("A condition is written for a leads table or a composite type.")));
 	}
-	return NULL;				/* keep the compiler quiet */
+	return NULL; /* keep the compiler quiet */
 }
 
 /* The scope of a row in a flow; without a flow nothing counts as an output column. */
@@ -164,9 +163,9 @@ fill_scope(LrConditionScope *scope, TupleDesc row, Oid relid, const char *flow)
 	scope->relid = relid;
 	if (flow)
 	{
-		Jsonb	   *mapping = read_mapping(flow);
+		Jsonb *mapping = read_mapping(flow);
 		const char **outputs = (const char **) palloc(sizeof(output_names));
-		int			i;
+		int i;
 
 		for (i = 0; i < lengthof(output_names); i++)
 			outputs[i] = mapped_column(mapping, output_names[i]);
@@ -180,19 +179,19 @@ fill_scope(LrConditionScope *scope, TupleDesc row, Oid relid, const char *flow)
 static Jsonb *
 read_mapping(const char *flow)
 {
-	Relation	rel = table_open(lr_relation_oid("attachments"), AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(rel);
-	AttrNumber	flow_attno = get_attnum(RelationGetRelid(rel), "flow");
-	AttrNumber	columns_attno = get_attnum(RelationGetRelid(rel), "columns");
-	Snapshot	snapshot = RegisterSnapshot(GetActiveSnapshot());
+	Relation rel = table_open(lr_relation_oid("attachments"), AccessShareLock);
+	TupleDesc desc = RelationGetDescr(rel);
+	AttrNumber flow_attno = get_attnum(RelationGetRelid(rel), "flow");
+	AttrNumber columns_attno = get_attnum(RelationGetRelid(rel), "columns");
+	Snapshot snapshot = RegisterSnapshot(GetActiveSnapshot());
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
-	Jsonb	   *mapping = NULL;
-	HeapTuple	tuple;
+	Jsonb *mapping = NULL;
+	HeapTuple tuple;
 
 	while (mapping == NULL && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		bool		isnull;
-		char	   *name = TextDatumGetCString(heap_getattr(tuple, flow_attno, desc, &isnull));
+		bool isnull;
+		char *name = TextDatumGetCString(heap_getattr(tuple, flow_attno, desc, &isnull));
 
 		if (strcmp(name, flow) == 0)
 			mapping = DatumGetJsonbPCopy(heap_getattr(tuple, columns_attno, desc, &isnull));
@@ -208,7 +207,7 @@ read_mapping(const char *flow)
 static const char *
 mapped_column(Jsonb *mapping, const char *name)
 {
-	JsonbValue	buffer;
+	JsonbValue buffer;
 	JsonbValue *value;
 
 	if (mapping == NULL)

@@ -30,15 +30,15 @@ PG_FUNCTION_INFO_V1(lr_config_changed);
 
 typedef struct FlowEntry
 {
-	char		flow[NAMEDATALEN];
+	char flow[NAMEDATALEN];
 	FlowConfig *config;
 } FlowEntry;
 
 static HTAB *flow_cache = NULL;
 static MemoryContext cache_context = NULL;
 static uint64 generation = 1;
-static FlowConfig *retired = NULL;	/* replaced, perhaps still in use */
-static Oid	anchor_relid = InvalidOid;
+static FlowConfig *retired = NULL; /* replaced, perhaps still in use */
+static Oid anchor_relid = InvalidOid;
 
 static void config_relcache_callback(Datum arg, Oid relid);
 static void make_cache(void);
@@ -53,7 +53,7 @@ static void read_sides(FlowConfig *config);
 static void read_outbox_types(FlowConfig *config);
 static char *row_text(FlowConfig *config, uint64 row, int column);
 static bool row_bool(uint64 row, int column);
-static int	row_int(uint64 row, int column);
+static int row_int(uint64 row, int column);
 static RuleTarget parse_target(const char *name);
 
 void
@@ -78,8 +78,8 @@ lr_config_generation(void)
 FlowConfig *
 lr_config_cached(const char *flow)
 {
-	char		key[NAMEDATALEN];
-	FlowEntry  *entry;
+	char key[NAMEDATALEN];
+	FlowEntry *entry;
 
 	if (flow_cache == NULL)
 		return NULL;
@@ -94,10 +94,10 @@ lr_config_cached(const char *flow)
 FlowConfig *
 lr_config(const char *flow)
 {
-	char		key[NAMEDATALEN];
+	char key[NAMEDATALEN];
 	FlowConfig *config = lr_config_cached(flow);
-	FlowEntry  *entry;
-	bool		found;
+	FlowEntry *entry;
+	bool found;
 
 	if (config)
 		return config;
@@ -119,7 +119,7 @@ lr_config(const char *flow)
 static void
 make_cache(void)
 {
-	HASHCTL		ctl = {.keysize = NAMEDATALEN, .entrysize = sizeof(FlowEntry)};
+	HASHCTL ctl = {.keysize = NAMEDATALEN, .entrysize = sizeof(FlowEntry)};
 
 	cache_context = AllocSetContextCreate(CacheMemoryContext, "leadroute configuration", ALLOCSET_DEFAULT_SIZES);
 	ctl.hcxt = cache_context;
@@ -165,7 +165,7 @@ config_read(const char *flow)
 	MemoryContext mcxt;
 	FlowConfig *config;
 	OwnerSession session;
-	uint64		seen;
+	uint64 seen;
 
 	if (anchor_relid == InvalidOid || get_relname_relid("flows", lr_schema_oid()) != anchor_relid)
 		anchor_relid = lr_relation_oid("flows");
@@ -196,11 +196,11 @@ config_read(const char *flow)
 static uint64
 read_rows(const char *query, const char *flow)
 {
-	Oid			types[1] = {TEXTOID};
-	Datum		values[1];
-	SPIPlanPtr	plan = SPI_prepare(query, 1, types);
-	Snapshot	snapshot;
-	int			result;
+	Oid types[1] = {TEXTOID};
+	Datum values[1];
+	SPIPlanPtr plan = SPI_prepare(query, 1, types);
+	Snapshot snapshot;
+	int result;
 
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare failed for \"%s\": %s", query, SPI_result_code_string(SPI_result));
@@ -216,7 +216,7 @@ read_rows(const char *query, const char *flow)
 static char *
 row_text(FlowConfig *config, uint64 row, int column)
 {
-	char	   *value = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+	char *value = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
 
 	return value ? MemoryContextStrdup(config->mcxt, value) : NULL;
 }
@@ -224,8 +224,8 @@ row_text(FlowConfig *config, uint64 row, int column)
 static bool
 row_bool(uint64 row, int column)
 {
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+	bool isnull;
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
 
 	return !isnull && DatumGetBool(value);
 }
@@ -233,8 +233,8 @@ row_bool(uint64 row, int column)
 static int
 row_int(uint64 row, int column)
 {
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+	bool isnull;
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
 
 	return isnull ? 0 : DatumGetInt32(value);
 }
@@ -244,7 +244,8 @@ read_flow(FlowConfig *config)
 {
 	if (read_rows("SELECT active, on_error = 'fail', given_owner = 'keep',"
 				  " owner_master = 'crm'"
-				  " FROM leadroute.flows WHERE flow = $1", config->flow) == 0)
+				  " FROM leadroute.flows WHERE flow = $1",
+				  config->flow) == 0)
 		return;
 	config->exists = true;
 	config->active = row_bool(0, 1);
@@ -260,7 +261,8 @@ read_attachment(FlowConfig *config)
 
 	if (read_rows("SELECT key_column::text, flow_column::text,"
 				  " status = 'broken', problem"
-				  " FROM leadroute.attachments WHERE flow = $1", config->flow) == 0)
+				  " FROM leadroute.attachments WHERE flow = $1",
+				  config->flow) == 0)
 		return;
 	attachment = MemoryContextAllocZero(config->mcxt, sizeof(AttachmentConfig));
 	attachment->key_column = row_text(config, 0, 1);
@@ -273,7 +275,8 @@ read_attachment(FlowConfig *config)
 				  " THEN m.value ->> 'column' ELSE m.value #>> '{}' END,"
 				  " m.value ->> 'timezone'"
 				  " FROM leadroute.attachments a, jsonb_each(a.columns) m"
-				  " WHERE a.flow = $1", config->flow);
+				  " WHERE a.flow = $1",
+				  config->flow);
 	attachment->mappings = MemoryContextAllocZero(config->mcxt,
 												  Max(attachment->nmappings, 1) * sizeof(ColumnMapping));
 	for (int i = 0; i < attachment->nmappings; i++)
@@ -290,7 +293,8 @@ read_rules(FlowConfig *config)
 {
 	config->nrules = (int)
 		read_rows("SELECT rule, position, condition, target, target_name, if_unavailable = 'wait'"
-				  " FROM leadroute.rules WHERE flow = $1 ORDER BY position", config->flow);
+				  " FROM leadroute.rules WHERE flow = $1 ORDER BY position",
+				  config->flow);
 	config->rules = MemoryContextAllocZero(config->mcxt, Max(config->nrules, 1) * sizeof(RuleConfig));
 	for (int i = 0; i < config->nrules; i++)
 	{
@@ -301,7 +305,7 @@ read_rules(FlowConfig *config)
 		rule->condition = row_text(config, i, 3);
 		rule->target = parse_target(SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 4));
 		rule->target_name = row_text(config, i, 5);
-		rule->waits = row_bool(i, 6) || i == config->nrules - 1;	/* below the last is nothing to fall to */
+		rule->waits = row_bool(i, 6) || i == config->nrules - 1; /* below the last is nothing to fall to */
 	}
 }
 
@@ -334,17 +338,18 @@ static void
 read_teams(FlowConfig *config)
 {
 	TeamConfig *team = NULL;
-	uint64		rows;
-	uint64		row = 0;
+	uint64 rows;
+	uint64 row = 0;
 
 	config->nteams = (int)
 		read_rows("SELECT t.team, (SELECT count(*)::int4 FROM leadroute.team_members m"
 				  " WHERE m.flow = t.flow AND m.team = t.team)"
-				  " FROM leadroute.teams t WHERE t.flow = $1 ORDER BY t.team", config->flow);
+				  " FROM leadroute.teams t WHERE t.flow = $1 ORDER BY t.team",
+				  config->flow);
 	config->teams = MemoryContextAllocZero(config->mcxt, Max(config->nteams, 1) * sizeof(TeamConfig));
 	for (int i = 0; i < config->nteams; i++)
 	{
-		int			capacity = Max(row_int(i, 2), 1);
+		int capacity = Max(row_int(i, 2), 1);
 
 		team = &config->teams[i];
 		team->team = row_text(config, i, 1);
@@ -355,15 +360,16 @@ read_teams(FlowConfig *config)
 	}
 
 	rows = read_rows("SELECT m.team, m.rep, m.weight FROM leadroute.team_members m"
-					 " WHERE m.flow = $1 ORDER BY m.team, m.rep", config->flow);
+					 " WHERE m.flow = $1 ORDER BY m.team, m.rep",
+					 config->flow);
 	for (int i = 0; i < config->nteams; i++)
 	{
-		int			found = 0;
+		int found = 0;
 
 		team = &config->teams[i];
 		while (row < rows &&
 			   strcmp(SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1), team->team) < 0)
-			row++;				/* members of a team that has no row */
+			row++; /* members of a team that has no row */
 		while (row < rows && found < team->nmembers &&
 			   strcmp(SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1), team->team) == 0)
 		{
@@ -382,7 +388,8 @@ read_sides(FlowConfig *config)
 {
 	config->nsides = (int)
 		read_rows("SELECT map, side FROM leadroute.territory_sides"
-				  " WHERE flow = $1 ORDER BY map, side", config->flow);
+				  " WHERE flow = $1 ORDER BY map, side",
+				  config->flow);
 	config->sides = MemoryContextAllocZero(config->mcxt, Max(config->nsides, 1) * sizeof(SideConfig));
 	for (int i = 0; i < config->nsides; i++)
 	{
@@ -396,7 +403,8 @@ read_outbox_types(FlowConfig *config)
 {
 	config->noutbox_types = (int)
 		read_rows("SELECT DISTINCT t.type FROM leadroute.outbox_consumers c, unnest(c.types) t(type)"
-				  " WHERE c.flow = $1 ORDER BY 1", config->flow);
+				  " WHERE c.flow = $1 ORDER BY 1",
+				  config->flow);
 	config->outbox_types = MemoryContextAllocZero(config->mcxt, Max(config->noutbox_types, 1) * sizeof(char *));
 	for (int i = 0; i < config->noutbox_types; i++)
 		config->outbox_types[i] = row_text(config, i, 1);

@@ -19,27 +19,27 @@ typedef enum RuleTarget
 typedef struct RepConfig
 {
 	const char *rep;
-	bool		active;
+	bool active;
 } RepConfig;
 
 typedef struct TeamConfig
 {
 	const char *team;
-	int			nmembers;
-	RepConfig **members;		/* in the order of their keys; NULL where the rep has no row */
+	int nmembers;
+	RepConfig **members; /* in the order of their keys; NULL where the rep has no row */
 	const char **member_names;
-	int		   *weights;
-	RotationCandidate *candidates;	/* made by the first pick; see lr_team_candidates */
+	int *weights;
+	RotationCandidate *candidates; /* made by the first pick; see lr_team_candidates */
 } TeamConfig;
 
 typedef struct RuleConfig
 {
 	const char *rule;
-	int			position;
-	const char *condition;		/* NULL: always */
-	RuleTarget	target;
+	int position;
+	const char *condition; /* NULL: always */
+	RuleTarget target;
 	const char *target_name;
-	bool		waits;			/* where the target can take no one: wait, or fall through */
+	bool waits; /* where the target can take no one: wait, or fall through */
 } RuleConfig;
 
 /* How the flow's leads table names a column: canonical name to the column's own. */
@@ -47,16 +47,16 @@ typedef struct ColumnMapping
 {
 	const char *name;
 	const char *column;
-	const char *timezone;		/* of a timestamp without one; NULL: UTC */
+	const char *timezone; /* of a timestamp without one; NULL: UTC */
 } ColumnMapping;
 
 typedef struct AttachmentConfig
 {
 	const char *key_column;
-	const char *flow_column;	/* NULL: every row is the attachment's flow's */
-	int			nmappings;
+	const char *flow_column; /* NULL: every row is the attachment's flow's */
+	int nmappings;
 	ColumnMapping *mappings;
-	bool		broken;
+	bool broken;
 	const char *problem;
 } AttachmentConfig;
 
@@ -70,27 +70,27 @@ typedef struct SideConfig
 typedef struct FlowConfig
 {
 	const char *flow;
-	bool		exists;			/* a row of leadroute.flows says so */
-	bool		active;
-	bool		fails;			/* on_error = fail */
-	bool		keeps_given;	/* given_owner = keep */
-	bool		crm_is_master;	/* owner_master = crm */
-	AttachmentConfig *attachment;	/* NULL where the flow has no table of its own */
-	int			nrules;
-	RuleConfig *rules;			/* in order of position */
-	int			nteams;
-	TeamConfig *teams;			/* in order of their keys */
-	int			nreps;
-	RepConfig  *reps;			/* in order of their keys */
-	int			nsides;
+	bool exists; /* a row of leadroute.flows says so */
+	bool active;
+	bool fails;					  /* on_error = fail */
+	bool keeps_given;			  /* given_owner = keep */
+	bool crm_is_master;			  /* owner_master = crm */
+	AttachmentConfig *attachment; /* NULL where the flow has no table of its own */
+	int nrules;
+	RuleConfig *rules; /* in order of position */
+	int nteams;
+	TeamConfig *teams; /* in order of their keys */
+	int nreps;
+	RepConfig *reps; /* in order of their keys */
+	int nsides;
 	SideConfig *sides;
-	int			noutbox_types;
+	int noutbox_types;
 	const char **outbox_types;
 
 	/* the cache's own */
-	MemoryContext mcxt;			/* holds all of the above */
-	uint64		generation;
-	int			pins;
+	MemoryContext mcxt; /* holds all of the above */
+	uint64 generation;
+	int pins;
 	struct FlowConfig *next_retired;
 } FlowConfig;
 
@@ -125,4 +125,4 @@ extern const char *lr_column_timezone(const AttachmentConfig *attachment, const 
 /* The members as the rotation picks among them; makes their shared places when first asked. */
 extern RotationCandidate *lr_team_candidates(FlowConfig *config, TeamConfig *team);
 
-#endif							/* LR_CONFIG_H */
+#endif /* LR_CONFIG_H */

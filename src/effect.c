@@ -24,19 +24,19 @@
 
 typedef struct Effect
 {
-	const char *flow;			/* these two are the key */
+	const char *flow; /* these two are the key */
 	const char *lead;
 	const char *outcome;
-	int16		net;
-	bool		marked;			/* a deleted column spoke */
-	bool		deleted;		/* what it said last */
+	int16 net;
+	bool marked;  /* a deleted column spoke */
+	bool deleted; /* what it said last */
 } Effect;
 
 typedef struct Rename
 {
 	const char *flow;
-	char	   *from;
-	char	   *to;
+	char *from;
+	char *to;
 	struct Rename *next;
 } Rename;
 
@@ -45,28 +45,28 @@ typedef struct EffectLevel
 	struct EffectLevel *outer;
 	SubTransactionId subid;
 	MemoryContext mcxt;
-	HTAB	   *effects;
-	Rename	   *renames;		/* newest first */
+	HTAB *effects;
+	Rename *renames; /* newest first */
 } EffectLevel;
 
-static EffectLevel *levels = NULL;	/* innermost first */
+static EffectLevel *levels = NULL; /* innermost first */
 
 static EffectLevel *current_level(void);
 static void add_rename(EffectLevel *level, const char *flow, const char *from, const char *to);
 static Effect *effect_enter(EffectLevel *level, const char *flow, const char *lead);
 static uint32 effect_hash(const void *key, Size size);
-static int	effect_match(const void *a, const void *b, Size size);
+static int effect_match(const void *a, const void *b, Size size);
 static void merge_level(EffectLevel *level, EffectLevel *into);
 static void resolve_renames(EffectLevel *level);
 static void resolve_level(EffectLevel *level);
-static int	compare_effects(const void *a, const void *b);
-static int	effect_verdict(const Effect *effect);
+static int compare_effects(const void *a, const void *b);
+static int effect_verdict(const Effect *effect);
 
 void
 lr_effect_add(const char *flow, const char *lead, int delta, const char *outcome)
 {
 	EffectLevel *level = current_level();
-	Effect	   *effect;
+	Effect *effect;
 
 	if (hash_get_num_entries(level->effects) >= RESOLVE_AT)
 	{
@@ -82,7 +82,7 @@ lr_effect_add(const char *flow, const char *lead, int delta, const char *outcome
 void
 lr_effect_mark(const char *flow, const char *lead, bool deleted)
 {
-	Effect	   *effect = effect_enter(current_level(), flow, lead);
+	Effect *effect = effect_enter(current_level(), flow, lead);
 
 	effect->marked = true;
 	effect->deleted = deleted;
@@ -98,7 +98,7 @@ lr_effect_rename(const char *flow, const char *from, const char *to)
 static void
 add_rename(EffectLevel *level, const char *flow, const char *from, const char *to)
 {
-	Rename	   *rename = MemoryContextAlloc(level->mcxt, sizeof(Rename));
+	Rename *rename = MemoryContextAlloc(level->mcxt, sizeof(Rename));
 
 	rename->flow = MemoryContextStrdup(level->mcxt, flow);
 	rename->from = MemoryContextStrdup(level->mcxt, from);
@@ -119,8 +119,7 @@ static EffectLevel *
 current_level(void)
 {
 	SubTransactionId subid = GetCurrentSubTransactionId();
-	HASHCTL		ctl = {.keysize = 2 * sizeof(char *), .entrysize = sizeof(Effect),
-		.hash = effect_hash, .match = effect_match};
+	HASHCTL ctl = {.keysize = 2 * sizeof(char *), .entrysize = sizeof(Effect), .hash = effect_hash, .match = effect_match};
 	MemoryContext mcxt;
 	EffectLevel *level;
 
@@ -141,9 +140,9 @@ current_level(void)
 static Effect *
 effect_enter(EffectLevel *level, const char *flow, const char *lead)
 {
-	Effect		probe = {.flow = flow, .lead = lead};
-	bool		found;
-	Effect	   *effect = hash_search(level->effects, &probe, HASH_ENTER, &found);
+	Effect probe = {.flow = flow, .lead = lead};
+	bool found;
+	Effect *effect = hash_search(level->effects, &probe, HASH_ENTER, &found);
 
 	if (!found)
 	{
@@ -196,10 +195,10 @@ resolve_renames(EffectLevel *level)
 	while (level->renames)
 	{
 		const char *flow = level->renames->flow;
-		Rename	   *rest = NULL;
-		int			n = 0;
-		char	  **from;
-		char	  **to;
+		Rename *rest = NULL;
+		int n = 0;
+		char **from;
+		char **to;
 
 		for (Rename *rename = level->renames; rename; rename = rename->next)
 			n++;
@@ -239,12 +238,12 @@ effect_verdict(const Effect *effect)
 static void
 resolve_level(EffectLevel *level)
 {
-	long		n = hash_get_num_entries(level->effects);
-	Effect	  **effects;
-	char	  **leads;
+	long n = hash_get_num_entries(level->effects);
+	Effect **effects;
+	char **leads;
 	HASH_SEQ_STATUS status;
-	Effect	   *effect;
-	long		count = 0;
+	Effect *effect;
+	long count = 0;
 
 	if (n == 0)
 		return;
@@ -260,7 +259,7 @@ resolve_level(EffectLevel *level)
 	for (long i = 0; i < count;)
 	{
 		const Effect *first = effects[i];
-		int			run = 0;
+		int run = 0;
 
 		while (i < count && run < 10000 && strcmp(effects[i]->flow, first->flow) == 0 &&
 			   effect_verdict(effects[i]) == effect_verdict(first) &&
@@ -278,7 +277,7 @@ compare_effects(const void *a, const void *b)
 {
 	const Effect *x = *(Effect *const *) a;
 	const Effect *y = *(Effect *const *) b;
-	int			result = strcmp(x->flow, y->flow);
+	int result = strcmp(x->flow, y->flow);
 
 	if (result == 0)
 		result = effect_verdict(x) - effect_verdict(y);
@@ -320,13 +319,13 @@ static void
 merge_level(EffectLevel *level, EffectLevel *into)
 {
 	HASH_SEQ_STATUS status;
-	Effect	   *effect;
-	Rename	   *oldest = NULL;
+	Effect *effect;
+	Rename *oldest = NULL;
 
 	hash_seq_init(&status, level->effects);
 	while ((effect = hash_seq_search(&status)) != NULL)
 	{
-		Effect	   *merged = effect_enter(into, effect->flow, effect->lead);
+		Effect *merged = effect_enter(into, effect->flow, effect->lead);
 
 		merged->net += effect->net;
 		merged->outcome = effect->outcome;
@@ -339,7 +338,7 @@ merge_level(EffectLevel *level, EffectLevel *into)
 	/* turn the list round, so that the newest stays in front */
 	while (level->renames)
 	{
-		Rename	   *rename = level->renames;
+		Rename *rename = level->renames;
 
 		level->renames = rename->next;
 		rename->next = oldest;

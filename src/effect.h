@@ -27,4 +27,4 @@ extern void lr_effects_abort(SubTransactionId subid);
 extern void lr_effects_reparent(SubTransactionId subid, SubTransactionId parent);
 extern void lr_effects_end(void);
 
-#endif							/* LR_EFFECT_H */
+#endif /* LR_EFFECT_H */

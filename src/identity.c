@@ -25,7 +25,10 @@
 
 enum
 {
-	IDENTITY_FLOW = 1, IDENTITY_KIND, IDENTITY_KEY, IDENTITY_LEAD
+	IDENTITY_FLOW = 1,
+	IDENTITY_KIND,
+	IDENTITY_KEY,
+	IDENTITY_LEAD
 };
 
 typedef struct Drop
@@ -34,7 +37,7 @@ typedef struct Drop
 	SubTransactionId subid;
 } Drop;
 
-static List *drops = NIL;		/* of Drop, in TopTransactionContext */
+static List *drops = NIL; /* of Drop, in TopTransactionContext */
 
 static bool insert_speculatively(ResultRelInfo *target, TupleTableSlot *slot, EState *estate);
 
@@ -42,13 +45,13 @@ bool
 lr_identity_claim(const char *flow, const char *kind, const char *key, const char *lead,
 				  ItemPointer claim, char **holder)
 {
-	Relation	rel = table_open(lr_relation_oid("identities"), RowExclusiveLock);
-	EState	   *estate = CreateExecutorState();
+	Relation rel = table_open(lr_relation_oid("identities"), RowExclusiveLock);
+	EState *estate = CreateExecutorState();
 	ResultRelInfo *target = makeNode(ResultRelInfo);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	TupleTableSlot *other = NULL;
 	ItemPointerData conflict;
-	bool		claimed;
+	bool claimed;
 
 	InitResultRelInfo(target, rel, 1, NULL, 0);
 	ExecOpenIndices(target, true);
@@ -80,7 +83,7 @@ lr_identity_claim(const char *flow, const char *kind, const char *key, const cha
 		claimed = !table_tuple_fetch_row_version(rel, &conflict, SnapshotAny, other);
 		if (!claimed)
 		{
-			bool		isnull;
+			bool isnull;
 
 			*holder = TextDatumGetCString(slot_getattr(other, IDENTITY_LEAD, &isnull));
 			break;
@@ -101,9 +104,9 @@ lr_identity_claim(const char *flow, const char *kind, const char *key, const cha
 static bool
 insert_speculatively(ResultRelInfo *target, TupleTableSlot *slot, EState *estate)
 {
-	Relation	rel = target->ri_RelationDesc;
-	bool		conflict = false;
-	uint32		token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
+	Relation rel = target->ri_RelationDesc;
+	bool conflict = false;
+	uint32 token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
 
 	table_tuple_insert_speculative(rel, slot, GetCurrentCommandId(true), 0, NULL, token);
 	(void) lr_ExecInsertIndexTuples(target, slot, estate, false, true, &conflict, NIL, false);
@@ -116,7 +119,7 @@ void
 lr_identity_drop_later(ItemPointer claim, SubTransactionId subid)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
-	Drop	   *drop = palloc(sizeof(Drop));
+	Drop *drop = palloc(sizeof(Drop));
 
 	drop->claim = *claim;
 	drop->subid = subid;
@@ -127,8 +130,8 @@ lr_identity_drop_later(ItemPointer claim, SubTransactionId subid)
 void
 lr_identity_drop_now(void)
 {
-	Relation	rel;
-	ListCell   *cell;
+	Relation rel;
+	ListCell *cell;
 
 	if (drops == NIL)
 		return;
@@ -144,7 +147,7 @@ lr_identity_drop_now(void)
 void
 lr_identity_abort(SubTransactionId subid)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
 	foreach(cell, drops)
 		if (((Drop *) lfirst(cell))->subid == subid)
@@ -154,7 +157,7 @@ lr_identity_abort(SubTransactionId subid)
 void
 lr_identity_reparent(SubTransactionId subid, SubTransactionId parent)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
 	foreach(cell, drops)
 		if (((Drop *) lfirst(cell))->subid == subid)

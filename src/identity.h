@@ -23,4 +23,4 @@ extern void lr_identity_abort(SubTransactionId subid);
 extern void lr_identity_reparent(SubTransactionId subid, SubTransactionId parent);
 extern void lr_identity_end(void);
 
-#endif							/* LR_IDENTITY_H */
+#endif /* LR_IDENTITY_H */

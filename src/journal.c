@@ -37,17 +37,17 @@
 typedef struct JournalBuffer
 {
 	const char *name;
-	int			columns;
-	int			id_column;		/* identity column, or -1 */
-	Oid			relid;
-	Oid			sequence;		/* behind id_column */
-	TupleDesc	desc;			/* a copy: not reference counted */
+	int columns;
+	int id_column; /* identity column, or -1 */
+	Oid relid;
+	Oid sequence;	/* behind id_column */
+	TupleDesc desc; /* a copy: not reference counted */
 	TupleTableSlot **slots;
-	int			slots_made;
-	HeapTuple  *tuples;
+	int slots_made;
+	HeapTuple *tuples;
 	SubTransactionId *subids;
-	int			room;			/* of these two arrays */
-	int			count;
+	int room; /* of these two arrays */
+	int count;
 } JournalBuffer;
 
 static JournalBuffer buffers[JOURNAL_TABLES] = {
@@ -56,13 +56,13 @@ static JournalBuffer buffers[JOURNAL_TABLES] = {
 	[JOURNAL_OUTBOX] = {"outbox", OUTBOX_COLUMNS, OUTBOX_ID},
 };
 
-static MemoryContext journal_context = NULL;	/* descriptors, slots, arrays: the session's */
-static MemoryContext row_context = NULL;	/* the rows that wait */
-static bool journal_stale = true;	/* a table was altered, dropped or made anew */
+static MemoryContext journal_context = NULL; /* descriptors, slots, arrays: the session's */
+static MemoryContext row_context = NULL;	 /* the rows that wait */
+static bool journal_stale = true;			 /* a table was altered, dropped or made anew */
 
 static void journal_ready(void);
 static void journal_relcache_callback(Datum arg, Oid relid);
-static int	journal_take(JournalBuffer *buffer, SubTransactionId subid);
+static int journal_take(JournalBuffer *buffer, SubTransactionId subid);
 static void journal_write(JournalBuffer *buffer, int count);
 
 void
@@ -129,12 +129,12 @@ void
 lr_journal_flush(void)
 {
 	SubTransactionId subid = GetCurrentSubTransactionId();
-	int			left = 0;
+	int left = 0;
 
 	for (int i = 0; i < JOURNAL_TABLES; i++)
 	{
 		JournalBuffer *buffer = &buffers[i];
-		int			count = journal_take(buffer, subid);
+		int count = journal_take(buffer, subid);
 
 		for (int done = 0; done < count; done += JOURNAL_BATCH)
 			journal_write(buffer, Min(count - done, JOURNAL_BATCH));
@@ -150,11 +150,11 @@ lr_journal_flush(void)
 static int
 journal_take(JournalBuffer *buffer, SubTransactionId subid)
 {
-	int			taken = 0;
+	int taken = 0;
 
 	for (int row = 0; row < buffer->count; row++)
 	{
-		HeapTuple	tuple = buffer->tuples[row];
+		HeapTuple tuple = buffer->tuples[row];
 
 		if (buffer->subids[row] != subid)
 			continue;
@@ -176,7 +176,7 @@ lr_journal_forget(SubTransactionId subid)
 	for (int i = 0; i < JOURNAL_TABLES; i++)
 	{
 		JournalBuffer *buffer = &buffers[i];
-		int			kept = 0;
+		int kept = 0;
 
 		for (int row = 0; row < buffer->count; row++)
 		{
@@ -204,7 +204,7 @@ lr_journal_end(void)
 {
 	for (int i = 0; i < JOURNAL_TABLES; i++)
 		buffers[i].count = 0;
-	row_context = NULL;			/* went with TopTransactionContext */
+	row_context = NULL; /* went with TopTransactionContext */
 }
 
 /* Looks the tables up, once a session and after each change of their definition. */
@@ -223,7 +223,7 @@ journal_ready(void)
 	}
 	for (int i = 0; i < JOURNAL_TABLES; i++)
 		if (buffers[i].count > 0)
-			return;				/* rows of the old shape wait: look again after the flush */
+			return; /* rows of the old shape wait: look again after the flush */
 
 	if (journal_context)
 		MemoryContextReset(journal_context);
@@ -234,7 +234,7 @@ journal_ready(void)
 	for (int i = 0; i < JOURNAL_TABLES; i++)
 	{
 		JournalBuffer *buffer = &buffers[i];
-		Relation	rel;
+		Relation rel;
 
 		buffer->relid = lr_relation_oid(buffer->name);
 		rel = table_open(buffer->relid, RowExclusiveLock);
@@ -244,8 +244,7 @@ journal_ready(void)
 					 errmsg("relation \"leadroute.%s\" does not have the shape of this library", buffer->name),
 					 errhint("Run ALTER EXTENSION leadroute UPDATE, or install the library that belongs to the extension's version.")));
 		buffer->desc = CreateTupleDescCopy(RelationGetDescr(rel));
-		buffer->sequence = buffer->id_column < 0 ? InvalidOid :
-			lr_getIdentitySequence(rel, buffer->id_column + 1, false);
+		buffer->sequence = buffer->id_column < 0 ? InvalidOid : lr_getIdentitySequence(rel, buffer->id_column + 1, false);
 		buffer->slots = palloc0(JOURNAL_BATCH * sizeof(TupleTableSlot *));
 		buffer->slots_made = 0;
 		buffer->room = JOURNAL_BATCH;
@@ -274,8 +273,8 @@ journal_write(JournalBuffer *buffer, int count)
 	MemoryContext write_context = AllocSetContextCreate(CurrentMemoryContext, "leadroute journal write",
 														ALLOCSET_DEFAULT_SIZES);
 	MemoryContext oldcontext;
-	Relation	rel = table_open(buffer->relid, RowExclusiveLock);
-	EState	   *estate;
+	Relation rel = table_open(buffer->relid, RowExclusiveLock);
+	EState *estate;
 	ResultRelInfo *target;
 
 	oldcontext = MemoryContextSwitchTo(journal_context);

@@ -33,8 +33,8 @@
 
 const char *const lr_output_names[LEAD_OUTPUTS] = {"owner", "team", "territory", "routed_at", "route_reason"};
 
-static List *shapes = NIL;		/* of LeadShape, in shape_context */
-static LeadShape *retired = NULL;	/* replaced, perhaps still in use */
+static List *shapes = NIL;		  /* of LeadShape, in shape_context */
+static LeadShape *retired = NULL; /* replaced, perhaps still in use */
 static MemoryContext shape_context = NULL;
 
 static void shape_relcache_callback(Datum arg, Oid relid);
@@ -50,11 +50,11 @@ lr_lead_init(void)
 static void
 shape_relcache_callback(Datum arg, Oid relid)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
 	foreach(cell, shapes)
 	{
-		LeadShape  *shape = lfirst(cell);
+		LeadShape *shape = lfirst(cell);
 
 		if (relid == InvalidOid || shape->relid == relid)
 			shape->stale = true;
@@ -64,11 +64,11 @@ shape_relcache_callback(Datum arg, Oid relid)
 LeadShape *
 lr_lead_shape_cached(Oid relid, const FlowConfig *attachment)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
 	foreach(cell, shapes)
 	{
-		LeadShape  *shape = lfirst(cell);
+		LeadShape *shape = lfirst(cell);
 
 		if (shape->relid == relid && !shape->stale && shape->generation == attachment->generation &&
 			strcmp(shape->flow, attachment->flow) == 0)
@@ -80,9 +80,9 @@ lr_lead_shape_cached(Oid relid, const FlowConfig *attachment)
 LeadShape *
 lr_lead_shape(Relation rel, const FlowConfig *attachment)
 {
-	LeadShape  *shape = lr_lead_shape_cached(RelationGetRelid(rel), attachment);
+	LeadShape *shape = lr_lead_shape_cached(RelationGetRelid(rel), attachment);
 	MemoryContext oldcontext;
-	ListCell   *cell;
+	ListCell *cell;
 
 	if (shape)
 		return shape;
@@ -112,7 +112,7 @@ lr_lead_collect(void)
 {
 	while (retired)
 	{
-		LeadShape  *shape = retired;
+		LeadShape *shape = retired;
 
 		retired = shape->next_retired;
 		MemoryContextDelete(shape->mcxt);
@@ -126,7 +126,7 @@ shape_make(Relation rel, const FlowConfig *attachment)
 	MemoryContext mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute leads table",
 											   ALLOCSET_SMALL_SIZES);
 	MemoryContext oldcontext = MemoryContextSwitchTo(mcxt);
-	LeadShape  *shape = palloc0(sizeof(LeadShape));
+	LeadShape *shape = palloc0(sizeof(LeadShape));
 	const char *zone;
 
 	if (columns == NULL)
@@ -168,7 +168,7 @@ shape_make(Relation rel, const FlowConfig *attachment)
 		/* a column that no flow fills has no name that a condition could meet */
 		shape->output_columns[i] = name ? pstrdup(name) : "";
 		shape->fills_plainly &= shape->outputs[i].attno == 0 || shape->outputs[i].type == TEXTOID ||
-			(i == OUTPUT_ROUTED_AT && shape->outputs[i].type == TIMESTAMPTZOID);
+								(i == OUTPUT_ROUTED_AT && shape->outputs[i].type == TIMESTAMPTZOID);
 	}
 	find_key_indexes(shape, rel, columns->key_column);
 	MemoryContextSwitchTo(oldcontext);
@@ -186,8 +186,8 @@ lr_lead_column(LeadColumn *column, TupleDesc desc, const char *name, bool fills,
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
-		Oid			function;
-		bool		varlena;
+		Oid function;
+		bool varlena;
 
 		if (attribute->attisdropped || strcmp(NameStr(attribute->attname), name) != 0)
 			continue;
@@ -212,10 +212,10 @@ lr_lead_column(LeadColumn *column, TupleDesc desc, const char *name, bool fills,
 static void
 find_key_indexes(LeadShape *shape, Relation rel, const char *key)
 {
-	Relation	root = rel;
-	AttrNumber	root_attno;
-	List	   *indexes;
-	ListCell   *cell;
+	Relation root = rel;
+	AttrNumber root_attno;
+	List *indexes;
+	ListCell *cell;
 
 	if (rel->rd_rel->relispartition)
 		root = table_open(llast_oid(get_partition_ancestors(RelationGetRelid(rel))), AccessShareLock);
@@ -224,7 +224,7 @@ find_key_indexes(LeadShape *shape, Relation rel, const char *key)
 	indexes = RelationGetIndexList(root);
 	foreach(cell, indexes)
 	{
-		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+		HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
 		Form_pg_index index;
 
 		if (!HeapTupleIsValid(tuple))
@@ -242,7 +242,7 @@ find_key_indexes(LeadShape *shape, Relation rel, const char *key)
 	indexes = RelationGetIndexList(rel);
 	foreach(cell, indexes)
 	{
-		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+		HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
 		Form_pg_index index;
 
 		if (!HeapTupleIsValid(tuple))
@@ -260,8 +260,8 @@ find_key_indexes(LeadShape *shape, Relation rel, const char *key)
 char *
 lr_lead_text(const LeadColumn *column, TupleTableSlot *slot)
 {
-	Datum		value;
-	bool		isnull;
+	Datum value;
+	bool isnull;
 
 	if (column->attno == 0)
 		return NULL;
@@ -276,7 +276,7 @@ lr_lead_text(const LeadColumn *column, TupleTableSlot *slot)
 char *
 lr_lead_word(const LeadColumn *column, TupleTableSlot *slot)
 {
-	char	   *text = lr_lead_text(column, slot);
+	char *text = lr_lead_text(column, slot);
 
 	if (text == NULL || text[strspn(text, " \t\r\n")] == '\0')
 		return NULL;
@@ -286,15 +286,15 @@ lr_lead_word(const LeadColumn *column, TupleTableSlot *slot)
 bool
 lr_lead_is_deleted(const LeadShape *shape, TupleTableSlot *slot)
 {
-	char	   *word;
-	bool		deleted;
-	bool		isnull;
+	char *word;
+	bool deleted;
+	bool isnull;
 
 	if (shape->deleted.attno == 0)
 		return false;
 	if (shape->deleted.type == BOOLOID)
 	{
-		Datum		value = slot_getattr(slot, shape->deleted.attno, &isnull);
+		Datum value = slot_getattr(slot, shape->deleted.attno, &isnull);
 
 		return !isnull && DatumGetBool(value);
 	}
@@ -313,8 +313,8 @@ lr_lead_submitted_at(const LeadShape *shape, TupleTableSlot *slot, TimestampTz n
 {
 	const LeadColumn *column = &shape->submitted_at;
 	TimestampTz at;
-	Datum		value;
-	bool		isnull;
+	Datum value;
+	bool isnull;
 
 	if (column->attno == 0)
 		return now;
@@ -334,14 +334,14 @@ lr_lead_submitted_at(const LeadShape *shape, TupleTableSlot *slot, TimestampTz n
 														 CStringGetTextDatum(shape->submitted_zone), value));
 			break;
 		default:
-			{
-				char	   *word = lr_lead_word(column, slot);
+		{
+			char *word = lr_lead_word(column, slot);
 
-				if (word == NULL)
-					return now;
-				at = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(word),
-															 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-			}
+			if (word == NULL)
+				return now;
+			at = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(word),
+														 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+		}
 	}
 	return (TIMESTAMP_NOT_FINITE(at) || at > now) ? now : at;
 }
@@ -349,10 +349,10 @@ lr_lead_submitted_at(const LeadShape *shape, TupleTableSlot *slot, TimestampTz n
 HeapTuple
 lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs, int which)
 {
-	int			columns[LEAD_OUTPUTS];
-	Datum		values[LEAD_OUTPUTS];
-	bool		nulls[LEAD_OUTPUTS];
-	int			n = 0;
+	int columns[LEAD_OUTPUTS];
+	Datum values[LEAD_OUTPUTS];
+	bool nulls[LEAD_OUTPUTS];
+	int n = 0;
 
 	for (int i = 0; i < LEAD_OUTPUTS; i++)
 	{
@@ -411,20 +411,20 @@ lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs
 bool
 lr_lead_stands(Relation rel, const LeadShape *shape, Datum key)
 {
-	Relation	index;
+	Relation index;
 	IndexScanDesc scan;
 	ScanKeyData scankey;
 	TupleTableSlot *slot;
-	Oid			opfamily;
-	Oid			operator;
-	bool		found;
+	Oid opfamily;
+	Oid operator;
+	bool found;
 
 	if (!OidIsValid(shape->key_index))
 		return false;
 	index = index_open(shape->key_index, AccessShareLock);
 	opfamily = index->rd_opfamily[0];
-	operator = get_opfamily_member(opfamily, index->rd_opcintype[0], index->rd_opcintype[0],
-								   BTEqualStrategyNumber);
+	operator= get_opfamily_member(opfamily, index->rd_opcintype[0], index->rd_opcintype[0],
+								  BTEqualStrategyNumber);
 	if (index->rd_rel->relam != BTREE_AM_OID || !OidIsValid(operator))
 	{
 		index_close(index, AccessShareLock);

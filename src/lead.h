@@ -23,35 +23,35 @@ typedef enum LeadOutput
 
 typedef struct LeadColumn
 {
-	AttrNumber	attno;			/* 0: the table has no such column */
-	Oid			type;
-	int32		typmod;
-	FmgrInfo	output;
-	FmgrInfo	input;			/* of output columns only */
-	Oid			ioparam;
+	AttrNumber attno; /* 0: the table has no such column */
+	Oid type;
+	int32 typmod;
+	FmgrInfo output;
+	FmgrInfo input; /* of output columns only */
+	Oid ioparam;
 } LeadColumn;
 
 typedef struct LeadShape
 {
-	Oid			relid;
-	const char *flow;			/* the attachment's own flow */
-	TupleDesc	desc;			/* a copy */
-	LeadColumn	key;
-	LeadColumn	flow_column;
-	LeadColumn	deleted;
-	LeadColumn	submitted_at;
+	Oid relid;
+	const char *flow; /* the attachment's own flow */
+	TupleDesc desc;	  /* a copy */
+	LeadColumn key;
+	LeadColumn flow_column;
+	LeadColumn deleted;
+	LeadColumn submitted_at;
 	const char *submitted_zone;
-	LeadColumn	outputs[LEAD_OUTPUTS];
-	const char *output_columns[LEAD_OUTPUTS];	/* their names in the table, whether or not they are there */
-	bool		fills_plainly;	/* text and timestamptz all: filling the outputs cannot fail */
-	bool		guarded;		/* a unique index of the table guards the key */
-	Oid			key_index;		/* some index that begins with the key, or InvalidOid */
-	struct RoutePlan *plans;	/* route.c: compiled for this shape, a list */
+	LeadColumn outputs[LEAD_OUTPUTS];
+	const char *output_columns[LEAD_OUTPUTS]; /* their names in the table, whether or not they are there */
+	bool fills_plainly;						  /* text and timestamptz all: filling the outputs cannot fail */
+	bool guarded;							  /* a unique index of the table guards the key */
+	Oid key_index;							  /* some index that begins with the key, or InvalidOid */
+	struct RoutePlan *plans;				  /* route.c: compiled for this shape, a list */
 
 	/* the cache's own */
 	MemoryContext mcxt;
-	uint64		generation;		/* of the configuration it was made under */
-	bool		stale;
+	uint64 generation; /* of the configuration it was made under */
+	bool stale;
 	struct LeadShape *next_retired;
 } LeadShape;
 
@@ -62,7 +62,7 @@ typedef struct LeadOutputs
 	const char *team;
 	const char *territory;
 	TimestampTz routed_at;
-	bool		has_routed_at;
+	bool has_routed_at;
 	const char *route_reason;
 } LeadOutputs;
 
@@ -104,4 +104,4 @@ extern bool lr_lead_stands(Relation rel, const LeadShape *shape, Datum key);
 
 extern void lr_lead_column(LeadColumn *column, TupleDesc desc, const char *name, bool fills, MemoryContext mcxt);
 
-#endif							/* LR_LEAD_H */
+#endif /* LR_LEAD_H */

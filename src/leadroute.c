@@ -22,10 +22,10 @@
 
 PG_MODULE_MAGIC_EXT(.name = "leadroute", .version = LEADROUTE_VERSION);
 
-void		_PG_init(void);
+void _PG_init(void);
 
-bool		lr_enabled = true;
-char	   *lr_condition_extensions = NULL;
+bool lr_enabled = true;
+char *lr_condition_extensions = NULL;
 
 static char *lr_clock = NULL;
 
@@ -72,7 +72,7 @@ lr_schema_oid(void)
 Oid
 lr_relation_oid(const char *name)
 {
-	Oid			relid = get_relname_relid(name, lr_schema_oid());
+	Oid relid = get_relname_relid(name, lr_schema_oid());
 
 	if (!OidIsValid(relid))
 		ereport(ERROR,
@@ -85,8 +85,8 @@ lr_relation_oid(const char *name)
 Oid
 lr_extension_owner(void)
 {
-	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(lr_schema_oid()));
-	Oid			owner;
+	HeapTuple tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(lr_schema_oid()));
+	Oid owner;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for schema leadroute");

@@ -9,17 +9,17 @@
 #include "utils/timestamp.h"
 
 /* settings (leadroute.c) */
-extern PGDLLIMPORT bool lr_enabled;				/* leadroute.enabled */
-extern PGDLLIMPORT char *lr_condition_extensions;	/* leadroute.condition_extensions */
+extern PGDLLIMPORT bool lr_enabled;				  /* leadroute.enabled */
+extern PGDLLIMPORT char *lr_condition_extensions; /* leadroute.condition_extensions */
 
 /* The instant of "now": leadroute.clock where it is set (tests), else the real one. */
 extern TimestampTz lr_now(void);
 
 /* The role that owns the extension; names in conditions resolve as it. */
-extern Oid	lr_extension_owner(void);
+extern Oid lr_extension_owner(void);
 
 /* OID of the schema leadroute, of a relation in it; errors when it is not there. */
-extern Oid	lr_schema_oid(void);
-extern Oid	lr_relation_oid(const char *name);
+extern Oid lr_schema_oid(void);
+extern Oid lr_relation_oid(const char *name);
 
-#endif							/* LEADROUTE_H */
+#endif /* LEADROUTE_H */

@@ -27,18 +27,28 @@
 /* Columns of leadroute.territories (sql/leadroute/20_config.sql). */
 enum
 {
-	TERRITORY_FLOW = 1, TERRITORY_MAP, TERRITORY_NAME, TERRITORY_AREA, TERRITORY_PRECEDENCE,
-	TERRITORY_DURING, TERRITORY_TEAM, TERRITORY_REP
+	TERRITORY_FLOW = 1,
+	TERRITORY_MAP,
+	TERRITORY_NAME,
+	TERRITORY_AREA,
+	TERRITORY_PRECEDENCE,
+	TERRITORY_DURING,
+	TERRITORY_TEAM,
+	TERRITORY_REP
 };
 
 /* Columns of the constraint's index. */
 enum
 {
-	INDEX_AREA = 1, INDEX_FLOW, INDEX_MAP, INDEX_PRECEDENCE, INDEX_DURING
+	INDEX_AREA = 1,
+	INDEX_FLOW,
+	INDEX_MAP,
+	INDEX_PRECEDENCE,
+	INDEX_DURING
 };
 
 static void scan_key(ScanKey key, Relation index, int column, Oid operator, Datum argument);
-static Oid	own_operator(const char *schema, const char *name, Oid left, Oid right);
+static Oid own_operator(const char *schema, const char *name, Oid left, Oid right);
 static const char *hit_text(TupleTableSlot *slot, int column);
 static bool read_hit(TupleTableSlot *slot, struct varlena *point, bool recheck, TerritoryHit *hit);
 
@@ -46,14 +56,14 @@ bool
 lr_map_find(const char *flow, const char *map, struct varlena *point, TimestampTz at,
 			TerritoryHit *hit, List **chain)
 {
-	Relation	rel = table_open(lr_relation_oid("territories"), AccessShareLock);
-	Relation	index = index_open(lr_relation_oid("territories_do_not_cross"), AccessShareLock);
-	Oid			area_type = TupleDescAttr(RelationGetDescr(rel), TERRITORY_AREA - 1)->atttypid;
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Relation rel = table_open(lr_relation_oid("territories"), AccessShareLock);
+	Relation index = index_open(lr_relation_oid("territories_do_not_cross"), AccessShareLock);
+	Oid area_type = TupleDescAttr(RelationGetDescr(rel), TERRITORY_AREA - 1)->atttypid;
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	IndexScanDesc scan;
 	ScanKeyData keys[4];
-	bool		found = false;
+	bool found = false;
 
 	scan_key(&keys[0], index, INDEX_AREA, own_operator("leadroute", "@>", area_type, area_type),
 			 PointerGetDatum(point));
@@ -94,9 +104,9 @@ lr_map_find(const char *flow, const char *map, struct varlena *point, TimestampT
 static void
 scan_key(ScanKey key, Relation index, int column, Oid operator, Datum argument)
 {
-	int			strategy;
-	Oid			left;
-	Oid			right;
+	int strategy;
+	Oid left;
+	Oid right;
 
 	get_op_opfamily_properties(operator, index->rd_opfamily[column - 1], false, &strategy, &left, &right);
 	ScanKeyEntryInitialize(key, 0, column, strategy, right, index->rd_indcollation[column - 1],
@@ -106,8 +116,9 @@ scan_key(ScanKey key, Relation index, int column, Oid operator, Datum argument)
 static Oid
 own_operator(const char *schema, const char *name, Oid left, Oid right)
 {
-	Oid			operator = OpernameGetOprid(list_make2(makeString(unconstify(char *, schema)),
-													   makeString(unconstify(char *, name))), left, right);
+	Oid operator= OpernameGetOprid(list_make2(makeString(unconstify(char *, schema)),
+											  makeString(unconstify(char *, name))),
+								   left, right);
 
 	if (!OidIsValid(operator))
 		elog(ERROR, "operator %s.%s is not there", schema, name);
@@ -118,7 +129,7 @@ own_operator(const char *schema, const char *name, Oid left, Oid right)
 static bool
 read_hit(TupleTableSlot *slot, struct varlena *point, bool recheck, TerritoryHit *hit)
 {
-	bool		isnull;
+	bool isnull;
 
 	hit->area = (struct varlena *) PG_DETOAST_DATUM_COPY(slot_getattr(slot, TERRITORY_AREA, &isnull));
 	if (recheck && !lr_territory_contains(hit->area, point))
@@ -133,8 +144,8 @@ read_hit(TupleTableSlot *slot, struct varlena *point, bool recheck, TerritoryHit
 static const char *
 hit_text(TupleTableSlot *slot, int column)
 {
-	bool		isnull;
-	Datum		value = slot_getattr(slot, column, &isnull);
+	bool isnull;
+	Datum value = slot_getattr(slot, column, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
 }

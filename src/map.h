@@ -10,9 +10,9 @@
 typedef struct TerritoryHit
 {
 	const char *territory;
-	const char *team;			/* may be NULL */
-	const char *rep;			/* may be NULL */
-	int			precedence;
+	const char *team; /* may be NULL */
+	const char *rep;  /* may be NULL */
+	int precedence;
 	struct varlena *area;
 } TerritoryHit;
 
@@ -24,4 +24,4 @@ typedef struct TerritoryHit
 extern bool lr_map_find(const char *flow, const char *map, struct varlena *point, TimestampTz at,
 						TerritoryHit *hit, List **chain);
 
-#endif							/* LR_MAP_H */
+#endif /* LR_MAP_H */

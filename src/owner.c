@@ -33,7 +33,7 @@ lr_owner_end(const OwnerSession *session)
 void
 lr_owner_execute(const char *query, int nargs, Oid *types, Datum *values, int expected)
 {
-	int			result;
+	int result;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	result = SPI_execute_with_args(query, nargs, types, values, NULL, false, 0);

@@ -9,9 +9,9 @@
 
 typedef struct OwnerSession
 {
-	Oid			userid;
-	int			sec_context;
-	int			guc_level;
+	Oid userid;
+	int sec_context;
+	int guc_level;
 } OwnerSession;
 
 /*
@@ -27,4 +27,4 @@ extern void lr_owner_execute(const char *query, int nargs, Oid *types, Datum *va
 /* A value of the last query as text, in SPI's context; NULL for NULL. Columns count from 1. */
 extern char *lr_spi_text(uint64 row, int column);
 
-#endif							/* LR_OWNER_H */
+#endif /* LR_OWNER_H */

@@ -39,40 +39,40 @@
 typedef struct StatementRef
 {
 	MemoryContextCallback callback;
-	Statement  *statement;
+	Statement *statement;
 } StatementRef;
 
 struct Statement
 {
-	Statement  *next;
-	MemoryContext query;		/* of the executor state */
+	Statement *next;
+	MemoryContext query; /* of the executor state */
 	MemoryContext mcxt;
-	StatementRef *ref;			/* NULL when the statement is over */
+	StatementRef *ref; /* NULL when the statement is over */
 	SubTransactionId subid;
-	dlist_head	entries;		/* of Pending in the hash, newest first */
-	uint32		open;			/* decisions neither confirmed nor dropped */
-	uint32		unwritten;		/* confirmed ones that still stand in the hash */
-	HTAB	   *outcomes;
-	List	   *pinned;			/* of FlowConfig */
-	LastInsert	last;
-	bool		warned;
+	dlist_head entries; /* of Pending in the hash, newest first */
+	uint32 open;		/* decisions neither confirmed nor dropped */
+	uint32 unwritten;	/* confirmed ones that still stand in the hash */
+	HTAB *outcomes;
+	List *pinned; /* of FlowConfig */
+	LastInsert last;
+	bool warned;
 };
 
 const char *lr_own_lead = NULL;
 
 static HTAB *pendings = NULL;
-static Statement *statements = NULL;	/* newest first */
-static Pending **confirmed = NULL;	/* in the hash, their rows in the journal; TopTransactionContext */
-static int	nconfirmed = 0;
-static int	confirmed_room = 0;
+static Statement *statements = NULL; /* newest first */
+static Pending **confirmed = NULL;	 /* in the hash, their rows in the journal; TopTransactionContext */
+static int nconfirmed = 0;
+static int confirmed_room = 0;
 
 static void statement_over(void *arg);
 static void statement_free(Statement *statement);
 static void statement_abandon(Statement *statement);
 static uint32 pending_hash(const void *key, Size size);
-static int	pending_match(const void *a, const void *b, Size size);
+static int pending_match(const void *a, const void *b, Size size);
 static uint32 outcome_hash(const void *key, Size size);
-static int	outcome_match(const void *a, const void *b, Size size);
+static int outcome_match(const void *a, const void *b, Size size);
 static Pending *pending_enter(Statement *statement, const char *flow, const char *lead);
 static void pending_remove(Pending *pending);
 static const Outcome *outcome_of(Statement *statement, const Decision *decision);
@@ -95,7 +95,7 @@ Statement *
 lr_statement(void)
 {
 	MemoryContext query = MemoryContextGetParent(CurrentMemoryContext);
-	Statement  *statement;
+	Statement *statement;
 	MemoryContext mcxt;
 
 	for (statement = statements; statement; statement = statement->next)
@@ -167,7 +167,7 @@ static void
 statement_over(void *arg)
 {
 	StatementRef *ref = arg;
-	Statement  *statement = ref->statement;
+	Statement *statement = ref->statement;
 	dlist_mutable_iter iter;
 
 	if (statement == NULL)
@@ -175,7 +175,7 @@ statement_over(void *arg)
 	statement->ref = NULL;
 	dlist_foreach_modify(iter, &statement->entries)
 	{
-		Pending    *pending = dlist_container(Pending, node, iter.cur);
+		Pending *pending = dlist_container(Pending, node, iter.cur);
 
 		if (pending->confirmed)
 			continue;
@@ -194,7 +194,7 @@ static void
 statement_free(Statement *statement)
 {
 	Statement **link = &statements;
-	ListCell   *cell;
+	ListCell *cell;
 
 	while (*link != statement)
 		link = &(*link)->next;
@@ -208,7 +208,7 @@ statement_free(Statement *statement)
 static void
 statement_abandon(Statement *statement)
 {
-	int			kept = 0;
+	int kept = 0;
 	dlist_mutable_iter iter;
 
 	for (int i = 0; i < nconfirmed; i++)
@@ -242,7 +242,7 @@ pending_match(const void *a, const void *b, Size size)
 Pending *
 lr_pending_find(const char *flow, const char *lead)
 {
-	Pending		probe;
+	Pending probe;
 
 	if (pendings == NULL)
 		return NULL;
@@ -255,14 +255,13 @@ lr_pending_find(const char *flow, const char *lead)
 static Pending *
 pending_enter(Statement *statement, const char *flow, const char *lead)
 {
-	Pending		probe;
-	Pending    *pending;
-	bool		found;
+	Pending probe;
+	Pending *pending;
+	bool found;
 
 	if (pendings == NULL)
 	{
-		HASHCTL		ctl = {.keysize = 2 * sizeof(char *), .entrysize = sizeof(Pending),
-			.hash = pending_hash, .match = pending_match, .hcxt = TopTransactionContext};
+		HASHCTL ctl = {.keysize = 2 * sizeof(char *), .entrysize = sizeof(Pending), .hash = pending_hash, .match = pending_match, .hcxt = TopTransactionContext};
 
 		pendings = hash_create("leadroute pending decisions", 256, &ctl,
 							   HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
@@ -293,7 +292,7 @@ Pending *
 lr_pending_add(Statement *statement, const char *lead, const Decision *decision, const char *source_owner)
 {
 	const Outcome *outcome = outcome_of(statement, decision);
-	Pending    *pending = pending_enter(statement, outcome->config->flow, lead);
+	Pending *pending = pending_enter(statement, outcome->config->flow, lead);
 
 	pending->kind = PENDING_DECISION;
 	pending->outcome = outcome;
@@ -308,7 +307,7 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 Pending *
 lr_pending_add_hand_over(Statement *statement, const char *flow, const char *lead, const char *owner)
 {
-	Pending    *pending = lr_pending_find(flow, lead);
+	Pending *pending = lr_pending_find(flow, lead);
 
 	if (pending && pending->kind == PENDING_HAND_OVER && !pending->confirmed)
 	{
@@ -316,7 +315,7 @@ lr_pending_add_hand_over(Statement *statement, const char *flow, const char *lea
 		return pending;
 	}
 	if (pending)
-		return NULL;			/* decided in this very statement: no hand has had it yet */
+		return NULL; /* decided in this very statement: no hand has had it yet */
 	pending = pending_enter(statement, MemoryContextStrdup(statement->mcxt, flow), lead);
 	pending->kind = PENDING_HAND_OVER;
 	pending->source_owner = MemoryContextStrdup(statement->mcxt, owner);
@@ -327,8 +326,8 @@ static uint32
 outcome_hash(const void *key, Size size)
 {
 	const Outcome *outcome = key;
-	uint32		hash = hash_combine(hash_bytes((const unsigned char *) &outcome->rule, sizeof(outcome->rule)),
-									hash_bytes((const unsigned char *) &outcome->code, sizeof(outcome->code)));
+	uint32 hash = hash_combine(hash_bytes((const unsigned char *) &outcome->rule, sizeof(outcome->rule)),
+							   hash_bytes((const unsigned char *) &outcome->code, sizeof(outcome->code)));
 
 	if (outcome->owner)
 		hash = hash_combine(hash, string_hash(outcome->owner, 1024));
@@ -358,20 +357,24 @@ outcome_match(const void *a, const void *b, Size size)
 static const Outcome *
 outcome_of(Statement *statement, const Decision *decision)
 {
-	Outcome		probe = {
-		.config = decision->config, .status = decision->status, .code = decision->code,
-		.rule = decision->rule, .owner = decision->owner, .team = decision->team,
-		.territory = decision->territory, .queue = decision->queue,
+	Outcome probe = {
+		.config = decision->config,
+		.status = decision->status,
+		.code = decision->code,
+		.rule = decision->rule,
+		.owner = decision->owner,
+		.team = decision->team,
+		.territory = decision->territory,
+		.queue = decision->queue,
 		.path = lr_route_path(decision),
 	};
-	Outcome    *outcome;
-	bool		found;
+	Outcome *outcome;
+	bool found;
 	MemoryContext oldcontext;
 
 	if (statement->outcomes == NULL)
 	{
-		HASHCTL		ctl = {.keysize = sizeof(Outcome), .entrysize = sizeof(Outcome),
-			.hash = outcome_hash, .match = outcome_match, .hcxt = statement->mcxt};
+		HASHCTL ctl = {.keysize = sizeof(Outcome), .entrysize = sizeof(Outcome), .hash = outcome_hash, .match = outcome_match, .hcxt = statement->mcxt};
 
 		statement->outcomes = hash_create("leadroute outcomes", 64, &ctl,
 										  HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
@@ -392,7 +395,7 @@ outcome_of(Statement *statement, const Decision *decision)
 		outcome->queue = pstrdup(probe.queue);
 	if (probe.path)
 	{
-		ListCell   *cell;
+		ListCell *cell;
 
 		outcome->path = pstrdup(probe.path);
 		foreach(cell, decision->passed)
@@ -417,11 +420,18 @@ static Decision
 decision_of(const Pending *pending)
 {
 	const Outcome *outcome = pending->outcome;
-	Decision	decision = {
-		.config = outcome->config, .status = outcome->status, .code = outcome->code,
-		.rule = outcome->rule, .owner = outcome->owner, .team = outcome->team,
-		.territory = outcome->territory, .queue = outcome->queue, .passed = outcome->passed,
-		.at = pending->at, .submitted_at = pending->submitted_at,
+	Decision decision = {
+		.config = outcome->config,
+		.status = outcome->status,
+		.code = outcome->code,
+		.rule = outcome->rule,
+		.owner = outcome->owner,
+		.team = outcome->team,
+		.territory = outcome->territory,
+		.queue = outcome->queue,
+		.passed = outcome->passed,
+		.at = pending->at,
+		.submitted_at = pending->submitted_at,
 	};
 
 	return decision;
@@ -430,7 +440,7 @@ decision_of(const Pending *pending)
 char *
 lr_pending_reason(const Pending *pending)
 {
-	Decision	decision = decision_of(pending);
+	Decision decision = decision_of(pending);
 
 	return lr_route_reason(&decision);
 }
@@ -438,7 +448,7 @@ lr_pending_reason(const Pending *pending)
 void
 lr_pending_confirm(Pending *pending)
 {
-	Statement  *statement = pending->statement;
+	Statement *statement = pending->statement;
 
 	if (pending->confirmed)
 		return;
@@ -456,7 +466,7 @@ lr_pending_confirm(Pending *pending)
 	}
 	else
 	{
-		Decision	decision = decision_of(pending);
+		Decision decision = decision_of(pending);
 
 		if (pending->replaces)
 			lr_state_remove(pending->flow, pending->lead);
@@ -484,10 +494,10 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 {
 	static MemoryContext row_context = NULL;
 	MemoryContext oldcontext;
-	JournalRow	row;
-	char	   *reason;
+	JournalRow row;
+	char *reason;
 	const char *rule = decision->rule ? decision->rule->rule : NULL;
-	bool		routed = strcmp(decision->status, "unrouted") != 0;
+	bool routed = strcmp(decision->status, "unrouted") != 0;
 
 	if (row_context == NULL)
 		row_context = AllocSetContextCreate(CacheMemoryContext, "leadroute row", ALLOCSET_SMALL_SIZES);
@@ -544,10 +554,10 @@ write_outbox(const char *lead, const Decision *decision, const char *reason)
 {
 	const char *type;
 	StringInfoData json;
-	JournalRow	row;
+	JournalRow row;
 	const char *const names[] = {"lead", "flow", "code", "owner", "team", "territory", "queue", "rule", "reason"};
 	const char *const values[] = {lead, decision->config->flow, decision->code, decision->owner, decision->team,
-		decision->territory, decision->queue, decision->rule ? decision->rule->rule : NULL, reason};
+								  decision->territory, decision->queue, decision->rule ? decision->rule->rule : NULL, reason};
 
 	if (strcmp(decision->code, "fallback") == 0 || strcmp(decision->code, "routing_error") == 0)
 		type = decision->code;
@@ -610,11 +620,11 @@ static void
 forget_confirmed(void)
 {
 	SubTransactionId subid = GetCurrentSubTransactionId();
-	int			kept = 0;
+	int kept = 0;
 
 	for (int i = 0; i < nconfirmed; i++)
 	{
-		Statement  *statement = confirmed[i]->statement;
+		Statement *statement = confirmed[i]->statement;
 
 		if (statement->subid != subid)
 		{

@@ -13,8 +13,8 @@ typedef struct Statement Statement;
 
 typedef enum PendingKind
 {
-	PENDING_DECISION,			/* a new lead: state, event and turn are written when the row stands */
-	PENDING_HAND_OVER			/* a hand gave a known lead to another */
+	PENDING_DECISION, /* a new lead: state, event and turn are written when the row stands */
+	PENDING_HAND_OVER /* a hand gave a known lead to another */
 } PendingKind;
 
 /* What many leads of a statement share. */
@@ -28,8 +28,8 @@ typedef struct Outcome
 	const char *team;
 	const char *territory;
 	const char *queue;
-	List	   *passed;
-	const char *path;			/* of the passed rules, as JSON text */
+	List *passed;
+	const char *path; /* of the passed rules, as JSON text */
 } Outcome;
 
 typedef struct Pending
@@ -38,18 +38,18 @@ typedef struct Pending
 	const char *flow;
 	const char *lead;
 
-	const Outcome *outcome;		/* of a decision */
-	const char *source_owner;	/* the owner that the source sent; of a hand-over, the new owner */
-	Statement  *statement;
-	dlist_node	node;			/* in the statement's list, newest first */
+	const Outcome *outcome;	  /* of a decision */
+	const char *source_owner; /* the owner that the source sent; of a hand-over, the new owner */
+	Statement *statement;
+	dlist_node node; /* in the statement's list, newest first */
 	RotationTurn turn;
 	TimestampTz at;
 	TimestampTz submitted_at;
-	ItemPointerData claim;		/* the identity row that this lead claimed, or invalid */
-	uint8		kind;
-	bool		has_turn;
-	bool		confirmed;
-	bool		replaces;		/* a state that was never routed stands and gives way */
+	ItemPointerData claim; /* the identity row that this lead claimed, or invalid */
+	uint8 kind;
+	bool has_turn;
+	bool confirmed;
+	bool replaces; /* a state that was never routed stands and gives way */
 } Pending;
 
 extern void lr_pending_init(void);
@@ -69,11 +69,11 @@ extern bool *lr_statement_warned(Statement *statement);
 /* What the last BEFORE INSERT of the statement left in a row: an upsert shows it to UPDATE as EXCLUDED. */
 typedef struct LastInsert
 {
-	Oid			relid;
-	char	   *lead;
-	char	   *owner;			/* NULL: none */
-	Datum		key;
-	bool		key_by_value;	/* else key is a copy in the statement's memory */
+	Oid relid;
+	char *lead;
+	char *owner; /* NULL: none */
+	Datum key;
+	bool key_by_value; /* else key is a copy in the statement's memory */
 } LastInsert;
 
 extern void lr_statement_set_last(Statement *statement, Oid relid, const char *lead, const char *owner,
@@ -104,4 +104,4 @@ extern void lr_pending_flush(void);
 /* The same, and what has become of leads that came and went; at the latest before commit. */
 extern void lr_pending_settle(void);
 
-#endif							/* LR_PENDING_H */
+#endif /* LR_PENDING_H */

@@ -16,7 +16,7 @@ lr_protect(ProtectedCall call, void *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
+	ErrorData *volatile error = NULL;
 
 	BeginInternalSubTransaction(NULL);
 	/* what the call allocates belongs to the caller */
@@ -47,10 +47,10 @@ must_rise(int sqlerrcode)
 {
 	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
 	{
-		case MAKE_SQLSTATE('4', '0', '0', '0', '0'):	/* transaction rollback */
-		case MAKE_SQLSTATE('5', '7', '0', '0', '0'):	/* operator intervention */
-		case MAKE_SQLSTATE('5', '8', '0', '0', '0'):	/* system error */
-		case MAKE_SQLSTATE('X', 'X', '0', '0', '0'):	/* internal error: hiding it would hide corruption */
+		case MAKE_SQLSTATE('4', '0', '0', '0', '0'): /* transaction rollback */
+		case MAKE_SQLSTATE('5', '7', '0', '0', '0'): /* operator intervention */
+		case MAKE_SQLSTATE('5', '8', '0', '0', '0'): /* system error */
+		case MAKE_SQLSTATE('X', 'X', '0', '0', '0'): /* internal error: hiding it would hide corruption */
 			return sqlerrcode != ERRCODE_INTERNAL_ERROR;
 		default:
 			return false;

@@ -5,7 +5,7 @@
 #ifndef LR_PROTECT_H
 #define LR_PROTECT_H
 
-typedef void (*ProtectedCall) (void *arg);
+typedef void (*ProtectedCall)(void *arg);
 
 /*
  * Calls within an internal subtransaction, which takes no transaction id unless the call writes. NULL
@@ -14,4 +14,4 @@ typedef void (*ProtectedCall) (void *arg);
  */
 extern ErrorData *lr_protect(ProtectedCall call, void *arg);
 
-#endif							/* LR_PROTECT_H */
+#endif /* LR_PROTECT_H */

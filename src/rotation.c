@@ -48,37 +48,37 @@ typedef struct RotationLevel RotationLevel;
 
 struct RotationSlot
 {
-	RotationKey key;			/* hash key */
-	SharedMember *shared;		/* NULL during recovery */
-	RotationDelta *delta;		/* innermost level's, NULL outside of transactions that touched it */
-	char	   *flow;
-	char	   *team;
-	char	   *rep;
-	int64		ledger_pointer; /* during recovery only */
-	int32		ledger_open;
+	RotationKey key;	  /* hash key */
+	SharedMember *shared; /* NULL during recovery */
+	RotationDelta *delta; /* innermost level's, NULL outside of transactions that touched it */
+	char *flow;
+	char *team;
+	char *rep;
+	int64 ledger_pointer; /* during recovery only */
+	int32 ledger_open;
 };
 
 struct RotationDelta
 {
 	RotationSlot *slot;
 	RotationLevel *level;
-	RotationDelta *outer;		/* the same slot's, of an outer level */
-	RotationDelta *next;		/* of the same level, or of the free list */
-	int64		taken_pointer;
-	int64		kept_pointer;
-	int64		raised;
-	int64		pending_pointer;
-	int32		taken_open;
-	int32		kept_open;
-	int32		freed;
-	int32		pending_open;
-	int64		last_sequence;	/* the level's last turn of this member, 0 for none */
-	int64		first_previous; /* his last turn before the level's unbroken run of turns */
+	RotationDelta *outer; /* the same slot's, of an outer level */
+	RotationDelta *next;  /* of the same level, or of the free list */
+	int64 taken_pointer;
+	int64 kept_pointer;
+	int64 raised;
+	int64 pending_pointer;
+	int32 taken_open;
+	int32 kept_open;
+	int32 freed;
+	int32 pending_open;
+	int64 last_sequence;  /* the level's last turn of this member, 0 for none */
+	int64 first_previous; /* his last turn before the level's unbroken run of turns */
 };
 
 struct RotationLevel
 {
-	int			nest_level;
+	int nest_level;
 	RotationLevel *outer;
 	RotationDelta *deltas;
 };
@@ -108,7 +108,7 @@ static void add_delta(RotationDelta *to, const RotationDelta *from);
 static RotationDelta *current_delta(RotationSlot *slot);
 static SharedMember *attached(RotationSlot *slot);
 static void read_ledger(void);
-static int	pick(const RotationCandidate *candidates, int n);
+static int pick(const RotationCandidate *candidates, int n);
 static void count_take(RotationSlot *slot, RotationDelta *delta, int64 step, int32 places);
 static void write_rows(Relation ledger, TupleTableSlot **rows, int n);
 
@@ -131,11 +131,11 @@ lr_rotation_slot(const char *flow, const char *team, const char *rep)
 {
 	RotationKey key = lr_rotation_key(flow, team, rep);
 	RotationSlot *slot;
-	bool		found;
+	bool found;
 
 	if (slots == NULL)
 	{
-		HASHCTL		info;
+		HASHCTL info;
 
 		if (slot_context == NULL)
 			slot_context = AllocSetContextCreate(CacheMemoryContext, "leadroute rotation slots",
@@ -150,9 +150,9 @@ lr_rotation_slot(const char *flow, const char *team, const char *rep)
 	slot = hash_search(slots, &key, HASH_FIND, NULL);
 	if (slot == NULL)
 	{
-		char	   *flow_copy = MemoryContextStrdup(slot_context, flow);
-		char	   *team_copy = MemoryContextStrdup(slot_context, team);
-		char	   *rep_copy = MemoryContextStrdup(slot_context, rep);
+		char *flow_copy = MemoryContextStrdup(slot_context, flow);
+		char *team_copy = MemoryContextStrdup(slot_context, team);
+		char *rep_copy = MemoryContextStrdup(slot_context, rep);
 
 		slot = hash_search(slots, &key, HASH_ENTER, &found);
 		memset((char *) slot + sizeof(RotationKey), 0, sizeof(RotationSlot) - sizeof(RotationKey));
@@ -180,8 +180,8 @@ attached(RotationSlot *slot)
 int
 lr_rotation_peek(const RotationCandidate *candidates, int n)
 {
-	uint32		partition;
-	int			index;
+	uint32 partition;
+	int index;
 
 	if (n == 0)
 		return -1;
@@ -204,15 +204,15 @@ lr_rotation_peek(const RotationCandidate *candidates, int n)
 static int
 pick(const RotationCandidate *candidates, int n)
 {
-	int			best = -1;
-	int64		best_pointer = 0;
-	int64		best_last = 0;
+	int best = -1;
+	int64 best_pointer = 0;
+	int64 best_last = 0;
 
 	for (int i = 0; i < n; i++)
 	{
 		const RotationSlot *slot = candidates[i].slot;
-		int64		pointer;
-		int64		last;
+		int64 pointer;
+		int64 last;
 
 		if (!candidates[i].eligible)
 			continue;
@@ -233,9 +233,9 @@ static void
 read_ledger(void)
 {
 	TimestampTz statement = GetCurrentStatementStartTimestamp();
-	Relation	ledger;
-	Snapshot	snapshot;
-	HTAB	   *members;
+	Relation ledger;
+	Snapshot snapshot;
+	HTAB *members;
 	HASH_SEQ_STATUS scan;
 	RotationSlot *slot;
 
@@ -308,8 +308,8 @@ lr_rotation_read_member(const char *flow, const char *team, const char *rep, int
 int
 lr_rotation_take(const RotationCandidate *candidates, int n, RotationTurn *turn)
 {
-	uint32		partition;
-	int			index;
+	uint32 partition;
+	int index;
 
 	if (n == 0)
 		return -1;
@@ -450,7 +450,7 @@ lr_rotation_raise(RotationSlot *slot, int64 raise)
 static RotationDelta *
 current_delta(RotationSlot *slot)
 {
-	int			nest_level = GetCurrentTransactionNestLevel();
+	int nest_level = GetCurrentTransactionNestLevel();
 	RotationDelta *delta = slot->delta;
 
 	if (delta != NULL && delta->level->nest_level == nest_level)
@@ -490,11 +490,11 @@ current_delta(RotationSlot *slot)
 bool
 lr_rotation_write(void)
 {
-	Relation	ledger = NULL;
-	TupleDesc	descriptor = NULL;
+	Relation ledger = NULL;
+	TupleDesc descriptor = NULL;
 	TupleTableSlot *rows[LEDGER_BATCH];
-	int			made = 0;
-	int			n = 0;
+	int made = 0;
+	int n = 0;
 
 	/*
 	 * A member's innermost delta is where his pending sums are settled. current_delta may add deltas to the
@@ -505,8 +505,8 @@ lr_rotation_write(void)
 		for (RotationDelta *delta = level->deltas; delta != NULL; delta = delta->next)
 		{
 			RotationSlot *slot = delta->slot;
-			int64		pointer = 0;
-			int64		open = 0;
+			int64 pointer = 0;
+			int64 open = 0;
 			TupleTableSlot *row;
 
 			for (RotationDelta *each = slot->delta; each != NULL; each = each->outer)
@@ -527,8 +527,8 @@ lr_rotation_write(void)
 				rows[made++] = MakeSingleTupleTableSlot(descriptor, &TTSOpsHeapTuple);
 			row = rows[n++];
 			{
-				Datum		values[5];
-				bool		nulls[5] = {false, false, false, false, false};
+				Datum values[5];
+				bool nulls[5] = {false, false, false, false, false};
 
 				values[0] = CStringGetTextDatum(slot->flow);
 				values[1] = CStringGetTextDatum(slot->team);
@@ -574,10 +574,10 @@ write_rows(Relation ledger, TupleTableSlot **rows, int n)
 void
 lr_rotation_append(const char *flow, const char *team, const char *rep, int64 pointer, int32 open)
 {
-	Relation	ledger = table_open(lr_relation_oid("rotation"), RowExclusiveLock);
+	Relation ledger = table_open(lr_relation_oid("rotation"), RowExclusiveLock);
 	TupleTableSlot *row = MakeSingleTupleTableSlot(RelationGetDescr(ledger), &TTSOpsHeapTuple);
-	Datum		values[5];
-	bool		nulls[5] = {false, false, false, false, false};
+	Datum values[5];
+	bool nulls[5] = {false, false, false, false, false};
 
 	values[0] = CStringGetTextDatum(flow);
 	values[1] = CStringGetTextDatum(team);
@@ -659,7 +659,7 @@ after_commit(void)
 {
 	if (innermost != NULL)
 	{
-		bool		unwritten = false;
+		bool unwritten = false;
 
 		for (RotationDelta *delta = innermost->deltas; delta != NULL; delta = delta->next)
 		{
@@ -721,7 +721,7 @@ forget_transaction(void)
 static void
 at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
 {
-	int			nest_level;
+	int nest_level;
 
 	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
 		return;

@@ -26,17 +26,17 @@ typedef struct RotationSlot RotationSlot;
 typedef struct RotationCandidate
 {
 	RotationSlot *slot;
-	int64		step;			/* ROTATION_SCALE / weight */
-	bool		eligible;
+	int64 step; /* ROTATION_SCALE / weight */
+	bool eligible;
 } RotationCandidate;
 
 /* What one lead took: kept by the caller until it is confirmed or given back. */
 typedef struct RotationTurn
 {
 	RotationSlot *slot;
-	int64		step;			/* 0: a place without a turn */
-	int64		sequence;		/* 0: a place without a turn */
-	int64		previous;		/* the member's last turn before this one */
+	int64 step;		/* 0: a place without a turn */
+	int64 sequence; /* 0: a place without a turn */
+	int64 previous; /* the member's last turn before this one */
 } RotationTurn;
 
 /*
@@ -100,4 +100,4 @@ extern void lr_rotation_append(const char *flow, const char *team, const char *r
 extern void lr_rotation_joins_end_sub(int nest_level, bool committed);
 extern void lr_rotation_joins_end(void);
 
-#endif							/* LR_ROTATION_H */
+#endif /* LR_ROTATION_H */

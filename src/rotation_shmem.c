@@ -55,9 +55,9 @@
 
 typedef struct SharedDatabase
 {
-	Oid			database;		/* hash key */
-	bool		loading;
-	slock_t		mutex;
+	Oid database; /* hash key */
+	bool loading;
+	slock_t mutex;
 	pg_atomic_uint64 wanted;
 	pg_atomic_uint64 loaded;
 	ConditionVariable finished;
@@ -65,18 +65,18 @@ typedef struct SharedDatabase
 
 typedef union SharedPartition
 {
-	int64		sequence;
-	char		padding[PG_CACHE_LINE_SIZE];
+	int64 sequence;
+	char padding[PG_CACHE_LINE_SIZE];
 } SharedPartition;
 
 typedef struct SharedRotation
 {
-	LWLockPadded *locks;		/* ROTATION_PARTITIONS, then the directory's */
+	LWLockPadded *locks; /* ROTATION_PARTITIONS, then the directory's */
 	SharedPartition partitions[ROTATION_PARTITIONS];
-	pg_atomic_uint32 committing[FLEXIBLE_ARRAY_MEMBER];	/* xid by process number */
+	pg_atomic_uint32 committing[FLEXIBLE_ARRAY_MEMBER]; /* xid by process number */
 } SharedRotation;
 
-int			lr_max_members = 10000;
+int lr_max_members = 10000;
 
 static SharedRotation *shared = NULL;
 static HTAB *shared_members = NULL;
@@ -97,7 +97,7 @@ static Snapshot snapshot_with_members(HTAB *members);
 static bool commit_in_flight(Snapshot snapshot);
 static void loading_ended(int code, Datum arg);
 static bool remove_dropped_databases(void);
-static int	compare_oids(const void *a, const void *b);
+static int compare_oids(const void *a, const void *b);
 
 #define DIRECTORY_LOCK (&shared->locks[ROTATION_PARTITIONS].lock)
 
@@ -134,8 +134,8 @@ request_shmem(void)
 static void
 startup_shmem(void)
 {
-	HASHCTL		info;
-	bool		found;
+	HASHCTL info;
+	bool found;
 
 	if (previous_shmem_startup_hook)
 		previous_shmem_startup_hook();
@@ -183,7 +183,7 @@ lr_rotation_key(const char *flow, const char *team, const char *rep)
 {
 	RotationKey key;
 	StringInfoData names;
-	int			team_length;
+	int team_length;
 
 	initStringInfo(&names);
 	appendBinaryStringInfo(&names, flow, strlen(flow) + 1);
@@ -195,8 +195,7 @@ lr_rotation_key(const char *flow, const char *team, const char *rep)
 	key.hash[0] = hash_bytes_extended((unsigned char *) names.data, names.len, 0);
 	key.hash[1] = hash_bytes_extended((unsigned char *) names.data, names.len, UINT64CONST(0x6c656164726f7574));
 	key.database = MyDatabaseId;
-	key.partition = (uint32) (hash_bytes_extended((unsigned char *) names.data, team_length, MyDatabaseId)
-							  % ROTATION_PARTITIONS);
+	key.partition = (uint32) (hash_bytes_extended((unsigned char *) names.data, team_length, MyDatabaseId) % ROTATION_PARTITIONS);
 	pfree(names.data);
 	return key;
 }
@@ -261,7 +260,7 @@ lr_rotation_member(const RotationKey *key)
 
 	do
 	{
-		bool		found;
+		bool found;
 
 		LWLockAcquire(DIRECTORY_LOCK, LW_EXCLUSIVE);
 		member = hash_search(shared_members, key, HASH_ENTER_NULL, &found);
@@ -286,13 +285,13 @@ lr_rotation_member(const RotationKey *key)
 static bool
 remove_dropped_databases(void)
 {
-	Oid		   *databases;
-	int			n = 0;
-	int			gone = 0;
+	Oid *databases;
+	int n = 0;
+	int gone = 0;
 	HASH_SEQ_STATUS scan;
 	SharedMember *member;
 	SharedDatabase *database;
-	bool		removed = false;
+	bool removed = false;
 
 	databases = palloc(sizeof(Oid) * ROTATION_MAX_DATABASES);
 	LWLockAcquire(DIRECTORY_LOCK, LW_SHARED);
@@ -326,8 +325,8 @@ remove_dropped_databases(void)
 static int
 compare_oids(const void *a, const void *b)
 {
-	Oid			left = *(const Oid *) a;
-	Oid			right = *(const Oid *) b;
+	Oid left = *(const Oid *) a;
+	Oid right = *(const Oid *) b;
 
 	return (left > right) - (left < right);
 }
@@ -342,7 +341,7 @@ database_entry(void)
 		return my_database;
 	do
 	{
-		bool		found;
+		bool found;
 
 		LWLockAcquire(DIRECTORY_LOCK, LW_EXCLUSIVE);
 		database = hash_search(shared_databases, &MyDatabaseId, HASH_ENTER_NULL, &found);
@@ -373,9 +372,9 @@ lr_rotation_load(void)
 
 	while (pg_atomic_read_u64(&database->loaded) != pg_atomic_read_u64(&database->wanted))
 	{
-		Relation	ledger = table_open(lr_relation_oid("rotation"), AccessShareLock);
-		bool		loading;
-		bool		ready;
+		Relation ledger = table_open(lr_relation_oid("rotation"), AccessShareLock);
+		bool loading;
+		bool ready;
 
 		/* somebody may have loaded it while we waited for the lock */
 		SpinLockAcquire(&database->mutex);
@@ -411,9 +410,9 @@ load_ledger(SharedDatabase *database, Relation ledger)
 {
 	PG_ENSURE_ERROR_CLEANUP(loading_ended, PointerGetDatum(database));
 	{
-		uint64		wanted = pg_atomic_read_u64(&database->wanted);
-		HTAB	   *members = lr_rotation_ledger_hash();
-		Snapshot	snapshot;
+		uint64 wanted = pg_atomic_read_u64(&database->wanted);
+		HTAB *members = lr_rotation_ledger_hash();
+		Snapshot snapshot;
 		HASH_SEQ_STATUS scan;
 		LedgerMember *entry;
 
@@ -425,8 +424,8 @@ load_ledger(SharedDatabase *database, Relation ledger)
 		hash_seq_init(&scan, members);
 		while ((entry = hash_seq_search(&scan)) != NULL)
 		{
-			int64		pointer = entry->pointer - entry->shared_pointer;
-			int64		open = entry->open - entry->shared_open;
+			int64 pointer = entry->pointer - entry->shared_pointer;
+			int64 open = entry->open - entry->shared_open;
 			SharedMember *member;
 
 			if (pointer == 0 && open == 0)
@@ -463,7 +462,7 @@ loading_ended(int code, Datum arg)
 static Snapshot
 snapshot_with_members(HTAB *members)
 {
-	Snapshot	snapshot;
+	Snapshot snapshot;
 	HASH_SEQ_STATUS scan;
 	SharedMember *member;
 
@@ -522,7 +521,7 @@ commit_in_flight(Snapshot snapshot)
 HTAB *
 lr_rotation_ledger_hash(void)
 {
-	HASHCTL		info;
+	HASHCTL info;
 
 	memset(&info, 0, sizeof(info));
 	info.keysize = sizeof(RotationKey);
@@ -544,7 +543,7 @@ lr_rotation_sum_ledger(Relation ledger, Snapshot snapshot, HTAB *members)
 		MemoryContext caller_context;
 		RotationKey key;
 		LedgerMember *entry;
-		bool		found;
+		bool found;
 
 		CHECK_FOR_INTERRUPTS();
 		slot_getallattrs(row);

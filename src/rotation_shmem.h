@@ -17,33 +17,33 @@
 /* A member's name in shared memory: 24 bytes, no padding. */
 typedef struct RotationKey
 {
-	uint64		hash[2];		/* of flow, team and rep */
-	Oid			database;
-	uint32		partition;		/* of database, flow and team */
+	uint64 hash[2]; /* of flow, team and rep */
+	Oid database;
+	uint32 partition; /* of database, flow and team */
 } RotationKey;
 
 /* A member in shared memory. Never moves. */
 typedef struct SharedMember
 {
 	RotationKey key;
-	int64		pointer;		/* counts what open transactions took */
-	int64		pointer_uncommitted;	/* the part of pointer that open transactions took */
-	int64		last;			/* partition's sequence at his last turn, 0 for none since the start */
-	int32		open;			/* counts what open transactions took, not what they freed */
-	int32		open_uncommitted;
+	int64 pointer;			   /* counts what open transactions took */
+	int64 pointer_uncommitted; /* the part of pointer that open transactions took */
+	int64 last;				   /* partition's sequence at his last turn, 0 for none since the start */
+	int32 open;				   /* counts what open transactions took, not what they freed */
+	int32 open_uncommitted;
 } SharedMember;
 
 /* A member's sums in the ledger, and what shared memory took for committed when they were read. */
 typedef struct LedgerMember
 {
 	RotationKey key;
-	int64		pointer;
-	int64		open;
-	int64		shared_pointer;
-	int64		shared_open;
+	int64 pointer;
+	int64 open;
+	int64 shared_pointer;
+	int64 shared_open;
 } LedgerMember;
 
-extern PGDLLIMPORT int lr_max_members;	/* leadroute.max_members */
+extern PGDLLIMPORT int lr_max_members; /* leadroute.max_members */
 
 extern void lr_rotation_shmem_init(void);
 extern bool lr_rotation_shmem_available(void);
@@ -76,4 +76,4 @@ extern void lr_rotation_publish_commit(TransactionId xid);
 extern HTAB *lr_rotation_ledger_hash(void);
 extern void lr_rotation_sum_ledger(Relation ledger, Snapshot snapshot, HTAB *members);
 
-#endif							/* LR_ROTATION_SHMEM_H */
+#endif /* LR_ROTATION_SHMEM_H */

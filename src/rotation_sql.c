@@ -42,16 +42,16 @@ PG_FUNCTION_INFO_V1(lr_sql_rotation_join);
 /* One row of team_members (team given) or reps (team NULL) that made somebody a member. */
 typedef struct Joiner
 {
-	int			nest_level;
-	int			settled_level;	/* 0: not settled */
-	char	   *flow;
-	char	   *team;
-	char	   *rep;
+	int nest_level;
+	int settled_level; /* 0: not settled */
+	char *flow;
+	char *team;
+	char *rep;
 } Joiner;
 
 static List *joiners = NIL;
-static int	unsettled = 0;
-static int	deepest_level = 0;
+static int unsettled = 0;
+static int deepest_level = 0;
 
 static bool folding = false;
 
@@ -73,16 +73,16 @@ lr_sql_rotation_ready(PG_FUNCTION_ARGS)
 Datum
 lr_sql_rotation_member(PG_FUNCTION_ARGS)
 {
-	TupleDesc	descriptor;
-	Datum		values[2] = {0, 0};
-	bool		nulls[2] = {true, true};
+	TupleDesc descriptor;
+	Datum values[2] = {0, 0};
+	bool nulls[2] = {true, true};
 
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	if (lr_rotation_available() && !RecoveryInProgress())
 	{
-		int64		pointer;
-		int32		open;
+		int64 pointer;
+		int32 open;
 
 		lr_rotation_read_member(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)),
 								text_to_cstring(PG_GETARG_TEXT_PP(2)), &pointer, &open);
@@ -97,10 +97,10 @@ lr_sql_rotation_member(PG_FUNCTION_ARGS)
 Datum
 lr_sql_rotation_open(PG_FUNCTION_ARGS)
 {
-	char	   *flow = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	char	   *team = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	char	   *rep = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	int32		delta = PG_GETARG_INT32(3);
+	char *flow = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *team = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char *rep = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	int32 delta = PG_GETARG_INT32(3);
 
 	if (delta == 0)
 		PG_RETURN_VOID();
@@ -117,10 +117,10 @@ lr_sql_rotation_open(PG_FUNCTION_ARGS)
 Datum
 lr_sql_rotation_raise(PG_FUNCTION_ARGS)
 {
-	char	   *flow = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	char	   *team = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	char	   *rep = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	int64		raise = PG_GETARG_INT64(3);
+	char *flow = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *team = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char *rep = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	int64 raise = PG_GETARG_INT64(3);
 
 	if (raise <= 0)
 		PG_RETURN_VOID();
@@ -143,10 +143,10 @@ lr_sql_rotation_reset(PG_FUNCTION_ARGS)
 Datum
 lr_sql_fold_rotation(PG_FUNCTION_ARGS)
 {
-	Oid			types[1] = {TEXTOID};
-	Datum		values[1];
-	char		nulls[1] = {' '};
-	int64		folded = 0;
+	Oid types[1] = {TEXTOID};
+	Datum values[1];
+	char nulls[1] = {' '};
+	int64 folded = 0;
 
 	if (PG_ARGISNULL(0))
 		nulls[0] = 'n';
@@ -157,7 +157,7 @@ lr_sql_fold_rotation(PG_FUNCTION_ARGS)
 	folding = true;
 	PG_TRY();
 	{
-		bool		isnull;
+		bool isnull;
 
 		if (SPI_execute_with_args("WITH chosen AS (SELECT r.ctid AS place FROM leadroute.rotation r"
 								  "  WHERE ($1 IS NULL OR r.flow = $1) AND (r.flow, r.team, r.rep) IN"
@@ -170,7 +170,8 @@ lr_sql_fold_rotation(PG_FUNCTION_ARGS)
 								  "  SELECT t.flow, t.team, t.rep, sum(t.pointer)::bigint, sum(t.open)::integer FROM taken t"
 								  "  GROUP BY t.flow, t.team, t.rep HAVING sum(t.pointer) <> 0 OR sum(t.open) <> 0)"
 								  " SELECT count(*) FROM taken",
-								  1, types, values, nulls, false, 0) != SPI_OK_SELECT || SPI_processed != 1)
+								  1, types, values, nulls, false, 0) != SPI_OK_SELECT ||
+			SPI_processed != 1)
 			elog(ERROR, "folding the ledger returned no count");
 		folded = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	}
@@ -198,10 +199,10 @@ Datum
 lr_sql_rotation_joining(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
-	TupleDesc	descriptor;
-	HeapTuple	tuple;
-	bool		of_team;
-	Joiner	   *joiner;
+	TupleDesc descriptor;
+	HeapTuple tuple;
+	bool of_team;
+	Joiner *joiner;
 	MemoryContext caller_context;
 
 	check_trigger(fcinfo, "rotation_joining");
@@ -239,14 +240,14 @@ Datum
 lr_sql_rotation_joiners(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	ListCell   *cell;
+	ListCell *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(cell, joiners)
 	{
-		Joiner	   *joiner = lfirst(cell);
-		Datum		values[4];
-		bool		nulls[4] = {false, false, false, false};
+		Joiner *joiner = lfirst(cell);
+		Datum values[4];
+		bool nulls[4] = {false, false, false, false};
 
 		values[0] = CStringGetTextDatum(joiner->flow);
 		if (joiner->team != NULL)
@@ -264,10 +265,10 @@ lr_sql_rotation_joiners(PG_FUNCTION_ARGS)
 Datum
 lr_sql_rotation_join(PG_FUNCTION_ARGS)
 {
-	ListCell   *cell;
-	Oid			ledger;
-	List	   *flows = NIL;
-	int			nest_level = GetCurrentTransactionNestLevel();
+	ListCell *cell;
+	Oid ledger;
+	List *flows = NIL;
+	int nest_level = GetCurrentTransactionNestLevel();
 
 	check_trigger(fcinfo, "rotation_join");
 	if (unsettled == 0)
@@ -277,7 +278,7 @@ lr_sql_rotation_join(PG_FUNCTION_ARGS)
 	ledger = lr_relation_oid("rotation");
 	foreach(cell, joiners)
 	{
-		Joiner	   *joiner = lfirst(cell);
+		Joiner *joiner = lfirst(cell);
 
 		if (joiner->settled_level == 0)
 			flows = list_append_unique_oid(flows, hash_bytes((unsigned char *) joiner->flow, strlen(joiner->flow)));
@@ -293,7 +294,7 @@ lr_sql_rotation_join(PG_FUNCTION_ARGS)
 
 	foreach(cell, joiners)
 	{
-		Joiner	   *joiner = lfirst(cell);
+		Joiner *joiner = lfirst(cell);
 
 		if (joiner->settled_level == 0)
 			joiner->settled_level = nest_level;
@@ -306,13 +307,13 @@ lr_sql_rotation_join(PG_FUNCTION_ARGS)
 void
 lr_rotation_joins_end_sub(int nest_level, bool committed)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
 	if (deepest_level < nest_level)
 		return;
 	foreach(cell, joiners)
 	{
-		Joiner	   *joiner = lfirst(cell);
+		Joiner *joiner = lfirst(cell);
 
 		if (joiner->nest_level >= nest_level)
 		{
@@ -357,8 +358,8 @@ check_trigger(FunctionCallInfo fcinfo, const char *name)
 static bool
 is_member(HeapTuple tuple, TupleDesc descriptor, bool of_team)
 {
-	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, descriptor, SPI_fnumber(descriptor, of_team ? "weight" : "active"), &isnull);
+	bool isnull;
+	Datum value = SPI_getbinval(tuple, descriptor, SPI_fnumber(descriptor, of_team ? "weight" : "active"), &isnull);
 
 	if (isnull)
 		return false;
@@ -368,7 +369,7 @@ is_member(HeapTuple tuple, TupleDesc descriptor, bool of_team)
 static bool
 same_value(TriggerData *trigger, const char *column)
 {
-	TupleDesc	descriptor = RelationGetDescr(trigger->tg_relation);
+	TupleDesc descriptor = RelationGetDescr(trigger->tg_relation);
 
 	return strcmp(column_value(trigger->tg_trigtuple, descriptor, column),
 				  column_value(trigger->tg_newtuple, descriptor, column)) == 0;
@@ -378,7 +379,7 @@ same_value(TriggerData *trigger, const char *column)
 static char *
 column_value(HeapTuple tuple, TupleDesc descriptor, const char *column)
 {
-	char	   *value = SPI_getvalue(tuple, descriptor, SPI_fnumber(descriptor, column));
+	char *value = SPI_getvalue(tuple, descriptor, SPI_fnumber(descriptor, column));
 
 	if (value == NULL)
 		elog(ERROR, "column \"%s\" of a joining member is null", column);

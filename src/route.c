@@ -29,36 +29,36 @@ typedef struct PointColumn
 {
 	const char *map;
 	const char *side;
-	LeadColumn	column;
-	bool		is_number;
+	LeadColumn column;
+	bool is_number;
 } PointColumn;
 
 struct RoutePlan
 {
-	struct RoutePlan *next;		/* of the same shape */
+	struct RoutePlan *next; /* of the same shape */
 	MemoryContext mcxt;
 	FlowConfig *config;
-	uint64		generation;
+	uint64 generation;
 	const char *flow;
 	LrConditionScope scope;
-	LrCondition **conditions;	/* one a rule; NULL: always, or not compiled yet */
+	LrCondition **conditions; /* one a rule; NULL: always, or not compiled yet */
 	ExprContext *econtext;
 	TupleTableSlot *facts;
-	int			npoints;
+	int npoints;
 	PointColumn *points;
 };
 
 /* A walk through the rules, resumable where protection is wanted. */
 typedef struct RouteWalk
 {
-	RoutePlan  *plan;
+	RoutePlan *plan;
 	const LeadRow *row;
-	RouteMode	mode;
-	List	  **trace;
-	Decision   *decision;
-	int			next;			/* rule to look at */
-	bool		protected;		/* may compile and evaluate anything */
-	bool		facts_ready;
+	RouteMode mode;
+	List **trace;
+	Decision *decision;
+	int next;		/* rule to look at */
+	bool protected; /* may compile and evaluate anything */
+	bool facts_ready;
 } RouteWalk;
 
 static void plan_points(RoutePlan *plan);
@@ -84,10 +84,10 @@ RoutePlan *
 lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 {
 	RoutePlan **link = &shape->plans;
-	RoutePlan  *plan;
+	RoutePlan *plan;
 	MemoryContext mcxt;
 	MemoryContext oldcontext;
-	TupleDesc	facts;
+	TupleDesc facts;
 
 	for (; *link; link = &(*link)->next)
 	{
@@ -170,8 +170,8 @@ void
 lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warned,
 				List **trace, Decision *decision)
 {
-	RouteWalk	walk = {.plan = plan, .row = row, .mode = mode, .trace = trace, .decision = decision};
-	ErrorData  *error = NULL;
+	RouteWalk walk = {.plan = plan, .row = row, .mode = mode, .trace = trace, .decision = decision};
+	ErrorData *error = NULL;
 	const LeadColumn *submitted = &row->shape->submitted_at;
 
 	start_decision(decision, plan->config, row);
@@ -198,11 +198,11 @@ lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warne
 static void
 walk_begin(void *arg)
 {
-	RouteWalk  *walk = arg;
-	Decision   *decision = walk->decision;
+	RouteWalk *walk = arg;
+	Decision *decision = walk->decision;
 	FlowConfig *config = walk->plan->config;
 	const char *given = walk->row->given_owner;
-	RepConfig  *rep;
+	RepConfig *rep;
 
 	decision->submitted_at = lr_lead_submitted_at(walk->row->shape, walk->row->slot, decision->at);
 	if (given == NULL || (!config->keeps_given && !config->crm_is_master))
@@ -230,7 +230,7 @@ walk_begin(void *arg)
 static void
 walk_rules(void *arg)
 {
-	RouteWalk  *walk = arg;
+	RouteWalk *walk = arg;
 	FlowConfig *config = walk->plan->config;
 
 	for (; walk->next < config->nrules; walk->next++)
@@ -260,7 +260,7 @@ walk_rules(void *arg)
 static bool
 rule_holds(RouteWalk *walk, int number)
 {
-	RoutePlan  *plan = walk->plan;
+	RoutePlan *plan = walk->plan;
 
 	if (plan->conditions[number] == NULL)
 		compile_condition(plan, number);
@@ -284,7 +284,7 @@ fill_facts(RouteWalk *walk)
 {
 	const LeadRow *row = walk->row;
 	TupleTableSlot *facts = walk->plan->facts;
-	TupleDesc	desc = facts->tts_tupleDescriptor;
+	TupleDesc desc = facts->tts_tupleDescriptor;
 	MemoryContext oldcontext = MemoryContextSwitchTo(walk->plan->econtext->ecxt_per_tuple_memory);
 
 	ExecClearTuple(facts);
@@ -321,8 +321,8 @@ fill_facts(RouteWalk *walk)
 static bool
 apply_target(RouteWalk *walk, const RuleConfig *rule)
 {
-	Decision   *decision = walk->decision;
-	char	   *why = NULL;
+	Decision *decision = walk->decision;
+	char *why = NULL;
 	const char *code = NULL;
 	PassedRule *passed;
 
@@ -379,11 +379,11 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 static bool
 apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char **code)
 {
-	Decision   *decision = walk->decision;
+	Decision *decision = walk->decision;
 	TerritoryHit hit;
-	List	   *chain = NIL;
+	List *chain = NIL;
 	struct varlena *point = lead_point(walk, rule->target_name);
-	ListCell   *cell;
+	ListCell *cell;
 
 	if (!lr_map_find(walk->plan->flow, rule->target_name, point, decision->at, &hit,
 					 walk->trace ? &chain : NULL))
@@ -411,11 +411,11 @@ apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char 
 static bool
 apply_team(RouteWalk *walk, const char *name, char **why)
 {
-	Decision   *decision = walk->decision;
+	Decision *decision = walk->decision;
 	FlowConfig *config = walk->plan->config;
 	TeamConfig *team = lr_config_team(config, name);
 	RotationCandidate *candidates;
-	int			picked;
+	int picked;
 
 	decision->team = team ? team->team : name;
 	if (team == NULL)
@@ -444,9 +444,9 @@ apply_team(RouteWalk *walk, const char *name, char **why)
 static bool
 apply_rep(RouteWalk *walk, const char *name, char **why)
 {
-	Decision   *decision = walk->decision;
+	Decision *decision = walk->decision;
 	FlowConfig *config = walk->plan->config;
-	RepConfig  *rep = lr_config_rep(config, name);
+	RepConfig *rep = lr_config_rep(config, name);
 
 	if (rep == NULL || !rep->active)
 	{
@@ -468,16 +468,16 @@ apply_rep(RouteWalk *walk, const char *name, char **why)
 static struct varlena *
 lead_point(RouteWalk *walk, const char *map)
 {
-	RoutePlan  *plan = walk->plan;
+	RoutePlan *plan = walk->plan;
 	LrPointSide *sides = palloc(Max(plan->npoints, 1) * sizeof(LrPointSide));
-	int			n = 0;
+	int n = 0;
 
 	for (int i = 0; i < plan->npoints; i++)
 	{
 		PointColumn *point = &plan->points[i];
 		LrPointSide *side = &sides[n];
-		bool		isnull;
-		Datum		value;
+		bool isnull;
+		Datum value;
 
 		if (strcmp(point->map, map) != 0)
 			continue;
@@ -533,10 +533,10 @@ as_numeric(const LeadColumn *column, Datum value, bool *isnull)
 static void
 handle_failure(RouteWalk *walk, ErrorData *error, bool *warned)
 {
-	Decision   *decision = walk->decision;
+	Decision *decision = walk->decision;
 	FlowConfig *config = walk->plan->config;
 	const char *rule = walk->next < config->nrules ? config->rules[walk->next].rule : NULL;
-	ErrorData  *again;
+	ErrorData *again;
 
 	if (config->fails && walk->mode == ROUTE_TAKE)
 		ReThrowError(error);
@@ -559,8 +559,8 @@ handle_failure(RouteWalk *walk, ErrorData *error, bool *warned)
 				 rule ? errdetail("Rule \"%s\" failed for lead \"%s\"; %s.", rule,
 								  walk->row->lead ? walk->row->lead : "",
 								  again ? "the lead is stored unrouted" : "the last rule's target took it")
-				 : errdetail("Lead \"%s\"; %s.", walk->row->lead ? walk->row->lead : "",
-							 again ? "the lead is stored unrouted" : "the last rule's target took it"),
+					  : errdetail("Lead \"%s\"; %s.", walk->row->lead ? walk->row->lead : "",
+								  again ? "the lead is stored unrouted" : "the last rule's target took it"),
 				 errhint("See SELECT * FROM leadroute.health; unrouted leads are decided by CALL leadroute.catch_up().")));
 	}
 	if (!again && strcmp(decision->code, "assigned") == 0)
@@ -570,7 +570,7 @@ handle_failure(RouteWalk *walk, ErrorData *error, bool *warned)
 static void
 walk_fallback(void *arg)
 {
-	RouteWalk  *walk = arg;
+	RouteWalk *walk = arg;
 
 	if (!apply_target(walk, &walk->plan->config->rules[walk->plan->config->nrules - 1]))
 		elog(ERROR, "the last rule fell through");
@@ -580,7 +580,7 @@ char *
 lr_route_reason(const Decision *decision)
 {
 	StringInfoData text;
-	ListCell   *cell;
+	ListCell *cell;
 
 	initStringInfo(&text);
 	if (decision->rule)
@@ -626,7 +626,7 @@ char *
 lr_route_path(const Decision *decision)
 {
 	StringInfoData json;
-	ListCell   *cell;
+	ListCell *cell;
 
 	if (decision->passed == NIL)
 		return NULL;
@@ -648,7 +648,7 @@ lr_route_path(const Decision *decision)
 static void
 trace_line(RouteWalk *walk, const char *item, const char *name, const char *verdict, const char *detail)
 {
-	TraceLine  *line;
+	TraceLine *line;
 
 	if (walk->trace == NULL)
 		return;
@@ -668,9 +668,9 @@ trace_team(RouteWalk *walk, TeamConfig *team, const RotationCandidate *candidate
 	for (int i = 0; i < team->nmembers; i++)
 	{
 		const char *verdict;
-		char	   *detail;
-		int64		pointer;
-		int32		open;
+		char *detail;
+		int64 pointer;
+		int32 open;
 
 		lr_rotation_read(candidates[i].slot, &pointer, &open);
 		if (team->members[i] == NULL)

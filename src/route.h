@@ -11,20 +11,20 @@
 /* A lead about to be decided. Strings and slot are the caller's and stay until the decision is used. */
 typedef struct LeadRow
 {
-	LeadShape  *shape;
+	LeadShape *shape;
 	TupleTableSlot *slot;
-	const char *lead;			/* the key as text; NULL in explain(row) of a row without one */
-	const char *operation;		/* INSERT, UPDATE, CATCH_UP, as facts.operation shows it */
-	const char *given_owner;	/* the owner the row arrived with, or NULL */
-	TimestampTz at;				/* the instant of the decision */
-	bool		unknown_flow;	/* the row named a flow that does not exist */
+	const char *lead;		 /* the key as text; NULL in explain(row) of a row without one */
+	const char *operation;	 /* INSERT, UPDATE, CATCH_UP, as facts.operation shows it */
+	const char *given_owner; /* the owner the row arrived with, or NULL */
+	TimestampTz at;			 /* the instant of the decision */
+	bool unknown_flow;		 /* the row named a flow that does not exist */
 } LeadRow;
 
 /* A rule whose condition held and whose target could take no one. */
 typedef struct PassedRule
 {
 	const RuleConfig *rule;
-	char	   *why;
+	char *why;
 } PassedRule;
 
 /*
@@ -34,9 +34,9 @@ typedef struct PassedRule
 typedef struct Decision
 {
 	FlowConfig *config;
-	const char *status;			/* assigned, waiting, discarded, unrouted */
-	const char *code;			/* of leadroute.codes */
-	const RuleConfig *rule;		/* NULL: no rule took part */
+	const char *status;		/* assigned, waiting, discarded, unrouted */
+	const char *code;		/* of leadroute.codes */
+	const RuleConfig *rule; /* NULL: no rule took part */
 	const char *owner;
 	const char *team;
 	const char *territory;
@@ -44,20 +44,20 @@ typedef struct Decision
 	TimestampTz at;
 	TimestampTz submitted_at;
 	RotationTurn turn;
-	bool		has_turn;		/* a turn or a place was taken */
-	List	   *passed;			/* of PassedRule */
+	bool has_turn; /* a turn or a place was taken */
+	List *passed;  /* of PassedRule */
 } Decision;
 
 typedef enum RouteMode
 {
-	ROUTE_TAKE,					/* the turn is the lead's */
-	ROUTE_PEEK					/* explain: nothing is taken */
+	ROUTE_TAKE, /* the turn is the lead's */
+	ROUTE_PEEK	/* explain: nothing is taken */
 } RouteMode;
 
 /* One line of explain(). */
 typedef struct TraceLine
 {
-	const char *item;			/* flow, rule, territory, team, rep, decision */
+	const char *item; /* flow, rule, territory, team, rep, decision */
 	const char *name;
 	const char *verdict;
 	const char *detail;
@@ -86,4 +86,4 @@ extern char *lr_route_reason(const Decision *decision);
 /* The passed rules as JSON text, or NULL where none was passed. */
 extern char *lr_route_path(const Decision *decision);
 
-#endif							/* LR_ROUTE_H */
+#endif /* LR_ROUTE_H */

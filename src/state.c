@@ -36,13 +36,13 @@ static Datum text_array(char **strings, int n);
 bool
 lr_state_find(const char *flow, const char *lead, LeadState *state)
 {
-	Relation	rel = table_open(lr_relation_oid("lead_states"), AccessShareLock);
-	Relation	index = index_open(lr_relation_oid("lead_states_pkey"), AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Relation rel = table_open(lr_relation_oid("lead_states"), AccessShareLock);
+	Relation index = index_open(lr_relation_oid("lead_states_pkey"), AccessShareLock);
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	IndexScanDesc scan;
 	ScanKeyData keys[2];
-	bool		found;
+	bool found;
 
 	ScanKeyEntryInitialize(&keys[0], 0, 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[0],
 						   F_TEXTEQ, CStringGetTextDatum(flow));
@@ -77,8 +77,8 @@ lr_state_find(const char *flow, const char *lead, LeadState *state)
 static const char *
 state_text(TupleTableSlot *slot, StateColumn column)
 {
-	bool		isnull;
-	Datum		value = slot_getattr(slot, column + 1, &isnull);
+	bool isnull;
+	Datum value = slot_getattr(slot, column + 1, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
 }
@@ -86,8 +86,8 @@ state_text(TupleTableSlot *slot, StateColumn column)
 static bool
 state_time(TupleTableSlot *slot, StateColumn column, TimestampTz *value)
 {
-	bool		isnull;
-	Datum		datum = slot_getattr(slot, column + 1, &isnull);
+	bool isnull;
+	Datum datum = slot_getattr(slot, column + 1, &isnull);
 
 	*value = isnull ? 0 : DatumGetTimestampTz(datum);
 	return !isnull;
@@ -108,27 +108,27 @@ lr_state_is_unrouted(const LeadState *state)
 void
 lr_state_hand_over(const char *flow, const char *lead, const char *owner)
 {
-	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID};
-	Datum		values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(lead), CStringGetTextDatum(owner),
-		CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false)), TimestampTzGetDatum(lr_now())};
+	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID};
+	Datum values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(lead), CStringGetTextDatum(owner),
+					  CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false)), TimestampTzGetDatum(lr_now())};
 	OwnerSession saved;
 
 	lr_owner_begin(&saved);
 	lr_owner_execute("WITH old AS (SELECT s.* FROM leadroute.lead_states s WHERE s.flow = $1"
-			"   AND s.lead = $2 FOR UPDATE),"
-			" place AS (SELECT (SELECT m.team FROM leadroute.team_members m, old WHERE m.flow = $1"
-			"   AND m.team = old.team AND m.rep = $3) AS team),"
-			" changed AS (UPDATE leadroute.lead_states s SET owner = $3, source_owner = $3, team = place.team, status = 'assigned',"
-			"   code = 'by_hand', queue = NULL, routed_at = $5,"
-			"   route_reason = format('by hand: %s gave the lead to %s', $4, $3)"
-			"   FROM place, old WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"
-			" logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason, actor)"
-			"   SELECT c.flow, c.lead, $5, 'handed_over', 'by_hand', c.owner, old.owner, c.team, c.territory, c.route_reason, $4"
-			"   FROM changed c, old)"
-			" SELECT COALESCE(old.team, ''), old.owner, COALESCE(changed.team, ''), changed.owner,"
-			"   old.status = 'assigned' AND old.closed_at IS NULL AND old.owner IS NOT NULL,"
-			"   changed.closed_at IS NULL FROM old, changed",
-			lengthof(types), types, values, SPI_OK_SELECT);
+					 "   AND s.lead = $2 FOR UPDATE),"
+					 " place AS (SELECT (SELECT m.team FROM leadroute.team_members m, old WHERE m.flow = $1"
+					 "   AND m.team = old.team AND m.rep = $3) AS team),"
+					 " changed AS (UPDATE leadroute.lead_states s SET owner = $3, source_owner = $3, team = place.team, status = 'assigned',"
+					 "   code = 'by_hand', queue = NULL, routed_at = $5,"
+					 "   route_reason = format('by hand: %s gave the lead to %s', $4, $3)"
+					 "   FROM place, old WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"
+					 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason, actor)"
+					 "   SELECT c.flow, c.lead, $5, 'handed_over', 'by_hand', c.owner, old.owner, c.team, c.territory, c.route_reason, $4"
+					 "   FROM changed c, old)"
+					 " SELECT COALESCE(old.team, ''), old.owner, COALESCE(changed.team, ''), changed.owner,"
+					 "   old.status = 'assigned' AND old.closed_at IS NULL AND old.owner IS NOT NULL,"
+					 "   changed.closed_at IS NULL FROM old, changed",
+					 lengthof(types), types, values, SPI_OK_SELECT);
 	for (uint64 row = 0; row < SPI_processed && lr_rotation_available(); row++)
 	{
 		RotationTurn turn;
@@ -147,27 +147,27 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner)
 void
 lr_state_close(const char *flow, char **leads, int n, const char *outcome)
 {
-	Oid			types[] = {TEXTOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID};
-	Datum		values[] = {CStringGetTextDatum(flow), text_array(leads, n), CStringGetTextDatum(outcome),
-		TimestampTzGetDatum(lr_now())};
+	Oid types[] = {TEXTOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID};
+	Datum values[] = {CStringGetTextDatum(flow), text_array(leads, n), CStringGetTextDatum(outcome),
+					  TimestampTzGetDatum(lr_now())};
 	OwnerSession saved;
 
 	lr_owner_begin(&saved);
 	/* a lead of which nothing is known stood there before the attach: its key is recorded, so that it never counts as new */
 	lr_owner_execute("INSERT INTO leadroute.lead_states (flow, lead, status, code, closed_at, outcome)"
-			" SELECT $1, l.lead, 'ignored', 'existing', $4, $3 FROM unnest($2) l(lead)"
-			" WHERE NOT EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = l.lead)"
-			" ON CONFLICT DO NOTHING",
-			lengthof(types), types, values, SPI_OK_INSERT);
+					 " SELECT $1, l.lead, 'ignored', 'existing', $4, $3 FROM unnest($2) l(lead)"
+					 " WHERE NOT EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = l.lead)"
+					 " ON CONFLICT DO NOTHING",
+					 lengthof(types), types, values, SPI_OK_INSERT);
 	lr_owner_execute("WITH closed AS (UPDATE leadroute.lead_states s SET closed_at = $4, outcome = $3"
-			"   FROM unnest($2) l(lead)"
-			"   WHERE s.flow = $1 AND s.lead = l.lead AND s.closed_at IS NULL RETURNING s.*),"
-			" logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"
-			"   SELECT flow, lead, $4, 'closed', $3, owner, team, format('closed: %s', $3) FROM closed"
-			"   WHERE status <> 'ignored')"
-			" SELECT COALESCE(team, ''), owner, count(*) FROM closed"
-			" WHERE status = 'assigned' AND owner IS NOT NULL GROUP BY 1, 2",
-			lengthof(types), types, values, SPI_OK_SELECT);
+					 "   FROM unnest($2) l(lead)"
+					 "   WHERE s.flow = $1 AND s.lead = l.lead AND s.closed_at IS NULL RETURNING s.*),"
+					 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"
+					 "   SELECT flow, lead, $4, 'closed', $3, owner, team, format('closed: %s', $3) FROM closed"
+					 "   WHERE status <> 'ignored')"
+					 " SELECT COALESCE(team, ''), owner, count(*) FROM closed"
+					 " WHERE status = 'assigned' AND owner IS NOT NULL GROUP BY 1, 2",
+					 lengthof(types), types, values, SPI_OK_SELECT);
 	free_places(flow);
 	lr_owner_end(&saved);
 }
@@ -184,21 +184,21 @@ free_places(const char *flow)
 void
 lr_state_restore(const char *flow, char **leads, int n)
 {
-	Oid			types[] = {TEXTOID, TEXTARRAYOID, TIMESTAMPTZOID};
-	Datum		values[] = {CStringGetTextDatum(flow), text_array(leads, n), TimestampTzGetDatum(lr_now())};
+	Oid types[] = {TEXTOID, TEXTARRAYOID, TIMESTAMPTZOID};
+	Datum values[] = {CStringGetTextDatum(flow), text_array(leads, n), TimestampTzGetDatum(lr_now())};
 	OwnerSession saved;
 
 	lr_owner_begin(&saved);
 	lr_owner_execute("WITH restored AS (UPDATE leadroute.lead_states s SET closed_at = NULL, outcome = NULL"
-			"   FROM unnest($2) l(lead)"
-			"   WHERE s.flow = $1 AND s.lead = l.lead AND s.closed_at IS NOT NULL"
-			"   AND s.outcome = ANY ('{deleted,gone,moved}') RETURNING s.*),"
-			" logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"
-			"   SELECT flow, lead, $3, 'restored', 'restored', owner, team, 'the row came back; the lead keeps what it had' FROM restored"
-			"   WHERE status <> 'ignored')"
-			" SELECT COALESCE(team, ''), owner, count(*) FROM restored"
-			" WHERE status = 'assigned' AND owner IS NOT NULL GROUP BY 1, 2",
-			lengthof(types), types, values, SPI_OK_SELECT);
+					 "   FROM unnest($2) l(lead)"
+					 "   WHERE s.flow = $1 AND s.lead = l.lead AND s.closed_at IS NOT NULL"
+					 "   AND s.outcome = ANY ('{deleted,gone,moved}') RETURNING s.*),"
+					 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"
+					 "   SELECT flow, lead, $3, 'restored', 'restored', owner, team, 'the row came back; the lead keeps what it had' FROM restored"
+					 "   WHERE status <> 'ignored')"
+					 " SELECT COALESCE(team, ''), owner, count(*) FROM restored"
+					 " WHERE status = 'assigned' AND owner IS NOT NULL GROUP BY 1, 2",
+					 lengthof(types), types, values, SPI_OK_SELECT);
 	for (uint64 row = 0; row < SPI_processed && lr_rotation_available(); row++)
 	{
 		RotationSlot *slot = lr_rotation_slot(flow, lr_spi_text(row, 1), lr_spi_text(row, 2));
@@ -217,69 +217,69 @@ lr_state_restore(const char *flow, char **leads, int n)
 void
 lr_state_rekey(const char *flow, char **from, char **to, int n)
 {
-	Oid			types[] = {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID};
-	Datum		values[] = {CStringGetTextDatum(flow), text_array(from, n), text_array(to, n),
-		TimestampTzGetDatum(lr_now())};
+	Oid types[] = {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID};
+	Datum values[] = {CStringGetTextDatum(flow), text_array(from, n), text_array(to, n),
+					  TimestampTzGetDatum(lr_now())};
 	OwnerSession saved;
 
 	lr_owner_begin(&saved);
 	/* in two steps, so that keys may change places: first out of the way, then to the new ones */
 	lr_owner_execute("UPDATE leadroute.lead_states s SET lead = concat(chr(1), s.lead)"
-			" FROM unnest($2) l(lead)"
-			" WHERE s.flow = $1 AND s.lead = l.lead",
-			lengthof(types), types, values, SPI_OK_UPDATE);
+					 " FROM unnest($2) l(lead)"
+					 " WHERE s.flow = $1 AND s.lead = l.lead",
+					 lengthof(types), types, values, SPI_OK_UPDATE);
 	/* a state that stands at the new key belongs to a row that is gone: the key's row is this lead now */
 	lr_owner_execute("DELETE FROM leadroute.lead_states s USING unnest($2, $3) l(old, new)"
-			" WHERE s.flow = $1 AND s.lead = l.new"
-			" AND s.closed_at IS NOT NULL AND EXISTS (SELECT FROM leadroute.lead_states o WHERE o.flow = $1"
-			"   AND o.lead = concat(chr(1), l.old))",
-			lengthof(types), types, values, SPI_OK_DELETE);
+					 " WHERE s.flow = $1 AND s.lead = l.new"
+					 " AND s.closed_at IS NOT NULL AND EXISTS (SELECT FROM leadroute.lead_states o WHERE o.flow = $1"
+					 "   AND o.lead = concat(chr(1), l.old))",
+					 lengthof(types), types, values, SPI_OK_DELETE);
 	lr_owner_execute("WITH moved AS (UPDATE leadroute.lead_states s SET lead = l.new"
-			"   FROM unnest($2, $3) l(old, new)"
-			"   WHERE s.flow = $1 AND s.lead = concat(chr(1), l.old)"
-			"   RETURNING l.old, s.*)"
-			" INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"
-			" SELECT flow, lead, $4, 'rekeyed', code, owner, team, format('the lead''s key was %s before', old) FROM moved"
-			" WHERE status <> 'ignored'",
-			lengthof(types), types, values, SPI_OK_INSERT);
+					 "   FROM unnest($2, $3) l(old, new)"
+					 "   WHERE s.flow = $1 AND s.lead = concat(chr(1), l.old)"
+					 "   RETURNING l.old, s.*)"
+					 " INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"
+					 " SELECT flow, lead, $4, 'rekeyed', code, owner, team, format('the lead''s key was %s before', old) FROM moved"
+					 " WHERE status <> 'ignored'",
+					 lengthof(types), types, values, SPI_OK_INSERT);
 	lr_owner_execute("UPDATE leadroute.identities i SET lead = l.new, key = CASE i.kind WHEN 'key' THEN l.new ELSE i.key END"
-			" FROM unnest($2, $3) l(old, new)"
-			" WHERE i.flow = $1 AND i.lead = l.old",
-			lengthof(types), types, values, SPI_OK_UPDATE);
+					 " FROM unnest($2, $3) l(old, new)"
+					 " WHERE i.flow = $1 AND i.lead = l.old",
+					 lengthof(types), types, values, SPI_OK_UPDATE);
 	lr_owner_end(&saved);
 }
 
 void
 lr_state_remove(const char *flow, const char *lead)
 {
-	Oid			types[] = {TEXTOID, TEXTOID};
-	Datum		values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(lead)};
+	Oid types[] = {TEXTOID, TEXTOID};
+	Datum values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(lead)};
 	OwnerSession saved;
 
 	lr_owner_begin(&saved);
 	lr_owner_execute("DELETE FROM leadroute.lead_states s WHERE s.flow = $1"
-			" AND s.lead = $2 AND s.status = ANY ('{unrouted,ignored}')",
-			lengthof(types), types, values, SPI_OK_DELETE);
+					 " AND s.lead = $2 AND s.status = ANY ('{unrouted,ignored}')",
+					 lengthof(types), types, values, SPI_OK_DELETE);
 	lr_owner_end(&saved);
 }
 
 void
 lr_state_refreshed(const char *flow)
 {
-	Oid			types[] = {TEXTOID, TIMESTAMPTZOID};
-	Datum		values[] = {CStringGetTextDatum(flow), TimestampTzGetDatum(lr_now())};
+	Oid types[] = {TEXTOID, TIMESTAMPTZOID};
+	Datum values[] = {CStringGetTextDatum(flow), TimestampTzGetDatum(lr_now())};
 	OwnerSession saved;
 
 	lr_owner_begin(&saved);
 	lr_owner_execute("UPDATE leadroute.attachments SET refreshed_at = $2 WHERE flow = $1",
-			lengthof(types), types, values, SPI_OK_UPDATE);
+					 lengthof(types), types, values, SPI_OK_UPDATE);
 	lr_owner_end(&saved);
 }
 
 static Datum
 text_array(char **strings, int n)
 {
-	Datum	   *elements = palloc(Max(n, 1) * sizeof(Datum));
+	Datum *elements = palloc(Max(n, 1) * sizeof(Datum));
 
 	for (int i = 0; i < n; i++)
 		elements[i] = CStringGetTextDatum(strings[i]);

@@ -18,9 +18,9 @@ typedef struct LeadState
 	const char *reason;
 	TimestampTz submitted_at;
 	TimestampTz routed_at;
-	bool		has_submitted_at;
-	bool		has_routed_at;
-	bool		closed;
+	bool has_submitted_at;
+	bool has_routed_at;
+	bool closed;
 } LeadState;
 
 /*
@@ -49,4 +49,4 @@ extern void lr_state_remove(const char *flow, const char *lead);
 /* The leads table of a flow was emptied: what is not found again will close as gone. */
 extern void lr_state_refreshed(const char *flow);
 
-#endif							/* LR_STATE_H */
+#endif /* LR_STATE_H */

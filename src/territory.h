@@ -53,17 +53,17 @@
 typedef struct LrPointSide
 {
 	const char *side; /* the side's name, exactly */
-	bool		is_number;
+	bool is_number;
 	const char *label; /* not folded yet, need not be terminated */
-	int			label_len;
-	Datum		number; /* numeric */
+	int label_len;
+	Datum number; /* numeric */
 } LrPointSide;
 
 /* What lr_territory_sides tells of a side. */
 typedef struct LrSideInfo
 {
 	char *name; /* palloc'd, terminated */
-	bool  is_number;
+	bool is_number;
 } LrSideInfo;
 
 /*
@@ -99,27 +99,27 @@ extern char *lr_territory_text(struct varlena *t);
 typedef struct LrCut
 {
 	const uint8 *data;
-	int			 len;
+	int len;
 } LrCut;
 
 /* A side being built or combined. */
 typedef struct LrSide
 {
 	const char *name;
-	int			name_len;
-	bool		is_number;
-	int			ncuts;
-	LrCut	   *cuts;
+	int name_len;
+	bool is_number;
+	int ncuts;
+	LrCut *cuts;
 } LrSide;
 
 /* A side as it lies in a datum. */
 typedef struct LrSideView
 {
-	const char	*name;
-	int			 name_len;
-	bool		 is_number;
-	uint8		 width; /* of the integers, 1, 2 or 4 */
-	int			 ncuts;
+	const char *name;
+	int name_len;
+	bool is_number;
+	uint8 width; /* of the integers, 1, 2 or 4 */
+	int ncuts;
 	const uint8 *ends;
 	const uint8 *data;
 } LrSideView;
@@ -128,19 +128,19 @@ typedef struct LrSideView
 typedef struct LrSideWalk
 {
 	const uint8 *next;
-	int			 left;
+	int left;
 } LrSideWalk;
 
 /* What the items of a side have in common, and what they came to; zeroed to begin. */
 typedef struct LrItems
 {
-	bool   any;	  /* an item was read */
-	bool   alone; /* it has no base */
-	bool   is_number;
-	bool   kind_known;
+	bool any;	/* an item was read */
+	bool alone; /* it has no base */
+	bool is_number;
+	bool kind_known;
 	LrCut *cuts; /* intervals in pairs, unsorted; length -1: open at the top */
-	int	   npairs;
-	int	   maxpairs;
+	int npairs;
+	int maxpairs;
 } LrItems;
 
 typedef enum LrSetOp
@@ -157,31 +157,31 @@ typedef enum LrSetOp
 #define PG_GETARG_TERRITORY(n) PG_GETARG_VARLENA_PP(n)
 
 /* territory_core.c */
-extern void			   lr_side_walk(struct varlena *t, LrSideWalk *walk);
-extern bool			   lr_side_walk_next(LrSideWalk *walk, LrSideView *view);
-extern LrCut		   lr_side_cut(const LrSideView *view, int i);
-extern LrSide		   lr_side_from_view(const LrSideView *view);
-extern int			   lr_side_name_cmp(const char *a, int a_len, const char *b, int b_len);
-extern int			   lr_cut_cmp(LrCut a, LrCut b);
-extern int			   lr_cuts_combine(const LrCut *a, int na, const LrCut *b, int nb, LrSetOp op, LrCut *result);
-extern bool			   lr_side_contains(const LrSideView *a, const LrSideView *b);
-extern bool			   lr_side_overlaps(const LrSideView *a, const LrSideView *b);
+extern void lr_side_walk(struct varlena *t, LrSideWalk *walk);
+extern bool lr_side_walk_next(LrSideWalk *walk, LrSideView *view);
+extern LrCut lr_side_cut(const LrSideView *view, int i);
+extern LrSide lr_side_from_view(const LrSideView *view);
+extern int lr_side_name_cmp(const char *a, int a_len, const char *b, int b_len);
+extern int lr_cut_cmp(LrCut a, LrCut b);
+extern int lr_cuts_combine(const LrCut *a, int na, const LrCut *b, int nb, LrSetOp op, LrCut *result);
+extern bool lr_side_contains(const LrSideView *a, const LrSideView *b);
+extern bool lr_side_overlaps(const LrSideView *a, const LrSideView *b);
 extern struct varlena *lr_territory_make(const LrSide *sides, int nsides, uint8 flags);
 extern struct varlena *lr_territory_empty(void);
 extern struct varlena *lr_territory_intersect(struct varlena *a, struct varlena *b);
-extern bool			   lr_territory_equal(struct varlena *a, struct varlena *b);
-extern bool			   lr_territory_fits(const LrSide *sides, int nsides, Node *escontext);
+extern bool lr_territory_equal(struct varlena *a, struct varlena *b);
+extern bool lr_territory_fits(const LrSide *sides, int nsides, Node *escontext);
 
 /* territory_cut.c */
-extern void	 lr_check_encoding(void);
-extern int	 lr_label_fold(const char *label, int len, char *result);
+extern void lr_check_encoding(void);
+extern int lr_label_fold(const char *label, int len, char *result);
 extern LrCut lr_cut_copy(const void *data, int len);
 extern LrCut lr_cut_after(LrCut value);
-extern bool	 lr_label_next(LrCut label, LrCut *next);
+extern bool lr_label_next(LrCut label, LrCut *next);
 extern LrCut lr_label_previous(LrCut cut);
-extern int	 lr_number_from_text(const char *text, int len, uint8 *code, const char **why);
-extern int	 lr_number_from_numeric(Datum number, uint8 *code);
-extern int	 lr_number_to_text(LrCut cut, StringInfo buf);
+extern int lr_number_from_text(const char *text, int len, uint8 *code, const char **why);
+extern int lr_number_from_numeric(Datum number, uint8 *code);
+extern int lr_number_to_text(LrCut cut, StringInfo buf);
 
 /* the longest code of a number, point or not; the growth of a label when it folds */
 #define LR_NUMBER_MAX_CODE 256
@@ -189,12 +189,12 @@ extern int	 lr_number_to_text(LrCut cut, StringInfo buf);
 
 /* territory_parse.c */
 extern struct varlena *lr_territory_parse(const char *text, int len, Node *escontext);
-extern bool			   lr_items_parse(LrItems *items, const char *text, int len, Node *escontext,
-									  const char *name, int name_len);
-extern void			   lr_items_add(LrItems *items, LrCut value);
-extern void			   lr_items_add_range(LrItems *items, const LrCut *cuts, int ncuts);
-extern void			   lr_items_to_side(LrItems *items, LrSide *side);
-extern bool			   lr_label_check(const char *label, int len, LrCut *cut);
+extern bool lr_items_parse(LrItems *items, const char *text, int len, Node *escontext,
+						   const char *name, int name_len);
+extern void lr_items_add(LrItems *items, LrCut value);
+extern void lr_items_add_range(LrItems *items, const LrCut *cuts, int ncuts);
+extern void lr_items_to_side(LrItems *items, LrSide *side);
+extern bool lr_label_check(const char *label, int len, LrCut *cut);
 
 /* territory_io.c */
 extern char **lr_side_items(const LrSideView *view, int *nitems);

@@ -17,11 +17,11 @@
 #define POINT_MAX_LABEL (LR_TERRITORY_MAX_LABEL + 8)
 
 static inline uint32 read_int(const uint8 *p, int width);
-static inline void	 write_int(uint8 *p, int width, uint32 value);
-static int			 width_for(const LrSide *side, uint32 *data_len);
-static int			 cuts_until(const LrSideView *view, int from, LrCut value);
-static int			 side_cmp(const LrSideView *a, const LrSideView *b);
-static int			 point_side_cmp(const void *a, const void *b);
+static inline void write_int(uint8 *p, int width, uint32 value);
+static int width_for(const LrSide *side, uint32 *data_len);
+static int cuts_until(const LrSideView *view, int from, LrCut value);
+static int side_cmp(const LrSideView *a, const LrSideView *b);
+static int point_side_cmp(const void *a, const void *b);
 
 void
 lr_side_walk(struct varlena *t, LrSideWalk *walk)
@@ -73,7 +73,7 @@ LrCut
 lr_side_cut(const LrSideView *view, int i)
 {
 	uint32 start = i == 0 ? 0 : read_int(view->ends + view->width * (i - 1), view->width);
-	LrCut  cut;
+	LrCut cut;
 
 	cut.data = view->data + start;
 	cut.len = read_int(view->ends + view->width * i, view->width) - start;
@@ -115,19 +115,19 @@ lr_cut_cmp(LrCut a, LrCut b)
 int
 lr_cuts_combine(const LrCut *a, int na, const LrCut *b, int nb, LrSetOp op, LrCut *result)
 {
-	int	 n = 0;
-	int	 i = 0;
-	int	 j = 0;
+	int n = 0;
+	int i = 0;
+	int j = 0;
 	bool inside = false;
 
 	while (i < na || j < nb)
 	{
-		int	  cmp = i >= na ? 1 : j >= nb ? -1
-										  : lr_cut_cmp(a[i], b[j]);
+		int cmp = i >= na ? 1 : j >= nb ? -1
+										: lr_cut_cmp(a[i], b[j]);
 		LrCut cut = cmp <= 0 ? a[i] : b[j];
-		bool  in_a;
-		bool  in_b;
-		bool  now;
+		bool in_a;
+		bool in_b;
+		bool now;
 
 		if (cmp <= 0)
 			i++;
@@ -153,14 +153,14 @@ lr_cuts_combine(const LrCut *a, int na, const LrCut *b, int nb, LrSetOp op, LrCu
 struct varlena *
 lr_territory_make(const LrSide *sides, int nsides, uint8 flags)
 {
-	Size			size = VARHDRSZ + 2;
+	Size size = VARHDRSZ + 2;
 	struct varlena *t;
-	uint8		   *p;
+	uint8 *p;
 
 	for (int i = 0; i < nsides; i++)
 	{
 		uint32 data_len;
-		int	   width = width_for(&sides[i], &data_len);
+		int width = width_for(&sides[i], &data_len);
 
 		if (sides[i].ncuts == 0)
 			return lr_territory_empty();
@@ -174,10 +174,10 @@ lr_territory_make(const LrSide *sides, int nsides, uint8 flags)
 	for (int i = 0; i < nsides; i++)
 	{
 		const LrSide *side = &sides[i];
-		uint32		  data_len;
-		int			  width = width_for(side, &data_len);
-		uint32		  end = 0;
-		uint8		 *data;
+		uint32 data_len;
+		int width = width_for(side, &data_len);
+		uint32 end = 0;
+		uint8 *data;
 
 		*p++ = side->name_len;
 		memcpy(p, side->name, side->name_len);
@@ -234,8 +234,8 @@ lr_territory_fits(const LrSide *sides, int nsides, Node *escontext)
 	for (int i = 0; i < nsides; i++)
 	{
 		uint32 data_len;
-		int	   width = width_for(&sides[i], &data_len);
-		int	   intervals = (sides[i].ncuts + 1) / 2;
+		int width = width_for(&sides[i], &data_len);
+		int intervals = (sides[i].ncuts + 1) / 2;
 
 		if (intervals > LR_TERRITORY_MAX_INTERVALS)
 			ereturn(escontext, false,
@@ -261,7 +261,7 @@ lr_territory_contains(struct varlena *a, struct varlena *b)
 	LrSideWalk walk_b;
 	LrSideView side_a;
 	LrSideView side_b;
-	bool	   more_b;
+	bool more_b;
 
 	if (LR_IS_EMPTY(b))
 		return true;
@@ -329,8 +329,8 @@ lr_territory_overlaps(struct varlena *a, struct varlena *b)
 	LrSideWalk walk_b;
 	LrSideView side_a;
 	LrSideView side_b;
-	bool	   more_a;
-	bool	   more_b;
+	bool more_a;
+	bool more_b;
 
 	if (LR_IS_EMPTY(a) || LR_IS_EMPTY(b))
 		return false;
@@ -451,10 +451,10 @@ lr_territory_intersect(struct varlena *a, struct varlena *b)
 	LrSideWalk walk_b;
 	LrSideView side_a;
 	LrSideView side_b;
-	bool	   more_a;
-	bool	   more_b;
-	LrSide	  *sides;
-	int		   nsides = 0;
+	bool more_a;
+	bool more_b;
+	LrSide *sides;
+	int nsides = 0;
 
 	if (LR_IS_EMPTY(a) || LR_IS_EMPTY(b))
 		return lr_territory_empty();
@@ -496,7 +496,7 @@ lr_territory_sides(struct varlena *t, LrSideInfo **sides)
 {
 	LrSideWalk walk;
 	LrSideView view;
-	int		   n = 0;
+	int n = 0;
 
 	*sides = palloc(sizeof(LrSideInfo) * (LR_NSIDES(t) + 1));
 	lr_side_walk(t, &walk);
@@ -517,9 +517,9 @@ struct varlena *
 lr_territory_point(const LrPointSide *sides, int nsides)
 {
 	const LrPointSide **sorted = palloc(sizeof(LrPointSide *) * (nsides + 1));
-	LrSide			   *built = palloc(sizeof(LrSide) * (nsides + 1));
-	LrCut			   *cuts = palloc(sizeof(LrCut) * 2 * (nsides + 1));
-	int					n = 0;
+	LrSide *built = palloc(sizeof(LrSide) * (nsides + 1));
+	LrCut *cuts = palloc(sizeof(LrCut) * 2 * (nsides + 1));
+	int n = 0;
 
 	if (nsides > LR_POINT_MAX_SIDES)
 		ereport(ERROR,
@@ -532,9 +532,9 @@ lr_territory_point(const LrPointSide *sides, int nsides)
 	for (int i = 0; i < nsides; i++)
 	{
 		const LrPointSide *side = sorted[i];
-		LrSide			  *out = &built[n];
-		uint8			  *value;
-		int				   len;
+		LrSide *out = &built[n];
+		uint8 *value;
+		int len;
 
 		if (side->is_number)
 		{

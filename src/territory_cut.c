@@ -31,9 +31,9 @@
 #define MAX_GROUPS 125 /* 124 that text can have, and one that says "and more" */
 
 static pg_wchar fold_char(pg_wchar c);
-static int		last_char(LrCut cut, pg_wchar *c);
-static LrCut	replace_last(LrCut cut, int keep, pg_wchar c);
-static int		encode_number(bool negative, int weight, const int16 *groups, int ngroups, bool more, uint8 *code);
+static int last_char(LrCut cut, pg_wchar *c);
+static LrCut replace_last(LrCut cut, int keep, pg_wchar c);
+static int encode_number(bool negative, int weight, const int16 *groups, int ngroups, bool more, uint8 *code);
 
 /* Territories need an encoding in which any string of characters can be cut anywhere. */
 void
@@ -50,10 +50,10 @@ lr_check_encoding(void)
 int
 lr_label_fold(const char *label, int len, char *result)
 {
-	bool				 utf8 = GetDatabaseEncoding() == PG_UTF8;
+	bool utf8 = GetDatabaseEncoding() == PG_UTF8;
 	const unsigned char *p = (const unsigned char *) label;
 	const unsigned char *end = p + len;
-	unsigned char		*out = (unsigned char *) result;
+	unsigned char *out = (unsigned char *) result;
 
 	while (p < end)
 	{
@@ -93,7 +93,7 @@ fold_char(pg_wchar c)
 		return (c >= 'A' && c <= 'Z') ? c + ('a' - 'A') : c;
 	while (low <= high)
 	{
-		int				 middle = (low + high) / 2;
+		int middle = (low + high) / 2;
 		const LrFoldRun *run = &lr_fold_runs[middle];
 
 		if (c < run->first)
@@ -110,7 +110,7 @@ LrCut
 lr_cut_copy(const void *data, int len)
 {
 	uint8 *copy = palloc(len + 1);
-	LrCut  cut = {copy, len};
+	LrCut cut = {copy, len};
 
 	if (len > 0)
 		memcpy(copy, data, len);
@@ -123,7 +123,7 @@ LrCut
 lr_cut_after(LrCut value)
 {
 	uint8 *copy = palloc(value.len + 1);
-	LrCut  cut = {copy, value.len + 1};
+	LrCut cut = {copy, value.len + 1};
 
 	if (value.len > 0)
 		memcpy(copy, value.data, value.len);
@@ -141,10 +141,10 @@ lr_label_next(LrCut label, LrCut *next)
 {
 	while (label.len > 0)
 	{
-		bool	 utf8 = GetDatabaseEncoding() == PG_UTF8;
+		bool utf8 = GetDatabaseEncoding() == PG_UTF8;
 		pg_wchar most = utf8 ? 0x10FFFF : 0xFF;
 		pg_wchar c;
-		int		 keep = last_char(label, &c);
+		int keep = last_char(label, &c);
 
 		while (c < most)
 		{
@@ -165,9 +165,9 @@ lr_label_next(LrCut label, LrCut *next)
 LrCut
 lr_label_previous(LrCut cut)
 {
-	bool	 utf8 = GetDatabaseEncoding() == PG_UTF8;
+	bool utf8 = GetDatabaseEncoding() == PG_UTF8;
 	pg_wchar c;
-	int		 keep = last_char(cut, &c);
+	int keep = last_char(cut, &c);
 
 	do
 	{
@@ -199,7 +199,7 @@ static LrCut
 replace_last(LrCut cut, int keep, pg_wchar c)
 {
 	uint8 *copy = palloc(keep + 5);
-	LrCut  result = {copy, keep + 1};
+	LrCut result = {copy, keep + 1};
 
 	memcpy(copy, cut.data, keep);
 	if (GetDatabaseEncoding() == PG_UTF8)
@@ -221,17 +221,17 @@ lr_number_from_text(const char *text, int len, uint8 *code, const char **why)
 {
 	const char *p = text;
 	const char *end = text + len;
-	bool		negative = false;
-	char		digits[2 * LR_TERRITORY_MAX_DIGITS + 8];
-	int			ndigits = 0;
-	int			point = 0;	  /* digits before the decimal point */
-	int			trailing = 0; /* zeros seen since the last other digit */
-	bool		seen_point = false;
-	bool		any = false;
-	int			weight;
-	int			ngroups;
-	int			first;
-	int16		groups[MAX_GROUPS];
+	bool negative = false;
+	char digits[2 * LR_TERRITORY_MAX_DIGITS + 8];
+	int ndigits = 0;
+	int point = 0;	  /* digits before the decimal point */
+	int trailing = 0; /* zeros seen since the last other digit */
+	bool seen_point = false;
+	bool any = false;
+	int weight;
+	int ngroups;
+	int first;
+	int16 groups[MAX_GROUPS];
 
 	if (p < end && (*p == '+' || *p == '-'))
 		negative = *p++ == '-';
@@ -268,8 +268,8 @@ lr_number_from_text(const char *text, int len, uint8 *code, const char **why)
 	}
 	if (any && p < end && (*p == 'e' || *p == 'E'))
 	{
-		int			exponent = 0;
-		bool		minus = false;
+		int exponent = 0;
+		bool minus = false;
 		const char *start;
 
 		p++;
@@ -321,14 +321,14 @@ lr_number_from_text(const char *text, int len, uint8 *code, const char **why)
 int
 lr_number_from_numeric(Datum number, uint8 *code)
 {
-	bytea		  *wire = DatumGetByteaPP(DirectFunctionCall1(numeric_send, number));
+	bytea *wire = DatumGetByteaPP(DirectFunctionCall1(numeric_send, number));
 	StringInfoData buf;
-	int			   ndigits;
-	int			   weight;
-	int			   sign;
-	int			   ngroups = 0;
-	bool		   more = false; /* digits that no code has room for */
-	int16		   groups[MAX_GROUPS];
+	int ndigits;
+	int weight;
+	int sign;
+	int ngroups = 0;
+	bool more = false; /* digits that no code has room for */
+	int16 groups[MAX_GROUPS];
 
 	buf.data = VARDATA_ANY(wire);
 	buf.len = buf.maxlen = VARSIZE_ANY_EXHDR(wire);
@@ -391,15 +391,15 @@ encode_number(bool negative, int weight, const int16 *groups, int ngroups, bool 
 int
 lr_number_to_text(LrCut cut, StringInfo buf)
 {
-	bool		   negative = cut.data[0] < 0x80;
-	uint8		   mask = negative ? 0xFF : 0x00;
-	uint8		   head = cut.data[0] ^ mask;
-	int			   weight = (int) head - 0xC0;
-	int			   len = 1;
-	bool		   more = true;
+	bool negative = cut.data[0] < 0x80;
+	uint8 mask = negative ? 0xFF : 0x00;
+	uint8 head = cut.data[0] ^ mask;
+	int weight = (int) head - 0xC0;
+	int len = 1;
+	bool more = true;
 	StringInfoData digits;
-	int			   point;
-	int			   start = 0;
+	int point;
+	int start = 0;
 
 	if (cut.data[0] == 0x80)
 	{

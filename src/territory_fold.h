@@ -13,8 +13,8 @@ typedef struct LrFoldRun
 {
 	uint32 first;
 	uint32 last;
-	uint8  step;  /* every step-th code point of the run folds */
-	int32  delta; /* by adding this */
+	uint8 step;	 /* every step-th code point of the run folds */
+	int32 delta; /* by adding this */
 } LrFoldRun;
 
 static const LrFoldRun lr_fold_runs[] = {

@@ -47,24 +47,24 @@ StaticAssertDecl(LEAF_BYTES <= TOAST_INDEX_TARGET && INNER_BYTES <= TOAST_INDEX_
 typedef struct SplitEntry
 {
 	struct varlena *key;
-	OffsetNumber	offset;
-	bool			has_side;
-	LrSideView		side; /* of the axis tried */
+	OffsetNumber offset;
+	bool has_side;
+	LrSideView side; /* of the axis tried */
 } SplitEntry;
 
 static struct varlena *key_union(struct varlena **keys, int nkeys);
 static struct varlena *key_make(LrSide *sides, int nsides, uint8 flags, int intervals, int cut_len, Size bytes);
-static bool			   side_shorten(LrSide *side, int intervals, int cut_len);
-static Size			   key_size(const LrSide *sides, int nsides);
-static bool			   find_side(struct varlena *key, const char *name, int name_len, LrSideView *view);
-static double		   side_width(bool is_number, const LrCut *cuts, int ncuts);
-static double		   view_width(const LrSideView *view);
-static double		   cut_position(bool is_number, LrCut cut);
-static double		   key_log_volume(struct varlena *key);
-static double		   log_growth(struct varlena *box, struct varlena *added);
-static double		   hit_ratio(struct varlena *part, struct varlena *whole);
-static int			   split_entry_cmp(const void *a, const void *b);
-static int			   double_cmp_desc(const void *a, const void *b);
+static bool side_shorten(LrSide *side, int intervals, int cut_len);
+static Size key_size(const LrSide *sides, int nsides);
+static bool find_side(struct varlena *key, const char *name, int name_len, LrSideView *view);
+static double side_width(bool is_number, const LrCut *cuts, int ncuts);
+static double view_width(const LrSideView *view);
+static double cut_position(bool is_number, LrCut cut);
+static double key_log_volume(struct varlena *key);
+static double log_growth(struct varlena *box, struct varlena *added);
+static double hit_ratio(struct varlena *part, struct varlena *whole);
+static int split_entry_cmp(const void *a, const void *b);
+static int double_cmp_desc(const void *a, const void *b);
 
 PG_FUNCTION_INFO_V1(lr_territory_gist_consistent);
 PG_FUNCTION_INFO_V1(lr_territory_gist_union);
@@ -76,14 +76,14 @@ PG_FUNCTION_INFO_V1(lr_territory_gist_same);
 Datum
 lr_territory_gist_consistent(PG_FUNCTION_ARGS)
 {
-	GISTENTRY	   *entry = (GISTENTRY *) PG_GETARG_POINTER(0);
+	GISTENTRY *entry = (GISTENTRY *) PG_GETARG_POINTER(0);
 	struct varlena *query = PG_GETARG_TERRITORY(1);
-	StrategyNumber	strategy = (StrategyNumber) PG_GETARG_UINT16(2);
-	bool		   *recheck = (bool *) PG_GETARG_POINTER(4);
+	StrategyNumber strategy = (StrategyNumber) PG_GETARG_UINT16(2);
+	bool *recheck = (bool *) PG_GETARG_POINTER(4);
 	struct varlena *key = (struct varlena *) DatumGetPointer(entry->key);
-	bool			exact = GIST_LEAF(entry) && (LR_FLAGS(key) & LR_TERRITORY_LOSSY) == 0;
-	bool			has_empty = (LR_FLAGS(key) & (LR_TERRITORY_HAS_EMPTY | LR_TERRITORY_EMPTY)) != 0;
-	bool			result;
+	bool exact = GIST_LEAF(entry) && (LR_FLAGS(key) & LR_TERRITORY_LOSSY) == 0;
+	bool has_empty = (LR_FLAGS(key) & (LR_TERRITORY_HAS_EMPTY | LR_TERRITORY_EMPTY)) != 0;
+	bool result;
 
 	*recheck = !exact;
 	switch (strategy)
@@ -129,9 +129,9 @@ Datum
 lr_territory_gist_union(PG_FUNCTION_ARGS)
 {
 	GistEntryVector *entries = (GistEntryVector *) PG_GETARG_POINTER(0);
-	int				*size = (int *) PG_GETARG_POINTER(1);
+	int *size = (int *) PG_GETARG_POINTER(1);
 	struct varlena **keys = palloc(sizeof(struct varlena *) * entries->n);
-	struct varlena	*result;
+	struct varlena *result;
 
 	for (int i = 0; i < entries->n; i++)
 		keys[i] = (struct varlena *) DatumGetPointer(entries->vector[i].key);
@@ -144,12 +144,12 @@ lr_territory_gist_union(PG_FUNCTION_ARGS)
 static struct varlena *
 key_union(struct varlena **keys, int nkeys)
 {
-	LrSide		   *sides;
-	int				nsides = 0;
+	LrSide *sides;
+	int nsides = 0;
 	struct varlena *first = NULL;
-	uint8			flags = 0;
-	LrSideWalk		walk;
-	LrSideView		view;
+	uint8 flags = 0;
+	LrSideWalk walk;
+	LrSideView view;
 
 	for (int i = 0; i < nkeys; i++)
 	{
@@ -167,12 +167,12 @@ key_union(struct varlena **keys, int nkeys)
 	{
 		LrItems items = {0};
 		LrSide *side = &sides[nsides];
-		bool	in_all = true;
+		bool in_all = true;
 
 		for (int i = 0; i < nkeys && in_all; i++)
 		{
 			LrSideView other;
-			LrSide	   cuts;
+			LrSide cuts;
 
 			if (LR_IS_EMPTY(keys[i]))
 				continue;
@@ -259,7 +259,7 @@ static bool
 side_shorten(LrSide *side, int intervals, int cut_len)
 {
 	bool changed = false;
-	int	 n = (side->ncuts + 1) / 2;
+	int n = (side->ncuts + 1) / 2;
 
 	for (int i = 0; i < side->ncuts; i++)
 		changed |= side->cuts[i].len > cut_len;
@@ -270,14 +270,14 @@ side_shorten(LrSide *side, int intervals, int cut_len)
 		for (int i = 0; i < side->ncuts; i += 2)
 		{
 			LrCut pair[2];
-			int	  npair = 1;
+			int npair = 1;
 
 			pair[0] = side->cuts[i];
 			pair[0].len = Min(pair[0].len, cut_len); /* a beginning is never later */
 			if (i + 1 < side->ncuts)
 			{
 				LrCut high = side->cuts[i + 1];
-				int	  len = cut_len;
+				int len = cut_len;
 
 				if (high.len > cut_len)
 				{
@@ -305,9 +305,9 @@ side_shorten(LrSide *side, int intervals, int cut_len)
 		/* keep the widest gaps */
 		double *gaps = palloc(sizeof(double) * (n - 1));
 		double *sorted = palloc(sizeof(double) * (n - 1));
-		double	least;
-		int		keep = intervals - 1;
-		int		out = 1;
+		double least;
+		int keep = intervals - 1;
+		int out = 1;
 
 		for (int i = 0; i < n - 1; i++)
 			sorted[i] = gaps[i] = cut_position(side->is_number, side->cuts[2 * i + 2]) -
@@ -346,14 +346,14 @@ double_cmp_desc(const void *a, const void *b)
 Datum
 lr_territory_gist_compress(PG_FUNCTION_ARGS)
 {
-	GISTENTRY	   *entry = (GISTENTRY *) PG_GETARG_POINTER(0);
-	GISTENTRY	   *result;
+	GISTENTRY *entry = (GISTENTRY *) PG_GETARG_POINTER(0);
+	GISTENTRY *result;
 	struct varlena *t;
 	struct varlena *key;
-	LrSide		   *sides;
-	int				nsides = 0;
-	LrSideWalk		walk;
-	LrSideView		view;
+	LrSide *sides;
+	int nsides = 0;
+	LrSideWalk walk;
+	LrSideView view;
 
 	if (!entry->leafkey)
 		PG_RETURN_POINTER(entry);
@@ -382,7 +382,7 @@ lr_territory_gist_penalty(PG_FUNCTION_ARGS)
 {
 	struct varlena *box = (struct varlena *) DatumGetPointer(((GISTENTRY *) PG_GETARG_POINTER(0))->key);
 	struct varlena *added = (struct varlena *) DatumGetPointer(((GISTENTRY *) PG_GETARG_POINTER(1))->key);
-	float		   *penalty = (float *) PG_GETARG_POINTER(2);
+	float *penalty = (float *) PG_GETARG_POINTER(2);
 
 	if (LR_IS_EMPTY(added))
 		*penalty = (LR_FLAGS(box) & (LR_TERRITORY_EMPTY | LR_TERRITORY_HAS_EMPTY)) != 0 ? 0.0 : 1.0;
@@ -405,13 +405,13 @@ log_growth(struct varlena *box, struct varlena *added)
 {
 	LrSideWalk walk;
 	LrSideView view;
-	double	   growth = 0.0;
+	double growth = 0.0;
 
 	lr_side_walk(box, &walk);
 	while (lr_side_walk_next(&walk, &view))
 	{
-		double	   after = 2.0; /* open: every value, and NULL */
-		double	   before;
+		double after = 2.0; /* open: every value, and NULL */
+		double before;
 		LrSideView other;
 
 		if (find_side(added, view.name, view.name_len, &other) && other.is_number == view.is_number)
@@ -419,7 +419,7 @@ log_growth(struct varlena *box, struct varlena *added)
 			LrSide one;
 			LrSide two;
 			LrCut *both;
-			int	   n;
+			int n;
 
 			if (lr_side_contains(&view, &other))
 				continue;
@@ -443,7 +443,7 @@ key_log_volume(struct varlena *key)
 {
 	LrSideWalk walk;
 	LrSideView view;
-	double	   volume = 0.0;
+	double volume = 0.0;
 
 	lr_side_walk(key, &walk);
 	while (lr_side_walk_next(&walk, &view))
@@ -486,19 +486,19 @@ static double
 cut_position(bool is_number, LrCut cut)
 {
 	static const double powers[] = {1.0, 1e4, 1e8, 1e12};
-	double				position = 0.0;
-	double				room = 1.0;
+	double position = 0.0;
+	double room = 1.0;
 
 	if (cut.len == 0)
 		return 0.0;
 	if (is_number)
 	{
-		uint8  mask = cut.data[0] < 0x80 ? 0xFF : 0x00;
+		uint8 mask = cut.data[0] < 0x80 ? 0xFF : 0x00;
 		double size = 0.0;
 
 		if (cut.data[0] != 0x80)
 		{
-			int	   weight = (cut.data[0] ^ mask) - 0xC0;
+			int weight = (cut.data[0] ^ mask) - 0xC0;
 			double digits = 1.0;
 
 			if (cut.len >= 3)
@@ -552,18 +552,18 @@ Datum
 lr_territory_gist_picksplit(PG_FUNCTION_ARGS)
 {
 	GistEntryVector *entries = (GistEntryVector *) PG_GETARG_POINTER(0);
-	GIST_SPLITVEC	*split = (GIST_SPLITVEC *) PG_GETARG_POINTER(1);
-	int				 n = entries->n - 1;
+	GIST_SPLITVEC *split = (GIST_SPLITVEC *) PG_GETARG_POINTER(1);
+	int n = entries->n - 1;
 	struct varlena **keys = palloc(sizeof(struct varlena *) * (n + 1));
-	SplitEntry		*sorted = palloc(sizeof(SplitEntry) * n);
-	OffsetNumber	*best = palloc(sizeof(OffsetNumber) * n);
-	int				 best_at = n / 2;
-	double			 best_cost = INFINITY;
-	LrSide			*axes = palloc(sizeof(LrSide) * 64);
-	int				 naxes = 0;
-	struct varlena	*whole;
-	MemoryContext	 scratch = AllocSetContextCreate(CurrentMemoryContext, "territory picksplit", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext	 old = MemoryContextSwitchTo(scratch);
+	SplitEntry *sorted = palloc(sizeof(SplitEntry) * n);
+	OffsetNumber *best = palloc(sizeof(OffsetNumber) * n);
+	int best_at = n / 2;
+	double best_cost = INFINITY;
+	LrSide *axes = palloc(sizeof(LrSide) * 64);
+	int naxes = 0;
+	struct varlena *whole;
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "territory picksplit", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(scratch);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -590,10 +590,10 @@ lr_territory_gist_picksplit(PG_FUNCTION_ARGS)
 
 	for (int axis = 0; axis < naxes; axis++)
 	{
-		int				starts[SPLIT_PARTS + 2];
+		int starts[SPLIT_PARTS + 2];
 		struct varlena *parts[SPLIT_PARTS + 1];
-		int				nparts = 0;
-		int				open = 0;
+		int nparts = 0;
+		int open = 0;
 
 		for (int i = 0; i < n; i++)
 		{
@@ -669,7 +669,7 @@ split_entry_cmp(const void *a, const void *b)
 {
 	const SplitEntry *left = a;
 	const SplitEntry *right = b;
-	int				  cmp = (int) left->has_side - (int) right->has_side;
+	int cmp = (int) left->has_side - (int) right->has_side;
 
 	if (cmp == 0 && left->has_side)
 	{

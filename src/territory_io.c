@@ -24,12 +24,12 @@
 typedef struct Writer
 {
 	char **items;
-	int	   nitems;
-	int	   maxitems;
+	int nitems;
+	int maxitems;
 } Writer;
 
 static void write_labels(const LrSideView *view, Writer *writer);
-static int	write_prefix(const LrSideView *view, int at, Writer *writer);
+static int write_prefix(const LrSideView *view, int at, Writer *writer);
 static bool append_simple_label(StringInfo buf, LrCut low, LrCut high);
 static void append_label_range(StringInfo buf, LrCut low, bool has_high, LrCut high);
 static void append_label(StringInfo buf, LrCut label);
@@ -51,7 +51,7 @@ PG_FUNCTION_INFO_V1(lr_territory_to_jsonb);
 Datum
 lr_territory_in(PG_FUNCTION_ARGS)
 {
-	char		   *text = PG_GETARG_CSTRING(0);
+	char *text = PG_GETARG_CSTRING(0);
 	struct varlena *result = lr_territory_parse(text, strlen(text), fcinfo->context);
 
 	if (result == NULL)
@@ -69,9 +69,9 @@ Datum
 lr_territory_recv(PG_FUNCTION_ARGS)
 {
 	StringInfo buf = (StringInfo) PG_GETARG_POINTER(0);
-	int		   version = pq_getmsgint(buf, 1);
-	int		   len;
-	char	  *text;
+	int version = pq_getmsgint(buf, 1);
+	int len;
+	char *text;
 
 	if (version != WIRE_VERSION)
 		ereport(ERROR,
@@ -84,7 +84,7 @@ lr_territory_recv(PG_FUNCTION_ARGS)
 Datum
 lr_territory_send(PG_FUNCTION_ARGS)
 {
-	char		  *text = lr_territory_text(PG_GETARG_TERRITORY(0));
+	char *text = lr_territory_text(PG_GETARG_TERRITORY(0));
 	StringInfoData buf;
 
 	pq_begintypsend(&buf);
@@ -97,8 +97,8 @@ lr_territory_send(PG_FUNCTION_ARGS)
 char *
 lr_territory_text(struct varlena *t)
 {
-	LrSideWalk	   walk;
-	LrSideView	   view;
+	LrSideWalk walk;
+	LrSideView view;
 	StringInfoData buf;
 
 	if (LR_IS_EMPTY(t))
@@ -109,7 +109,7 @@ lr_territory_text(struct varlena *t)
 	lr_side_walk(t, &walk);
 	while (lr_side_walk_next(&walk, &view))
 	{
-		int	   nitems;
+		int nitems;
 		char **items = lr_side_items(&view, &nitems);
 
 		if (buf.len > 0)
@@ -150,8 +150,8 @@ lr_side_items(const LrSideView *view, int *nitems)
 	{
 		for (int i = 0; i < view->ncuts; i += 2)
 		{
-			bool		   has_high = i + 1 < view->ncuts;
-			LrCut		   low = lr_side_cut(view, i);
+			bool has_high = i + 1 < view->ncuts;
+			LrCut low = lr_side_cut(view, i);
 			StringInfoData buf;
 
 			initStringInfo(&buf);
@@ -172,11 +172,11 @@ write_labels(const LrSideView *view, Writer *writer)
 
 	while (at < view->ncuts)
 	{
-		bool		   has_high = at + 1 < view->ncuts;
-		LrCut		   low = lr_side_cut(view, at);
-		LrCut		   high = has_high ? lr_side_cut(view, at + 1) : low;
+		bool has_high = at + 1 < view->ncuts;
+		LrCut low = lr_side_cut(view, at);
+		LrCut high = has_high ? lr_side_cut(view, at + 1) : low;
 		StringInfoData buf;
-		int			   after;
+		int after;
 
 		initStringInfo(&buf);
 		if (has_high && append_simple_label(&buf, low, high))
@@ -202,10 +202,10 @@ write_labels(const LrSideView *view, Writer *writer)
 static int
 write_prefix(const LrSideView *view, int at, Writer *writer)
 {
-	LrCut		   low = lr_side_cut(view, at);
-	LrCut		   prefix;
-	LrCut		   end;
-	bool		   without_itself = ends_exactly(low, &prefix);
+	LrCut low = lr_side_cut(view, at);
+	LrCut prefix;
+	LrCut end;
+	bool without_itself = ends_exactly(low, &prefix);
 	StringInfoData buf;
 
 	if (!without_itself)
@@ -223,7 +223,7 @@ write_prefix(const LrSideView *view, int at, Writer *writer)
 	for (int i = at + 1; i < view->ncuts; i += 2)
 	{
 		LrCut high = lr_side_cut(view, i);
-		int	  cmp = lr_cut_cmp(high, end);
+		int cmp = lr_cut_cmp(high, end);
 
 		if (cmp == 0)
 		{
@@ -246,7 +246,7 @@ append_simple_label(StringInfo buf, LrCut low, LrCut high)
 {
 	LrCut label;
 	LrCut next;
-	bool  prefix;
+	bool prefix;
 
 	if (ends_exactly(high, &label) && lr_cut_cmp(low, label) == 0)
 	{
@@ -306,7 +306,7 @@ static void
 append_label(StringInfo buf, LrCut label)
 {
 	const char *data = (const char *) label.data;
-	bool		quote = label.len == 0;
+	bool quote = label.len == 0;
 
 	for (int i = 0; i < label.len && !quote; i++)
 	{
@@ -355,8 +355,8 @@ append_number_range(StringInfo buf, LrCut low, bool has_high, LrCut high)
 {
 	StringInfoData low_text;
 	StringInfoData high_text;
-	bool		   low_in = false;
-	bool		   high_in = false;
+	bool low_in = false;
+	bool high_in = false;
 
 	initStringInfo(&low_text);
 	initStringInfo(&high_text);
@@ -410,12 +410,12 @@ add_item(Writer *writer, char *item)
 Datum
 lr_territory_to_jsonb(PG_FUNCTION_ARGS)
 {
-	struct varlena	*t = PG_GETARG_TERRITORY(0);
-	LrSideWalk		 walk;
-	LrSideView		 view;
+	struct varlena *t = PG_GETARG_TERRITORY(0);
+	LrSideWalk walk;
+	LrSideView view;
 	JsonbParseState *state = NULL;
-	JsonbValue		 value;
-	JsonbValue		*result;
+	JsonbValue value;
+	JsonbValue *result;
 
 	if (LR_IS_EMPTY(t))
 	{
@@ -428,7 +428,7 @@ lr_territory_to_jsonb(PG_FUNCTION_ARGS)
 	lr_side_walk(t, &walk);
 	while (lr_side_walk_next(&walk, &view))
 	{
-		int	   nitems;
+		int nitems;
 		char **items = lr_side_items(&view, &nitems);
 
 		value.type = jbvString;
@@ -456,13 +456,13 @@ lr_territory_to_jsonb(PG_FUNCTION_ARGS)
 Datum
 lr_territory_from_jsonb(PG_FUNCTION_ARGS)
 {
-	Jsonb			  *jsonb = PG_GETARG_JSONB_P(0);
-	JsonbIterator	  *it;
-	JsonbValue		   value;
+	Jsonb *jsonb = PG_GETARG_JSONB_P(0);
+	JsonbIterator *it;
+	JsonbValue value;
 	JsonbIteratorToken token;
-	LrSide			   sides[LR_TERRITORY_MAX_SIDES + 1];
-	int				   nsides = 0;
-	bool			   empty = false;
+	LrSide sides[LR_TERRITORY_MAX_SIDES + 1];
+	int nsides = 0;
+	bool empty = false;
 
 	lr_check_encoding();
 	if (JB_ROOT_IS_SCALAR(jsonb) && JsonbExtractScalar(&jsonb->root, &value) && value.type == jbvString &&
@@ -503,7 +503,7 @@ lr_territory_from_jsonb(PG_FUNCTION_ARGS)
 	{
 		/* jsonb sorts keys by length first */
 		LrSide side = sides[i];
-		int	   j = i;
+		int j = i;
 
 		for (; j > 0 && lr_side_name_cmp(sides[j - 1].name, sides[j - 1].name_len, side.name, side.name_len) > 0; j--)
 			sides[j] = sides[j - 1];
@@ -524,7 +524,7 @@ json_side(const JsonbValue *value, const char *name, int name_len, LrSide *side)
 	else
 	{
 		JsonbIterator *it = JsonbIteratorInit(value->val.binary.data);
-		JsonbValue	   item;
+		JsonbValue item;
 
 		if (JsonbIteratorNext(&it, &item, true) != WJB_BEGIN_ARRAY)
 			json_item(value, name, name_len, &items);

@@ -18,8 +18,8 @@
 #include "utils/rangetypes.h"
 #include "utils/typcache.h"
 
-static LrCut		   numeric_cut(Datum number);
-static void			   start_constructor(text *name, LrSide *side);
+static LrCut numeric_cut(Datum number);
+static void start_constructor(text *name, LrSide *side);
 static struct varlena *finish_constructor(LrItems *items, LrSide *side);
 
 PG_FUNCTION_INFO_V1(lr_territory_contains_sql);
@@ -142,9 +142,9 @@ Datum
 lr_territory_side(PG_FUNCTION_ARGS)
 {
 	struct varlena *t = PG_GETARG_TERRITORY(0);
-	text		   *name = PG_GETARG_TEXT_PP(1);
-	LrSideWalk		walk;
-	LrSideView		view;
+	text *name = PG_GETARG_TEXT_PP(1);
+	LrSideWalk walk;
+	LrSideView view;
 
 	if (LR_IS_EMPTY(t))
 		PG_RETURN_POINTER(lr_territory_empty());
@@ -169,7 +169,7 @@ lr_territory_side_names(PG_FUNCTION_ARGS)
 	if (SRF_IS_FIRSTCALL())
 	{
 		MemoryContext old;
-		LrSideInfo	 *sides;
+		LrSideInfo *sides;
 
 		call = SRF_FIRSTCALL_INIT();
 		old = MemoryContextSwitchTo(call->multi_call_memory_ctx);
@@ -193,11 +193,11 @@ Datum
 lr_territory_from_labels(PG_FUNCTION_ARGS)
 {
 	ArrayType *array = PG_GETARG_ARRAYTYPE_P(1);
-	Datum	  *labels;
-	bool	  *nulls;
-	int		   nlabels;
-	LrItems	   items = {0};
-	LrSide	   side;
+	Datum *labels;
+	bool *nulls;
+	int nlabels;
+	LrItems items = {0};
+	LrSide side;
 
 	start_constructor(PG_GETARG_TEXT_PP(0), &side);
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &labels, &nulls, &nlabels);
@@ -225,13 +225,13 @@ lr_territory_from_labels(PG_FUNCTION_ARGS)
 Datum
 lr_territory_from_ranges(PG_FUNCTION_ARGS)
 {
-	ArrayType	   *array = PG_GETARG_ARRAYTYPE_P(1);
-	Datum		   *ranges;
-	bool		   *nulls;
-	int				nranges;
+	ArrayType *array = PG_GETARG_ARRAYTYPE_P(1);
+	Datum *ranges;
+	bool *nulls;
+	int nranges;
 	TypeCacheEntry *range_type = lookup_type_cache(NUMRANGEOID, TYPECACHE_RANGE_INFO);
-	LrItems			items = {0};
-	LrSide			side;
+	LrItems items = {0};
+	LrSide side;
 
 	start_constructor(PG_GETARG_TEXT_PP(0), &side);
 	items.is_number = true;
@@ -241,9 +241,9 @@ lr_territory_from_ranges(PG_FUNCTION_ARGS)
 	{
 		RangeBound low;
 		RangeBound high;
-		bool	   empty;
-		LrCut	   cuts[2];
-		int		   ncuts = 0;
+		bool empty;
+		LrCut cuts[2];
+		int ncuts = 0;
 
 		if (nulls[i])
 			ereport(ERROR,
@@ -275,10 +275,10 @@ lr_territory_from_ranges(PG_FUNCTION_ARGS)
 static LrCut
 numeric_cut(Datum number)
 {
-	char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out, number));
-	uint8		code[LR_NUMBER_MAX_CODE];
+	char *text = DatumGetCString(DirectFunctionCall1(numeric_out, number));
+	uint8 code[LR_NUMBER_MAX_CODE];
 	const char *why = NULL;
-	int			len = lr_number_from_text(text, strlen(text), code, &why);
+	int len = lr_number_from_text(text, strlen(text), code, &why);
 
 	if (len == 0)
 		ereport(ERROR,
@@ -314,11 +314,11 @@ finish_constructor(LrItems *items, LrSide *side)
 Datum
 lr_territory_point_sql(PG_FUNCTION_ARGS)
 {
-	Jsonb		  *lead = PG_GETARG_JSONB_P(0);
+	Jsonb *lead = PG_GETARG_JSONB_P(0);
 	JsonbIterator *it;
-	JsonbValue	   value;
-	LrPointSide	   sides[LR_POINT_MAX_SIDES];
-	int			   nsides = 0;
+	JsonbValue value;
+	LrPointSide sides[LR_POINT_MAX_SIDES];
+	int nsides = 0;
 
 	lr_check_encoding();
 	if (!JB_ROOT_IS_OBJECT(lead))

@@ -28,24 +28,24 @@ typedef struct Parser
 	const char *text; /* whole, for positions and messages */
 	const char *p;
 	const char *end;
-	Node	   *escontext;
+	Node *escontext;
 	const char *side; /* the side we are in, or NULL */
-	int			side_len;
+	int side_len;
 } Parser;
 
-static bool		   parse_sides(Parser *parser, struct varlena **result);
-static bool		   parse_name(Parser *parser, const char **name, int *name_len);
-static bool		   parse_item(Parser *parser, LrItems *items);
-static bool		   parse_base(Parser *parser, LrItems *items, LrCut *cuts, int *ncuts);
-static bool		   parse_number_range(Parser *parser, LrCut *cuts, int *ncuts);
-static bool		   parse_number(Parser *parser, const char *stops, LrCut *number, bool *given);
-static bool		   parse_label_base(Parser *parser, LrCut *cuts, int *ncuts);
-static bool		   parse_label(Parser *parser, bool upper, LrCut *label, bool *given);
-static bool		   parse_quoted(Parser *parser, StringInfo value);
-static int		   pair_cmp(const void *a, const void *b);
-static int		   side_by_name(const void *a, const void *b);
-static bool		   fault(Parser *parser, const char *at, const char *format, ...) pg_attribute_printf(3, 4);
-static void		   skip_blanks(Parser *parser);
+static bool parse_sides(Parser *parser, struct varlena **result);
+static bool parse_name(Parser *parser, const char **name, int *name_len);
+static bool parse_item(Parser *parser, LrItems *items);
+static bool parse_base(Parser *parser, LrItems *items, LrCut *cuts, int *ncuts);
+static bool parse_number_range(Parser *parser, LrCut *cuts, int *ncuts);
+static bool parse_number(Parser *parser, const char *stops, LrCut *number, bool *given);
+static bool parse_label_base(Parser *parser, LrCut *cuts, int *ncuts);
+static bool parse_label(Parser *parser, bool upper, LrCut *label, bool *given);
+static bool parse_quoted(Parser *parser, StringInfo value);
+static int pair_cmp(const void *a, const void *b);
+static int side_by_name(const void *a, const void *b);
+static bool fault(Parser *parser, const char *at, const char *format, ...) pg_attribute_printf(3, 4);
+static void skip_blanks(Parser *parser);
 static inline bool is_blank(char c);
 static inline bool looking_at(const Parser *parser, const char *what);
 
@@ -53,7 +53,7 @@ static inline bool looking_at(const Parser *parser, const char *what);
 struct varlena *
 lr_territory_parse(const char *text, int len, Node *escontext)
 {
-	Parser			parser = {text, text, text + len, escontext, NULL, 0};
+	Parser parser = {text, text, text + len, escontext, NULL, 0};
 	struct varlena *result = NULL;
 
 	lr_check_encoding();
@@ -66,8 +66,8 @@ static bool
 parse_sides(Parser *parser, struct varlena **result)
 {
 	LrSide sides[LR_TERRITORY_MAX_SIDES + 1];
-	int	   nsides = 0;
-	bool   empty = false;
+	int nsides = 0;
+	bool empty = false;
 
 	skip_blanks(parser);
 	if (looking_at(parser, "{"))
@@ -102,8 +102,8 @@ parse_sides(Parser *parser, struct varlena **result)
 
 	for (;;)
 	{
-		LrSide	   *side = &sides[nsides];
-		LrItems		items = {0};
+		LrSide *side = &sides[nsides];
+		LrItems items = {0};
 		const char *start;
 
 		skip_blanks(parser);
@@ -152,7 +152,7 @@ parse_sides(Parser *parser, struct varlena **result)
 static bool
 parse_name(Parser *parser, const char **name, int *name_len)
 {
-	const char	  *start = parser->p;
+	const char *start = parser->p;
 	StringInfoData value;
 
 	initStringInfo(&value);
@@ -192,9 +192,9 @@ static bool
 parse_item(Parser *parser, LrItems *items)
 {
 	const char *start;
-	LrCut	   *cuts = palloc(sizeof(LrCut) * 2);
-	int			ncuts = 0;
-	LrItems		without = {0};
+	LrCut *cuts = palloc(sizeof(LrCut) * 2);
+	int ncuts = 0;
+	LrItems without = {0};
 
 	skip_blanks(parser);
 	start = parser->p;
@@ -222,7 +222,7 @@ parse_item(Parser *parser, LrItems *items)
 	while (looking_at(parser, "!"))
 	{
 		LrCut out[2];
-		int	  nout;
+		int nout;
 
 		parser->p++;
 		skip_blanks(parser);
@@ -264,13 +264,13 @@ static bool
 parse_number_range(Parser *parser, LrCut *cuts, int *ncuts)
 {
 	const char *start = parser->p;
-	bool		low_in = *parser->p++ == '[';
-	bool		high_in;
-	bool		has_low;
-	bool		has_high;
-	LrCut		low;
-	LrCut		high;
-	int			cmp;
+	bool low_in = *parser->p++ == '[';
+	bool high_in;
+	bool has_low;
+	bool has_high;
+	LrCut low;
+	LrCut high;
+	int cmp;
 
 	*ncuts = 0;
 	if (!parse_number(parser, ",])", &low, &has_low))
@@ -318,9 +318,9 @@ parse_number(Parser *parser, const char *stops, LrCut *number, bool *given)
 {
 	const char *start;
 	const char *last;
-	uint8		code[LR_NUMBER_MAX_CODE];
+	uint8 code[LR_NUMBER_MAX_CODE];
 	const char *why = NULL;
-	int			len;
+	int len;
 
 	skip_blanks(parser);
 	start = parser->p;
@@ -350,11 +350,11 @@ static bool
 parse_label_base(Parser *parser, LrCut *cuts, int *ncuts)
 {
 	const char *start = parser->p;
-	LrCut		label;
-	LrCut		high;
-	bool		given;
-	bool		after = false;
-	char		how = '\0';
+	LrCut label;
+	LrCut high;
+	bool given;
+	bool after = false;
+	char how = '\0';
 
 	*ncuts = 0;
 	if (!parse_label(parser, false, &label, &given))
@@ -427,10 +427,10 @@ parse_label_base(Parser *parser, LrCut *cuts, int *ncuts)
 static bool
 parse_label(Parser *parser, bool upper, LrCut *label, bool *given)
 {
-	const char	  *start = parser->p;
+	const char *start = parser->p;
 	StringInfoData value;
-	char		  *folded;
-	int			   len;
+	char *folded;
+	int len;
 
 	initStringInfo(&value);
 	*given = true;
@@ -581,7 +581,7 @@ bool
 lr_label_check(const char *label, int len, LrCut *cut)
 {
 	char *folded = palloc(LR_LABEL_FOLDED(len));
-	int	  folded_len = lr_label_fold(label, len, folded);
+	int folded_len = lr_label_fold(label, len, folded);
 
 	*cut = lr_cut_copy(folded, folded_len);
 	pfree(folded);
@@ -593,13 +593,13 @@ static bool
 fault(Parser *parser, const char *at, const char *format, ...)
 {
 	StringInfoData what;
-	int			   position = pg_mbstrlen_with_len(parser->text, at - parser->text) + 1;
+	int position = pg_mbstrlen_with_len(parser->text, at - parser->text) + 1;
 
 	initStringInfo(&what);
 	for (;;)
 	{
 		va_list args;
-		int		needed;
+		int needed;
 
 		va_start(args, format);
 		needed = appendStringInfoVA(&what, format, args);

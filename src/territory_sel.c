@@ -26,9 +26,9 @@ Datum
 lr_territory_sel(PG_FUNCTION_ARGS)
 {
 	PlannerInfo *root = (PlannerInfo *) PG_GETARG_POINTER(0);
-	Oid			 operator= PG_GETARG_OID(1);
-	List		*args = (List *) PG_GETARG_POINTER(2);
-	int			 varRelid = PG_GETARG_INT32(3);
+	Oid operator= PG_GETARG_OID(1);
+	List *args = (List *) PG_GETARG_POINTER(2);
+	int varRelid = PG_GETARG_INT32(3);
 
 	PG_RETURN_FLOAT8(generic_restriction_selectivity(root, operator, PG_GET_COLLATION(), args, varRelid, DEFAULT_SEL));
 }
@@ -37,21 +37,21 @@ lr_territory_sel(PG_FUNCTION_ARGS)
 Datum
 lr_territory_joinsel(PG_FUNCTION_ARGS)
 {
-	PlannerInfo		*root = (PlannerInfo *) PG_GETARG_POINTER(0);
-	Oid				 operator= PG_GETARG_OID(1);
-	List			*args = (List *) PG_GETARG_POINTER(2);
+	PlannerInfo *root = (PlannerInfo *) PG_GETARG_POINTER(0);
+	Oid operator= PG_GETARG_OID(1);
+	List *args = (List *) PG_GETARG_POINTER(2);
 	SpecialJoinInfo *sjinfo = (SpecialJoinInfo *) PG_GETARG_POINTER(4);
 	VariableStatData left;
 	VariableStatData right;
-	bool			 reversed;
-	AttStatsSlot	 left_slot;
-	AttStatsSlot	 right_slot;
-	Datum			 left_values[JOIN_SAMPLE];
-	Datum			 right_values[JOIN_SAMPLE];
-	FmgrInfo		 proc;
-	int				 nleft;
-	int				 nright;
-	double			 selectivity = DEFAULT_SEL;
+	bool reversed;
+	AttStatsSlot left_slot;
+	AttStatsSlot right_slot;
+	Datum left_values[JOIN_SAMPLE];
+	Datum right_values[JOIN_SAMPLE];
+	FmgrInfo proc;
+	int nleft;
+	int nright;
+	double selectivity = DEFAULT_SEL;
 
 	get_join_variables(root, args, sjinfo, &left, &right, &reversed);
 	fmgr_info(get_opcode(operator), &proc);

@@ -26,7 +26,7 @@ lr_lead_before(PG_FUNCTION_ARGS)
 {
 	const char *flow;
 	TriggerData *data = trigger_data(fcinfo, "lead_before", &flow);
-	Arrival		arrival;
+	Arrival arrival;
 
 	if (!TRIGGER_FIRED_BEFORE(data->tg_event) || !TRIGGER_FIRED_FOR_ROW(data->tg_event))
 		ereport(ERROR,

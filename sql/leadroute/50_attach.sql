@@ -473,6 +473,10 @@ BEGIN
 	END LOOP;
 
 	standing := leadroute.rows_standing(relation);
+	/* nothing stands there, and put_triggers' lock lets nothing in before they do: there is nothing to catch up with */
+	IF standing.exact AND standing.rows = 0 THEN
+		UPDATE leadroute.attachments a SET caught_up_at = coalesce(a.caught_up_at, clock_timestamp()) WHERE a.flow = attach_owned.flow;
+	END IF;
 	SELECT f.active INTO is_active FROM leadroute.flows f WHERE f.flow = attach_owned.flow;
 	RETURN format('%s %s to flow "%s", key "%s"; %s. ', CASE WHEN again THEN 'attached again:' ELSE 'attached' END, relation, flow, attachment.key_column,
 				  CASE WHEN standing.rows = 0 THEN 'no row stands there'
