@@ -64,7 +64,7 @@ fast = $(if $(LEADROUTE_FULL),$(1),$(foreach t,$(1),$(if $(findstring _full,$(t)
 REGRESS = $(call fast,$(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql))))
 REGRESS_OPTS = --inputdir=test
 ISOLATION = $(call fast,$(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/iso_*.spec))))
-ISOLATION_OPTS = --inputdir=test --outputdir=.
+ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=btree_gist --load-extension=leadroute
 PROVE_TESTS = $(call fast,$(sort $(wildcard test/t/*.pl)))
 TAP_TESTS = $(if $(PROVE_TESTS),1)
 PGTAP_TESTS = $(call fast,$(sort $(wildcard test/pgtap/*.sql)))

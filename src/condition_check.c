@@ -103,7 +103,7 @@ lr_condition_trust(void)
 	LrConditionTrust *trust = (LrConditionTrust *) palloc0(sizeof(LrConditionTrust));
 	StringInfoData path;
 	List *names;
-	List *schemas = list_make2(makeString("pg_catalog"), makeString("leadroute"));
+	List *schemas = list_make2(makeString(pstrdup("pg_catalog")), makeString(pstrdup("leadroute")));
 	ListCell *lc;
 
 	trust->extensions = list_make1_oid(get_extension_oid("leadroute", true));

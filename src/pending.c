@@ -326,8 +326,7 @@ static uint32
 outcome_hash(const void *key, Size size)
 {
 	const Outcome *outcome = key;
-	uint32 hash = hash_combine(hash_bytes((const unsigned char *) &outcome->rule, sizeof(outcome->rule)),
-							   hash_bytes((const unsigned char *) &outcome->code, sizeof(outcome->code)));
+	uint32 hash = hash_combine(outcome->rule ? (uint32) outcome->rule->position : 0, string_hash(outcome->code, 1024));
 
 	if (outcome->owner)
 		hash = hash_combine(hash, string_hash(outcome->owner, 1024));
