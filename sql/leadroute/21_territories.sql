@@ -1,8 +1,9 @@
 
 /*
  * What guards territories beside their constraints. The constraint territories_do_not_cross
- * decides, also between open transactions; this trigger looks first, to say which
- * territory is in the way. It fires on apply and restore too, and reads no other table.
+ * decides; this trigger looks first, to say which territory is in the way. Writers of one map
+ * take turns (an advisory lock until commit), so that it can say so between open transactions too;
+ * under REPEATABLE READ, which does not see what the other wrote, the constraint's own error remains. It fires on apply and restore too, and reads no other table.
  *
  * The look-up must go by the constraint's index however empty the table was when it was
  * planned (a bulk load plans it once): hence the settings, and flow || '' so that the
@@ -18,6 +19,8 @@ DECLARE
 	other record;
 	shared text;
 BEGIN
+	/* whoever writes the same map waits here and then sees what the other wrote: so a race, too, is told by name */
+	PERFORM pg_advisory_xact_lock(hashtext('leadroute.territories ' || NEW.flow), hashtext(NEW.map));
 	SELECT t.territory, t.area INTO other
 	  FROM leadroute.territories t
 	 WHERE t.area OPERATOR(leadroute.?#) NEW.area
@@ -53,4 +56,4 @@ CREATE TRIGGER territories_check_crossing
 	FOR EACH ROW EXECUTE FUNCTION leadroute.territories_check_crossing();
 ALTER TABLE leadroute.territories ENABLE ALWAYS TRIGGER territories_check_crossing;
 COMMENT ON TRIGGER territories_check_crossing ON leadroute.territories IS
-'names the territory that a new one crosses; the constraint territories_do_not_cross guards against races';
+'names the territory that a new one crosses; writers of one map wait for each other';
