@@ -22,7 +22,7 @@ static bool find_lead(Arrival *arrival, Relation rel, TupleTableSlot *slot, cons
 
 HeapTuple
 lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot *new,
-		  const char *flow, Statement *statement)
+		  const char *flow)
 {
 	Arrival arrival;
 	LeadState state;
@@ -39,7 +39,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 		!differs(&shape->flow_column, shape->desc, old, new) && !differs(&shape->deleted, shape->desc, old, new))
 		return newtuple;
 
-	if (!lr_arrival_start(&arrival, rel, new, flow, statement) || is_own(&arrival))
+	if (!lr_arrival_start(&arrival, rel, new, flow, lr_statement()) || is_own(&arrival))
 		return newtuple;
 	shape = arrival.shape;
 	lr_effects_rename_now();

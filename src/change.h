@@ -7,9 +7,9 @@
 
 #include "arrival.h"
 
-/* BEFORE UPDATE: what leadroute fills stays as leadroute has it; a hand's owner is noted. */
+/* BEFORE UPDATE, in the memory context the trigger was called in: what leadroute fills stays as leadroute has it; a hand's owner is noted. */
 extern HeapTuple lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot *new,
-						   const char *flow, Statement *statement);
+						   const char *flow);
 
 /* AFTER ROW: what really happened. */
 extern void lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow);

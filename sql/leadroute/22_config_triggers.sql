@@ -427,11 +427,6 @@ BEGIN
 	FOREACH relation IN ARRAY ARRAY['flows', 'attachments', 'rules', 'queues', 'reps', 'teams', 'team_members',
 									'territories', 'outbox_consumers'] LOOP
 		EXECUTE pg_catalog.format($$
-			CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON leadroute.%1$I
-				FOR EACH ROW EXECUTE FUNCTION leadroute.config_changed();
-			CREATE TRIGGER config_changed_truncate AFTER TRUNCATE ON leadroute.%1$I
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_changed();
-			ALTER TABLE leadroute.%1$I ENABLE ALWAYS TRIGGER config_changed, ENABLE ALWAYS TRIGGER config_changed_truncate;
 			CREATE TRIGGER config_written_insert AFTER INSERT ON leadroute.%1$I REFERENCING NEW TABLE AS new_rows
 				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_written();
 			CREATE TRIGGER config_written_delete AFTER DELETE ON leadroute.%1$I REFERENCING OLD TABLE AS old_rows
@@ -442,6 +437,17 @@ BEGIN
 				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_written();
 			CREATE TRIGGER config_row_updated AFTER UPDATE ON leadroute.%1$I
 				FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION leadroute.config_row_updated()$$, relation);
+	END LOOP;
+
+	/* territories are looked up by their index for each lead; what sessions keep of them is the names of their sides */
+	FOREACH relation IN ARRAY ARRAY['flows', 'attachments', 'rules', 'queues', 'reps', 'teams', 'team_members',
+									'territory_sides', 'outbox_consumers'] LOOP
+		EXECUTE pg_catalog.format($$
+			CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON leadroute.%1$I
+				FOR EACH ROW EXECUTE FUNCTION leadroute.config_changed();
+			CREATE TRIGGER config_changed_truncate AFTER TRUNCATE ON leadroute.%1$I
+				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_changed();
+			ALTER TABLE leadroute.%1$I ENABLE ALWAYS TRIGGER config_changed, ENABLE ALWAYS TRIGGER config_changed_truncate$$, relation);
 	END LOOP;
 END
 $do$;
