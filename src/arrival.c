@@ -185,6 +185,7 @@ give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state)
 {
 	LeadOutputs outputs;
 	const char *owner = NULL;
+	TimestampTz now = lr_now();
 
 	/* what leadroute has not decided is the user's own */
 	if (lr_state_is_ignored(state) || lr_state_is_unrouted(state))
@@ -193,9 +194,9 @@ give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state)
 		return tuple;
 	}
 	if (lr_arrival_is_hand(arrival, state, arrival->given) &&
-		lr_pending_add_hand_over(arrival->statement, arrival->config->flow, arrival->lead, arrival->given))
+		lr_pending_add_hand_over(arrival->statement, arrival->config->flow, arrival->lead, arrival->given, now))
 		owner = arrival->given;
-	lr_arrival_outputs(arrival, state, owner, &outputs);
+	lr_arrival_outputs(arrival, state, owner, now, &outputs);
 	/* a hand's value that an upsert shows to its UPDATE is still the hand's */
 	remember_last(arrival, owner ? NULL : outputs.owner);
 	return lr_lead_fill(arrival->shape, tuple, &outputs, ALL_OUTPUTS);
@@ -223,7 +224,8 @@ lr_arrival_is_hand(const Arrival *arrival, const LeadState *state, const char *o
 }
 
 void
-lr_arrival_outputs(const Arrival *arrival, const LeadState *state, const char *owner, LeadOutputs *outputs)
+lr_arrival_outputs(const Arrival *arrival, const LeadState *state, const char *owner, TimestampTz at,
+				   LeadOutputs *outputs)
 {
 	memset(outputs, 0, sizeof(LeadOutputs));
 	outputs->owner = state->owner;
@@ -241,7 +243,7 @@ lr_arrival_outputs(const Arrival *arrival, const LeadState *state, const char *o
 			member |= strcmp(team->member_names[i], owner) == 0;
 		outputs->owner = owner;
 		outputs->team = member ? state->team : NULL;
-		outputs->routed_at = lr_now();
+		outputs->routed_at = at;
 		outputs->has_routed_at = true;
 		outputs->route_reason = psprintf("by hand: %s gave the lead to %s",
 										 GetUserNameFromId(GetSessionUserId(), false), owner);

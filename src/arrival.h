@@ -46,8 +46,8 @@ extern HeapTuple lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char
 /* Whether an owner in a row is a third value: neither leadroute's, nor what the source sent before. */
 extern bool lr_arrival_is_hand(const Arrival *arrival, const LeadState *state, const char *owner);
 
-/* What the outputs of a known lead are; of one that a hand gives to `owner`, if not NULL, in this very row. */
-extern void lr_arrival_outputs(const Arrival *arrival, const LeadState *state, const char *owner,
+/* What the outputs of a known lead are; of one that a hand gives to `owner`, if not NULL, in this very row, at `at`. */
+extern void lr_arrival_outputs(const Arrival *arrival, const LeadState *state, const char *owner, TimestampTz at,
 							   LeadOutputs *outputs);
 
 #define ALL_OUTPUTS ((1 << LEAD_OUTPUTS) - 1)

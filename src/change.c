@@ -108,11 +108,12 @@ keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state)
 {
 	LeadOutputs outputs;
 	const char *owner = NULL;
+	TimestampTz now = lr_now();
 
 	if (lr_arrival_is_hand(arrival, state, arrival->given) && !came_from_excluded(arrival) &&
-		lr_pending_add_hand_over(arrival->statement, arrival->config->flow, arrival->lead, arrival->given))
+		lr_pending_add_hand_over(arrival->statement, arrival->config->flow, arrival->lead, arrival->given, now))
 		owner = arrival->given;
-	lr_arrival_outputs(arrival, state, owner, &outputs);
+	lr_arrival_outputs(arrival, state, owner, now, &outputs);
 	return lr_lead_fill(arrival->shape, newtuple, &outputs, ALL_OUTPUTS);
 }
 

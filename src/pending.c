@@ -305,13 +305,14 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 }
 
 Pending *
-lr_pending_add_hand_over(Statement *statement, const char *flow, const char *lead, const char *owner)
+lr_pending_add_hand_over(Statement *statement, const char *flow, const char *lead, const char *owner, TimestampTz at)
 {
 	Pending *pending = lr_pending_find(flow, lead);
 
 	if (pending && pending->kind == PENDING_HAND_OVER && !pending->confirmed)
 	{
 		pending->source_owner = MemoryContextStrdup(statement->mcxt, owner);
+		pending->at = at;
 		return pending;
 	}
 	if (pending)
@@ -319,6 +320,7 @@ lr_pending_add_hand_over(Statement *statement, const char *flow, const char *lea
 	pending = pending_enter(statement, MemoryContextStrdup(statement->mcxt, flow), lead);
 	pending->kind = PENDING_HAND_OVER;
 	pending->source_owner = MemoryContextStrdup(statement->mcxt, owner);
+	pending->at = at;
 	return pending;
 }
 
@@ -461,7 +463,7 @@ lr_pending_confirm(Pending *pending)
 	if (pending->kind == PENDING_HAND_OVER)
 	{
 		lr_journal_flush();
-		lr_state_hand_over(pending->flow, pending->lead, pending->source_owner);
+		lr_state_hand_over(pending->flow, pending->lead, pending->source_owner, pending->at);
 	}
 	else
 	{
@@ -521,10 +523,16 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 		lr_journal_set_time(&row, STATE_ROUTED_AT, decision->at);
 		lr_journal_set_text(&row, STATE_REASON, reason);
 	}
+	/* marked as deleted is as good as gone: a reload of the row is nothing new */
+	if (strcmp(decision->code, "deleted") == 0)
+	{
+		lr_journal_set_time(&row, STATE_CLOSED_AT, decision->at);
+		lr_journal_set_text(&row, STATE_OUTCOME, "deleted");
+	}
 	lr_journal_append(JOURNAL_STATES, &row);
 
 	/* a lead that arrived while the flow was off is recorded, not decided */
-	if (routed || strcmp(decision->code, "flow_off") != 0)
+	if (routed || decision->config->active)
 	{
 		lr_journal_begin_row(&row);
 		lr_journal_set_text(&row, EVENT_FLOW, decision->config->flow);

@@ -87,7 +87,7 @@ extern Pending *lr_pending_find(const char *flow, const char *lead);
 extern Pending *lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 							   const char *source_owner);
 extern Pending *lr_pending_add_hand_over(Statement *statement, const char *flow, const char *lead,
-										 const char *owner);
+										 const char *owner, TimestampTz at);
 
 /* The sentence of a decision that waits, in the current context. */
 extern char *lr_pending_reason(const Pending *pending);

@@ -106,11 +106,11 @@ lr_state_is_unrouted(const LeadState *state)
 }
 
 void
-lr_state_hand_over(const char *flow, const char *lead, const char *owner)
+lr_state_hand_over(const char *flow, const char *lead, const char *owner, TimestampTz at)
 {
 	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID};
 	Datum values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(lead), CStringGetTextDatum(owner),
-					  CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false)), TimestampTzGetDatum(lr_now())};
+					  CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false)), TimestampTzGetDatum(at)};
 	OwnerSession saved;
 
 	lr_owner_begin(&saved);

@@ -36,7 +36,7 @@ extern bool lr_state_is_ignored(const LeadState *state);
 extern bool lr_state_is_unrouted(const LeadState *state);
 
 /* A hand gave an open lead to another: state, event, places. One lead at a time; uses SPI. */
-extern void lr_state_hand_over(const char *flow, const char *lead, const char *owner);
+extern void lr_state_hand_over(const char *flow, const char *lead, const char *owner, TimestampTz at);
 
 /* Leads that went (closed as `outcome`), came back, or changed their keys; arrays of one length. Uses SPI. */
 extern void lr_state_close(const char *flow, char **leads, int n, const char *outcome);

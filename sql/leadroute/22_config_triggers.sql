@@ -145,11 +145,13 @@ BEGIN
 	END IF;
 	IF NOT leadroute.restoring() THEN
 		PERFORM now() AT TIME ZONE NEW.timezone;	/* raises core's own error */
+	ELSIF TG_OP = 'INSERT' THEN
+		DELETE FROM leadroute.flows f WHERE f.flow = NEW.flow;	/* attach() may have made it */
 	END IF;
 	RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION leadroute.flow_written() IS 'Trigger on flows: a new flow is unchecked; its zone must be one.';
+COMMENT ON FUNCTION leadroute.flow_written() IS 'Trigger on flows: a new flow is unchecked; its zone must be one; a restored row replaces the one that attach() made.';
 CREATE TRIGGER flow_written BEFORE INSERT ON leadroute.flows
 	FOR EACH ROW EXECUTE FUNCTION leadroute.flow_written();
 CREATE TRIGGER flow_written_update BEFORE UPDATE OF timezone ON leadroute.flows
@@ -226,10 +228,13 @@ SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 BEGIN
 	NEW.relation := leadroute.attachment_table(NEW);
+	IF leadroute.restoring() THEN
+		DELETE FROM leadroute.attachments a WHERE a.flow = NEW.flow;
+	END IF;
 	RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION leadroute.attachment_written() IS 'Trigger on attachments: notes the OID of the table that bears the name in this database.';
+COMMENT ON FUNCTION leadroute.attachment_written() IS 'Trigger on attachments: notes the OID of the table that bears the name in this database; a restored row replaces the one that attach() made.';
 CREATE TRIGGER attachment_written BEFORE INSERT ON leadroute.attachments
 	FOR EACH ROW EXECUTE FUNCTION leadroute.attachment_written();
 ALTER TABLE leadroute.attachments ENABLE ALWAYS TRIGGER attachment_written;
@@ -253,6 +258,9 @@ DECLARE
 	places	bigint := 0;
 	waiting	bigint := 0;
 BEGIN
+	IF kind = 'flow' AND TG_OP = 'DELETE' AND leadroute.restoring() THEN
+		RETURN OLD;		/* flow_written() puts another in its place */
+	END IF;
 	IF kind IN ('flow', 'rep', 'team') THEN
 		SELECT coalesce(sum(s.places), 0) INTO places
 		FROM (SELECT greatest(sum(r.open), 0) AS places
@@ -337,6 +345,10 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN NULL;
 	END IF;
+	/* the jobs of a restore check one after the other: whoever is last sees what all of them brought */
+	IF leadroute.restoring() THEN
+		PERFORM pg_advisory_xact_lock('pg_class'::regclass::oid::integer, 'leadroute.flows'::regclass::oid::integer);
+	END IF;
 	SELECT f.* INTO subject FROM leadroute.flows f WHERE f.flow = NEW.flow;
 	IF NOT FOUND OR NOT subject.active THEN
 		RETURN NULL;
@@ -385,8 +397,10 @@ BEGIN
 	IF TG_OP = 'INSERT' THEN
 		INSERT INTO leadroute.config_changes (flow, relation, operation, new, note)
 			SELECT n.flow, TG_TABLE_NAME, TG_OP, to_jsonb(n), n.note FROM new_rows n;
+		/* in a restore another job may be writing the flow's own row */
 		INSERT INTO leadroute.pending_checks (flow)
-			SELECT f.flow FROM leadroute.flows f WHERE f.active AND f.flow IN (SELECT n.flow FROM new_rows n)
+			SELECT DISTINCT n.flow FROM new_rows n
+			WHERE (leadroute.restoring() OR EXISTS (SELECT FROM leadroute.flows f WHERE f.flow = n.flow AND f.active))
 				AND TG_TABLE_NAME NOT IN ('attachments', 'outbox_consumers');
 	ELSIF TG_OP = 'DELETE' THEN
 		INSERT INTO leadroute.config_changes (flow, relation, operation, old, note)

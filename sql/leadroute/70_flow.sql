@@ -255,13 +255,13 @@ BEGIN
 		WITH gone AS (
 			SELECT s.flow, s.lead, s.status, s.owner, s.team
 			FROM leadroute.lead_states s
-			WHERE s.status IN ('assigned', 'waiting', 'unrouted')
+			WHERE s.status IN ('assigned', 'waiting', 'unrouted') AND s.closed_at IS NULL
 				AND (s.flow = $1 OR ($2 AND (leadroute.flow_attachment(s.flow)).flow = $1))
 				AND NOT EXISTS (SELECT FROM %1$s t WHERE format('%%s', t.%2$I) = s.lead AND %3$s = s.flow)
 			LIMIT $3
 			FOR UPDATE OF s SKIP LOCKED
 		), closed AS (
-			UPDATE leadroute.lead_states s SET status = 'closed', code = 'gone', outcome = 'gone', closed_at = $4
+			UPDATE leadroute.lead_states s SET outcome = 'gone', closed_at = $4
 			FROM gone g WHERE s.flow = g.flow AND s.lead = g.lead
 			RETURNING s.flow, s.lead, s.owner, s.team, s.territory, s.queue, g.status
 		), told AS (

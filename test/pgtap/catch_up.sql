@@ -82,10 +82,10 @@ SELECT is((SELECT count(*) FROM leadroute.lead_states)::int, 1001, 'the others k
 -- what the refresh did not bring back is gone after a while
 UPDATE leadroute.lead_states SET status = 'assigned', code = 'assigned', owner = 'ana', team = 'west' WHERE lead IN ('9', '10', '11');
 CALL leadroute.sweep();
-SELECT is(count(*)::int, 0, 'not before gone_after') FROM leadroute.lead_states WHERE status = 'closed';
+SELECT is(count(*)::int, 0, 'not before gone_after') FROM leadroute.lead_states WHERE outcome = 'gone';
 UPDATE leadroute.attachments SET refreshed_at = now() - interval '25 hours';
 CALL leadroute.sweep();
-SELECT results_eq($$SELECT lead COLLATE "default", code FROM leadroute.lead_states WHERE status = 'closed' AND owner IS NOT NULL ORDER BY lead DESC$$, $$VALUES ('9', 'gone'), ('10', 'gone')$$, 'then closed as gone');
+SELECT results_eq($$SELECT lead COLLATE "default" FROM leadroute.lead_states WHERE outcome = 'gone' AND closed_at IS NOT NULL AND owner IS NOT NULL ORDER BY lead DESC$$, $$VALUES ('9'), ('10')$$, 'then closed as gone');
 SELECT is(count(*)::int, 2, 'an event each') FROM leadroute.events WHERE code = 'gone' AND owner = 'ana';
 SELECT * FROM finish();
 ROLLBACK;
