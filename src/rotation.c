@@ -159,6 +159,7 @@ lr_rotation_slot(const char *flow, const char *team, const char *rep)
 		slot->flow = flow_copy;
 		slot->team = team_copy;
 		slot->rep = rep_copy;
+		ledger_read_at = 0;
 	}
 	if (!RecoveryInProgress())
 	{

@@ -163,6 +163,14 @@ no_drift('after an edit');
 is(sql("BEGIN; INSERT INTO leadroute.rotation VALUES ('default', 'e', 'e1', 1, 1); ROLLBACK; SELECT 1"), '1', 'an edit that rolls back');
 no_drift('after an edit that rolled back');
 
+# the newest ledger, also in a transaction with an old snapshot
+$holder->query_safe("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM leadroute.rotation");
+sql("INSERT INTO leadroute.rotation VALUES ('default', 'e', 'e2', 5354228880 * 20, 0)");
+is($holder->query_safe("SELECT test.turn('e')"), 'e1', 'an old snapshot goes by the newest ledger');
+$holder->query_safe('ROLLBACK');
+sql("DELETE FROM leadroute.rotation WHERE team = 'e' AND pointer = 5354228880 * 20");
+is(load('e'), 'e1=16/106 e2=5/5', 'rows deleted by hand');
+
 # a reload in the session that has itself written rows
 sql("BEGIN; SELECT test.turn('e'); SELECT test.write(); SELECT leadroute.rotation_reset(); SELECT test.turn('e'); COMMIT");
 is(load('e'), 'e1=16/106 e2=7/7', 'a reload between own turns counts none twice');
@@ -194,10 +202,27 @@ is(sql("SELECT sum(pointer) FROM leadroute.rep_load WHERE team = 'c'"), sql("SEL
 # -- crash, restart
 my $standing = sql('SELECT * FROM leadroute.rep_load ORDER BY 1, 2, 3');
 $holder->query_safe("BEGIN; SELECT test.turn('c'); SELECT test.write()");
-$node->stop('immediate');
-$node->start;
+my $postmaster = $node->{_pid};
+$node->kill9;
+for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+{
+	last unless kill(0, $postmaster);
+	select(undef, undef, undef, 0.1);
+}
+# the dead postmaster's sessions may hold its memory for a moment
+my $started = 0;
+for (1 .. $PostgreSQL::Test::Utils::timeout_default)
+{
+	last if $started = $node->start(fail_ok => 1);
+	sleep 1;
+}
+ok($started, 'starts again after kill -9');
 is(sql('SELECT * FROM leadroute.rep_load ORDER BY 1, 2, 3'), $standing, 'the same after a crash, without what was open');
 no_drift('after a crash');
+$node->restart;
+command_ok([ 'pgbench', '-n', '-c', 16, '-j', 2, '-t', 5, '-f', "$directory/savepoint.sql", '-h', $node->host, '-p', $node->port, 'postgres' ],
+	'16 sessions, the first of which loads');
+no_drift('after loading under load');
 eval { $holder->quit };
 my $next = sql("SELECT test.next('e')");
 $node->stop('fast');
@@ -214,6 +239,7 @@ $node->wait_for_catchup($standby);
 is($standby->safe_psql('postgres', 'SELECT * FROM leadroute.rep_load ORDER BY 1, 2, 3'),
 	sql('SELECT * FROM leadroute.rep_load ORDER BY 1, 2, 3'), 'a standby reads the ledger');
 is($standby->safe_psql('postgres', "SELECT test.next('e')"), sql("SELECT test.next('e')"), 'and can say who is next');
+is($standby->safe_psql('postgres', "SELECT test.next('e'), test.next('w')"), sql("SELECT test.next('e'), test.next('w')"), 'of two teams in one statement');
 ($rc, $out, $err) = $standby->psql('postgres', "SELECT test.turn('e')");
 like($err, qr/cannot execute taking a turn during recovery/, 'and takes nothing');
 my $across = $standby->background_psql('postgres', on_error_die => 1);
