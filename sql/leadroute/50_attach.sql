@@ -450,12 +450,6 @@ BEGIN
 
 	PERFORM leadroute.put_triggers(relation, attachment);
 
-	/* a table without a block has no row from before */
-	UPDATE leadroute.attachments a SET caught_up_at = clock_timestamp()
-	WHERE a.flow = attach_owned.flow AND a.caught_up_at IS NULL
-		AND NOT EXISTS (SELECT FROM leadroute.leaves(attach_owned.relation) p JOIN pg_class c ON c.oid = p.relid
-						WHERE c.relkind <> 'r' OR pg_relation_size(p.relid) > 0);
-
 	/* what the caller should know */
 	SELECT string_agg(c.canonical, ', ') INTO missing
 	FROM leadroute.canonical_columns() c
