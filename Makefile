@@ -6,7 +6,7 @@
 # no PGXS yet, and PGXS's own `check` stays out of their way. A goal named
 # beside one of them (`make clean check`) is handed to a make of its own.
 
-DEVELOPER = help demo demo-stop check check-full bench lint format hooks
+DEVELOPER = help demo demo-stop check check-full bench doc lint format hooks
 FRONT := $(filter $(DEVELOPER),$(MAKECMDGOALS))
 
 ifneq ($(FRONT),)
@@ -21,6 +21,7 @@ help:
 	@echo 'make demo        a throw-away cluster with leads being routed; demo-stop ends it'
 	@echo 'make check       every suite in throw-away clusters; check-full adds the slow ones'
 	@echo 'make bench       what a lead costs, beside the floor and the twins'
+	@echo 'make doc         doc/reference.md and the output in README.md, as a throw-away cluster prints them'
 	@echo 'make lint        warnings as errors, cppcheck, clang-tidy, shellcheck, symbols, format'
 	@echo 'make format      clang-format with the pinned layout'
 	@echo 'make hooks       a pre-commit hook that runs the quick part of lint'
@@ -37,6 +38,8 @@ check-full:
 	@LEADROUTE_FULL=1 test/check
 bench:
 	@test/bench/run
+doc:
+	@test/doc
 lint:
 	@test/lint
 format:

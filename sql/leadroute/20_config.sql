@@ -153,7 +153,7 @@ COMMENT ON COLUMN leadroute.attachments.status IS '''attached'', or ''broken'': 
 COMMENT ON COLUMN leadroute.attachments.problem IS 'Why the attachment is broken.';
 COMMENT ON COLUMN leadroute.attachments.attached_at IS 'When leadroute.attach() was first called.';
 COMMENT ON COLUMN leadroute.attachments.refreshed_at IS 'When another table last took the name, or TRUNCATE emptied it: a full refresh.';
-COMMENT ON COLUMN leadroute.attachments.caught_up_at IS 'When leadroute.catch_up() last came to its end; NULL before that.';
+COMMENT ON COLUMN leadroute.attachments.caught_up_at IS 'When leadroute.catch_up() last came to its end, or an empty table was attached; NULL before that.';
 COMMENT ON COLUMN leadroute.attachments.gone_at IS 'When a sweep last closed the leads that a full refresh did not bring back.';
 COMMENT ON COLUMN leadroute.attachments.replaced_at IS 'When another table last took the name: it may hold leads that no trigger saw, until catch_up() has come to its end.';
 COMMENT ON COLUMN leadroute.attachments.note IS 'Free text of who wrote the row.';
