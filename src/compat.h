@@ -40,6 +40,13 @@
 	ExecInsertIndexTuples(rri, slot, estate, update, nodup, conflict, arbiters, summarizing)
 #endif
 
+/* What a check hook leaves for its assign hook is the server's to free: with free() before 16, within its own memory since. */
+#if PG_VERSION_NUM < 160000
+#define lr_guc_malloc(size) malloc(size)
+#else
+#define lr_guc_malloc(size) guc_malloc(LOG, size)
+#endif
+
 /* ---- 17 ---- */
 
 /* the index of this session's PGPROC */
@@ -54,6 +61,7 @@
 
 #if PG_VERSION_NUM < 180000
 #define PG_MODULE_MAGIC_EXT(...) PG_MODULE_MAGIC
+#define pg_noreturn pg_attribute_noreturn()
 #define lr_ExecCheckIndexConstraints(rri, slot, estate, conflict, tid, arbiters) \
 	ExecCheckIndexConstraints(rri, slot, estate, conflict, arbiters)
 #define lr_index_beginscan(heap, index, snapshot, instrument, nkeys, norderbys) \

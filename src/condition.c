@@ -23,6 +23,7 @@
 
 #include "catalog/heap.h"
 #include "catalog/pg_type.h"
+#include "compat.h"
 #include "condition.h"
 #include "condition_check.h"
 #include "executor/executor.h"
@@ -90,17 +91,17 @@ static void resolve_end(Resolve *resolve);
 static void condition_error_callback(void *arg);
 static Expr *analyze(const char *text, const LrConditionScope *scope, Oid result_type, LrConditionTrust *trust);
 static Node *parse_single_expression(const char *text, ParseState *pstate);
-static void refuse_clause(ParseState *pstate, Node *at, const char *what) pg_attribute_noreturn();
+pg_noreturn static void refuse_clause(ParseState *pstate, Node *at, const char *what);
 static bool prepare_raw_walker(Node *node, void *context);
 static Node *resolve_column(ParseState *pstate, ColumnRef *cref);
 static Node *resolve_bare(Analysis *a, const char *name, int location);
 static Node *resolve_fact(Analysis *a, const char *name, int location);
 static int find_attribute(TupleDesc desc, const char *name);
 static Node *make_row_var(TupleDesc desc, int attno, int varno, int location);
-static void refuse_output(Analysis *a, int output, int location) pg_attribute_noreturn();
-static void refuse_unknown_column(Analysis *a, const char *name, int location) pg_attribute_noreturn();
-static void refuse_qualified(Analysis *a, ColumnRef *cref, const char *qualifier) pg_attribute_noreturn();
-static void refuse_whole_row(Analysis *a, int location) pg_attribute_noreturn();
+pg_noreturn static void refuse_output(Analysis *a, int output, int location);
+pg_noreturn static void refuse_unknown_column(Analysis *a, const char *name, int location);
+pg_noreturn static void refuse_qualified(Analysis *a, ColumnRef *cref, const char *qualifier);
+pg_noreturn static void refuse_whole_row(Analysis *a, int location);
 static const char *similar_attribute(TupleDesc desc, const char *name);
 static Node *literal_parameter(ParseState *pstate, ParamRef *ref);
 static Node *coerce_literal(ParseState *pstate, Param *param, Oid type, int32 typmod, int location);

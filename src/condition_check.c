@@ -31,6 +31,7 @@
 #include "catalog/pg_range.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "compat.h"
 #include "condition_check.h"
 #include "leadroute.h"
 #include "miscadmin.h"
@@ -79,10 +80,10 @@ static bool check_function(Oid function, void *context);
 static bool is_trusted(Oid class_id, Oid object, LrConditionTrust *trust);
 static bool is_refused_builtin(Oid function, Form_pg_proc proc);
 static bool is_public(Oid function, HeapTuple tuple);
-static void refuse_function(Oid function, CheckContext *context, const char *detail) pg_attribute_noreturn();
+pg_noreturn static void refuse_function(Oid function, CheckContext *context, const char *detail);
 static char *foreign_object_detail(Oid class_id, Oid object, bool *member);
 static void check_type(Oid type, CheckContext *context);
-static void refuse_type(Oid type, CheckContext *context) pg_attribute_noreturn();
+pg_noreturn static void refuse_type(Oid type, CheckContext *context);
 static void check_range(Oid type, CheckContext *context);
 static void check_composite(Oid type, CheckContext *context);
 static void check_domain(Oid type, CheckContext *context);

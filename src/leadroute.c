@@ -40,7 +40,7 @@ clock_check(char **newval, void **extra, GucSource source)
 	/* a SET of a bad value raises timestamptz_in's own error */
 	if (!IsTransactionState())
 		return false;
-	instant = (TimestampTz *) malloc(sizeof(TimestampTz));
+	instant = (TimestampTz *) lr_guc_malloc(sizeof(TimestampTz));
 	if (instant == NULL)
 		return false;
 	*instant = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(*newval),
