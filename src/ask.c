@@ -394,12 +394,12 @@ write_outputs(Relation rel, const Arrival *arrival, const Decision *decision)
 	n++;
 
 	lr_owner_begin(&session);
-	SetUserIdAndSecContext(rel->rd_rel->relowner, session.sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	lr_owner_become(&session, rel->rd_rel->relowner);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	lr_own_lead = arrival->lead;
 	PG_TRY();
 	{
-		char *update = psprintf("UPDATE %s SET%s WHERE %s = $%d::%s",
+		char *update = psprintf("UPDATE %s SET%s WHERE %s OPERATOR(pg_catalog.=) $%d::%s",
 								quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 														   RelationGetRelationName(rel)),
 								query.data, quote_identifier(key_column), n,

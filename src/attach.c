@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
 #include "executor/spi.h"
@@ -21,6 +22,7 @@
 #include "leadroute.h"
 #include "miscadmin.h"
 #include "nodes/value.h"
+#include "owner.h"
 #include "parser/parse_func.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -38,6 +40,7 @@ Datum
 lr_call_for_owner(PG_FUNCTION_ARGS)
 {
 	LOCAL_FCINFO(inner, FUNC_MAX_ARGS);
+	const char *outer_path = lr_caller_search_path;
 	Datum result;
 
 	if (PG_ARGISNULL(0))
@@ -50,7 +53,17 @@ lr_call_for_owner(PG_FUNCTION_ARGS)
 							 PG_GET_COLLATION(), NULL, NULL);
 	for (int i = 0; i < PG_NARGS(); i++)
 		inner->args[i] = fcinfo->args[i];
-	result = FunctionCallInvoke(inner);
+
+	lr_caller_search_path = pstrdup(namespace_search_path);
+	PG_TRY();
+	{
+		result = FunctionCallInvoke(inner);
+	}
+	PG_FINALLY();
+	{
+		lr_caller_search_path = outer_path;
+	}
+	PG_END_TRY();
 	fcinfo->isnull = inner->isnull;
 	return result;
 }

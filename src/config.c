@@ -479,9 +479,12 @@ lr_team_candidates(FlowConfig *config, TeamConfig *team)
 {
 	if (team->candidates == NULL)
 	{
-		RotationCandidate *candidates = MemoryContextAllocZero(config->mcxt,
-															   Max(team->nmembers, 1) * sizeof(RotationCandidate));
+		RotationCandidate *candidates;
 
+		/* what fails, fails before anything is allocated for the life of the configuration */
+		for (int i = 0; i < team->nmembers; i++)
+			(void) lr_rotation_slot(config->flow, team->team, team->member_names[i]);
+		candidates = MemoryContextAllocZero(config->mcxt, Max(team->nmembers, 1) * sizeof(RotationCandidate));
 		for (int i = 0; i < team->nmembers; i++)
 		{
 			candidates[i].slot = lr_rotation_slot(config->flow, team->team, team->member_names[i]);

@@ -10,6 +10,8 @@
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
 
+const char *lr_caller_search_path = NULL;
+
 void
 lr_owner_begin(OwnerSession *session)
 {
@@ -20,6 +22,15 @@ lr_owner_begin(OwnerSession *session)
 							 GUC_ACTION_SAVE, true, 0, false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+}
+
+void
+lr_owner_become(const OwnerSession *session, Oid table_owner)
+{
+	SetUserIdAndSecContext(table_owner, session->sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	if (lr_caller_search_path)
+		(void) set_config_option("search_path", lr_caller_search_path, PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
 }
 
 void

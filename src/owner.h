@@ -21,6 +21,15 @@ typedef struct OwnerSession
 extern void lr_owner_begin(OwnerSession *session);
 extern void lr_owner_end(const OwnerSession *session);
 
+/*
+ * The search_path of a caller who has the rights of the leads table's owner, while he is inside a front door
+ * (attach.c); NULL elsewhere. The table's own triggers find names by it, as in an UPDATE of his.
+ */
+extern const char *lr_caller_search_path;
+
+/* Becomes the owner of a leads table instead, between lr_owner_begin() and lr_owner_end(); his triggers may run. */
+extern void lr_owner_become(const OwnerSession *session, Oid table_owner);
+
 /* Runs a writing query under a fresh snapshot; errors unless SPI answers `expected`. */
 extern void lr_owner_execute(const char *query, int nargs, Oid *types, Datum *values, int expected);
 

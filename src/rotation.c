@@ -169,6 +169,24 @@ lr_rotation_slot(const char *flow, const char *team, const char *rep)
 	return slot;
 }
 
+RotationSlot *
+lr_rotation_ready_slot(const char *flow, const char *team, const char *rep)
+{
+	RotationKey key = lr_rotation_key(flow, team, rep);
+	RotationSlot *slot = slots ? hash_search(slots, &key, HASH_FIND, NULL) : NULL;
+
+	return slot && slot->shared && lr_rotation_is_loaded() ? slot : NULL;
+}
+
+bool
+lr_rotation_is_ready(const RotationCandidate *candidates, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (candidates[i].slot->shared == NULL)
+			return false;
+	return lr_rotation_is_loaded();
+}
+
 /* The slot's member in shared memory. Not during recovery. */
 static SharedMember *
 attached(RotationSlot *slot)

@@ -51,6 +51,12 @@ extern PGDLLEXPORT bool lr_rotation_available(void);
 /* The handle of a member, found or made; loads the database first. Team "": places of leads that belong to no team. */
 extern PGDLLEXPORT RotationSlot *lr_rotation_slot(const char *flow, const char *team, const char *rep);
 
+/* The handle, or NULL where lr_rotation_slot() or a place taken of it might have to load or to make an entry, and fail. */
+extern RotationSlot *lr_rotation_ready_slot(const char *flow, const char *team, const char *rep);
+
+/* Whether a turn among these can be taken without loading or making an entry, so without failing. */
+extern bool lr_rotation_is_ready(const RotationCandidate *candidates, int n);
+
 /* Index of who would go next, -1 for nobody. Takes nothing; works during recovery, from the ledger. */
 extern PGDLLEXPORT int lr_rotation_peek(const RotationCandidate *candidates, int n);
 

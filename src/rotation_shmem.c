@@ -365,6 +365,13 @@ database_entry(void)
 	return database;
 }
 
+bool
+lr_rotation_is_loaded(void)
+{
+	return my_database != NULL &&
+		pg_atomic_read_u64(&my_database->loaded) == pg_atomic_read_u64(&my_database->wanted);
+}
+
 void
 lr_rotation_load(void)
 {

@@ -54,6 +54,9 @@ extern RotationKey lr_rotation_key(const char *flow, const char *team, const cha
 /* Makes shared memory equal to the ledger where it is not; cheap where it is. Not during recovery. */
 extern void lr_rotation_load(void);
 
+/* Whether lr_rotation_load() has nothing to do. */
+extern bool lr_rotation_is_loaded(void);
+
 /* Asks for the ledger to be read again, at once. Does not throw: commit and abort callbacks call it. */
 extern void lr_rotation_mark_stale(void);
 

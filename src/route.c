@@ -59,11 +59,14 @@ typedef struct RouteWalk
 	int next;		/* rule to look at */
 	bool protected; /* may compile and evaluate anything */
 	bool facts_ready;
+	bool stopped; /* a step may fail and is not protected: nothing is decided yet */
 } RouteWalk;
 
 static void plan_points(RoutePlan *plan);
 static void start_decision(Decision *decision, FlowConfig *config, const LeadRow *row);
 static void walk_begin(void *arg);
+static bool may_take_place(RouteWalk *walk, const char *rep);
+static bool may_take_turn(RouteWalk *walk, const TeamConfig *team);
 static void walk_rules(void *arg);
 static void walk_fallback(void *arg);
 static bool rule_holds(RouteWalk *walk, int number);
@@ -182,7 +185,13 @@ lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warne
 		error = lr_protect(walk_begin, &walk);
 	else
 		walk_begin(&walk);
-	if (error == NULL && decision->status == NULL)
+	if (walk.stopped)
+	{
+		walk.protected = true;
+		walk.stopped = false;
+		error = lr_protect(walk_begin, &walk);
+	}
+	else if (error == NULL && decision->status == NULL)
 		walk_rules(&walk);
 	if (error == NULL && decision->status == NULL)
 	{
@@ -213,6 +222,8 @@ walk_begin(void *arg)
 		trace_line(walk, "rep", given, "not kept", "the row arrived with an owner who is no active rep");
 		return;
 	}
+	if (!may_take_place(walk, given))
+		return;
 	decision->status = "assigned";
 	decision->code = "given";
 	decision->owner = given;
@@ -224,8 +235,30 @@ walk_begin(void *arg)
 }
 
 /*
+ * Whether a place can be taken here: shared memory may have no room for a member who was not asked for before. Where
+ * not, the walk stops, to be repeated under protection.
+ */
+static bool
+may_take_place(RouteWalk *walk, const char *rep)
+{
+	if (!walk->protected && walk->mode == ROUTE_TAKE && lr_rotation_ready_slot(walk->plan->flow, "", rep) == NULL)
+		walk->stopped = true;
+	return !walk->stopped;
+}
+
+/* The same for a turn. */
+static bool
+may_take_turn(RouteWalk *walk, const TeamConfig *team)
+{
+	if (!walk->protected && walk->mode == ROUTE_TAKE &&
+		(team->candidates == NULL || !lr_rotation_is_ready(team->candidates, team->nmembers)))
+		walk->stopped = true;
+	return !walk->stopped;
+}
+
+/*
  * Looks at the rules from walk->next on until one takes the lead. Unprotected, it stops before a condition that
- * is not compiled yet or that may fail, with the decision still open.
+ * is not compiled yet or that may fail, or a target that may, with the decision still open.
  */
 static void
 walk_rules(void *arg)
@@ -252,6 +285,11 @@ walk_rules(void *arg)
 		trace_line(walk, "rule", rule->rule, "holds", rule->condition ? rule->condition : "always");
 		if (apply_target(walk, rule))
 			return;
+		if (walk->stopped)
+		{
+			walk->stopped = false;
+			return;
+		}
 	}
 	walk->decision->status = "unrouted";
 	walk->decision->code = "no_rule";
@@ -356,6 +394,14 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 			break;
 	}
 
+	if (walk->stopped)
+	{
+		decision->rule = NULL;
+		decision->status = NULL;
+		decision->code = NULL;
+		decision->team = decision->territory = NULL;
+		return false;
+	}
 	if (rule->waits)
 	{
 		decision->status = "waiting";
@@ -405,7 +451,7 @@ apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char 
 	*code = hit.team ? "no_member" : "rep_unavailable";
 	if (hit.rep && apply_rep(walk, hit.rep, why))
 		return true;
-	return hit.team && apply_team(walk, hit.team, why);
+	return !walk->stopped && hit.team && apply_team(walk, hit.team, why);
 }
 
 static bool
@@ -424,6 +470,8 @@ apply_team(RouteWalk *walk, const char *name, char **why)
 		trace_line(walk, "team", name, "not there", NULL);
 		return false;
 	}
+	if (!may_take_turn(walk, team))
+		return false;
 	candidates = lr_team_candidates(config, team);
 	if (walk->mode == ROUTE_TAKE)
 		picked = lr_rotation_take(candidates, team->nmembers, &decision->turn);
@@ -454,6 +502,8 @@ apply_rep(RouteWalk *walk, const char *name, char **why)
 		trace_line(walk, "rep", name, rep ? "not active" : "not there", NULL);
 		return false;
 	}
+	if (!may_take_place(walk, rep->rep))
+		return false;
 	trace_line(walk, "rep", name, "takes it", NULL);
 	decision->owner = rep->rep;
 	if (walk->mode == ROUTE_TAKE)
@@ -543,6 +593,7 @@ handle_failure(RouteWalk *walk, ErrorData *error, bool *warned)
 	trace_line(walk, "rule", rule, "failed", error->message);
 
 	start_decision(decision, config, walk->row);
+	walk->protected = true;
 	again = config->nrules > 0 ? lr_protect(walk_fallback, walk) : error;
 	if (again)
 	{
