@@ -164,7 +164,7 @@ shape_make(Relation rel, const FlowConfig *attachment)
 	{
 		const char *name = lr_column_name(columns, lr_output_names[i]);
 
-		lr_lead_column(&shape->outputs[i], shape->desc, name, true, mcxt);
+		lr_lead_column(&shape->outputs[i], RelationGetDescr(rel), name, true, mcxt);
 		/* a column that no flow fills has no name that a condition could meet */
 		shape->output_columns[i] = name ? pstrdup(name) : "";
 		shape->fills_plainly &= shape->outputs[i].attno == 0 || shape->outputs[i].type == TEXTOID ||
@@ -194,6 +194,7 @@ lr_lead_column(LeadColumn *column, TupleDesc desc, const char *name, bool fills,
 		column->attno = attribute->attnum;
 		column->type = attribute->atttypid;
 		column->typmod = attribute->atttypmod;
+		column->required = attribute->attnotnull;
 		getTypeOutputInfo(column->type, &function, &varlena);
 		fmgr_info_cxt(function, &column->output, mcxt);
 		if (fills)
@@ -392,6 +393,9 @@ lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs
 				}
 				break;
 		}
+		/* a lead that waits has no owner; where the column must have a value it keeps the source's */
+		if (text == NULL && column->required)
+			continue;
 		columns[n] = column->attno;
 		nulls[n] = (text == NULL);
 		if (text == NULL)

@@ -26,6 +26,7 @@ typedef struct LeadColumn
 	AttrNumber attno; /* 0: the table has no such column */
 	Oid type;
 	int32 typmod;
+	bool required; /* NOT NULL: told by the relation's own descriptor, copies do not keep it */
 	FmgrInfo output;
 	FmgrInfo input; /* of output columns only */
 	Oid ioparam;
@@ -95,7 +96,8 @@ extern TimestampTz lr_lead_submitted_at(const LeadShape *shape, TupleTableSlot *
 
 /*
  * Replaces the output columns of a tuple. `which` is a bit mask of 1 << LeadOutput. Returns a new tuple in
- * the current context, or the same one where no column is there. Errors: those of a column's type.
+ * the current context, or the same one where no column is there. A value that there is none of leaves a
+ * NOT NULL column as it is. Errors: those of a column's type.
  */
 extern HeapTuple lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs, int which);
 

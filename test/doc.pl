@@ -37,7 +37,7 @@ sub run_sql
 	print $file "\\set SHOW_CONTEXT never\n$sql\n";
 	close $file;
 	open my $out, '-|', 'sh', '-c', 'exec "$@" <"$0" 2>&1', $file->filename, $psql, '-X', '-q', '-d', $database,
-	  '-P', 'footer=off', '-P', 'pager=off', @options
+	  '-P', 'footer=off', '-P', 'pager=off', '-P', 'format=wrapped', '-P', 'columns=130', @options
 	  or die "cannot run $psql: $!\n";
 	my $printed = do { local $/; <$out> } // '';
 	close $out;

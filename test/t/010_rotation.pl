@@ -30,6 +30,7 @@ CREATE FUNCTION test.take(text, text[], integer[], text) RETURNS text LANGUAGE c
 CREATE FUNCTION test.peek(text, text[], integer[]) RETURNS text LANGUAGE c AS '$module/rotation_test', 'rotation_test_peek';
 CREATE FUNCTION test.write() RETURNS boolean LANGUAGE c AS '$module/rotation_test', 'rotation_test_write';
 CREATE FUNCTION test.cost(text, text[], integer[], integer, integer) RETURNS float8 LANGUAGE c AS '$module/rotation_test', 'rotation_test_cost';
+CREATE FUNCTION test.linger(integer) RETURNS void LANGUAGE c AS '$module/rotation_test', 'rotation_test_linger';
 -- a turn of a team as it is configured
 CREATE FUNCTION test.turn(t text, fate text DEFAULT 'keep') RETURNS text LANGUAGE sql VOLATILE AS \$\$
 	SELECT test.take(t, array_agg(m.rep ORDER BY m.rep), array_agg(CASE WHEN p.active THEN m.weight ELSE 0 END ORDER BY m.rep), fate)
@@ -162,6 +163,19 @@ is(load('e'), 'e1=16/106 e2=5/5', 'and what was open ends as it should');
 no_drift('after an edit');
 is(sql("BEGIN; INSERT INTO leadroute.rotation VALUES ('default', 'e', 'e1', 1, 1); ROLLBACK; SELECT 1"), '1', 'an edit that rolls back');
 no_drift('after an edit that rolled back');
+
+# a reload while a transaction is visible and its commit callback has not run
+sql('CREATE TABLE test.visible ()');
+$holder->query_safe("BEGIN; SELECT test.turn('e'); INSERT INTO test.visible DEFAULT VALUES; SELECT test.linger(2000)");
+$before = load('e');
+$holder->query_until(qr/committing/, "\\echo committing\nCOMMIT;\n");
+$node->poll_query_until('postgres', 'SELECT count(*) = 1 FROM test.visible') or die 'the transaction never committed';
+sql("INSERT INTO leadroute.rotation VALUES ('default', 'x', 'x', 1, 0)");
+is(load('e'), $before, 'a reload during a commit counts nothing twice');
+no_drift('after a reload during a commit');
+$holder->query_safe("BEGIN; SELECT test.turn('e', 'give back'); ROLLBACK");
+sql("DELETE FROM leadroute.rotation WHERE ctid IN (SELECT ctid FROM leadroute.rotation WHERE team = 'e' AND rep = 'e2' AND pointer = 5354228880 AND open = 1 LIMIT 1)");
+is(load('e'), 'e1=16/106 e2=5/5', 'one turn deleted by hand');
 
 # the newest ledger, also in a transaction with an old snapshot
 $holder->query_safe("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM leadroute.rotation");

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "portability/instr_time.h"
@@ -17,8 +18,40 @@ PG_FUNCTION_INFO_V1(rotation_test_take);
 PG_FUNCTION_INFO_V1(rotation_test_peek);
 PG_FUNCTION_INFO_V1(rotation_test_write);
 PG_FUNCTION_INFO_V1(rotation_test_cost);
+PG_FUNCTION_INFO_V1(rotation_test_linger);
+
+void		_PG_init(void);
+
+static int	linger = 0;
+
+static void linger_at_commit(XactEvent event, void *arg);
 
 static RotationCandidate *candidates_from(FunctionCallInfo fcinfo, char ***names, int *n);
+
+void
+_PG_init(void)
+{
+	/* registered after leadroute's own, so it runs before it */
+	RegisterXactCallback(linger_at_commit, NULL);
+}
+
+/* Widens the window in which a transaction is visible and leadroute's commit callback has not run. */
+static void
+linger_at_commit(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT && linger > 0)
+		pg_usleep(linger * 1000L);
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
+		linger = 0;
+}
+
+/* (milliseconds): for this transaction */
+Datum
+rotation_test_linger(PG_FUNCTION_ARGS)
+{
+	linger = PG_GETARG_INT32(0);
+	PG_RETURN_VOID();
+}
 
 /* (team, reps, weights, fate) -> who got the turn. Fates: keep, give back, leave; weight 0 is not eligible. */
 Datum
