@@ -297,6 +297,8 @@ parse_single_expression(const char *text, ParseState *pstate)
 	SelectStmt *select = castNode(SelectStmt, linitial_node(RawStmt, trees)->stmt);
 	ResTarget *target;
 
+	if (select->targetList == NIL && select->whereClause)
+		refuse_clause(pstate, select->whereClause, "a WHERE clause");
 	if (select->targetList == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
@@ -526,11 +528,13 @@ refuse_unknown_column(Analysis *a, const char *name, int location)
 		refuse_whole_row(a, location);
 
 	similar = similar_attribute(scope->row, name);
+	if (similar == NULL && scope->facts && find_attribute(scope->facts, name) != InvalidAttrNumber)
+		similar = psprintf("facts.%s", name);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
 			 errmsg("column \"%s\" does not exist", name),
-			 similar ? errhint("Perhaps you meant to reference the column \"%s\".", similar) : scope->facts && find_attribute(scope->facts, name) != InvalidAttrNumber ? errhint("Perhaps you meant to reference the column \"facts.%s\".", name)
-																																									   : 0,
+			 similar ? errhint("Perhaps you meant to reference the column \"%s\".", similar)
+					 : errhint("Should it be a text, write it in single quotes: %s.", quote_literal_cstr(name)),
 			 parser_errposition(a->pstate, location)));
 }
 

@@ -217,9 +217,10 @@ END
 $$;
 COMMENT ON FUNCTION leadroute.territory_written() IS
 	'Trigger on territories: a side must have a column of its kind in the flow''s leads table, where that is there; keeps territory_sides.';
-CREATE TRIGGER territory_written BEFORE INSERT OR UPDATE OF area, flow, map ON leadroute.territories
+/* its name sorts before territories_check_crossing: a side that is misspelt is told first */
+CREATE TRIGGER territories_check_area BEFORE INSERT OR UPDATE OF area, flow, map ON leadroute.territories
 	FOR EACH ROW EXECUTE FUNCTION leadroute.territory_written();
-ALTER TABLE leadroute.territories ENABLE ALWAYS TRIGGER territory_written;
+ALTER TABLE leadroute.territories ENABLE ALWAYS TRIGGER territories_check_area;
 
 /* Which table the attachment means: its OID is never taken from elsewhere, a restore brings another cluster's. */
 CREATE FUNCTION leadroute.attachment_written() RETURNS trigger

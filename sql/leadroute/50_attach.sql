@@ -389,6 +389,10 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = CASE WHEN coalesce(flow, '') = '' THEN 'a flow has a name' ELSE 'columns must be a JSON object' END,
 			HINT = 'SELECT leadroute.attach(''public.leads'', flow => ''default'', columns => ''{"email": "email_address"}'').';
+	ELSIF flow ~ '^\s*\{' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'the second argument of attach is the flow, not the columns',
+			DETAIL = format('It is %s.', flow),
+			HINT = format('Name the argument: SELECT leadroute.attach(%L, columns => %L).', relation, flow);
 	END IF;
 	SELECT c.relkind, c.relname, c.relpersistence, c.relispartition, n.nspname INTO leads
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

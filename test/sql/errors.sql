@@ -30,6 +30,8 @@ SELECT leadroute.attach('public.leads', columns => '{"submitted_at": "employees"
 \echo :LAST_ERROR_SQLSTATE
 SELECT leadroute.attach('public.leads', flow => '');
 \echo :LAST_ERROR_SQLSTATE
+SELECT leadroute.attach('public.leads', '{"email": "email"}');
+\echo :LAST_ERROR_SQLSTATE
 CREATE TEMP TABLE temporary (id int PRIMARY KEY);
 SELECT leadroute.attach('temporary');
 \echo :LAST_ERROR_SQLSTATE
@@ -63,6 +65,16 @@ INSERT INTO leadroute.territories (map, territory, area, team) VALUES ('us', 'we
 INSERT INTO leadroute.territories (map, territory, area, team) VALUES ('us', 'west', 'country: [1,5)', 'west');
 \echo :LAST_ERROR_SQLSTATE
 SELECT count(*) AS territories, (SELECT count(*) FROM leadroute.territory_sides) AS sides FROM leadroute.territories;
+-- a misspelt side is told before what it then crosses
+INSERT INTO leadroute.territories (map, territory, area, team) VALUES ('us', 'south', 'country: us', 'west');
+INSERT INTO leadroute.territories (map, territory, area, team) VALUES ('us', 'west', 'contry: us', 'west');
+\echo :LAST_ERROR_SQLSTATE
+DELETE FROM leadroute.territories WHERE territory = 'south';
+-- words where a text is meant, and a WHERE too much
+INSERT INTO leadroute.rules (position, rule, condition, target, target_name) VALUES (1, 'words', 'country = "belgium"', 'team', 'west');
+\echo :LAST_ERROR_SQLSTATE
+INSERT INTO leadroute.rules (position, rule, condition, target, target_name) VALUES (1, 'words', 'WHERE employees > 5', 'team', 'west');
+\echo :LAST_ERROR_SQLSTATE
 INSERT INTO leadroute.flows (flow, timezone) VALUES ('second', 'Mars/Olympus');
 \echo :LAST_ERROR_SQLSTATE
 
