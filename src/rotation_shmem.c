@@ -369,7 +369,7 @@ bool
 lr_rotation_is_loaded(void)
 {
 	return my_database != NULL &&
-		pg_atomic_read_u64(&my_database->loaded) == pg_atomic_read_u64(&my_database->wanted);
+		   pg_atomic_read_u64(&my_database->loaded) == pg_atomic_read_u64(&my_database->wanted);
 }
 
 void

@@ -42,7 +42,7 @@ lr_lead_before(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 	{
 		return PointerGetDatum(lr_change(data->tg_relation, data->tg_newtuple, data->tg_trigslot, data->tg_newslot,
-										flow));
+										 flow));
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
