@@ -38,6 +38,7 @@ typedef struct FlowTable
 } FlowTable;
 
 static FlowTable flow_table(const char *flow);
+static const char *key_column_of(const FlowTable *table);
 static HeapTuple fetch_row(Relation rel, const char *key_column, const char *lead, bool lock);
 static void row_arrival(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *attachment, const char *flow);
 static void explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const char *attachment,
@@ -64,7 +65,7 @@ lr_explain_lead(PG_FUNCTION_ARGS)
 	if (pg_class_aclcheck(table.relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(rel->rd_rel->relkind), RelationGetRelationName(rel));
 	explain_events((ReturnSetInfo *) fcinfo->resultinfo, flow, lead);
-	tuple = fetch_row(rel, lr_config(table.attachment)->attachment->key_column, lead, false);
+	tuple = fetch_row(rel, key_column_of(&table), lead, false);
 	if (tuple == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
@@ -141,6 +142,20 @@ flow_table(const char *flow)
 				 errmsg("flow \"%s\" has no leads table", flow),
 				 errhint("Attach one: SELECT leadroute.attach('public.leads', flow => %s).", quote_literal_cstr(flow))));
 	return table;
+}
+
+/* By the newest configuration, which the statement's snapshot may not show yet: the table may be detached by now. */
+static const char *
+key_column_of(const FlowTable *table)
+{
+	const AttachmentConfig *attachment = lr_config(table->attachment)->attachment;
+
+	if (attachment == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("flow \"%s\" has no leads table", table->attachment),
+				 errdetail("It was detached while this transaction ran.")));
+	return attachment->key_column;
 }
 
 /* A row by its key's text, or NULL; in the current context. Run as the table's owner. */
@@ -307,7 +322,7 @@ lr_route_stored(PG_FUNCTION_ARGS)
 	bool known;
 
 	lr_pending_settle();
-	tuple = fetch_row(rel, lr_config(table.attachment)->attachment->key_column, lead, true);
+	tuple = fetch_row(rel, key_column_of(&table), lead, true);
 	if (tuple == NULL)
 	{
 		table_close(rel, NoLock);

@@ -32,6 +32,9 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	bool unknown;
 	bool undeleted;
 
+	/* the keys that an earlier statement changed, before this one changes them again */
+	lr_effects_rename_now();
+
 	/* most updates touch nothing of ours: tell so before anything is read */
 	arrival.attachment = lr_config_cached(flow);
 	shape = arrival.attachment ? lr_lead_shape_cached(RelationGetRelid(rel), arrival.attachment) : NULL;
@@ -42,7 +45,6 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	if (!lr_arrival_start(&arrival, rel, new, flow, lr_statement()) || is_own(&arrival))
 		return newtuple;
 	shape = arrival.shape;
-	lr_effects_rename_now();
 	old_config = lr_arrival_flow(&arrival, old, &unknown);
 	if (old_config != arrival.config)
 		return lr_arrive(&arrival, newtuple); /* there it is known, or new */

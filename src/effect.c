@@ -27,7 +27,7 @@ typedef struct Effect
 	const char *flow; /* these two are the key */
 	const char *lead;
 	const char *outcome;
-	int16 net;
+	int32 net;
 	bool marked;  /* a deleted column spoke */
 	bool deleted; /* what it said last */
 } Effect;
@@ -37,6 +37,7 @@ typedef struct Rename
 	const char *flow;
 	char *from;
 	char *to;
+	bool replaces; /* the lead that bore the new key before is gone already */
 	struct Rename *next;
 } Rename;
 
@@ -52,7 +53,8 @@ typedef struct EffectLevel
 static EffectLevel *levels = NULL; /* innermost first */
 
 static EffectLevel *current_level(void);
-static void add_rename(EffectLevel *level, const char *flow, const char *from, const char *to);
+static bool is_gone(const char *flow, const char *lead);
+static void add_rename(EffectLevel *level, const char *flow, const char *from, const char *to, bool replaces);
 static Effect *effect_enter(EffectLevel *level, const char *flow, const char *lead);
 static uint32 effect_hash(const void *key, Size size);
 static int effect_match(const void *a, const void *b, Size size);
@@ -82,8 +84,15 @@ lr_effect_add(const char *flow, const char *lead, int delta, const char *outcome
 void
 lr_effect_mark(const char *flow, const char *lead, bool deleted)
 {
-	Effect *effect = effect_enter(current_level(), flow, lead);
+	EffectLevel *level = current_level();
+	Effect *effect;
 
+	if (hash_get_num_entries(level->effects) >= RESOLVE_AT)
+	{
+		lr_effects_resolve();
+		level = current_level();
+	}
+	effect = effect_enter(level, flow, lead);
 	effect->marked = true;
 	effect->deleted = deleted;
 	effect->outcome = "deleted";
@@ -92,17 +101,40 @@ lr_effect_mark(const char *flow, const char *lead, bool deleted)
 void
 lr_effect_rename(const char *flow, const char *from, const char *to)
 {
-	add_rename(current_level(), flow, from, to);
+	add_rename(current_level(), flow, from, to, is_gone(flow, to));
+}
+
+/* Whether a lead's row went in this transaction, and that is not written yet. */
+static bool
+is_gone(const char *flow, const char *lead)
+{
+	Effect probe = {.flow = flow, .lead = lead};
+
+	for (EffectLevel *level = levels; level; level = level->outer)
+	{
+		Effect *effect = hash_search(level->effects, &probe, HASH_FIND, NULL);
+
+		if (effect == NULL)
+			continue;
+		probe.net += effect->net;
+		if (effect->marked && !probe.marked)
+		{
+			probe.marked = true;
+			probe.deleted = effect->deleted;
+		}
+	}
+	return effect_verdict(&probe) < 0;
 }
 
 static void
-add_rename(EffectLevel *level, const char *flow, const char *from, const char *to)
+add_rename(EffectLevel *level, const char *flow, const char *from, const char *to, bool replaces)
 {
 	Rename *rename = MemoryContextAlloc(level->mcxt, sizeof(Rename));
 
 	rename->flow = MemoryContextStrdup(level->mcxt, flow);
 	rename->from = MemoryContextStrdup(level->mcxt, from);
 	rename->to = MemoryContextStrdup(level->mcxt, to);
+	rename->replaces = replaces;
 	rename->next = level->renames;
 	level->renames = rename;
 }
@@ -197,13 +229,16 @@ resolve_renames(EffectLevel *level)
 		const char *flow = level->renames->flow;
 		Rename *rest = NULL;
 		int n = 0;
+		int ngone = 0;
 		char **from;
 		char **to;
+		char **gone;
 
 		for (Rename *rename = level->renames; rename; rename = rename->next)
 			n++;
 		from = palloc(n * sizeof(char *));
 		to = palloc(n * sizeof(char *));
+		gone = palloc(n * sizeof(char *));
 		n = 0;
 		for (Rename *rename = level->renames, *next; rename; rename = next)
 		{
@@ -212,6 +247,15 @@ resolve_renames(EffectLevel *level)
 			{
 				from[n] = rename->from;
 				to[n++] = rename->to;
+				if (rename->replaces)
+				{
+					Effect *effect = effect_enter(level, flow, rename->to);
+
+					/* written here and now: from now on the key is the other lead's */
+					gone[ngone++] = rename->to;
+					effect->net++;
+					effect->deleted = false;
+				}
 			}
 			else
 			{
@@ -220,6 +264,8 @@ resolve_renames(EffectLevel *level)
 			}
 		}
 		level->renames = rest;
+		if (ngone > 0)
+			lr_state_close(flow, gone, ngone, "deleted");
 		lr_state_rekey(flow, from, to, n);
 	}
 }
@@ -345,7 +391,7 @@ merge_level(EffectLevel *level, EffectLevel *into)
 		oldest = rename;
 	}
 	for (; oldest; oldest = oldest->next)
-		add_rename(into, oldest->flow, oldest->from, oldest->to);
+		add_rename(into, oldest->flow, oldest->from, oldest->to, oldest->replaces);
 }
 
 void

@@ -28,9 +28,12 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+static bool may_stand(Relation rel, Relation index, ScanKey keys, TupleTableSlot *slot);
 static const char *state_text(TupleTableSlot *slot, StateColumn column);
 static bool state_time(TupleTableSlot *slot, StateColumn column, TimestampTz *value);
+static void close_states(const char *flow, Datum *values);
 static void free_places(const char *flow);
+static Datum spi_texts(void);
 static Datum text_array(char **strings, int n);
 
 bool
@@ -38,8 +41,8 @@ lr_state_find(const char *flow, const char *lead, LeadState *state)
 {
 	Relation rel = table_open(lr_relation_oid("lead_states"), AccessShareLock);
 	Relation index = index_open(lr_relation_oid("lead_states_pkey"), AccessShareLock);
-	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	Snapshot snapshot;
 	IndexScanDesc scan;
 	ScanKeyData keys[2];
 	bool found;
@@ -48,6 +51,14 @@ lr_state_find(const char *flow, const char *lead, LeadState *state)
 						   F_TEXTEQ, CStringGetTextDatum(flow));
 	ScanKeyEntryInitialize(&keys[1], 0, 2, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[1],
 						   F_TEXTEQ, CStringGetTextDatum(lead));
+	if (IsolationIsSerializable() && !may_stand(rel, index, keys, slot))
+	{
+		ExecDropSingleTupleTableSlot(slot);
+		index_close(index, AccessShareLock);
+		table_close(rel, AccessShareLock);
+		return false;
+	}
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	scan = lr_index_beginscan(rel, index, snapshot, NULL, 2, 0);
 	index_rescan(scan, keys, 2, NULL, 0);
 	found = index_getnext_slot(scan, ForwardScanDirection, slot);
@@ -71,6 +82,26 @@ lr_state_find(const char *flow, const char *lead, LeadState *state)
 	UnregisterSnapshot(snapshot);
 	index_close(index, AccessShareLock);
 	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/*
+ * Whether the index knows anything of the key, committed or not. A serializable transaction asks this first: its look
+ * for a lead that is not there would else lock the gap in which every other new lead is about to be written.
+ */
+static bool
+may_stand(Relation rel, Relation index, ScanKey keys, TupleTableSlot *slot)
+{
+	SnapshotData dirty;
+	IndexScanDesc scan;
+	bool found;
+
+	InitDirtySnapshot(dirty);
+	scan = lr_index_beginscan(rel, index, &dirty, NULL, 2, 0);
+	index_rescan(scan, keys, 2, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	index_endscan(scan);
+	ExecClearTuple(slot);
 	return found;
 }
 
@@ -159,6 +190,16 @@ lr_state_close(const char *flow, char **leads, int n, const char *outcome)
 					 " WHERE NOT EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = l.lead)"
 					 " ON CONFLICT DO NOTHING",
 					 lengthof(types), types, values, SPI_OK_INSERT);
+	close_states(flow, values);
+	lr_owner_end(&saved);
+}
+
+/* Closes states and frees their places; values: flow, leads, outcome, the time. Within SPI, as the extension's owner. */
+static void
+close_states(const char *flow, Datum *values)
+{
+	Oid types[] = {TEXTOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID};
+
 	lr_owner_execute("WITH closed AS (UPDATE leadroute.lead_states s SET closed_at = $4, outcome = $3"
 					 "   FROM unnest($2) l(lead)"
 					 "   WHERE s.flow = $1 AND s.lead = l.lead AND s.closed_at IS NULL RETURNING s.*),"
@@ -169,7 +210,6 @@ lr_state_close(const char *flow, char **leads, int n, const char *outcome)
 					 " WHERE status = 'assigned' AND owner IS NOT NULL GROUP BY 1, 2",
 					 lengthof(types), types, values, SPI_OK_SELECT);
 	free_places(flow);
-	lr_owner_end(&saved);
 }
 
 /* Frees as many places as the rows (team, owner, count) of the last query say. */
@@ -234,18 +274,43 @@ lr_state_rekey(const char *flow, char **from, char **to, int n)
 					 " AND s.closed_at IS NOT NULL AND EXISTS (SELECT FROM leadroute.lead_states o WHERE o.flow = $1"
 					 "   AND o.lead = concat(chr(1), l.old))",
 					 lengthof(types), types, values, SPI_OK_DELETE);
-	lr_owner_execute("WITH moved AS (UPDATE leadroute.lead_states s SET lead = l.new"
-					 "   FROM unnest($2, $3) l(old, new)"
+	lr_owner_execute("WITH pick AS (SELECT DISTINCT ON (l.new) l.old, l.new FROM unnest($2, $3) l(old, new)"
+					 "   WHERE EXISTS (SELECT FROM leadroute.lead_states o WHERE o.flow = $1 AND o.lead = concat(chr(1), l.old))"
+					 "   AND NOT EXISTS (SELECT FROM leadroute.lead_states o WHERE o.flow = $1 AND o.lead = l.new)"
+					 "   ORDER BY l.new, l.old),"
+					 " moved AS (UPDATE leadroute.lead_states s SET lead = l.new"
+					 "   FROM pick l"
 					 "   WHERE s.flow = $1 AND s.lead = concat(chr(1), l.old)"
 					 "   RETURNING l.old, s.*)"
 					 " INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"
 					 " SELECT flow, lead, $4, 'rekeyed', code, owner, team, format('the lead''s key was %s before', old) FROM moved"
 					 " WHERE status <> 'ignored'",
 					 lengthof(types), types, values, SPI_OK_INSERT);
-	lr_owner_execute("UPDATE leadroute.identities i SET lead = l.new, key = CASE i.kind WHEN 'key' THEN l.new ELSE i.key END"
-					 " FROM unnest($2, $3) l(old, new)"
-					 " WHERE i.flow = $1 AND i.lead = l.old",
+	/* where another row bears the new key (no unique index guards it), that one is the lead, and this one's is gone */
+	lr_owner_execute("UPDATE leadroute.lead_states s SET lead = l.old"
+					 " FROM unnest($2) l(old)"
+					 " WHERE s.flow = $1 AND s.lead = concat(chr(1), l.old) RETURNING s.lead",
+					 lengthof(types), types, values, SPI_OK_UPDATE_RETURNING);
+	if (SPI_processed > 0)
+	{
+		Datum merged[] = {values[0], spi_texts(), CStringGetTextDatum("deleted"), values[3]};
+
+		close_states(flow, merged);
+	}
+	lr_owner_execute("UPDATE leadroute.identities i SET lead = l.new FROM unnest($2, $3) l(old, new)"
+					 " WHERE i.flow = $1 AND i.lead = l.old AND i.kind <> 'key'",
 					 lengthof(types), types, values, SPI_OK_UPDATE);
+	/* keys may change places here too: first all of them away */
+	lr_owner_execute("DELETE FROM leadroute.identities i USING unnest($2, $3) l(old, new)"
+					 " WHERE i.flow = $1 AND i.kind = 'key' AND i.key = l.old RETURNING l.new",
+					 lengthof(types), types, values, SPI_OK_DELETE_RETURNING);
+	if (SPI_processed > 0)
+	{
+		values[1] = spi_texts();
+		lr_owner_execute("INSERT INTO leadroute.identities (flow, kind, key, lead)"
+						 " SELECT $1, 'key', l.new, l.new FROM unnest($2) l(new) ON CONFLICT DO NOTHING",
+						 lengthof(types), types, values, SPI_OK_INSERT);
+	}
 	lr_owner_end(&saved);
 }
 
@@ -274,6 +339,18 @@ lr_state_refreshed(const char *flow)
 	lr_owner_execute("UPDATE leadroute.attachments SET refreshed_at = $2 WHERE flow = $1",
 					 lengthof(types), types, values, SPI_OK_UPDATE);
 	lr_owner_end(&saved);
+}
+
+/* The first column of the last query's rows. */
+static Datum
+spi_texts(void)
+{
+	int n = (int) SPI_processed;
+	char **texts = palloc(Max(n, 1) * sizeof(char *));
+
+	for (int row = 0; row < n; row++)
+		texts[row] = lr_spi_text(row, 1);
+	return text_array(texts, n);
 }
 
 static Datum
