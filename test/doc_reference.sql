@@ -41,7 +41,7 @@ SELECT r.kind, r.relname,
 
 CREATE TEMP VIEW routine AS
 SELECT p.oid, p.proname, p.prokind, obj_description(p.oid, 'pg_proc') AS comment,
-	pg_get_function_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS result,
+	regexp_replace(pg_get_function_arguments(p.oid), 'DEFAULT NULL::[^,]*', 'DEFAULT NULL', 'g') AS arguments, pg_get_function_result(p.oid) AS result,
 	'leadroute.territory'::regtype = ANY (p.proargtypes::oid[] || p.prorettype) AS of_territory,
 	CASE WHEN has_function_privilege('pg_database_owner', p.oid, 'EXECUTE') THEN 'everybody'
 		 WHEN has_function_privilege('leadroute_reader', p.oid, 'EXECUTE') THEN '`leadroute_reader`'
