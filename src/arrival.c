@@ -107,7 +107,8 @@ lr_arrival_flow(Arrival *arrival, TupleTableSlot *slot, bool *unknown)
 	if (flow)
 	{
 		config = lr_config(flow);
-		if (config->exists)
+		/* a flow with a leads table of its own is no other table's: its owner answers for its leads */
+		if (config->exists && (config->attachment == NULL || strcmp(flow, arrival->attachment->flow) == 0))
 			return config;
 	}
 	*unknown = true;

@@ -39,6 +39,7 @@ typedef struct FlowTable
 
 static FlowTable flow_table(const char *flow);
 static const char *key_column_of(const FlowTable *table);
+static char *qualified_type(Oid type, int32 typmod);
 static HeapTuple fetch_row(Relation rel, const char *key_column, const char *lead, bool lock);
 static void row_arrival(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *attachment, const char *flow);
 static void explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const char *attachment,
@@ -158,11 +159,21 @@ key_column_of(const FlowTable *table)
 	return attachment->key_column;
 }
 
-/* A row by its key's text, or NULL; in the current context. Run as the table's owner. */
+/* A type as a cast names it under any search_path, character(18) with its length. */
+static char *
+qualified_type(Oid type, int32 typmod)
+{
+	return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+}
+
+/* A row by its key's text, or NULL; in the current context. Read by the caller, or to be locked by the table's owner. */
 static HeapTuple
 fetch_row(Relation rel, const char *key_column, const char *lead, bool lock)
 {
 	AttrNumber attno = get_attnum(RelationGetRelid(rel), key_column);
+	Oid key_type;
+	int32 key_typmod;
+	Oid key_collation;
 	char *query;
 	Oid types[] = {TEXTOID};
 	Datum values[] = {CStringGetTextDatum(lead)};
@@ -174,12 +185,14 @@ fetch_row(Relation rel, const char *key_column, const char *lead, bool lock)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("column \"%s\" of relation \"%s\" does not exist", key_column, RelationGetRelationName(rel))));
+	get_atttypetypmodcoll(RelationGetRelid(rel), attno, &key_type, &key_typmod, &key_collation);
 	query = psprintf("SELECT t FROM %s t WHERE t.%s = $1::%s LIMIT 1%s",
 					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)), RelationGetRelationName(rel)),
-					 quote_identifier(key_column), format_type_be_qualified(get_atttype(RelationGetRelid(rel), attno)),
+					 quote_identifier(key_column), qualified_type(key_type, key_typmod),
 					 lock ? " FOR UPDATE" : "");
 	lr_owner_begin(&session);
-	SetUserIdAndSecContext(rel->rd_rel->relowner, session.sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	/* who asks sees what the table's row security lets him see */
+	SetUserIdAndSecContext(lock ? rel->rd_rel->relowner : session.userid, session.sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	if (lock)
 		PushActiveSnapshot(GetTransactionSnapshot());
 	if (SPI_execute_with_args(query, lengthof(types), types, values, NULL, !lock, 1) != SPI_OK_SELECT)
@@ -399,7 +412,7 @@ write_outputs(Relation rel, const Arrival *arrival, const Decision *decision)
 		values[n] = texts[i] ? CStringGetTextDatum(texts[i]) : (Datum) 0;
 		n++;
 		appendStringInfo(&query, "%s %s = $%d::%s", n == 1 ? "" : ",", quote_identifier(arrival->shape->output_columns[i]), n,
-						 format_type_with_typemod(column->type, column->typmod));
+						 qualified_type(column->type, column->typmod));
 	}
 	if (n == 0)
 		return;
@@ -418,7 +431,7 @@ write_outputs(Relation rel, const Arrival *arrival, const Decision *decision)
 								quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 														   RelationGetRelationName(rel)),
 								query.data, quote_identifier(key_column), n,
-								format_type_be_qualified(arrival->shape->key.type));
+								qualified_type(arrival->shape->key.type, arrival->shape->key.typmod));
 
 		if (SPI_execute_with_args(update, n, types, values, nulls, false, 0) != SPI_OK_UPDATE)
 			elog(ERROR, "could not run \"%s\"", update);

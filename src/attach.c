@@ -24,6 +24,7 @@
 #include "nodes/value.h"
 #include "owner.h"
 #include "parser/parse_func.h"
+#include "pending.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -48,6 +49,8 @@ lr_call_for_owner(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the leads table must not be null")));
 	require_owner(PG_GETARG_OID(0));
+	/* what this transaction did to the table's leads is written under the attachment as it was */
+	lr_pending_settle();
 
 	InitFunctionCallInfoData(*inner, inner_function(fcinfo->flinfo), PG_NARGS(),
 							 PG_GET_COLLATION(), NULL, NULL);

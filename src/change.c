@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "change.h"
 #include "leadroute.h"
 #include "utils/datum.h"
@@ -19,6 +20,7 @@ static int changed_outputs(const LeadShape *shape, TupleTableSlot *old, TupleTab
 static HeapTuple keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state);
 static bool came_from_excluded(Arrival *arrival);
 static bool find_lead(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *flow);
+static void late_hand_over(Arrival *arrival, const char *lead, TupleTableSlot *slot);
 
 HeapTuple
 lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot *new,
@@ -46,7 +48,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 		return newtuple;
 	shape = arrival.shape;
 	old_config = lr_arrival_flow(&arrival, old, &unknown);
-	if (old_config != arrival.config)
+	if (strcmp(old_config->flow, arrival.config->flow) != 0)
 		return lr_arrive(&arrival, newtuple); /* there it is known, or new */
 
 	/* the key may change with the rest: the state still stands at the old one */
@@ -173,30 +175,61 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 		lr_effect_add(arrival.config->flow, arrival.lead, 1, NULL);
 }
 
+/*
+ * A foreign key's ON UPDATE runs its BEFORE triggers in a statement of its own, and its AFTER triggers only when that one
+ * is over and has forgotten what waited.
+ */
+static void
+late_hand_over(Arrival *arrival, const char *lead, TupleTableSlot *slot)
+{
+	const LeadColumn *routed_at = &arrival->shape->outputs[OUTPUT_ROUTED_AT];
+	TimestampTz at = lr_now();
+	LeadState state;
+
+	/* the time that the BEFORE trigger wrote */
+	if (routed_at->attno != 0 && routed_at->type == TIMESTAMPTZOID)
+	{
+		bool isnull;
+		Datum value = slot_getattr(slot, routed_at->attno, &isnull);
+
+		if (!isnull)
+			at = DatumGetTimestampTz(value);
+	}
+	arrival->given = lr_lead_word(&arrival->shape->outputs[OUTPUT_OWNER], slot);
+	lr_pending_flush();
+	if (lr_state_find(arrival->config->flow, lead, &state) && !lr_state_is_ignored(&state) && !lr_state_is_unrouted(&state) &&
+		lr_arrival_is_hand(arrival, &state, arrival->given))
+		lr_state_hand_over(arrival->config->flow, lead, arrival->given, at);
+}
+
 void
 lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const char *flow)
 {
 	Arrival was;
 	Arrival is;
 	Pending *pending;
+	bool moved; /* by name: a configuration may have been read anew in between */
 	bool gone;
 
 	if (!find_lead(&is, rel, new, flow) || !find_lead(&was, rel, old, flow) || is_own(&is))
 		return;
 
 	pending = lr_pending_find(is.config->flow, is.lead);
-	if (pending == NULL && was.config == is.config)
+	moved = strcmp(was.config->flow, is.config->flow) != 0;
+	if (pending == NULL && !moved)
 		pending = lr_pending_find(was.config->flow, was.lead);
 	if (pending)
 		lr_pending_confirm(pending);
 
-	if (was.config != is.config)
+	if (moved)
 	{
 		lr_effect_add(was.config->flow, was.lead, -1, "moved");
 		if (pending == NULL || pending->kind != PENDING_DECISION)
 			lr_effect_add(is.config->flow, is.lead, 1, NULL);
 		return;
 	}
+	if (pending == NULL && differs(&is.shape->outputs[OUTPUT_OWNER], is.shape->desc, old, new))
+		late_hand_over(&is, was.lead, new);
 	gone = lr_lead_is_deleted(is.shape, new);
 	if (gone != lr_lead_is_deleted(was.shape, old) && (pending == NULL || pending->kind != PENDING_DECISION))
 		lr_effect_mark(was.config->flow, was.lead, gone);

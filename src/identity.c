@@ -130,6 +130,7 @@ lr_identity_drop_later(ItemPointer claim, SubTransactionId subid)
 void
 lr_identity_drop_now(void)
 {
+	SubTransactionId subid = GetCurrentSubTransactionId();
 	Relation rel;
 	ListCell *cell;
 
@@ -138,8 +139,15 @@ lr_identity_drop_now(void)
 	CommandCounterIncrement();
 	rel = table_open(lr_relation_oid("identities"), RowExclusiveLock);
 	foreach(cell, drops)
-		simple_heap_delete(rel, &((Drop *) lfirst(cell))->claim);
-	drops = NIL;
+	{
+		Drop *drop = lfirst(cell);
+
+		/* an outer one's wait: deleted here, they would come back with a rollback of this one */
+		if (drop->subid != subid)
+			continue;
+		simple_heap_delete(rel, &drop->claim);
+		drops = foreach_delete_current(drops, cell);
+	}
 	table_close(rel, NoLock);
 	CommandCounterIncrement();
 }

@@ -23,6 +23,7 @@
 #include "mb/pg_wchar.h"
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
 #include "utils/fmgrprotos.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -39,7 +40,9 @@ static MemoryContext shape_context = NULL;
 
 static void shape_relcache_callback(Datum arg, Oid relid);
 static LeadShape *shape_make(Relation rel, const FlowConfig *attachment);
+static void copy_mappings(AttachmentConfig *copy, const AttachmentConfig *columns);
 static void find_key_indexes(LeadShape *shape, Relation rel, const char *key);
+static TimestampTz zoned_instant(Timestamp stamp, const char *zone);
 
 void
 lr_lead_init(void)
@@ -89,7 +92,8 @@ lr_lead_shape(Relation rel, const FlowConfig *attachment)
 	foreach(cell, shapes)
 	{
 		shape = lfirst(cell);
-		if (shape->relid != RelationGetRelid(rel) || strcmp(shape->flow, attachment->flow) != 0)
+		/* stale ones of other tables go too: those may be gone for good */
+		if (!shape->stale && (shape->relid != RelationGetRelid(rel) || strcmp(shape->flow, attachment->flow) != 0))
 			continue;
 		shapes = foreach_delete_current(shapes, cell);
 		shape->next_retired = retired;
@@ -143,6 +147,8 @@ shape_make(Relation rel, const FlowConfig *attachment)
 	shape->generation = attachment->generation;
 	shape->desc = CreateTupleDescCopy(RelationGetDescr(rel));
 
+	copy_mappings(&shape->columns, columns);
+
 	lr_lead_column(&shape->key, shape->desc, columns->key_column, false, mcxt);
 	if (shape->key.attno == 0)
 		ereport(ERROR,
@@ -175,6 +181,21 @@ shape_make(Relation rel, const FlowConfig *attachment)
 	return shape;
 }
 
+static void
+copy_mappings(AttachmentConfig *copy, const AttachmentConfig *columns)
+{
+	copy->nmappings = columns->nmappings;
+	copy->mappings = palloc0(Max(columns->nmappings, 1) * sizeof(ColumnMapping));
+	for (int i = 0; i < columns->nmappings; i++)
+	{
+		const ColumnMapping *mapping = &columns->mappings[i];
+
+		copy->mappings[i].name = pstrdup(mapping->name);
+		copy->mappings[i].column = mapping->column ? pstrdup(mapping->column) : NULL;
+		copy->mappings[i].timezone = mapping->timezone ? pstrdup(mapping->timezone) : NULL;
+	}
+}
+
 /* Fills in a column by its name; attno stays 0 where there is none. */
 void
 lr_lead_column(LeadColumn *column, TupleDesc desc, const char *name, bool fills, MemoryContext mcxt)
@@ -195,6 +216,7 @@ lr_lead_column(LeadColumn *column, TupleDesc desc, const char *name, bool fills,
 		column->type = attribute->atttypid;
 		column->typmod = attribute->atttypmod;
 		column->required = attribute->attnotnull;
+		column->padded = getBaseType(column->type) == BPCHAROID;
 		getTypeOutputInfo(column->type, &function, &varlena);
 		fmgr_info_cxt(function, &column->output, mcxt);
 		if (fills)
@@ -262,6 +284,7 @@ char *
 lr_lead_text(const LeadColumn *column, TupleTableSlot *slot)
 {
 	Datum value;
+	char *word;
 	bool isnull;
 
 	if (column->attno == 0)
@@ -271,7 +294,11 @@ lr_lead_text(const LeadColumn *column, TupleTableSlot *slot)
 		return NULL;
 	if (column->type == TEXTOID || column->type == VARCHAROID)
 		return TextDatumGetCString(value);
-	return OutputFunctionCall(unconstify(FmgrInfo *, &column->output), value);
+	word = OutputFunctionCall(unconstify(FmgrInfo *, &column->output), value);
+	if (column->padded)
+		for (size_t length = strlen(word); length > 0 && word[length - 1] == ' '; length--)
+			word[length - 1] = '\0';
+	return word;
 }
 
 char *
@@ -309,6 +336,15 @@ lr_lead_is_deleted(const LeadShape *shape, TupleTableSlot *slot)
 	return word != NULL && parse_bool(word, &deleted) && deleted;
 }
 
+/* Cannot fail: what is too near the calendar's ends for any zone to shift it counts as infinite, which means now. */
+static TimestampTz
+zoned_instant(Timestamp stamp, const char *zone)
+{
+	if (TIMESTAMP_NOT_FINITE(stamp) || stamp < MIN_TIMESTAMP + 2 * USECS_PER_DAY || stamp >= END_TIMESTAMP - 2 * USECS_PER_DAY)
+		return DT_NOEND;
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamp_zone, CStringGetTextDatum(zone), TimestampGetDatum(stamp)));
+}
+
 TimestampTz
 lr_lead_submitted_at(const LeadShape *shape, TupleTableSlot *slot, TimestampTz now)
 {
@@ -316,6 +352,8 @@ lr_lead_submitted_at(const LeadShape *shape, TupleTableSlot *slot, TimestampTz n
 	TimestampTz at;
 	Datum value;
 	bool isnull;
+	Timestamp stamp;
+	int overflow = 0;
 
 	if (column->attno == 0)
 		return now;
@@ -328,11 +366,11 @@ lr_lead_submitted_at(const LeadShape *shape, TupleTableSlot *slot, TimestampTz n
 			at = DatumGetTimestampTz(value);
 			break;
 		case DATEOID:
-			value = DirectFunctionCall1(date_timestamp, value);
-			/* FALLTHROUGH */
+			stamp = date2timestamp_opt_overflow(DatumGetDateADT(value), &overflow);
+			at = zoned_instant(stamp, shape->submitted_zone);
+			break;
 		case TIMESTAMPOID:
-			at = DatumGetTimestampTz(DirectFunctionCall2(timestamp_zone,
-														 CStringGetTextDatum(shape->submitted_zone), value));
+			at = zoned_instant(DatumGetTimestamp(value), shape->submitted_zone);
 			break;
 		default:
 		{

@@ -62,7 +62,7 @@ typedef struct RouteWalk
 	bool stopped; /* a step may fail and is not protected: nothing is decided yet */
 } RouteWalk;
 
-static void plan_points(RoutePlan *plan);
+static void plan_points(RoutePlan *plan, const LeadShape *shape);
 static void start_decision(Decision *decision, FlowConfig *config, const LeadRow *row);
 static void walk_begin(void *arg);
 static bool may_take_place(RouteWalk *walk, const char *rep);
@@ -121,7 +121,7 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	plan->scope.outputs = shape->output_columns;
 	plan->scope.output_names = lr_output_names;
 	plan->scope.noutputs = LEAD_OUTPUTS;
-	plan_points(plan);
+	plan_points(plan, shape);
 	MemoryContextSwitchTo(oldcontext);
 
 	MemoryContextSetParent(mcxt, shape->mcxt);
@@ -130,9 +130,9 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	return plan;
 }
 
-/* Which columns of the row answer to the sides of the flow's maps. */
+/* Which columns of the row answer to the sides of the flow's maps, by the mapping of the attachment, which may be another flow's. */
 static void
-plan_points(RoutePlan *plan)
+plan_points(RoutePlan *plan, const LeadShape *shape)
 {
 	FlowConfig *config = plan->config;
 
@@ -141,7 +141,7 @@ plan_points(RoutePlan *plan)
 	{
 		PointColumn *point = &plan->points[plan->npoints];
 
-		lr_lead_column(&point->column, plan->scope.row, lr_column_name(config->attachment, config->sides[i].side),
+		lr_lead_column(&point->column, plan->scope.row, lr_column_name(&shape->columns, config->sides[i].side),
 					   false, plan->mcxt);
 		if (point->column.attno == 0)
 			continue;
@@ -180,8 +180,8 @@ lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warne
 	start_decision(decision, plan->config, row);
 	ResetExprContext(plan->econtext);
 
-	/* a time that comes as text is read under protection, and so is the rest then */
-	if (submitted->attno != 0 && TypeCategory(submitted->type) != TYPCATEGORY_DATETIME)
+	/* a time that comes as text, or as what is none, is read under protection, and so is the rest then */
+	if (submitted->attno != 0 && submitted->type != TIMESTAMPTZOID && submitted->type != TIMESTAMPOID && submitted->type != DATEOID)
 		error = lr_protect(walk_begin, &walk);
 	else
 		walk_begin(&walk);
