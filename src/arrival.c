@@ -104,7 +104,7 @@ lr_arrival_flow(Arrival *arrival, TupleTableSlot *slot, bool *unknown)
 	if (arrival->shape->flow_column.attno == 0)
 		return arrival->attachment;
 	flow = lr_lead_word(&arrival->shape->flow_column, slot);
-	if (flow)
+	if (flow && lr_config_exists(flow))
 	{
 		config = lr_config(flow);
 		/* a flow with a leads table of its own is no other table's: its owner answers for its leads */

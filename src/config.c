@@ -28,6 +28,8 @@
 
 PG_FUNCTION_INFO_V1(lr_config_changed);
 
+#define UNKNOWN_FLOWS 4096
+
 typedef struct FlowEntry
 {
 	char flow[NAMEDATALEN];
@@ -39,9 +41,13 @@ static MemoryContext cache_context = NULL;
 static uint64 generation = 1;
 static FlowConfig *retired = NULL; /* replaced, perhaps still in use */
 static Oid anchor_relid = InvalidOid;
+static HTAB *unknown_flows = NULL; /* names that were looked for in vain, under unknown_generation */
+static uint64 unknown_generation = 0;
 
 static void config_relcache_callback(Datum arg, Oid relid);
 static void make_cache(void);
+static bool flow_is_unknown(const char *flow);
+static void remember_unknown(const char *flow);
 static FlowConfig *config_read(const char *flow);
 static uint64 read_rows(const char *query, const char *flow);
 static void read_flow(FlowConfig *config);
@@ -114,6 +120,56 @@ lr_config(const char *flow)
 	}
 	entry->config = config;
 	return config;
+}
+
+bool
+lr_config_exists(const char *flow)
+{
+	FlowConfig *config = lr_config_cached(flow);
+	OwnerSession session;
+	uint64 seen;
+	bool exists;
+
+	if (config)
+		return config->exists;
+	if (flow_is_unknown(flow))
+		return false;
+	lr_owner_begin(&session);
+	AcceptInvalidationMessages();
+	seen = generation;
+	exists = read_rows("SELECT FROM leadroute.flows WHERE flow = $1", flow) > 0;
+	lr_owner_end(&session);
+	if (!exists && seen == generation)
+		remember_unknown(flow);
+	return exists;
+}
+
+static bool
+flow_is_unknown(const char *flow)
+{
+	return unknown_flows && unknown_generation == generation && strlen(flow) < NAMEDATALEN &&
+		   hash_search(unknown_flows, flow, HASH_FIND, NULL) != NULL;
+}
+
+/* Names come from rows, as many as there are: a table of some thousand is begun anew when it is full. */
+static void
+remember_unknown(const char *flow)
+{
+	if (strlen(flow) >= NAMEDATALEN)
+		return;
+	if (unknown_flows && (unknown_generation != generation || hash_get_num_entries(unknown_flows) >= UNKNOWN_FLOWS))
+	{
+		hash_destroy(unknown_flows);
+		unknown_flows = NULL;
+	}
+	if (unknown_flows == NULL)
+	{
+		HASHCTL ctl = {.keysize = NAMEDATALEN, .entrysize = NAMEDATALEN, .hcxt = CacheMemoryContext};
+
+		unknown_flows = hash_create("leadroute unknown flows", 64, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+		unknown_generation = generation;
+	}
+	(void) hash_search(unknown_flows, flow, HASH_ENTER, NULL);
 }
 
 static void

@@ -104,6 +104,8 @@ extern void lr_config_init(void);
 extern FlowConfig *lr_config(const char *flow);
 /* The session's copy where it still holds, else NULL: reads nothing, cannot fail. */
 extern FlowConfig *lr_config_cached(const char *flow);
+/* Whether a row of leadroute.flows bears the name: for names that rows bring, of which there may be any number. */
+extern bool lr_config_exists(const char *flow);
 extern void lr_config_pin(FlowConfig *config);
 extern void lr_config_unpin(FlowConfig *config);
 

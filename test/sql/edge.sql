@@ -64,6 +64,12 @@ INSERT INTO leadroute.territories (flow, map, territory, area, rep) VALUES ('edg
 INSERT INTO leadroute.rules (flow, position, rule, target, target_name) VALUES ('edge4', 1, 'map', 'territory', 'us');
 SELECT leadroute.activate('edge4');
 INSERT INTO edge_map (id, "State", bu) VALUES (1, 'CA', 'edge4') RETURNING owner, territory;
+-- names of flows that do not exist cost no configuration each
+INSERT INTO edge_map (id, bu) SELECT i, 'no flow ' || i FROM generate_series(2, 5001) i;
+SELECT count(*) < 10, pg_size_pretty(sum(total_bytes)) ~ 'kB' FROM pg_backend_memory_contexts WHERE name IN ('leadroute flow', 'leadroute unknown flows');
+INSERT INTO leadroute.flows (flow) VALUES ('no flow 2');
+INSERT INTO edge_map (id, bu) VALUES (5002, 'no flow 2');
+SELECT flow FROM leadroute.lead_states WHERE lead = '5002';
 SELECT leadroute.detach('edge_map');
 
 -- character(n) as key and owner; days that no instant can hold
