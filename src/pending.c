@@ -451,7 +451,8 @@ lr_pending_confirm(Pending *pending)
 {
 	Statement *statement = pending->statement;
 
-	if (pending->confirmed)
+	/* a row of the lead in a savepoint within its statement may go again: its own row is still to come */
+	if (pending->confirmed || statement->subid != GetCurrentSubTransactionId())
 		return;
 	if (nconfirmed >= FLUSH_EVERY)
 		lr_pending_flush();

@@ -92,6 +92,24 @@ UPDATE edge_loose SET id = 'c' WHERE id = 'a';
 SELECT * FROM edge_states WHERE lead ~ '^[abc]$' ORDER BY lead;
 SELECT key, lead FROM leadroute.identities WHERE flow = 'edge' ORDER BY 1;
 
+-- a second row of a lead that is being inserted, within a savepoint that is rolled back
+CREATE FUNCTION edge_twice() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.id = 'e' AND pg_trigger_depth() = 1 THEN
+		BEGIN
+			INSERT INTO edge_loose (id) VALUES ('d');
+			RAISE 'back';
+		EXCEPTION WHEN raise_exception THEN
+			NULL;
+		END;
+	END IF;
+	RETURN NEW;
+END
+$$;
+CREATE TRIGGER edge_twice BEFORE INSERT ON edge_loose FOR EACH ROW EXECUTE FUNCTION edge_twice();
+INSERT INTO edge_loose (id) VALUES ('d'), ('e');
+SELECT * FROM edge_states WHERE lead ~ '^[de]$' ORDER BY lead;
+
 -- what happened to the leads is written before the attachment goes, and the extension with it
 BEGIN;
 DELETE FROM edge_loose WHERE id = 'b';
