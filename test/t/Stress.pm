@@ -7,8 +7,9 @@ use Exporter qw(import);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(stress_node stress_setup stress_whole stress_spread stress_pgbench);
+our @EXPORT = qw(stress_node stress_setup stress_whole stress_spread stress_pgbench stress_restart);
 
 # A cluster with the library; further lines of configuration may follow.
 sub stress_node
@@ -38,20 +39,35 @@ sub stress_setup
 	return;
 }
 
+# After kill9: the orphans of the postmaster must have gone first.
+sub stress_restart
+{
+	my ($node) = @_;
+	for (1 .. 200)
+	{
+		return if $node->start(fail_ok => 1);
+		$node->{_pid} = undef;
+		usleep(100_000);
+	}
+	die 'the server does not start';
+}
+
 # Every lead of the table has one state with its owner and one decision; what memory says, the ledger says too; a place
 # is taken for each open lead. With gone => 1 leads may have been deleted: their states are closed.
 sub stress_whole
 {
 	my ($node, $what, %options) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	# whole tables are joined below
+	my $hash = 'SET enable_nestloop = off; SET max_parallel_workers_per_gather = 0; ';
 	my $gone = $options{gone} ? 'AND s.closed_at IS NULL' : '';
-	is($node->safe_psql('postgres', qq{
+	is($node->safe_psql('postgres', $hash . qq{
 		SELECT 'row ' || coalesce(l.id::text, '-') || ' of ' || coalesce(l.owner, '-') || ', state ' || coalesce(s.lead, '-') || ' of '
 				|| coalesce(s.owner, '-') || ' ' || coalesce(s.outcome, '')
 		  FROM leads l FULL JOIN (SELECT * FROM leadroute.lead_states s WHERE true $gone) s ON s.lead = l.id::text
 		 WHERE l.id IS NULL OR s.lead IS NULL OR s.owner IS DISTINCT FROM l.owner OR s.closed_at IS NOT NULL ORDER BY 1 LIMIT 10}),
 		'', "each lead has its state: $what");
-	is($node->safe_psql('postgres', q{
+	is($node->safe_psql('postgres', $hash . q{
 		SELECT l.id, count(e.id) FROM leads l LEFT JOIN leadroute.events e ON e.lead = l.id::text AND e.kind = 'decided'
 		 GROUP BY l.id HAVING count(e.id) <> 1 ORDER BY l.id LIMIT 10}),
 		'', "each lead has one decision: $what") unless $options{rekeyed};
