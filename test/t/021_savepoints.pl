@@ -41,6 +41,7 @@ stress_whole($node, 'cases by hand', gone => 1, rekeyed => 1);
 # -- at random
 srand(20261122);
 my $next;
+my $unguarded = 0;
 sub any { return 1 + int rand 60; }
 sub pick { return $_[ int rand @_ ]; }
 
@@ -49,6 +50,7 @@ sub statement
 {
 	my ($table) = @_;
 	my ($a, $b) = (any(), any());
+	return loose_statement($table, $a, $b) if $unguarded;
 	my $kind = int rand 11;
 	return "INSERT INTO $table (id) SELECT i FROM generate_series($a, $a + @{[ int rand 5 ]}) i ON CONFLICT DO NOTHING;" if $kind < 2;
 	return "INSERT INTO $table (id, email) VALUES ($a, 'x'), (@{[ ++$next ]}, 'y') ON CONFLICT (id) DO UPDATE SET email = EXCLUDED.email, owner = EXCLUDED.owner;" if $kind == 2;
@@ -64,6 +66,21 @@ sub statement
 	# an INSERT that fails after its first rows
 	return 'DO $do$ BEGIN BEGIN ' . "INSERT INTO $table (id) SELECT CASE WHEN i = 4 THEN 1 / (i - 4) ELSE $a + i END FROM generate_series(1, 5) i ON CONFLICT DO NOTHING;"
 		. ' EXCEPTION WHEN division_by_zero THEN NULL; END; END $do$;';
+}
+
+# The same for a table without a unique key.
+sub loose_statement
+{
+	my ($table, $a, $b) = @_;
+	my $kind = int rand 8;
+	my $insert = "INSERT INTO $table (id) SELECT i FROM generate_series($a, $a + 4) i WHERE NOT EXISTS (SELECT FROM $table t WHERE t.id = i);";
+	return $insert if $kind < 2;
+	return "DELETE FROM $table WHERE id = $a;" if $kind == 2;
+	return "DELETE FROM $table WHERE id BETWEEN $a AND $a + 3; $insert" if $kind == 3;
+	return "WITH d AS (DELETE FROM $table WHERE id = $a RETURNING id) INSERT INTO $table (id) SELECT id FROM d;" if $kind == 4;
+	return "UPDATE $table SET owner = '" . pick('r1', 'r2', 'r3') . "' WHERE id = $a;" if $kind == 5;
+	return "UPDATE $table SET id = @{[ ++$next ]} WHERE id = $a;" if $kind == 6;
+	return 'DO $do$ BEGIN BEGIN ' . $insert . " DELETE FROM $table WHERE id = $a; RAISE EXCEPTION 'x'; EXCEPTION WHEN raise_exception THEN $insert END; END \$do\$;";
 }
 
 sub transaction
@@ -92,7 +109,7 @@ sub asker
 		BEGIN SELECT id INTO k FROM $table ORDER BY id LIMIT 1; IF k IS NOT NULL THEN PERFORM leadroute.explain(k); END IF; END \$\$");
 }
 
-my $rounds = $ENV{LEADROUTE_FULL} ? 200 : 25;
+my $rounds = $ENV{LEADROUTE_FULL} ? 100 : 10;
 sub rounds
 {
 	my ($what) = @_;
@@ -124,6 +141,17 @@ sql(q{SELECT leadroute.detach('public.leads'); DROP TABLE leads;
 	CREATE TABLE leads_2 PARTITION OF leads DEFAULT;
 	SELECT leadroute.attach('public.leads')});
 rounds('partitioned table');
+
+# -- no unique key: leads are claimed, rows of one key are one lead
+for my $index (1, 0)
+{
+	sql(q{SELECT leadroute.detach('public.leads'); DROP TABLE leads;
+		DELETE FROM leadroute.lead_states; DELETE FROM leadroute.events; DELETE FROM leadroute.identities; DELETE FROM leadroute.rotation;
+		CREATE TABLE leads (id bigint, email text, country text, owner text, team text)} . ($index ? '; CREATE INDEX ON leads (id)' : '') .
+		q{; SELECT leadroute.attach('public.leads')});
+	$unguarded = 1;
+	rounds($index ? 'a key that an index does not guard' : 'a key without an index');
+}
 
 $node->stop('fast');
 
