@@ -34,7 +34,6 @@ typedef struct Deciding
 
 static void prepare(void *arg);
 static void complain(Arrival *arrival, const char *what);
-static HeapTuple give_back_pending(Arrival *arrival, HeapTuple tuple, Pending *pending);
 static HeapTuple give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state);
 static void remember_last(Arrival *arrival, const char *owner);
 static const char *reason_not_to_decide(const Arrival *arrival);
@@ -143,7 +142,7 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 	lr_effects_rename_now();
 	pending = lr_pending_find(flow, arrival->lead);
 	if (pending)
-		return give_back_pending(arrival, tuple, pending);
+		return lr_arrival_keep_pending(arrival, tuple, pending);
 	if (lr_state_find(flow, arrival->lead, &state))
 		return give_back_state(arrival, tuple, &state);
 
@@ -161,8 +160,8 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 }
 
 /* A second row of one key before the first is written: they are one lead. */
-static HeapTuple
-give_back_pending(Arrival *arrival, HeapTuple tuple, Pending *pending)
+HeapTuple
+lr_arrival_keep_pending(Arrival *arrival, HeapTuple tuple, Pending *pending)
 {
 	LeadOutputs outputs = {0};
 

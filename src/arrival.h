@@ -43,6 +43,9 @@ extern HeapTuple lr_arrive(Arrival *arrival, HeapTuple tuple);
  */
 extern HeapTuple lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool replaces);
 
+/* What a lead has that is decided and not yet written, filled into a further row of its key. */
+extern HeapTuple lr_arrival_keep_pending(Arrival *arrival, HeapTuple tuple, Pending *pending);
+
 /* Whether an owner in a row is a third value: neither leadroute's, nor what the source sent before. */
 extern bool lr_arrival_is_hand(const Arrival *arrival, const LeadState *state, const char *owner);
 

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/sysattr.h"
 #include "catalog/pg_type.h"
 #include "change.h"
 #include "leadroute.h"
@@ -21,6 +22,10 @@ static HeapTuple keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadSt
 static bool came_from_excluded(Arrival *arrival);
 static bool find_lead(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *flow);
 static void late_hand_over(Arrival *arrival, const char *lead, TupleTableSlot *slot);
+static bool is_exact(const Arrival *arrival);
+static void came(const Arrival *arrival, TupleTableSlot *slot);
+static void went(const Arrival *arrival, const char *outcome);
+static CommandId row_command(TupleTableSlot *slot);
 
 HeapTuple
 lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot *new,
@@ -57,7 +62,14 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 		return newtuple;
 	if (lr_pending_find(arrival.config->flow, old_lead))
 		lr_pending_flush();
-	if (!lr_state_find(arrival.config->flow, old_lead, &state) || lr_state_is_ignored(&state))
+	if (!lr_state_find(arrival.config->flow, old_lead, &state))
+	{
+		/* decided in an outer subtransaction, by a statement that goes on: written when that is current again */
+		Pending *pending = lr_pending_find(arrival.config->flow, old_lead);
+
+		return pending ? lr_arrival_keep_pending(&arrival, newtuple, pending) : newtuple;
+	}
+	if (lr_state_is_ignored(&state))
 		return newtuple;
 	undeleted = lr_lead_is_deleted(shape, old) && !lr_lead_is_deleted(shape, new);
 	if (lr_state_is_unrouted(&state))
@@ -169,10 +181,7 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 	if (pending && pending->kind == PENDING_DECISION)
 		return;
 	/* a known lead: it may have been gone */
-	if (lr_lead_is_deleted(arrival.shape, slot))
-		lr_effect_mark(arrival.config->flow, arrival.lead, true);
-	else
-		lr_effect_add(arrival.config->flow, arrival.lead, 1, NULL);
+	came(&arrival, slot);
 }
 
 /*
@@ -223,20 +232,27 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 
 	if (moved)
 	{
-		lr_effect_add(was.config->flow, was.lead, -1, "moved");
+		went(&was, "moved");
 		if (pending == NULL || pending->kind != PENDING_DECISION)
-			lr_effect_add(is.config->flow, is.lead, 1, NULL);
+			came(&is, new);
 		return;
 	}
 	if (pending == NULL && differs(&is.shape->outputs[OUTPUT_OWNER], is.shape->desc, old, new))
 		late_hand_over(&is, was.lead, new);
 	gone = lr_lead_is_deleted(is.shape, new);
 	if (gone != lr_lead_is_deleted(was.shape, old) && (pending == NULL || pending->kind != PENDING_DECISION))
-		lr_effect_mark(was.config->flow, was.lead, gone);
+	{
+		if (is_exact(&was))
+			lr_effect_set(was.config->flow, was.lead, !gone, gone ? "deleted" : NULL);
+		else
+			lr_effect_mark(was.config->flow, was.lead, gone);
+	}
 	if (strcmp(was.lead, is.lead) != 0)
 	{
 		lr_pending_flush();
-		lr_effect_rename(is.config->flow, was.lead, is.lead);
+		lr_effect_rename(is.config->flow, was.lead, is.lead, row_command(new), is_exact(&is));
+		if (is_exact(&is) && !gone)
+			lr_effect_set(is.config->flow, is.lead, true, NULL);
 	}
 }
 
@@ -248,9 +264,47 @@ lr_row_deleted(Relation rel, TupleTableSlot *slot, const char *flow)
 
 	if (!find_lead(&arrival, rel, slot, flow))
 		return;
-	/* another row of the key stands: the one that a statement put in this one's place, or a second of a table without a unique key */
-	if (lr_lead_stands(rel, arrival.shape, slot_getattr(slot, arrival.shape->key.attno, &isnull)) ||
-		lr_pending_find(arrival.config->flow, arrival.lead))
+	if (lr_pending_find(arrival.config->flow, arrival.lead))
 		return;
-	lr_effect_add(arrival.config->flow, arrival.lead, -1, "deleted");
+	/* another row of the key stands: the one that a statement put in this one's place, or a second of a table without a unique key */
+	if (!lr_lead_stands(rel, arrival.shape, slot_getattr(slot, arrival.shape->key.attno, &isnull)))
+		went(&arrival, "deleted");
+}
+
+/* Whether this table's (partition's) index tells what stands: where a key may stand twice, rows are counted. */
+static bool
+is_exact(const Arrival *arrival)
+{
+	return arrival->shape->guarded && OidIsValid(arrival->shape->key_index);
+}
+
+static void
+came(const Arrival *arrival, TupleTableSlot *slot)
+{
+	bool deleted = lr_lead_is_deleted(arrival->shape, slot);
+
+	if (is_exact(arrival))
+		lr_effect_set(arrival->config->flow, arrival->lead, !deleted, deleted ? "deleted" : NULL);
+	else if (deleted)
+		lr_effect_mark(arrival->config->flow, arrival->lead, true);
+	else
+		lr_effect_add(arrival->config->flow, arrival->lead, 1, NULL);
+}
+
+static void
+went(const Arrival *arrival, const char *outcome)
+{
+	if (is_exact(arrival))
+		lr_effect_set(arrival->config->flow, arrival->lead, false, outcome);
+	else
+		lr_effect_add(arrival->config->flow, arrival->lead, -1, outcome);
+}
+
+/* The command that wrote a row of this transaction. */
+static CommandId
+row_command(TupleTableSlot *slot)
+{
+	bool isnull;
+
+	return DatumGetCommandId(slot_getsysattr(slot, MinCommandIdAttributeNumber, &isnull));
 }

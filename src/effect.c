@@ -8,7 +8,15 @@
  * somebody asks or RESOLVE_AT leads wait. A loader's DELETE and INSERT of unchanged leads in one transaction
  * comes to nothing and writes nothing.
  *
- * Each subtransaction has a level of its own, dropped by its abort and merged into its parent's by its commit.
+ * Where the table's unique index guards the key, what stands after a row's trigger is the truth, and the last one
+ * counts (lr_effect_set); elsewhere rows are counted (lr_effect_add).
+ *
+ * Each subtransaction has a level of its own, dropped by its abort and merged into its parent's by its commit. A level
+ * that is written while an outer one has effects too stays, and writes the same once more after it is merged: the
+ * outer one's may say otherwise of a lead, and to close or restore twice is to do it once.
+ *
+ * Key changes of one command happen at once, those of different commands one after another. A look-up in a nested
+ * subtransaction needs those of outer ones in place: they are written there, and again where that is rolled back.
  * Memory: TopTransactionContext.
  */
 #include "postgres.h"
@@ -28,6 +36,7 @@ typedef struct Effect
 	const char *lead;
 	const char *outcome;
 	int32 net;
+	bool exact;					/* net is what stands, whatever outer levels counted */
 	bool marked;  /* a deleted column spoke */
 	bool deleted; /* what it said last */
 } Effect;
@@ -37,7 +46,9 @@ typedef struct Rename
 	const char *flow;
 	char *from;
 	char *to;
-	bool replaces; /* the lead that bore the new key before is gone already */
+	CommandId command;
+	bool replaces; /* the lead that bore the new key before is gone */
+	SubTransactionId written; /* the subtransaction that wrote it, or none yet */
 	struct Rename *next;
 } Rename;
 
@@ -47,19 +58,22 @@ typedef struct EffectLevel
 	SubTransactionId subid;
 	MemoryContext mcxt;
 	HTAB *effects;
-	Rename *renames; /* newest first */
+	Rename *renames; /* oldest first */
+	Rename *last_rename;
 } EffectLevel;
 
 static EffectLevel *levels = NULL; /* innermost first */
 
+static Effect *next_effect(const char *flow, const char *lead);
+static Effect effect_total(const char *flow, const char *lead);
 static EffectLevel *current_level(void);
-static bool is_gone(const char *flow, const char *lead);
-static void add_rename(EffectLevel *level, const char *flow, const char *from, const char *to, bool replaces);
+static void add_rename(EffectLevel *level, const Rename *from);
 static Effect *effect_enter(EffectLevel *level, const char *flow, const char *lead);
 static uint32 effect_hash(const void *key, Size size);
 static int effect_match(const void *a, const void *b, Size size);
 static void merge_level(EffectLevel *level, EffectLevel *into);
-static void resolve_renames(EffectLevel *level);
+static void write_renames(EffectLevel *level);
+static void renames_written(SubTransactionId from, SubTransactionId to);
 static void resolve_level(EffectLevel *level);
 static int compare_effects(const void *a, const void *b);
 static int effect_verdict(const Effect *effect);
@@ -67,16 +81,23 @@ static int effect_verdict(const Effect *effect);
 void
 lr_effect_add(const char *flow, const char *lead, int delta, const char *outcome)
 {
-	EffectLevel *level = current_level();
-	Effect *effect;
+	Effect *effect = next_effect(flow, lead);
 
-	if (hash_get_num_entries(level->effects) >= RESOLVE_AT)
-	{
-		lr_effects_resolve();
-		level = current_level();
-	}
-	effect = effect_enter(level, flow, lead);
 	effect->net += delta;
+	if (delta > 0)
+		effect->marked = false;
+	if (outcome)
+		effect->outcome = outcome;
+}
+
+void
+lr_effect_set(const char *flow, const char *lead, bool stands, const char *outcome)
+{
+	Effect *effect = next_effect(flow, lead);
+
+	effect->exact = true;
+	effect->marked = false;
+	effect->net = stands ? 1 : -1;
 	if (outcome)
 		effect->outcome = outcome;
 }
@@ -84,66 +105,103 @@ lr_effect_add(const char *flow, const char *lead, int delta, const char *outcome
 void
 lr_effect_mark(const char *flow, const char *lead, bool deleted)
 {
-	EffectLevel *level = current_level();
-	Effect *effect;
+	Effect *effect = next_effect(flow, lead);
 
-	if (hash_get_num_entries(level->effects) >= RESOLVE_AT)
-	{
-		lr_effects_resolve();
-		level = current_level();
-	}
-	effect = effect_enter(level, flow, lead);
 	effect->marked = true;
 	effect->deleted = deleted;
 	effect->outcome = "deleted";
 }
 
-void
-lr_effect_rename(const char *flow, const char *from, const char *to)
+/* The current level's entry of a lead; writes those that wait where they are too many. */
+static Effect *
+next_effect(const char *flow, const char *lead)
 {
-	add_rename(current_level(), flow, from, to, is_gone(flow, to));
+	if (hash_get_num_entries(current_level()->effects) >= RESOLVE_AT)
+		lr_effects_resolve();
+	return effect_enter(current_level(), flow, lead);
 }
 
-/* Whether a lead's row went in this transaction, and that is not written yet. */
-static bool
-is_gone(const char *flow, const char *lead)
+void
+lr_effect_rename(const char *flow, const char *from, const char *to, CommandId command, bool unique)
 {
-	Effect probe = {.flow = flow, .lead = lead};
+	EffectLevel *level = current_level();
+	Effect was = effect_total(flow, from);
+	Effect is = effect_total(flow, to);
+	Rename rename = {
+		.flow = flow,
+		.from = unconstify(char *, from),
+		.to = unconstify(char *, to),
+		.command = command,
+		.replaces = unique || effect_verdict(&is) < 0,
+	};
+
+	add_rename(level, &rename);
+	if (unique)
+		return;
+	/* what was counted goes along; the one that is gone is closed when this is written */
+	if (was.net != 0)
+		effect_enter(level, flow, from)->net -= was.net;
+	if (effect_verdict(&is) < 0)
+	{
+		Effect *effect = effect_enter(level, flow, to);
+
+		effect->net -= is.net;
+		effect->deleted = false;
+	}
+	if (was.net != 0)
+		effect_enter(level, flow, to)->net += was.net;
+}
+
+/* What all levels together say of a lead. */
+static Effect
+effect_total(const char *flow, const char *lead)
+{
+	Effect total = {.flow = flow, .lead = lead};
 
 	for (EffectLevel *level = levels; level; level = level->outer)
 	{
-		Effect *effect = hash_search(level->effects, &probe, HASH_FIND, NULL);
+		Effect *effect = hash_search(level->effects, &total, HASH_FIND, NULL);
 
 		if (effect == NULL)
 			continue;
-		probe.net += effect->net;
-		if (effect->marked && !probe.marked)
+		total.net += effect->net;
+		if (effect->marked && !total.marked)
 		{
-			probe.marked = true;
-			probe.deleted = effect->deleted;
+			total.marked = true;
+			total.deleted = effect->deleted;
 		}
+		if (effect->exact)
+			break;
 	}
-	return effect_verdict(&probe) < 0;
+	return total;
 }
 
 static void
-add_rename(EffectLevel *level, const char *flow, const char *from, const char *to, bool replaces)
+add_rename(EffectLevel *level, const Rename *from)
 {
 	Rename *rename = MemoryContextAlloc(level->mcxt, sizeof(Rename));
 
-	rename->flow = MemoryContextStrdup(level->mcxt, flow);
-	rename->from = MemoryContextStrdup(level->mcxt, from);
-	rename->to = MemoryContextStrdup(level->mcxt, to);
-	rename->replaces = replaces;
-	rename->next = level->renames;
-	level->renames = rename;
+	*rename = *from;
+	rename->flow = MemoryContextStrdup(level->mcxt, from->flow);
+	rename->from = MemoryContextStrdup(level->mcxt, from->from);
+	rename->to = MemoryContextStrdup(level->mcxt, from->to);
+	rename->next = NULL;
+	if (level->renames)
+		level->last_rename->next = rename;
+	else
+		level->renames = rename;
+	level->last_rename = rename;
 }
 
 void
 lr_effects_rename_now(void)
 {
-	if (levels && levels->renames && levels->subid == GetCurrentSubTransactionId())
-		resolve_renames(levels);
+	for (EffectLevel *level = levels; level; level = level->outer)
+		if (level->renames)
+		{
+			write_renames(levels);
+			return;
+		}
 }
 
 /* The level of the current subtransaction, made when first needed. */
@@ -182,7 +240,7 @@ effect_enter(EffectLevel *level, const char *flow, const char *lead)
 		effect->lead = MemoryContextStrdup(level->mcxt, lead);
 		effect->outcome = "deleted";
 		effect->net = 0;
-		effect->marked = effect->deleted = false;
+		effect->exact = effect->marked = effect->deleted = false;
 	}
 	return effect;
 }
@@ -213,61 +271,58 @@ lr_effects_resolve(void)
 {
 	EffectLevel *level = levels;
 
+	lr_effects_rename_now();
 	if (level == NULL || level->subid != GetCurrentSubTransactionId())
 		return;
-	resolve_renames(level);
 	resolve_level(level);
-	levels = level->outer;
+	if (level->outer)
+		return;
+	levels = NULL;
 	MemoryContextDelete(level->mcxt);
 }
 
+/* Writes the key changes of a level, those of outer ones first; those of one command and flow at once. */
 static void
-resolve_renames(EffectLevel *level)
+write_renames(EffectLevel *level)
 {
-	while (level->renames)
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	Rename *rename;
+
+	if (level->outer)
+		write_renames(level->outer);
+	rename = level->renames;
+	while (rename)
 	{
-		const char *flow = level->renames->flow;
-		Rename *rest = NULL;
+		const Rename *first = rename;
+		Rename *end;
 		int n = 0;
-		int ngone = 0;
 		char **from;
 		char **to;
-		char **gone;
 
-		for (Rename *rename = level->renames; rename; rename = rename->next)
+		if (rename->written != InvalidSubTransactionId)
+		{
+			rename = rename->next;
+			continue;
+		}
+		for (end = rename; end && end->written == InvalidSubTransactionId && end->command == first->command &&
+						   end->replaces == first->replaces && strcmp(end->flow, first->flow) == 0;
+			 end = end->next)
 			n++;
 		from = palloc(n * sizeof(char *));
 		to = palloc(n * sizeof(char *));
-		gone = palloc(n * sizeof(char *));
-		n = 0;
-		for (Rename *rename = level->renames, *next; rename; rename = next)
+		for (n = 0; rename != end; rename = rename->next)
 		{
-			next = rename->next;
-			if (strcmp(rename->flow, flow) == 0)
-			{
-				from[n] = rename->from;
-				to[n++] = rename->to;
-				if (rename->replaces)
-				{
-					Effect *effect = effect_enter(level, flow, rename->to);
-
-					/* written here and now: from now on the key is the other lead's */
-					gone[ngone++] = rename->to;
-					effect->net++;
-					effect->deleted = false;
-				}
-			}
-			else
-			{
-				rename->next = rest;
-				rest = rename;
-			}
+			from[n] = rename->from;
+			to[n++] = rename->to;
+			rename->written = subid;
 		}
-		level->renames = rest;
-		if (ngone > 0)
-			lr_state_close(flow, gone, ngone, "deleted");
-		lr_state_rekey(flow, from, to, n);
+		lr_state_rekey(first->flow, from, to, n, first->replaces);
+		pfree(from);
+		pfree(to);
 	}
+	/* no rollback but this level's own can undo these */
+	if (level->subid == subid)
+		level->renames = level->last_rename = NULL;
 }
 
 /* What the counts say: -1 the lead is gone, 1 it is back, 0 nothing. */
@@ -342,6 +397,17 @@ lr_effects_abort(SubTransactionId subid)
 		levels = level->outer;
 		MemoryContextDelete(level->mcxt);
 	}
+	renames_written(subid, InvalidSubTransactionId);
+}
+
+/* What one subtransaction wrote is another's, or undone. */
+static void
+renames_written(SubTransactionId from, SubTransactionId to)
+{
+	for (EffectLevel *level = levels; level; level = level->outer)
+		for (Rename *rename = level->renames; rename; rename = rename->next)
+			if (rename->written == from)
+				rename->written = to;
 }
 
 void
@@ -349,6 +415,7 @@ lr_effects_reparent(SubTransactionId subid, SubTransactionId parent)
 {
 	EffectLevel *level = levels;
 
+	renames_written(subid, parent);
 	if (level == NULL || level->subid != subid)
 		return;
 	if (level->outer && level->outer->subid == parent)
@@ -366,14 +433,20 @@ merge_level(EffectLevel *level, EffectLevel *into)
 {
 	HASH_SEQ_STATUS status;
 	Effect *effect;
-	Rename *oldest = NULL;
 
 	hash_seq_init(&status, level->effects);
 	while ((effect = hash_seq_search(&status)) != NULL)
 	{
 		Effect *merged = effect_enter(into, effect->flow, effect->lead);
 
-		merged->net += effect->net;
+		if (effect->exact)
+		{
+			merged->exact = true;
+			merged->marked = false;
+			merged->net = effect->net;
+		}
+		else
+			merged->net += effect->net;
 		merged->outcome = effect->outcome;
 		if (effect->marked)
 		{
@@ -381,17 +454,9 @@ merge_level(EffectLevel *level, EffectLevel *into)
 			merged->deleted = effect->deleted;
 		}
 	}
-	/* turn the list round, so that the newest stays in front */
-	while (level->renames)
-	{
-		Rename *rename = level->renames;
-
-		level->renames = rename->next;
-		rename->next = oldest;
-		oldest = rename;
-	}
-	for (; oldest; oldest = oldest->next)
-		add_rename(into, oldest->flow, oldest->from, oldest->to, oldest->replaces);
+	for (Rename *rename = level->renames; rename; rename = rename->next)
+		if (rename->written == InvalidSubTransactionId)
+			add_rename(into, rename);
 }
 
 void

@@ -14,8 +14,14 @@ extern void lr_effect_add(const char *flow, const char *lead, int delta, const c
 /* A mapped `deleted` column says now that the lead is deleted, or no longer. */
 extern void lr_effect_mark(const char *flow, const char *lead, bool deleted);
 
-/* The key of a lead changed. */
-extern void lr_effect_rename(const char *flow, const char *from, const char *to);
+/* The same where it is known what stands now, whatever came and went before: no row, or the row. */
+extern void lr_effect_set(const char *flow, const char *lead, bool stands, const char *outcome);
+
+/*
+ * The key of a lead changed, in the command that wrote the row. Where the key is unique, no other lead can bear it any
+ * more; else that one keeps it, unless it is gone.
+ */
+extern void lr_effect_rename(const char *flow, const char *from, const char *to, CommandId command, bool unique);
 
 /* Writes the key changes that wait: before a key is looked up. Runs SQL where there are any. */
 extern void lr_effects_rename_now(void);

@@ -127,27 +127,30 @@ lr_identity_drop_later(ItemPointer claim, SubTransactionId subid)
 	MemoryContextSwitchTo(oldcontext);
 }
 
+/* Those of outer subtransactions wait until that is current again: a rollback of this one would bring them back. */
 void
 lr_identity_drop_now(void)
 {
 	SubTransactionId subid = GetCurrentSubTransactionId();
-	Relation rel;
+	Relation rel = NULL;
 	ListCell *cell;
 
-	if (drops == NIL)
-		return;
-	CommandCounterIncrement();
-	rel = table_open(lr_relation_oid("identities"), RowExclusiveLock);
 	foreach(cell, drops)
 	{
 		Drop *drop = lfirst(cell);
 
-		/* an outer one's wait: deleted here, they would come back with a rollback of this one */
 		if (drop->subid != subid)
 			continue;
+		if (rel == NULL)
+		{
+			CommandCounterIncrement();
+			rel = table_open(lr_relation_oid("identities"), RowExclusiveLock);
+		}
 		simple_heap_delete(rel, &drop->claim);
 		drops = foreach_delete_current(drops, cell);
 	}
+	if (rel == NULL)
+		return;
 	table_close(rel, NoLock);
 	CommandCounterIncrement();
 }

@@ -44,13 +44,18 @@ lr_owner_end(const OwnerSession *session)
 void
 lr_owner_execute(const char *query, int nargs, Oid *types, Datum *values, int expected)
 {
+	SPIPlanPtr plan = SPI_prepare(query, nargs, types);
+	Snapshot snapshot;
 	int result;
 
-	PushActiveSnapshot(GetTransactionSnapshot());
-	result = SPI_execute_with_args(query, nargs, types, values, NULL, false, 0);
-	PopActiveSnapshot();
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare returned %s for \"%s\"", SPI_result_code_string(SPI_result), query);
+	/* what another session has committed is known here too, whatever the isolation level */
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	result = SPI_execute_snapshot(plan, values, NULL, snapshot, InvalidSnapshot, false, true, 0);
+	UnregisterSnapshot(snapshot);
 	if (result != expected)
-		elog(ERROR, "SPI_execute_with_args returned %s for \"%s\"", SPI_result_code_string(result), query);
+		elog(ERROR, "SPI_execute_snapshot returned %s for \"%s\"", SPI_result_code_string(result), query);
 }
 
 char *

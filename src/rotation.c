@@ -300,28 +300,42 @@ lr_rotation_read(RotationSlot *slot, int64 *pointer, int32 *open)
 }
 
 void
-lr_rotation_read_member(const char *flow, const char *team, const char *rep, int64 *pointer, int32 *open)
+lr_rotation_read_members(const char *flow, const char *team, char **reps, int n, int64 *pointers, int32 *opens)
 {
-	RotationKey key = lr_rotation_key(flow, team, rep);
-	RotationSlot *slot = slots ? hash_search(slots, &key, HASH_FIND, NULL) : NULL;
-	SharedMember *member;
+	RotationKey *keys = palloc(n * sizeof(RotationKey));
+	SharedMember **members = palloc(n * sizeof(SharedMember *));
 
 	lr_rotation_load();
-	*pointer = 0;
-	*open = 0;
-	member = lr_rotation_find_member(&key);
-	if (member != NULL)
+	for (int i = 0; i < n; i++)
 	{
-		lr_rotation_lock(key.partition, LW_SHARED);
-		*pointer = member->pointer;
-		*open = member->open;
-		lr_rotation_unlock(key.partition);
+		keys[i] = lr_rotation_key(flow, team, reps[i]);
+		members[i] = lr_rotation_find_member(&keys[i]);
+		pointers[i] = 0;
+		opens[i] = 0;
 	}
-	for (RotationDelta *delta = slot ? slot->delta : NULL; delta != NULL; delta = delta->outer)
+	if (n > 0)
+		lr_rotation_lock(keys[0].partition, LW_SHARED);
+	for (int i = 0; i < n; i++)
 	{
-		*pointer += delta->raised;
-		*open -= delta->freed;
+		if (members[i] == NULL)
+			continue;
+		pointers[i] = members[i]->pointer;
+		opens[i] = members[i]->open;
 	}
+	if (n > 0)
+		lr_rotation_unlock(keys[0].partition);
+	for (int i = 0; i < n; i++)
+	{
+		RotationSlot *slot = slots ? hash_search(slots, &keys[i], HASH_FIND, NULL) : NULL;
+
+		for (RotationDelta *delta = slot ? slot->delta : NULL; delta != NULL; delta = delta->outer)
+		{
+			pointers[i] += delta->raised;
+			opens[i] -= delta->freed;
+		}
+	}
+	pfree(members);
+	pfree(keys);
 }
 
 int

@@ -64,10 +64,11 @@ extern PGDLLEXPORT int lr_rotation_peek(const RotationCandidate *candidates, int
 extern PGDLLEXPORT void lr_rotation_read(RotationSlot *slot, int64 *pointer, int32 *open);
 
 /*
- * The same by names, for views: makes no slot, and counts what this transaction frees or raises at its commit.
- * Not during recovery.
+ * The same by names, for views: of n members of one team at one instant. Makes no slots, and counts what this
+ * transaction frees or raises at its commit. Not during recovery.
  */
-extern void lr_rotation_read_member(const char *flow, const char *team, const char *rep, int64 *pointer, int32 *open);
+extern void lr_rotation_read_members(const char *flow, const char *team, char **reps, int n, int64 *pointers,
+									 int32 *opens);
 
 /* Picks and takes: adds the step and a place. Returns the index, -1 for nobody (nothing is taken then). */
 extern PGDLLEXPORT int lr_rotation_take(const RotationCandidate *candidates, int n, RotationTurn *turn);

@@ -255,7 +255,7 @@ lr_state_restore(const char *flow, char **leads, int n)
 }
 
 void
-lr_state_rekey(const char *flow, char **from, char **to, int n)
+lr_state_rekey(const char *flow, char **from, char **to, int n, bool replaces)
 {
 	Oid types[] = {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID};
 	Datum values[] = {CStringGetTextDatum(flow), text_array(from, n), text_array(to, n),
@@ -268,6 +268,20 @@ lr_state_rekey(const char *flow, char **from, char **to, int n)
 					 " FROM unnest($2) l(lead)"
 					 " WHERE s.flow = $1 AND s.lead = l.lead",
 					 lengthof(types), types, values, SPI_OK_UPDATE);
+	/* who bore the new key is gone: close that lead, where it is not among those that move */
+	if (replaces)
+	{
+		lr_owner_execute("SELECT DISTINCT l.new FROM unnest($2, $3) l(old, new)"
+						 " WHERE EXISTS (SELECT FROM leadroute.lead_states o WHERE o.flow = $1 AND o.lead = concat(chr(1), l.old))"
+						 " AND EXISTS (SELECT FROM leadroute.lead_states o WHERE o.flow = $1 AND o.lead = l.new AND o.closed_at IS NULL)",
+						 lengthof(types), types, values, SPI_OK_SELECT);
+		if (SPI_processed > 0)
+		{
+			Datum replaced[] = {values[0], spi_texts(), CStringGetTextDatum("deleted"), values[3]};
+
+			close_states(flow, replaced);
+		}
+	}
 	/* a state that stands at the new key belongs to a row that is gone: the key's row is this lead now */
 	lr_owner_execute("DELETE FROM leadroute.lead_states s USING unnest($2, $3) l(old, new)"
 					 " WHERE s.flow = $1 AND s.lead = l.new"

@@ -41,7 +41,7 @@ extern void lr_state_hand_over(const char *flow, const char *lead, const char *o
 /* Leads that went (closed as `outcome`), came back, or changed their keys; arrays of one length. Uses SPI. */
 extern void lr_state_close(const char *flow, char **leads, int n, const char *outcome);
 extern void lr_state_restore(const char *flow, char **leads, int n);
-extern void lr_state_rekey(const char *flow, char **from, char **to, int n);
+extern void lr_state_rekey(const char *flow, char **from, char **to, int n, bool replaces);
 
 /* Removes an unrouted state, so that a decision can be written in its stead. */
 extern void lr_state_remove(const char *flow, const char *lead);

@@ -21,17 +21,24 @@ CREATE FUNCTION leadroute.rotation_member(flow text, team text, rep text, OUT po
 COMMENT ON FUNCTION leadroute.rotation_member(text, text, text) IS
 	'Internal: a member''s pointer (5354228880 is one turn at weight 1) and open leads from shared memory, with what open transactions took; NULLs where leadroute.rotation_ready() is false.';
 
+CREATE FUNCTION leadroute.rotation_team(flow text, team text, reps text[], OUT pointer bigint, OUT open integer) RETURNS SETOF record
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rotation_team';
+COMMENT ON FUNCTION leadroute.rotation_team(text, text, text[]) IS
+	'Internal: leadroute.rotation_member of several members of a team, read at one instant; a row each, in their order.';
+
 CREATE VIEW leadroute.rotation_standing AS
-	SELECT m.flow, m.team, m.rep, m.weight,
-		   coalesce(s.pointer, l.pointer, 0) AS pointer,
-		   coalesce(s.open, l.open, 0) AS open
-	  FROM leadroute.team_members m
-	  LEFT JOIN LATERAL leadroute.rotation_member(m.flow, m.team, m.rep) s ON true
+	SELECT t.flow, t.team, m.rep, m.weight,
+		   coalesce(m.pointer, l.pointer, 0) AS pointer,
+		   coalesce(m.open, l.open, 0) AS open
+	  FROM (SELECT n.flow, n.team, array_agg(n.rep ORDER BY n.rep) AS reps, array_agg(n.weight ORDER BY n.rep) AS weights
+			  FROM leadroute.team_members n GROUP BY n.flow, n.team) t
+	 CROSS JOIN LATERAL ROWS FROM (unnest(t.reps), unnest(t.weights), leadroute.rotation_team(t.flow, t.team, t.reps))
+			 AS m(rep, weight, pointer, open)
 	  LEFT JOIN (SELECT r.flow, r.team, r.rep, sum(r.pointer)::bigint AS pointer, sum(r.open)::integer AS open
 				   FROM leadroute.rotation r
 				  WHERE NOT leadroute.rotation_ready()
 				  GROUP BY r.flow, r.team, r.rep) l
-			 ON l.flow = m.flow AND l.team = m.team AND l.rep = m.rep;
+			 ON l.flow = t.flow AND l.team = t.team AND l.rep = m.rep;
 COMMENT ON VIEW leadroute.rotation_standing IS
 	'Internal: leadroute.rep_load with pointers in the ledger''s unit.';
 COMMENT ON COLUMN leadroute.rotation_standing.flow IS 'the flow of the team';
@@ -166,7 +173,7 @@ ALTER TABLE leadroute.team_members ENABLE ALWAYS TRIGGER leadroute_rotation_join
 ALTER TABLE leadroute.reps ENABLE ALWAYS TRIGGER leadroute_joining;
 ALTER TABLE leadroute.reps ENABLE ALWAYS TRIGGER leadroute_rotation_join;
 
-REVOKE ALL ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(text, text, text),
+REVOKE ALL ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(text, text, text), leadroute.rotation_team(text, text, text[]),
 	leadroute.fold_rotation(text), leadroute.rotation_open(text, text, text, integer),
 	leadroute.rotation_raise(text, text, text, bigint), leadroute.rotation_reset(), leadroute.rotation_drift(),
 	leadroute.rotation_edited(), leadroute.rotation_joining(), leadroute.rotation_joiners(),
