@@ -39,17 +39,15 @@ COPY leads (id, email, country, region, employees) FROM STDIN (FORMAT csv);
 SELECT is(test.story(), 'decided 3', 'COPY from STDIN, csv');
 
 -- a statement that fails leaves nothing
-\set ON_ERROR_STOP off
-SET client_min_messages = fatal;
-COPY leads (id, email, country, region) FROM STDIN (FORMAT csv);
-80,copy80@x.example,US,OR
-81,copy81@x.example,US,OR
-70,copy70b@x.example,US,OR
-\.
-INSERT INTO leads (id, email) SELECT 90 + i % 5, 'fail' || i || '@x.example' FROM generate_series(0, 9) i;
-SET client_min_messages = warning;
-\set ON_ERROR_STOP on
-SELECT is(test.story(), 'nothing', 'a COPY and an INSERT that fail on the primary key');
+SELECT throws_ok(:'load', '23505', NULL, 'a COPY of the same rows fails');
+SELECT throws_ok($$INSERT INTO leads (id, email) SELECT 90 + i % 5, 'fail' || i || '@x.example' FROM generate_series(0, 9) i$$, '23505', NULL, 'an INSERT with a key twice fails');
+BEGIN;
+SAVEPOINT s;
+INSERT INTO leads (id, email) SELECT i, 'back' || i || '@x.example' FROM generate_series(91, 99) i;
+ROLLBACK TO s;
+INSERT INTO leads (id, email) SELECT i, 'back' || i || '@x.example' FROM generate_series(91, 95) i;
+ROLLBACK;
+SELECT is(test.story(), 'nothing', 'what fails or rolls back leaves nothing');
 
 -- full-row UPDATEs of syncs, three times: the source's owner, NULL, a changed company; blank scores
 UPDATE leads SET score = 40 WHERE id <= 1000;
@@ -123,9 +121,9 @@ MERGE INTO leads l USING batch b ON l.id = b.id
 	WHEN MATCHED AND l.id % 10 = 1 THEN DELETE
 	WHEN MATCHED AND (l.owner IS DISTINCT FROM 'boss') AND l.id % 10 = 2 THEN UPDATE SET owner = b.owner
 	WHEN NOT MATCHED THEN INSERT (id, email, country, region) VALUES (b.id, 'm' || b.email, b.country, b.region);
-SELECT is(test.story(), (SELECT format('closed 10, decided 5, handed_over %s', count(*)) FROM leads l JOIN leadroute.lead_states s ON s.lead = l.id::text WHERE s.code = 'by_hand' AND l.id BETWEEN 5201 AND 5299),
+SELECT is(test.story(), (SELECT format('closed 9, decided 5, handed_over %s', count(*)) FROM leads l JOIN leadroute.lead_states s ON s.lead = l.id::text WHERE s.code = 'by_hand' AND l.id BETWEEN 5201 AND 5299),
 	'MERGE that inserts, hands over, deletes');
-SELECT cmp_ok((SELECT count(*) FROM leads l WHERE owner = 'boss' AND id BETWEEN 5201 AND 5299 AND id % 10 = 2), '=', 10::bigint, 'the hand-overs reached the rows');
+SELECT cmp_ok((SELECT count(*) FROM leads l WHERE owner = 'boss' AND id BETWEEN 5201 AND 5299 AND id % 10 = 2), '=', 9::bigint, 'the hand-overs reached the rows');
 
 -- a writable CTE
 TRUNCATE batch;
@@ -144,7 +142,7 @@ TRUNCATE leads;
 INSERT INTO leads (id, email, company, country, region, postal_code, employees, source) SELECT * FROM test.generated(101, 5100);
 COMMIT;
 SELECT is((SELECT refreshed_at IS NOT NULL FROM leadroute.attachments), true, 'TRUNCATE is a full refresh');
-SELECT is(regexp_replace(test.story(), '(; lead \S+ is not in the table and its state is open)+', ' (others open)'), 'nothing (others open)', 'TRUNCATE and reload');
+SELECT is(test.story(refreshed => true), 'nothing', 'TRUNCATE and reload');
 SELECT is((SELECT count(*) FROM leads WHERE owner IS NULL AND route_reason IS NULL), 0::bigint, 'with what they had');
 
 \ir fixture/end.sql
