@@ -130,9 +130,10 @@ came_from_excluded(Arrival *arrival)
 
 	if (last == NULL || last->owner == NULL || strcmp(last->owner, arrival->given) != 0)
 		return false;
-	if (last->relid != RelationGetRelid(arrival->rel) || strcmp(last->lead, arrival->lead) == 0)
-		return true;
-	return !lr_lead_stands(arrival->rel, arrival->shape, last->key);
+	/* an upsert's UPDATE is of the very partition that its row was meant for */
+	if (last->relid != RelationGetRelid(arrival->rel))
+		return false;
+	return strcmp(last->lead, arrival->lead) == 0 || !lr_lead_stands(arrival->rel, arrival->shape, last->key);
 }
 
 /* The same as lr_arrival_start for an AFTER trigger, which has nothing to say where it fails. */
