@@ -124,4 +124,13 @@ COMMIT;
 SELECT is(test.story(), 'decided 5', 'keys claimed in a savepoint that rolled back are free');
 SELECT is((SELECT count(*) FROM leadroute.identities WHERE kind = 'key'), (SELECT count(*) FROM leadroute.lead_states), 'each key is claimed once');
 
+-- keys change where no unique key keeps two leads apart
+UPDATE leads SET id = CASE id WHEN 1 THEN 2 ELSE 1 END WHERE id IN (1, 2);
+SELECT is((SELECT count(*) FROM leads l JOIN leadroute.lead_states s ON s.lead = l.id::text WHERE l.id IN (1, 2) AND l.owner IS DISTINCT FROM s.owner), 0::bigint, 'two keys change places');
+UPDATE leads SET id = 61 WHERE id IN (62, 63);
+SELECT results_eq($$SELECT lead COLLATE "default", closed_at IS NOT NULL FROM leadroute.lead_states WHERE lead IN ('61', '62', '63') ORDER BY lead$$,
+	$$VALUES ('61', false), ('62', true), ('63', true)$$, 'leads that take another''s key join it');
+SELECT is((SELECT count(*) FROM leadroute.identities WHERE kind = 'key'), (SELECT count(*) FROM leadroute.lead_states), 'each key is claimed once');
+SELECT is_empty('SELECT leadroute.rotation_drift()', 'places agree');
+
 \ir fixture/end.sql
