@@ -159,13 +159,18 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 {
 	Arrival arrival;
 	Pending *pending;
+	bool decided;
 
 	if (!find_lead(&arrival, rel, slot, flow))
 		return;
 	pending = lr_pending_find(arrival.config->flow, arrival.lead);
+	decided = pending && pending->kind == PENDING_DECISION;
 	if (pending)
 		lr_pending_confirm(pending);
-	if (pending && pending->kind == PENDING_DECISION)
+	/* a user's trigger for this very row, which fires next, may look the lead up */
+	if (pending && arrival.shape->watched)
+		lr_pending_flush();
+	if (decided)
 		return;
 	/* a known lead: it may have been gone */
 	if (lr_lead_is_deleted(arrival.shape, slot))
@@ -220,5 +225,9 @@ lr_row_deleted(Relation rel, TupleTableSlot *slot, const char *flow)
 	if (lr_lead_stands(rel, arrival.shape, slot_getattr(slot, arrival.shape->key.attno, &isnull)) ||
 		lr_pending_find(arrival.config->flow, arrival.lead))
 		return;
-	lr_effect_add(arrival.config->flow, arrival.lead, -1, "deleted");
+	/* a row that was marked as deleted has taken its lead along already: one that comes back counts as new */
+	if (lr_lead_is_deleted(arrival.shape, slot))
+		lr_effect_mark(arrival.config->flow, arrival.lead, true);
+	else
+		lr_effect_add(arrival.config->flow, arrival.lead, -1, "deleted");
 }

@@ -53,6 +53,7 @@ typedef struct EffectLevel
 static EffectLevel *levels = NULL; /* innermost first */
 
 static EffectLevel *current_level(void);
+static bool is_marked_deleted(const char *flow, const char *lead);
 static bool is_gone(const char *flow, const char *lead);
 static void add_rename(EffectLevel *level, const char *flow, const char *from, const char *to, bool replaces);
 static Effect *effect_enter(EffectLevel *level, const char *flow, const char *lead);
@@ -79,6 +80,28 @@ lr_effect_add(const char *flow, const char *lead, int delta, const char *outcome
 	effect->net += delta;
 	if (outcome)
 		effect->outcome = outcome;
+	/* the row that comes is not marked as deleted, whatever the one before it was */
+	if (delta > 0 && is_marked_deleted(flow, lead))
+	{
+		effect->marked = true;
+		effect->deleted = false;
+	}
+}
+
+/* What a deleted column said last in this transaction, where that is not written yet. */
+static bool
+is_marked_deleted(const char *flow, const char *lead)
+{
+	Effect probe = {.flow = flow, .lead = lead};
+
+	for (EffectLevel *level = levels; level; level = level->outer)
+	{
+		Effect *effect = hash_search(level->effects, &probe, HASH_FIND, NULL);
+
+		if (effect && effect->marked)
+			return effect->deleted;
+	}
+	return false;
 }
 
 void

@@ -267,8 +267,11 @@ find_key_indexes(LeadShape *shape, Relation rel, const char *key)
 	{
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
 
-		if (TRIGGER_FOR_BEFORE(trigger->tgtype) && TRIGGER_FOR_ROW(trigger->tgtype) &&
-			TRIGGER_FOR_INSERT(trigger->tgtype) && strcmp(trigger->tgname, "zzz_leadroute") > 0)
+		if (!TRIGGER_FOR_ROW(trigger->tgtype) || !TRIGGER_FOR_INSERT(trigger->tgtype))
+			continue;
+		if (TRIGGER_FOR_AFTER(trigger->tgtype) && !trigger->tgisinternal && strcmp(trigger->tgname, "0_leadroute") != 0)
+			shape->watched = true;
+		if (TRIGGER_FOR_BEFORE(trigger->tgtype) && strcmp(trigger->tgname, "zzz_leadroute") > 0)
 			shape->may_refuse = true;
 	}
 }

@@ -48,6 +48,7 @@ typedef struct LeadShape
 	bool guarded;							  /* a unique index of the table guards the key */
 	Oid key_index;							  /* some btree that begins with the key, or InvalidOid */
 	bool may_refuse;						  /* a row of a new key may yet be kept out: another unique index, a later trigger */
+	bool watched;							  /* a user's AFTER ROW trigger for INSERT may read what was decided */
 	struct RoutePlan *plans;				  /* route.c: compiled for this shape, a list */
 
 	/* the cache's own */

@@ -28,7 +28,7 @@ SELECT is((SELECT string_agg(code, ', ' ORDER BY lead) FROM leadroute.lead_state
 UPDATE leads SET unit = 'emea', company = 'moved' WHERE id IN (2, 4, 6);
 SELECT is(test.story(), 'closed 3, decided 3', 'rows that move to another flow are new there');
 UPDATE leads SET unit = 'default', owner = NULL WHERE id IN (2, 4, 6);
-SELECT is(test.story(), 'closed 3, restored 3; lead 2 changed hands', 'and back') IS NULL AS never \gset
+SELECT alike(test.story(), 'closed 3, restored 3%', 'and back');
 SELECT is((SELECT count(*) FROM leads l JOIN leadroute.lead_states s ON s.flow = 'default' AND s.lead = l.id::text WHERE l.id IN (2, 4, 6) AND s.closed_at IS NULL AND s.owner IS NOT DISTINCT FROM l.owner), 3::bigint, 'where they are what they were');
 SELECT is_empty('SELECT leadroute.rotation_drift()', 'places agree');
 BEGIN;
@@ -42,9 +42,9 @@ SELECT is(test.story(), 'nothing', 'an upsert');
 
 -- the deleted column
 UPDATE leads SET gone = 'true' WHERE id BETWEEN 31 AND 40;
-SELECT like(test.story(), 'closed 10%', 'a deleted column means DELETE');
+SELECT alike(test.story(), 'closed 10%', 'a deleted column means DELETE');
 UPDATE leads SET gone = 'TRUE', company = 'again' WHERE id BETWEEN 31 AND 40;
-SELECT unlike(test.story(), 'closed%', 'once');
+SELECT unalike(test.story(), 'closed%', 'once');
 UPDATE leads SET gone = 'f', owner = NULL WHERE id BETWEEN 31 AND 40;
 SELECT is(test.story(), 'restored 10', 'and back');
 BEGIN;
@@ -62,6 +62,14 @@ DELETE FROM leads WHERE id = 402;
 INSERT INTO leads (id, email, country, unit) VALUES (402, 'd2', 'US', 'default');
 COMMIT;
 SELECT is((SELECT closed_at FROM leadroute.lead_states WHERE lead = '402'), NULL, 'marked, deleted, inserted again');
+UPDATE leads SET gone = 'yes' WHERE id = 402;
+BEGIN;
+DELETE FROM leads WHERE id = 402;
+SAVEPOINT s;
+INSERT INTO leads (id, email, country, unit) VALUES (402, 'd2', 'US', 'default');
+RELEASE s;
+COMMIT;
+SELECT is((SELECT closed_at FROM leadroute.lead_states WHERE lead = '402'), NULL, 'marked; then deleted and inserted again without the mark');
 SELECT is_empty('SELECT leadroute.rotation_drift()', 'places agree');
 
 \ir fixture/end.sql

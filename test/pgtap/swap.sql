@@ -54,23 +54,27 @@ DROP TABLE leads_old;
 COMMIT;
 CALL leadroute.catch_up('public.leads');
 SELECT is((SELECT string_agg(kind || ' ' || n, ', ' ORDER BY kind) FROM (SELECT kind, count(*) AS n FROM leadroute.events GROUP BY kind) x), 'decided 140', 'CREATE TABLE AS');
+SELECT leadroute.detach('public.leads') IS NOT NULL AS detached \gset
+CREATE SCHEMA crm;
+ALTER TABLE public.leads SET SCHEMA crm;
+SELECT leadroute.attach('crm.leads') IS NOT NULL AS attached \gset
 BEGIN;
-ALTER SCHEMA public RENAME TO public_old;
-CREATE SCHEMA public;
-SELECT test.stage('public.leads', 1, 10);
-DROP SCHEMA public_old CASCADE;
+ALTER SCHEMA crm RENAME TO crm_old;
+CREATE SCHEMA crm;
+SELECT test.stage('crm.leads', 1, 10);
+DROP SCHEMA crm_old CASCADE;
 COMMIT;
 SELECT is((SELECT status FROM leadroute.attachments), 'attached', 'a schema renamed away');
-INSERT INTO public.leads (id, email) VALUES (300, 'after');
-SELECT is((SELECT count(*) FROM public.leads WHERE route_reason IS NOT NULL), 1::bigint, 'the next lead is routed');
+INSERT INTO crm.leads (id, email) VALUES (300, 'after');
+SELECT is((SELECT count(*) FROM crm.leads WHERE route_reason IS NOT NULL), 11::bigint, 'the next lead is routed, and those that came were known');
 -- a swap that rolls back
 BEGIN;
-SELECT test.stage('public.leads_tmp', 1, 10);
-DROP TABLE public.leads;
-ALTER TABLE public.leads_tmp RENAME TO leads;
+SELECT test.stage('crm.leads_tmp', 1, 10);
+DROP TABLE crm.leads;
+ALTER TABLE crm.leads_tmp RENAME TO leads;
 ROLLBACK;
-INSERT INTO public.leads (id, email) VALUES (301, 'after2');
-SELECT is((SELECT count(*) FROM public.leads WHERE route_reason IS NOT NULL), 2::bigint, 'a swap that rolls back');
+INSERT INTO crm.leads (id, email) VALUES (301, 'after2');
+SELECT is((SELECT count(*) FROM crm.leads WHERE route_reason IS NOT NULL), 12::bigint, 'a swap that rolls back');
 SELECT is_empty('SELECT leadroute.rotation_drift()', 'places agree');
 
 \ir fixture/end.sql
