@@ -34,6 +34,7 @@ typedef struct Deciding
 
 static void prepare(void *arg);
 static void complain(Arrival *arrival, const char *what);
+static void drop_if_not_inserted(Arrival *arrival);
 static HeapTuple give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state);
 static void remember_last(Arrival *arrival, const char *owner);
 static const char *reason_not_to_decide(const Arrival *arrival);
@@ -140,6 +141,7 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 	char *holder;
 
 	lr_effects_rename_now();
+	drop_if_not_inserted(arrival);
 	pending = lr_pending_find(flow, arrival->lead);
 	if (pending)
 		return lr_arrival_keep_pending(arrival, tuple, pending);
@@ -159,6 +161,22 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 	return tuple;
 }
 
+/*
+ * The statement's row before this one met ON CONFLICT, or a BEFORE trigger kept it out: its turn goes back now, so
+ * that this row's rep is the one who would have got it. At the statement's end every second row of an upsert would
+ * have passed the same members over.
+ */
+static void
+drop_if_not_inserted(Arrival *arrival)
+{
+	Pending *newest = lr_statement_newest(arrival->statement);
+	const LastInsert *last = lr_statement_last(arrival->statement);
+
+	if (newest && newest->has_turn && arrival->shape->may_refuse && OidIsValid(arrival->shape->key_index) &&
+		last->relid == RelationGetRelid(arrival->rel) && !lr_lead_stands(arrival->rel, arrival->shape, last->key))
+		lr_pending_drop(newest);
+}
+
 /* A second row of one key before the first is written: they are one lead. */
 HeapTuple
 lr_arrival_keep_pending(Arrival *arrival, HeapTuple tuple, Pending *pending)
@@ -167,7 +185,7 @@ lr_arrival_keep_pending(Arrival *arrival, HeapTuple tuple, Pending *pending)
 
 	if (pending->kind != PENDING_DECISION || strcmp(pending->outcome->status, "unrouted") == 0)
 	{
-		remember_last(arrival, arrival->given);
+		remember_last(arrival, NULL);
 		return tuple;
 	}
 	outputs.owner = pending->outcome->owner;
@@ -190,7 +208,7 @@ give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state)
 	/* what leadroute has not decided is the user's own */
 	if (lr_state_is_ignored(state) || lr_state_is_unrouted(state))
 	{
-		remember_last(arrival, arrival->given);
+		remember_last(arrival, NULL);
 		return tuple;
 	}
 	if (lr_arrival_is_hand(arrival, state, arrival->given) &&
@@ -290,7 +308,8 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 
 	pending = lr_pending_add(arrival->statement, arrival->lead, decision, arrival->given);
 	pending->replaces = replaces;
-	remember_last(arrival, strcmp(decision->status, "unrouted") == 0 ? arrival->given : decision->owner);
+	/* what the source gave is no decision of ours: in EXCLUDED it is the source's still */
+	remember_last(arrival, decision->owner && arrival->given && strcmp(decision->owner, arrival->given) == 0 ? NULL : decision->owner);
 	return deciding.result;
 }
 

@@ -24,7 +24,7 @@ static bool find_lead(Arrival *arrival, Relation rel, TupleTableSlot *slot, cons
 static void late_hand_over(Arrival *arrival, const char *lead, TupleTableSlot *slot);
 static bool is_exact(const Arrival *arrival);
 static void came(const Arrival *arrival, TupleTableSlot *slot);
-static void went(const Arrival *arrival, const char *outcome);
+static void went(const Arrival *arrival, TupleTableSlot *slot, const char *outcome);
 static CommandId row_command(TupleTableSlot *slot);
 
 HeapTuple
@@ -144,9 +144,10 @@ came_from_excluded(Arrival *arrival)
 
 	if (last == NULL || last->owner == NULL || strcmp(last->owner, arrival->given) != 0)
 		return false;
-	if (last->relid != RelationGetRelid(arrival->rel) || strcmp(last->lead, arrival->lead) == 0)
-		return true;
-	return !lr_lead_stands(arrival->rel, arrival->shape, last->key);
+	/* an upsert's UPDATE is of the very partition that its row was meant for */
+	if (last->relid != RelationGetRelid(arrival->rel))
+		return false;
+	return strcmp(last->lead, arrival->lead) == 0 || !lr_lead_stands(arrival->rel, arrival->shape, last->key);
 }
 
 /* The same as lr_arrival_start for an AFTER trigger, which has nothing to say where it fails. */
@@ -172,13 +173,18 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 {
 	Arrival arrival;
 	Pending *pending;
+	bool decided;
 
 	if (!find_lead(&arrival, rel, slot, flow))
 		return;
 	pending = lr_pending_find(arrival.config->flow, arrival.lead);
+	decided = pending && pending->kind == PENDING_DECISION;
 	if (pending)
 		lr_pending_confirm(pending);
-	if (pending && pending->kind == PENDING_DECISION)
+	/* a user's trigger for this very row, which fires next, may look the lead up */
+	if (pending && arrival.shape->watched)
+		lr_pending_flush();
+	if (decided)
 		return;
 	/* a known lead: it may have been gone */
 	came(&arrival, slot);
@@ -232,7 +238,7 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 
 	if (moved)
 	{
-		went(&was, "moved");
+		went(&was, old, "moved");
 		if (pending == NULL || pending->kind != PENDING_DECISION)
 			came(&is, new);
 		return;
@@ -268,7 +274,7 @@ lr_row_deleted(Relation rel, TupleTableSlot *slot, const char *flow)
 		return;
 	/* another row of the key stands: the one that a statement put in this one's place, or a second of a table without a unique key */
 	if (!lr_lead_stands(rel, arrival.shape, slot_getattr(slot, arrival.shape->key.attno, &isnull)))
-		went(&arrival, "deleted");
+		went(&arrival, slot, "deleted");
 }
 
 /* Whether this table's (partition's) index tells what stands: where a key may stand twice, rows are counted. */
@@ -292,10 +298,13 @@ came(const Arrival *arrival, TupleTableSlot *slot)
 }
 
 static void
-went(const Arrival *arrival, const char *outcome)
+went(const Arrival *arrival, TupleTableSlot *slot, const char *outcome)
 {
 	if (is_exact(arrival))
 		lr_effect_set(arrival->config->flow, arrival->lead, false, outcome);
+	/* a row that was marked as deleted has taken its lead along already: one that comes back counts as new */
+	else if (lr_lead_is_deleted(arrival->shape, slot))
+		lr_effect_mark(arrival->config->flow, arrival->lead, true);
 	else
 		lr_effect_add(arrival->config->flow, arrival->lead, -1, outcome);
 }

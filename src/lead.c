@@ -16,6 +16,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "lead.h"
@@ -43,6 +44,7 @@ static LeadShape *shape_make(Relation rel, const FlowConfig *attachment);
 static void copy_mappings(AttachmentConfig *copy, const AttachmentConfig *columns);
 static void find_key_indexes(LeadShape *shape, Relation rel, const char *key);
 static TimestampTz zoned_instant(Timestamp stamp, const char *zone);
+static bool is_btree(Oid index);
 
 void
 lr_lead_init(void)
@@ -271,13 +273,44 @@ find_key_indexes(LeadShape *shape, Relation rel, const char *key)
 		if (!HeapTupleIsValid(tuple))
 			elog(ERROR, "cache lookup failed for index %u", lfirst_oid(cell));
 		index = (Form_pg_index) GETSTRUCT(tuple);
+		if ((index->indisunique || index->indisexclusion) &&
+			!(index->indnkeyatts == 1 && index->indkey.values[0] == shape->key.attno))
+			shape->may_refuse = true;
 		if (index->indisvalid && index->indkey.values[0] == shape->key.attno &&
 			heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
-			get_rel_relkind(lfirst_oid(cell)) == RELKIND_INDEX)
+			is_btree(lfirst_oid(cell)))
 			shape->key_index = lfirst_oid(cell);
 		ReleaseSysCache(tuple);
 	}
 	list_free(indexes);
+
+	/* triggers fire in the order of their names */
+	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (!TRIGGER_FOR_ROW(trigger->tgtype) || !TRIGGER_FOR_INSERT(trigger->tgtype))
+			continue;
+		if (TRIGGER_FOR_AFTER(trigger->tgtype) && !trigger->tgisinternal && strcmp(trigger->tgname, "0_leadroute") != 0)
+			shape->watched = true;
+		if (TRIGGER_FOR_BEFORE(trigger->tgtype) && strcmp(trigger->tgname, "zzz_leadroute") > 0)
+			shape->may_refuse = true;
+	}
+}
+
+static bool
+is_btree(Oid index)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
+	Form_pg_class form;
+	bool result;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for index %u", index);
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	result = form->relkind == RELKIND_INDEX && form->relam == BTREE_AM_OID;
+	ReleaseSysCache(tuple);
+	return result;
 }
 
 char *
@@ -457,21 +490,17 @@ lr_lead_stands(Relation rel, const LeadShape *shape, Datum key)
 	IndexScanDesc scan;
 	ScanKeyData scankey;
 	TupleTableSlot *slot;
-	Oid opfamily;
 	Oid operator;
 	bool found;
 
 	if (!OidIsValid(shape->key_index))
 		return false;
 	index = index_open(shape->key_index, AccessShareLock);
-	opfamily = index->rd_opfamily[0];
-	operator= get_opfamily_member(opfamily, index->rd_opcintype[0], index->rd_opcintype[0],
+	operator= get_opfamily_member(index->rd_opfamily[0], index->rd_opcintype[0], index->rd_opcintype[0],
 								  BTEqualStrategyNumber);
-	if (index->rd_rel->relam != BTREE_AM_OID || !OidIsValid(operator))
-	{
-		index_close(index, AccessShareLock);
-		return false;
-	}
+	if (!OidIsValid(operator))
+		elog(ERROR, "missing operator %d(%u,%u) in opfamily %u", BTEqualStrategyNumber, index->rd_opcintype[0],
+			 index->rd_opcintype[0], index->rd_opfamily[0]);
 	ScanKeyEntryInitialize(&scankey, 0, 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[0],
 						   get_opcode(operator), key);
 	slot = table_slot_create(rel, NULL);

@@ -48,7 +48,9 @@ typedef struct LeadShape
 	const char *output_columns[LEAD_OUTPUTS]; /* their names in the table, whether or not they are there */
 	bool fills_plainly;						  /* text and timestamptz all: filling the outputs cannot fail */
 	bool guarded;							  /* a unique index of the table guards the key */
-	Oid key_index;							  /* some index that begins with the key, or InvalidOid */
+	Oid key_index;							  /* some btree that begins with the key, or InvalidOid */
+	bool may_refuse;						  /* a row of a new key may yet be kept out: another unique index, a later trigger */
+	bool watched;							  /* a user's AFTER ROW trigger for INSERT may read what was decided */
 	struct RoutePlan *plans;				  /* route.c: compiled for this shape, a list */
 
 	/* the cache's own */
@@ -103,7 +105,10 @@ extern TimestampTz lr_lead_submitted_at(const LeadShape *shape, TupleTableSlot *
  */
 extern HeapTuple lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs, int which);
 
-/* Whether a row with this key stands in the relation, the transaction's own uncommitted work included. */
+/*
+ * Whether a row with this key stands in the relation, the transaction's own uncommitted work included; false where
+ * no index can tell (key_index).
+ */
 extern bool lr_lead_stands(Relation rel, const LeadShape *shape, Datum key);
 
 extern void lr_lead_column(LeadColumn *column, TupleDesc desc, const char *name, bool fills, MemoryContext mcxt);

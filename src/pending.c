@@ -55,6 +55,7 @@ struct Statement
 	HTAB *outcomes;
 	List *pinned; /* of FlowConfig */
 	LastInsert last;
+	Pending *newest; /* decision, as long as it waits for its row */
 	bool warned;
 };
 
@@ -177,17 +178,24 @@ statement_over(void *arg)
 	{
 		Pending *pending = dlist_container(Pending, node, iter.cur);
 
-		if (pending->confirmed)
-			continue;
-		if (pending->has_turn)
-			lr_rotation_give_back(&pending->turn);
-		if (ItemPointerIsValid(&pending->claim))
-			lr_identity_drop_later(&pending->claim, statement->subid);
-		pending_remove(pending);
+		if (!pending->confirmed)
+			lr_pending_drop(pending);
 	}
-	statement->open = 0;
 	if (statement->unwritten == 0)
 		statement_free(statement);
+}
+
+void
+lr_pending_drop(Pending *pending)
+{
+	Statement *statement = pending->statement;
+
+	if (pending->has_turn)
+		lr_rotation_give_back(&pending->turn);
+	if (ItemPointerIsValid(&pending->claim))
+		lr_identity_drop_later(&pending->claim, statement->subid);
+	statement->open--;
+	pending_remove(pending);
 }
 
 static void
@@ -284,6 +292,8 @@ pending_enter(Statement *statement, const char *flow, const char *lead)
 static void
 pending_remove(Pending *pending)
 {
+	if (pending->statement->newest == pending)
+		pending->statement->newest = NULL;
 	dlist_delete(&pending->node);
 	hash_search(pendings, pending, HASH_REMOVE, NULL);
 }
@@ -301,7 +311,14 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 	pending->submitted_at = decision->submitted_at;
 	pending->turn = decision->turn;
 	pending->has_turn = decision->has_turn;
+	statement->newest = pending;
 	return pending;
+}
+
+Pending *
+lr_statement_newest(Statement *statement)
+{
+	return statement->newest;
 }
 
 Pending *
@@ -457,6 +474,8 @@ lr_pending_confirm(Pending *pending)
 	if (nconfirmed >= FLUSH_EVERY)
 		lr_pending_flush();
 	pending->confirmed = true;
+	if (statement->newest == pending)
+		statement->newest = NULL;
 	remember_confirmed(pending);
 	statement->unwritten++;
 	statement->open--;

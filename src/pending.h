@@ -89,6 +89,12 @@ extern Pending *lr_pending_add(Statement *statement, const char *lead, const Dec
 extern Pending *lr_pending_add_hand_over(Statement *statement, const char *flow, const char *lead,
 										 const char *owner, TimestampTz at);
 
+/* The statement's newest decision, where it still waits for its row. */
+extern Pending *lr_statement_newest(Statement *statement);
+
+/* Its row was not inserted: the turn goes back, as at the statement's end. */
+extern void lr_pending_drop(Pending *pending);
+
 /* The sentence of a decision that waits, in the current context. */
 extern char *lr_pending_reason(const Pending *pending);
 
