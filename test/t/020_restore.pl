@@ -209,7 +209,28 @@ for my $kind (sort keys %kinds)
 	$node->command_ok([ @restore, '-f', "$directory/$kind.data.sql", '-d', $node->connstr("${kind}_attached") ], "$kind: restore, the data over an attached table");
 	restored("${kind}_attached", $kind, $table, $key, $picture, $history, $next);
 
-	next if $kind =~ /bigint/;
+	# --disable-triggers ends with ENABLE TRIGGER ALL, which is not ENABLE ALWAYS: the event trigger mends that where the
+	# attachment comes later, else health says so, and what to run
+	if ($kind =~ /bigint/)
+	{
+		my $db = "${kind}_datajobs";
+		$node->command_ok([ @restore, '-f', "$directory/$kind.schema.sql", '-d', $node->connstr($db) ], "$kind: restore, the schema once more");
+		$node->command_ok([ 'pg_restore', '--exit-on-error', '-a', '--disable-triggers', '-d', $node->connstr($db), "$directory/$kind.dump" ], "$kind: restore, the data with triggers disabled");
+		my $leads = "SELECT t FROM $table t ORDER BY t.id";
+		is($node->safe_psql($db, $leads), join("\n", $picture =~ /^-- leads\n(.*)\n\z/ms), "$db: same leads");
+		is($node->safe_psql($db, "SELECT check_name FROM leadroute.health WHERE status = 'bad'"), ($kind =~ /^crm/ ? '' : "triggers\n") . 'territory sides', "$db: health says what is not as it should be");
+		for my $run (split /; (?=SELECT)|\n/, $node->safe_psql($db, "SELECT run FROM leadroute.health WHERE status = 'bad'"))
+		{
+			$node->safe_psql($db, "SET client_min_messages = warning; $run");
+		}
+		my $again = picture($db, $table);
+		my $pattern = qr/^[+-] (\{.*"attached_at".*|catch-up\|.*)\n?/m;
+		my $differences = differences($again, $picture);
+		$differences =~ s/$pattern//g;
+		is($differences, '', "$db: then all is as it was");
+		is(differences(next_leads($db, $table, $key), $next), '', "$db: the next leads go to whom they would have gone");
+		next;
+	}
 
 	$node->command_ok([ @restore, '-f', "$directory/$kind.schema.sql", '-d', $node->connstr("${kind}_datajobs") ], "$kind: restore, the schema once more");
 	$node->command_ok([ 'pg_restore', '--exit-on-error', '-a', '-j', 4, '-d', $node->connstr("${kind}_datajobs"), "$directory/$kind.dump" ], "$kind: restore, the data in four jobs");
