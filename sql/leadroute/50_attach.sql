@@ -581,8 +581,8 @@ COMMENT ON FUNCTION leadroute.create_leads_table(text) IS 'Creates a leads table
  * the triggers itself, so nothing is done for a table that is only not complete yet.
  * Whatever fails is a WARNING: this stands in the way of everybody's DDL.
  */
-CREATE FUNCTION leadroute.table_replaced() RETURNS event_trigger
-LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION leadroute.follow_names() RETURNS void
+LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 DECLARE
@@ -604,7 +604,13 @@ BEGIN
 			IF found IS DISTINCT FROM attachment.relation THEN
 				/* the one that bore the name before is no leads table any more */
 				IF EXISTS (SELECT FROM pg_class c WHERE c.oid = attachment.relation AND c.relkind IN ('r', 'p')) THEN
-					PERFORM leadroute.take_triggers(attachment.relation, 20);
+					BEGIN
+						PERFORM leadroute.take_triggers(attachment.relation, 20);
+					EXCEPTION WHEN OTHERS THEN
+						RAISE WARNING USING MESSAGE = format('could not take leadroute''s triggers off table %s, which is no leads table any more', attachment.relation::regclass),
+							DETAIL = SQLERRM,
+							HINT = format('Leads written there are still routed. Run SELECT leadroute.detach(%L).', attachment.relation::regclass);
+					END;
 				END IF;
 				UPDATE leadroute.attachments a
 					SET relation = found, refreshed_at = clock_timestamp(), replaced_at = clock_timestamp(), problem = problems,
@@ -640,6 +646,17 @@ BEGIN
 				WHERE a.flow = attachment.flow;
 		END;
 	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION leadroute.follow_names() IS 'Does the work of table_replaced().';
+
+/* A function of its own: even compiling the other one takes locks, which must not fail outside of this block. */
+CREATE FUNCTION leadroute.table_replaced() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	PERFORM leadroute.follow_names();
 EXCEPTION WHEN OTHERS THEN
 	RAISE WARNING USING MESSAGE = 'leadroute could not look whether a leads table was replaced', DETAIL = SQLERRM,
 		HINT = 'leadroute.health shows whether the triggers stand.';
