@@ -288,7 +288,7 @@ explain_events(ReturnSetInfo *rsinfo, const char *flow, const char *lead)
 	OwnerSession session;
 
 	lr_owner_begin(&session);
-	if (SPI_execute_with_args("SELECT e.kind, e.code, concat_ws(': ', e.at::text, e.reason), e.actor FROM leadroute.events e"
+	if (SPI_execute_with_args("SELECT e.kind, e.code, concat_ws(': ', date_trunc('second', e.at)::text, e.reason), e.actor FROM leadroute.events e"
 							  " WHERE e.flow = $1 AND e.lead = $2 ORDER BY e.id",
 							  lengthof(types), types, values, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read leadroute.events");

@@ -731,7 +731,7 @@ trace_team(RouteWalk *walk, TeamConfig *team, const RotationCandidate *candidate
 		else if (team->weights[i] == 0)
 			verdict = "passed over: weight 0";
 		else
-			verdict = i == picked ? "goes next" : "waits his turn";
+			verdict = i == picked ? "goes next" : "waits for a turn";
 		detail = psprintf("weight %d, turns %.6g, open %d", team->weights[i],
 						  (double) pointer / ROTATION_SCALE, open);
 		trace_line(walk, "rep", team->member_names[i], verdict, detail);

@@ -9,7 +9,7 @@
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 
-\echo '== 1. A leads table of your own, and three statements that put leadroute on it.'
+\echo '== 1. A leads table of your own, and two statements that put leadroute on it.'
 \echo
 \set ECHO queries
 CREATE TABLE leads (
@@ -41,9 +41,9 @@ INSERT INTO leadroute.team_members (team, rep, weight) VALUES
   ('bay', 'ana', 1), ('bay', 'bo', 1), ('west', 'bo', 1), ('west', 'cy', 1), ('central', 'dee', 2), ('central', 'eli', 1),
   ('east', 'eli', 1), ('east', 'fay', 1), ('dach', 'gus', 1), ('dach', 'ivo', 1), ('world', 'hana', 1), ('world', 'joy', 1),
   ('inbound', 'mia', 1), ('inbound', 'joy', 1);
-INSERT INTO leadroute.queues (queue) VALUES ('partner desk');
+INSERT INTO leadroute.queues (queue) VALUES ('partners');
 COMMIT;
-\echo '(12 reps and 7 teams; some reps are in two, and dee has weight 2, which means two turns of three)\n'
+\echo '(Not shown: 12 reps, 7 teams and a queue. Some reps are in two teams; dee has weight 2, which means two turns of three.)\n'
 \set ECHO queries
 INSERT INTO leadroute.territories (map, territory, area, team) VALUES
   ('world', 'us',            'country: us',                                                      'inbound'),
@@ -57,11 +57,11 @@ INSERT INTO leadroute.territories (map, territory, area, rep) VALUES
   ('world', 'bay giants',    'country: us; region: ca; postal_code: 940..951; employees: [5001,)', 'sam');
 
 INSERT INTO leadroute.rules (position, rule, condition, target, target_name, if_unavailable) VALUES
-  (10, 'students',      $$email LIKE '%.edu'$$,                                'discard',   NULL,           'fallthrough'),
-  (20, 'partners',      $$source = 'partner'$$,                                'queue',     'partner desk', 'wait'),
-  (30, 'public sector', $$industry = 'government' AND lower(country) = 'us'$$, 'rep',       'fay',          'wait'),
-  (40, 'the map',       NULL,                                                  'territory', 'world',        'fallthrough'),
-  (99, 'everyone else', NULL,                                                  'team',      'inbound',      'wait');
+  (10, 'students',   $$email LIKE '%.edu'$$,                                'discard',   NULL,       'fallthrough'),
+  (20, 'partners',   $$source = 'partner'$$,                                'queue',     'partners', 'wait'),
+  (30, 'government', $$industry = 'government' AND lower(country) = 'us'$$, 'rep',       'fay',      'wait'),
+  (40, 'the map',    NULL,                                                  'territory', 'world',    'fallthrough'),
+  (99, 'the rest',   NULL,                                                  'team',      'inbound',  'wait');
 \set ECHO none
 \echo 'SELECT leadroute.activate();\n'
 SELECT leadroute.activate() \gset
@@ -131,10 +131,11 @@ INSERT INTO leads (email, country) VALUES ('real@test.example', 'DE') RETURNING 
 \set ECHO none
 \echo '(The one that stayed went to the rep whose turn it was before the three came and went.)\n'
 
-\echo '== 8. A sync tool sends lead 1 again, every column, another country and no owner: it keeps its owner, nothing is decided.'
+\echo '== 8. A sync tool sends lead 1 again, with another country and no owner: its owner stays, nothing is decided.'
 \echo
 \set ECHO queries
-INSERT INTO leads (email, company, country, source, owner) VALUES ('kim@acme.example', 'Acme Inc.', 'DE', 'crm sync', NULL)
+INSERT INTO leads (email, company, country, source, owner)
+  VALUES ('kim@acme.example', 'Acme Inc.', 'DE', 'crm sync', NULL)
   ON CONFLICT (email) DO UPDATE
     SET company = EXCLUDED.company, country = EXCLUDED.country, source = EXCLUDED.source, owner = EXCLUDED.owner
   RETURNING id, company, country, source, owner, team;
@@ -146,7 +147,8 @@ SELECT count(*) AS decisions, min(reason) AS reason FROM leadroute.events WHERE 
 \set ECHO queries
 UPDATE leadroute.reps SET active = false, note = 'on leave until May' WHERE rep = 'fay';
 INSERT INTO leads (email, country, region, industry) VALUES
-  ('d@test.example', 'us', 'ny', 'saas'), ('e@test.example', 'us', 'ma', 'saas'), ('f@test.example', 'us', 'ny', 'government')
+  ('d@test.example', 'us', 'ny', 'saas'), ('e@test.example', 'us', 'ma', 'saas'),
+  ('f@test.example', 'us', 'ny', 'government')
   RETURNING region, industry, owner, route_reason;
 \set ECHO none
 

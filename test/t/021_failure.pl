@@ -79,7 +79,7 @@ is(sql("SELECT string_agg(format('%s %s', owner, n), ', ' ORDER BY owner) FROM (
 is(sql('SELECT count(*) FROM crm.leads l JOIN leadroute.lead_states s ON s.lead = l.id::text
 		WHERE (l.owner, l.team, l.routed_at, l.route_reason) IS NOT DISTINCT FROM (s.owner, s.team, s.routed_at, s.route_reason)'),
 	'1000', 'and fills the outputs as the state has them');
-is(sql('SELECT who, session, count(*) FROM crm.audit GROUP BY 1, 2'), 'loader|postgres|1000', 'the user\'s own triggers ran as the table\'s owner');
+is(sql('SELECT who, session = session_user, count(*) FROM crm.audit GROUP BY 1, 2'), 'loader|t|1000', 'the user\'s own triggers ran as the table\'s owner');
 is(sql('SELECT count(*) FROM leadroute.events'), '2000', 'an event for each arrival and each decision');
 is(sql('SELECT * FROM leadroute.rotation_drift()'), '', 'turns and ledger agree');
 is(sql("SELECT status FROM leadroute.health WHERE check_name = 'unrouted leads'"), 'ok', 'none is left');
