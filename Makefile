@@ -57,6 +57,8 @@ MODULE_big = leadroute
 OBJS = $(addsuffix .o,$(basename $(wildcard src/*.c src/*.cpp)))
 SQL_PARTS = $(sort $(wildcard sql/leadroute/*.sql))
 PG_CPPFLAGS = -DLEADROUTE_VERSION='"$(EXTVERSION)"'
+# Nobody replaces our functions at run time, so the compiler may inline those that are not static too.
+PG_CFLAGS = -fno-semantic-interposition
 DATA = $(wildcard sql/leadroute--*--*.sql)
 DATA_built = sql/leadroute--$(EXTVERSION).sql
 

@@ -86,6 +86,7 @@ typedef struct FlowConfig
 	SideConfig *sides;
 	int noutbox_types;
 	const char **outbox_types;
+	struct MapTree *maps; /* map.c's: read when first asked for */
 
 	/* the cache's own */
 	MemoryContext mcxt; /* holds all of the above */

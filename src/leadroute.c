@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -28,6 +29,17 @@ bool lr_enabled = true;
 char *lr_condition_extensions = NULL;
 
 static char *lr_clock = NULL;
+
+typedef struct KnownRelation
+{
+	const char *name;
+	Oid relid;
+} KnownRelation;
+
+static KnownRelation known_relations[16];
+static int nknown_relations = 0;
+
+static void forget_relations(Datum arg, int cacheid, uint32 hashvalue);
 
 /* The clock is parsed when it is set, so that a bad value fails there and reading it costs nothing. */
 static bool
@@ -69,17 +81,41 @@ lr_schema_oid(void)
 	return get_namespace_oid("leadroute", false);
 }
 
+/* Names are literals. Remembered until a relation or schema of the database is made, altered or dropped. */
 Oid
 lr_relation_oid(const char *name)
 {
-	Oid relid = get_relname_relid(name, lr_schema_oid());
+	static bool registered = false;
+	Oid relid;
 
+	for (int i = 0; i < nknown_relations; i++)
+		if (strcmp(known_relations[i].name, name) == 0)
+			return known_relations[i].relid;
+
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(RELNAMENSP, forget_relations, (Datum) 0);
+		CacheRegisterSyscacheCallback(NAMESPACENAME, forget_relations, (Datum) 0);
+		registered = true;
+	}
+	relid = get_relname_relid(name, lr_schema_oid());
 	if (!OidIsValid(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation \"leadroute.%s\" does not exist", name),
 				 errhint("Install the extension with CREATE EXTENSION leadroute CASCADE.")));
+	if (nknown_relations < (int) lengthof(known_relations))
+	{
+		known_relations[nknown_relations].name = name;
+		known_relations[nknown_relations++].relid = relid;
+	}
 	return relid;
+}
+
+static void
+forget_relations(Datum arg, int cacheid, uint32 hashvalue)
+{
+	nknown_relations = 0;
 }
 
 Oid

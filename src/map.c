@@ -2,9 +2,13 @@
  * map.c
  *		A named map of territories: which one covers a point.
  *
- * The look-up is one scan of the GiST index behind territories_do_not_cross. Territories of one map and
- * precedence are nested or apart, so those that cover a point form a chain, and the innermost is the one
- * that all others contain.
+ * Territories of one map and precedence are nested or apart, so those that cover a point form a chain, and the
+ * innermost is the one that all others contain.
+ *
+ * A map of up to TREE_TERRITORIES that always holds is read into a tree, each territory under the innermost that
+ * contains it: a look-up asks the territories of one level until one covers the point, then those inside it. The tree
+ * belongs to the session's configuration, and is dropped with it when a territory changes. In a larger map, or
+ * one with precedences or times, a look-up is one scan of the GiST index behind territories_do_not_cross.
  */
 #include "postgres.h"
 
@@ -20,7 +24,10 @@
 #include "map.h"
 #include "territory.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rangetypes.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -47,32 +54,218 @@ enum
 	INDEX_DURING
 };
 
-static void scan_key(ScanKey key, Relation index, int column, Oid operator, Datum argument);
+#define TREE_TERRITORIES 1000
+#define TREE_BYTES (1024 * 1024) /* of areas */
+
+typedef struct MapNode
+{
+	TerritoryHit territory;
+	struct MapNode *inner;
+	struct MapNode *next; /* of the same level */
+} MapNode;
+
+struct MapTree
+{
+	struct MapTree *next;
+	const char *map;
+	bool whole; /* all of the map is in it; if not, the index is to be asked */
+	MapNode *outermost;
+};
+
+typedef struct MapTree MapTree;
+
+typedef struct Comparison
+{
+	int strategy;
+	Oid argument; /* its type */
+	Oid function;
+} Comparison;
+
+static Comparison comparisons[INDEX_DURING]; /* by column of the index */
+static Oid compared_index = InvalidOid;		 /* whose they are */
+
+static MapTree *tree_of(FlowConfig *config, const char *map);
+static MapTree *tree_read(const char *flow, const char *map);
+static int compare_nodes(const void *a, const void *b);
+static void tree_add(MapTree *tree, MapNode *node);
+static bool tree_find(const MapTree *tree, struct varlena *point, TerritoryHit *hit, List **chain);
+static void add_to_chain(List **chain, const TerritoryHit *hit);
+static bool index_find(const char *flow, const char *map, struct varlena *point, TimestampTz at,
+					   TerritoryHit *hit, List **chain);
+static void find_comparisons(Relation rel, Relation index);
+static void find_comparison(Relation index, int column, Oid operator);
+static void scan_key(ScanKey key, Relation index, int column, Datum argument);
 static Oid own_operator(const char *schema, const char *name, Oid left, Oid right);
 static const char *hit_text(TupleTableSlot *slot, int column);
 static bool read_hit(TupleTableSlot *slot, struct varlena *point, bool recheck, TerritoryHit *hit);
 
 bool
-lr_map_find(const char *flow, const char *map, struct varlena *point, TimestampTz at,
+lr_map_find(FlowConfig *config, const char *map, struct varlena *point, TimestampTz at,
 			TerritoryHit *hit, List **chain)
+{
+	MapTree *tree = tree_of(config, map);
+
+	if (tree->whole)
+		return tree_find(tree, point, hit, chain);
+	return index_find(config->flow, map, point, at, hit, chain);
+}
+
+/* The map's tree, read when first asked for; lives as long as the configuration. */
+static MapTree *
+tree_of(FlowConfig *config, const char *map)
+{
+	MapTree *tree;
+	MemoryContext mcxt;
+	MemoryContext oldcontext;
+
+	for (tree = config->maps; tree; tree = tree->next)
+		if (strcmp(tree->map, map) == 0)
+			return tree;
+
+	mcxt = AllocSetContextCreate(CurrentMemoryContext, "leadroute map", ALLOCSET_SMALL_SIZES);
+	oldcontext = MemoryContextSwitchTo(mcxt);
+	tree = tree_read(config->flow, map);
+	if (!tree->whole)
+	{
+		MemoryContextReset(mcxt);
+		tree = palloc0(sizeof(MapTree));
+	}
+	tree->map = pstrdup(map);
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextSetParent(mcxt, config->mcxt);
+	tree->next = config->maps;
+	config->maps = tree;
+	return tree;
+}
+
+/* Reads a map through its primary key with the newest snapshot, no further than a tree may be large. */
+static MapTree *
+tree_read(const char *flow, const char *map)
+{
+	MapTree *tree = palloc0(sizeof(MapTree));
+	MapNode **nodes = palloc(TREE_TERRITORIES * sizeof(MapNode *));
+	Size bytes = 0;
+	int n = 0;
+	Relation rel = table_open(lr_relation_oid("territories"), AccessShareLock);
+	Relation index = index_open(lr_relation_oid("territories_pkey"), AccessShareLock);
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	IndexScanDesc scan;
+	ScanKeyData keys[2];
+
+	ScanKeyEntryInitialize(&keys[0], 0, 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[0],
+						   F_TEXTEQ, CStringGetTextDatum(flow));
+	ScanKeyEntryInitialize(&keys[1], 0, 2, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[1],
+						   F_TEXTEQ, CStringGetTextDatum(map));
+	scan = lr_index_beginscan(rel, index, snapshot, NULL, lengthof(keys), 0);
+	index_rescan(scan, keys, lengthof(keys), NULL, 0);
+	tree->whole = true;
+	while (tree->whole && index_getnext_slot(scan, ForwardScanDirection, slot))
+	{
+		bool isnull;
+		char during = range_get_flags(DatumGetRangeTypeP(slot_getattr(slot, TERRITORY_DURING, &isnull)));
+		MapNode *node = palloc0(sizeof(MapNode));
+
+		(void) read_hit(slot, NULL, false, &node->territory);
+		bytes += VARSIZE_ANY(node->territory.area);
+		tree->whole = n < TREE_TERRITORIES && bytes <= TREE_BYTES &&
+			(during & RANGE_LB_INF) && (during & RANGE_UB_INF) &&
+			(n == 0 || node->territory.precedence == nodes[0]->territory.precedence);
+		if (tree->whole)
+			nodes[n++] = node;
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
+
+	if (tree->whole)
+	{
+		qsort(nodes, n, sizeof(MapNode *), compare_nodes);
+		for (int i = 0; i < n; i++)
+			tree_add(tree, nodes[i]);
+	}
+	pfree(nodes);
+	return tree;
+}
+
+/* Containing areas first: lr_territory_cmp has them last. */
+static int
+compare_nodes(const void *a, const void *b)
+{
+	return lr_territory_cmp((*(MapNode *const *) b)->territory.area, (*(MapNode *const *) a)->territory.area);
+}
+
+/* Those that contain the node's area are in the tree already. */
+static void
+tree_add(MapTree *tree, MapNode *node)
+{
+	MapNode **level = &tree->outermost;
+	MapNode *other = *level;
+
+	while (other)
+	{
+		if (lr_territory_contains(other->territory.area, node->territory.area))
+		{
+			level = &other->inner;
+			other = *level;
+		}
+		else
+			other = other->next;
+	}
+	node->next = *level;
+	*level = node;
+}
+
+static bool
+tree_find(const MapTree *tree, struct varlena *point, TerritoryHit *hit, List **chain)
+{
+	const MapNode *node = tree->outermost;
+	bool found = false;
+
+	while (node)
+	{
+		if (lr_territory_contains(node->territory.area, point))
+		{
+			*hit = node->territory;
+			found = true;
+			if (chain)
+				add_to_chain(chain, hit);
+			node = node->inner;
+		}
+		else
+			node = node->next;
+	}
+	return found;
+}
+
+static void
+add_to_chain(List **chain, const TerritoryHit *hit)
+{
+	TerritoryHit *kept = palloc(sizeof(TerritoryHit));
+
+	*kept = *hit;
+	*chain = lappend(*chain, kept);
+}
+
+static bool
+index_find(const char *flow, const char *map, struct varlena *point, TimestampTz at,
+		   TerritoryHit *hit, List **chain)
 {
 	Relation rel = table_open(lr_relation_oid("territories"), AccessShareLock);
 	Relation index = index_open(lr_relation_oid("territories_do_not_cross"), AccessShareLock);
-	Oid area_type = TupleDescAttr(RelationGetDescr(rel), TERRITORY_AREA - 1)->atttypid;
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	IndexScanDesc scan;
 	ScanKeyData keys[4];
 	bool found = false;
 
-	scan_key(&keys[0], index, INDEX_AREA, own_operator("leadroute", "@>", area_type, area_type),
-			 PointerGetDatum(point));
-	scan_key(&keys[1], index, INDEX_FLOW, own_operator("pg_catalog", "=", TEXTOID, TEXTOID),
-			 CStringGetTextDatum(flow));
-	scan_key(&keys[2], index, INDEX_MAP, own_operator("pg_catalog", "=", TEXTOID, TEXTOID),
-			 CStringGetTextDatum(map));
-	scan_key(&keys[3], index, INDEX_DURING, own_operator("pg_catalog", "@>", ANYRANGEOID, ANYELEMENTOID),
-			 TimestampTzGetDatum(at));
+	find_comparisons(rel, index);
+	scan_key(&keys[0], index, INDEX_AREA, PointerGetDatum(point));
+	scan_key(&keys[1], index, INDEX_FLOW, CStringGetTextDatum(flow));
+	scan_key(&keys[2], index, INDEX_MAP, CStringGetTextDatum(map));
+	scan_key(&keys[3], index, INDEX_DURING, TimestampTzGetDatum(at));
 	scan = lr_index_beginscan(rel, index, snapshot, NULL, lengthof(keys), 0);
 	index_rescan(scan, keys, lengthof(keys), NULL, 0);
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
@@ -82,12 +275,7 @@ lr_map_find(const char *flow, const char *map, struct varlena *point, TimestampT
 		if (!read_hit(slot, point, scan->xs_recheck, &candidate))
 			continue;
 		if (chain)
-		{
-			TerritoryHit *kept = palloc(sizeof(TerritoryHit));
-
-			*kept = candidate;
-			*chain = lappend(*chain, kept);
-		}
+			add_to_chain(chain, &candidate);
 		if (!found || candidate.precedence > hit->precedence ||
 			(candidate.precedence == hit->precedence && lr_territory_contains(hit->area, candidate.area)))
 			*hit = candidate;
@@ -101,16 +289,40 @@ lr_map_find(const char *flow, const char *map, struct varlena *point, TimestampT
 	return found;
 }
 
+/* How the index's columns are compared; looked up once for an index. */
 static void
-scan_key(ScanKey key, Relation index, int column, Oid operator, Datum argument)
+find_comparisons(Relation rel, Relation index)
 {
-	int strategy;
-	Oid left;
-	Oid right;
+	Oid area = TupleDescAttr(RelationGetDescr(rel), TERRITORY_AREA - 1)->atttypid;
 
-	get_op_opfamily_properties(operator, index->rd_opfamily[column - 1], false, &strategy, &left, &right);
-	ScanKeyEntryInitialize(key, 0, column, strategy, right, index->rd_indcollation[column - 1],
-						   get_opcode(operator), argument);
+	if (compared_index == RelationGetRelid(index))
+		return;
+	compared_index = InvalidOid;
+	find_comparison(index, INDEX_AREA, own_operator("leadroute", "@>", area, area));
+	find_comparison(index, INDEX_FLOW, own_operator("pg_catalog", "=", TEXTOID, TEXTOID));
+	find_comparison(index, INDEX_MAP, own_operator("pg_catalog", "=", TEXTOID, TEXTOID));
+	find_comparison(index, INDEX_DURING, own_operator("pg_catalog", "@>", ANYRANGEOID, ANYELEMENTOID));
+	compared_index = RelationGetRelid(index);
+}
+
+static void
+find_comparison(Relation index, int column, Oid operator)
+{
+	Comparison *comparison = &comparisons[column - 1];
+	Oid left;
+
+	get_op_opfamily_properties(operator, index->rd_opfamily[column - 1], false, &comparison->strategy, &left,
+							   &comparison->argument);
+	comparison->function = get_opcode(operator);
+}
+
+static void
+scan_key(ScanKey key, Relation index, int column, Datum argument)
+{
+	const Comparison *comparison = &comparisons[column - 1];
+
+	ScanKeyEntryInitialize(key, 0, column, comparison->strategy, comparison->argument,
+						   index->rd_indcollation[column - 1], comparison->function, argument);
 }
 
 static Oid

@@ -5,6 +5,7 @@
 #ifndef LR_MAP_H
 #define LR_MAP_H
 
+#include "config.h"
 #include "utils/timestamp.h"
 
 typedef struct TerritoryHit
@@ -18,10 +19,10 @@ typedef struct TerritoryHit
 
 /*
  * Finds the innermost territory of the highest precedence that covers the point at that time; false where
- * none does. `chain`, if given, receives every covering TerritoryHit. Read with the newest snapshot
- * through the index of the constraint territories_do_not_cross; all results in the current context.
+ * none does. `chain`, if given, receives every covering TerritoryHit. Strings and areas are the
+ * configuration's or in the current context.
  */
-extern bool lr_map_find(const char *flow, const char *map, struct varlena *point, TimestampTz at,
+extern bool lr_map_find(FlowConfig *config, const char *map, struct varlena *point, TimestampTz at,
 						TerritoryHit *hit, List **chain);
 
 #endif /* LR_MAP_H */

@@ -431,7 +431,7 @@ apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char 
 	struct varlena *point = lead_point(walk, rule->target_name);
 	ListCell *cell;
 
-	if (!lr_map_find(walk->plan->flow, rule->target_name, point, decision->at, &hit,
+	if (!lr_map_find(walk->plan->config, rule->target_name, point, decision->at, &hit,
 					 walk->trace ? &chain : NULL))
 	{
 		*why = psprintf("no territory of map \"%s\" covers the lead", rule->target_name);

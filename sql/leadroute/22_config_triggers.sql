@@ -454,9 +454,9 @@ BEGIN
 				FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION leadroute.config_row_updated()$$, relation);
 	END LOOP;
 
-	/* territories are looked up by their index for each lead; what sessions keep of them is the names of their sides */
+	/* territory_sides is kept from territories, and not in config_changes */
 	FOREACH relation IN ARRAY ARRAY['flows', 'attachments', 'rules', 'queues', 'reps', 'teams', 'team_members',
-									'territory_sides', 'outbox_consumers'] LOOP
+									'territories', 'territory_sides', 'outbox_consumers'] LOOP
 		EXECUTE pg_catalog.format($$
 			CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON leadroute.%1$I
 				FOR EACH ROW EXECUTE FUNCTION leadroute.config_changed();
