@@ -36,7 +36,7 @@ typedef struct Effect
 	const char *lead;
 	const char *outcome;
 	int32 net;
-	bool exact;					/* net is what stands, whatever outer levels counted */
+	bool exact;	  /* net is what stands, whatever outer levels counted */
 	bool marked;  /* a deleted column spoke */
 	bool deleted; /* what it said last */
 } Effect;
@@ -47,7 +47,7 @@ typedef struct Rename
 	char *from;
 	char *to;
 	CommandId command;
-	bool replaces; /* the lead that bore the new key before is gone */
+	bool replaces;			  /* the lead that bore the new key before is gone */
 	SubTransactionId written; /* the subtransaction that wrote it, or none yet */
 	struct Rename *next;
 } Rename;

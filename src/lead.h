@@ -27,7 +27,7 @@ typedef struct LeadColumn
 	Oid type;
 	int32 typmod;
 	bool required; /* NOT NULL: told by the relation's own descriptor, copies do not keep it */
-	bool padded; /* a character(n), whose trailing blanks mean nothing */
+	bool padded;   /* a character(n), whose trailing blanks mean nothing */
 	FmgrInfo output;
 	FmgrInfo input; /* of output columns only */
 	Oid ioparam;
@@ -36,8 +36,8 @@ typedef struct LeadColumn
 typedef struct LeadShape
 {
 	Oid relid;
-	const char *flow; /* the attachment's own flow */
-	TupleDesc desc;	  /* a copy */
+	const char *flow;		  /* the attachment's own flow */
+	TupleDesc desc;			  /* a copy */
 	AttachmentConfig columns; /* how the attachment maps columns: a copy */
 	LeadColumn key;
 	LeadColumn flow_column;

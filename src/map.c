@@ -169,8 +169,8 @@ tree_read(const char *flow, const char *map)
 		(void) read_hit(slot, NULL, false, &node->territory);
 		bytes += VARSIZE_ANY(node->territory.area);
 		tree->whole = n < TREE_TERRITORIES && bytes <= TREE_BYTES &&
-			(during & RANGE_LB_INF) && (during & RANGE_UB_INF) &&
-			(n == 0 || node->territory.precedence == nodes[0]->territory.precedence);
+					  (during & RANGE_LB_INF) && (during & RANGE_UB_INF) &&
+					  (n == 0 || node->territory.precedence == nodes[0]->territory.precedence);
 		if (tree->whole)
 			nodes[n++] = node;
 	}

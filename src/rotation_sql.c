@@ -74,17 +74,17 @@ lr_sql_rotation_ready(PG_FUNCTION_ARGS)
 Datum
 lr_sql_rotation_member(PG_FUNCTION_ARGS)
 {
-	char	   *rep = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	TupleDesc	descriptor;
-	Datum		values[2] = {0, 0};
-	bool		nulls[2] = {true, true};
+	char *rep = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	TupleDesc descriptor;
+	Datum values[2] = {0, 0};
+	bool nulls[2] = {true, true};
 
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	if (lr_rotation_available() && !RecoveryInProgress())
 	{
-		int64		pointer;
-		int32		open;
+		int64 pointer;
+		int32 open;
 
 		lr_rotation_read_members(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)),
 								 &rep, 1, &pointer, &open);
@@ -100,13 +100,13 @@ Datum
 lr_sql_rotation_team(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	bool		ready = lr_rotation_available() && !RecoveryInProgress();
-	Datum	   *elements;
-	bool	   *isnull;
-	int			n;
-	char	  **reps;
-	int64	   *pointers;
-	int32	   *opens;
+	bool ready = lr_rotation_available() && !RecoveryInProgress();
+	Datum *elements;
+	bool *isnull;
+	int n;
+	char **reps;
+	int64 *pointers;
+	int32 *opens;
 
 	InitMaterializedSRF(fcinfo, 0);
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false, TYPALIGN_INT, &elements, &isnull, &n);
@@ -120,8 +120,8 @@ lr_sql_rotation_team(PG_FUNCTION_ARGS)
 								 reps, n, pointers, opens);
 	for (int i = 0; i < n; i++)
 	{
-		Datum		values[2] = {Int64GetDatum(pointers[i]), Int32GetDatum(opens[i])};
-		bool		nulls[2] = {!ready || isnull[i], !ready || isnull[i]};
+		Datum values[2] = {Int64GetDatum(pointers[i]), Int32GetDatum(opens[i])};
+		bool nulls[2] = {!ready || isnull[i], !ready || isnull[i]};
 
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
