@@ -114,7 +114,7 @@ lr_sql_rotation_team(PG_FUNCTION_ARGS)
 	pointers = palloc0(n * sizeof(int64));
 	opens = palloc0(n * sizeof(int32));
 	for (int i = 0; i < n; i++)
-		reps[i] = isnull[i] ? "" : TextDatumGetCString(elements[i]);
+		reps[i] = isnull[i] ? pstrdup("") : TextDatumGetCString(elements[i]);
 	if (ready)
 		lr_rotation_read_members(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)),
 								 reps, n, pointers, opens);
