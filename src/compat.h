@@ -52,9 +52,6 @@
 /* the index of this session's PGPROC */
 #if PG_VERSION_NUM < 170000
 #define MyProcNumber (MyProc->pgprocno)
-#define lr_getIdentitySequence(rel, attnum, missing_ok) getIdentitySequence(RelationGetRelid(rel), attnum, missing_ok)
-#else
-#define lr_getIdentitySequence(rel, attnum, missing_ok) getIdentitySequence(rel, attnum, missing_ok)
 #endif
 
 /* ---- 18 ---- */

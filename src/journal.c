@@ -20,10 +20,9 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/dependency.h"
-#include "commands/sequence.h"
 #include "compat.h"
 #include "executor/executor.h"
+#include "fmgr.h"
 #include "journal.h"
 #include "leadroute.h"
 #include "rotation.h"
@@ -33,14 +32,16 @@
 #include "utils/rel.h"
 
 #define JOURNAL_BATCH 1000
+#define JOURNAL_ID_PROCESS_BITS 12 /* 50 bits of microseconds last to the year 2071 */
+
+PG_FUNCTION_INFO_V1(lr_sql_journal_id);
 
 typedef struct JournalBuffer
 {
 	const char *name;
 	int columns;
-	int id_column; /* identity column, or -1 */
+	int id_column; /* or -1 */
 	Oid relid;
-	Oid sequence;	/* behind id_column */
 	TupleDesc desc; /* a copy: not reference counted */
 	TupleTableSlot **slots;
 	int slots_made;
@@ -112,7 +113,7 @@ lr_journal_append(JournalTable table, JournalRow *row)
 
 	if (buffer->id_column >= 0)
 	{
-		row->values[buffer->id_column] = Int64GetDatum(nextval_internal(buffer->sequence, false));
+		row->values[buffer->id_column] = Int64GetDatum(lr_journal_id());
 		row->nulls[buffer->id_column] = false;
 	}
 	if (row_context == NULL)
@@ -123,6 +124,30 @@ lr_journal_append(JournalTable table, JournalRow *row)
 	MemoryContextSwitchTo(oldcontext);
 	buffer->subids[buffer->count] = GetCurrentSubTransactionId();
 	buffer->count++;
+}
+
+/*
+ * An id without a sequence: a sequence's nextval would become the session's lastval(), which drivers read to
+ * learn the key of the lead that they inserted. The time in microseconds stands before the number of the session's
+ * process entry, so that ids of all sessions differ and mount with time; within a session they always do.
+ */
+int64
+lr_journal_id(void)
+{
+	static int64 last_instant = 0;
+	int64 instant = GetCurrentTimestamp();
+
+	if (instant <= last_instant)
+		instant = last_instant + 1;
+	last_instant = instant;
+	return (instant << JOURNAL_ID_PROCESS_BITS) | (MyProcNumber & ((1 << JOURNAL_ID_PROCESS_BITS) - 1));
+}
+
+/* journal_id(): the same for SQL, as the columns' default. */
+Datum
+lr_sql_journal_id(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(lr_journal_id());
 }
 
 void
@@ -244,7 +269,6 @@ journal_ready(void)
 					 errmsg("relation \"leadroute.%s\" does not have the shape of this library", buffer->name),
 					 errhint("Run ALTER EXTENSION leadroute UPDATE, or install the library that belongs to the extension's version.")));
 		buffer->desc = CreateTupleDescCopy(RelationGetDescr(rel));
-		buffer->sequence = buffer->id_column < 0 ? InvalidOid : lr_getIdentitySequence(rel, buffer->id_column + 1, false);
 		buffer->slots = palloc0(JOURNAL_BATCH * sizeof(TupleTableSlot *));
 		buffer->slots_made = 0;
 		buffer->room = JOURNAL_BATCH;

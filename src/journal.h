@@ -89,6 +89,9 @@ extern void lr_journal_set_datum(JournalRow *row, int column, Datum value);
 /* Copies the row; writes the table's rows when JOURNAL_BATCH wait. The id column is filled here. */
 extern void lr_journal_append(JournalTable table, JournalRow *row);
 
+/* An id for a row of events or outbox: unlike any other session's, greater than this session's before it. */
+extern int64 lr_journal_id(void);
+
 /* Writes all rows that wait, and the ledger; a following command of the transaction sees them. */
 extern void lr_journal_flush(void);
 

@@ -21,3 +21,6 @@ CREATE FUNCTION leadroute.library_ready() RETURNS boolean
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'lr_library_ready';
 COMMENT ON FUNCTION leadroute.library_ready() IS 'Whether the running server has leadroute in shared_preload_libraries, so that leads can be routed.';
 
+CREATE FUNCTION leadroute.journal_id() RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_journal_id';
+COMMENT ON FUNCTION leadroute.journal_id() IS 'An id for a row of events or outbox: mounts with time, differs between sessions, and is no sequence''s, so that lastval() after an INSERT is the lead''s.';

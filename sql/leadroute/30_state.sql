@@ -22,6 +22,7 @@ INSERT INTO leadroute.codes VALUES
 	('discarded',		'discarded',	'a rule discarded the lead'),
 	('flow_off',		'unrouted',		'the flow was not active when the lead arrived'),
 	('disabled',		'unrouted',		'leadroute.enabled was off in the session that wrote the lead'),
+	('no_rule',			'unrouted',		'the flow is active, but no rule took the lead: its last rule has a condition'),
 	('routing_error',	'unrouted',		'a decision failed and so did the fallback'),
 	('no_library',		'unrouted',		'the library was not in shared_preload_libraries'),
 	('pending',			'unrouted',		'the lead stood in the table before the attach; catch_up is to route it'),
@@ -58,7 +59,7 @@ CREATE INDEX lead_states_waiting_idx ON leadroute.lead_states (flow, queue, subm
 CREATE TABLE leadroute.events (
 	flow			text COLLATE "C" NOT NULL,
 	lead			text COLLATE "C" NOT NULL,
-	id				bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+	id				bigint NOT NULL DEFAULT leadroute.journal_id(),
 	at				timestamptz NOT NULL,
 	kind			text NOT NULL,
 	code			text NOT NULL,
@@ -87,7 +88,7 @@ CREATE TABLE leadroute.identities (
 /* Messages for other systems: written only for the types that a consumer asked for. */
 CREATE TABLE leadroute.outbox (
 	flow			text COLLATE "C" NOT NULL,
-	id				bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+	id				bigint NOT NULL DEFAULT leadroute.journal_id(),
 	aggregatetype	text NOT NULL,
 	aggregateid		text NOT NULL,
 	type			text NOT NULL,
@@ -156,7 +157,7 @@ COMMENT ON COLUMN leadroute.lead_states.outcome IS 'What came of it.';
 COMMENT ON TABLE leadroute.events IS 'What happened to leads, append-only.';
 COMMENT ON COLUMN leadroute.events.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.events.lead IS 'The lead''s key, as text.';
-COMMENT ON COLUMN leadroute.events.id IS 'Order of a lead''s events.';
+COMMENT ON COLUMN leadroute.events.id IS 'Order of a lead''s events: a time and a process, from no sequence, so that lastval() stays the lead''s.';
 COMMENT ON COLUMN leadroute.events.at IS 'When it happened.';
 COMMENT ON COLUMN leadroute.events.kind IS 'What kind of event.';
 COMMENT ON COLUMN leadroute.events.code IS 'Outcome; see leadroute.codes.';
