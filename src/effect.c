@@ -29,6 +29,7 @@
 #include "utils/memutils.h"
 
 #define RESOLVE_AT 500000
+#define RUN_AT_MOST 100000 /* leads a query: each may read all of lead_states */
 
 typedef struct Effect
 {
@@ -362,7 +363,7 @@ resolve_level(EffectLevel *level)
 		const Effect *first = effects[i];
 		int run = 0;
 
-		while (i < count && run < 10000 && strcmp(effects[i]->flow, first->flow) == 0 &&
+		while (i < count && run < RUN_AT_MOST && strcmp(effects[i]->flow, first->flow) == 0 &&
 			   effect_verdict(effects[i]) == effect_verdict(first) &&
 			   strcmp(effects[i]->outcome, first->outcome) == 0)
 			leads[run++] = unconstify(char *, effects[i++]->lead);
