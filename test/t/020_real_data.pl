@@ -15,7 +15,7 @@ plan skip_all => 'the real exports are not here (LEADROUTE_DATA)' if !$data || !
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'leadroute'\nclient_min_messages = warning\njit = off\nlog_min_duration_statement = 700");
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'leadroute'\nclient_min_messages = warning\njit = off");
 $node->start;
 
 sub slurp

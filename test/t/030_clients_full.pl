@@ -60,7 +60,7 @@ sub has { return system("command -v $_[0] >/dev/null 2>&1") == 0; }
 SKIP:
 {
 	skip 'python3-psycopg is not installed', 1 if system('python3 -c "import psycopg" 2>/dev/null') != 0;
-	client('psycopg', 301, 'python3', 'test/clients/psycopg.py');
+	client('psycopg', 301, 'python3', 'test/clients/psycopg3.py');
 }
 SKIP:
 {
@@ -95,7 +95,7 @@ SKIP:
 		skip "npm could not install: $err", 1 if !-d "$modules/sequelize";
 	}
 	local $ENV{NODE_PATH} = $modules;
-	client('node', 511, 'node', 'test/clients/node.js');
+	client('node', 451, 'node', 'test/clients/node.js');
 }
 
 $node->stop('fast');
