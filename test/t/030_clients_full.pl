@@ -1,6 +1,7 @@
 # Real clients, as they come from Debian and npm, insert leads and read back what was decided: psycopg 3, SQLAlchemy,
 # node's pg and pg-copy-streams, knex, sequelize, pgloader. A client that is not installed is skipped by name; npm's
 # are installed for the run into a folder of its own, never into the tree.
+# apt: python3-psycopg python3-psycopg2 python3-sqlalchemy pgloader nodejs npm
 use strict;
 use warnings;
 
