@@ -354,15 +354,17 @@ CREATE FUNCTION leadroute.side_faults(attachment leadroute.attachments) RETURNS 
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
+	/* MATERIALIZED: a side is judged once, not with each of its territories */
+	WITH u AS MATERIALIZED (
+		SELECT t.flow, t.map, d.side, k.kind, min(t.territory) AS territory
+		FROM leadroute.territories t
+			CROSS JOIN LATERAL leadroute.sides(t.area) d(side)
+			CROSS JOIN LATERAL leadroute.side_kind(t.area, d.side) k(kind)
+		WHERE t.flow = (attachment).flow
+			OR ((attachment).flow_column IS NOT NULL AND (leadroute.flow_attachment(t.flow)).flow = (attachment).flow)
+		GROUP BY t.flow, t.map, d.side, k.kind)
 	SELECT string_agg(format('Map "%s" of flow "%s", territory "%s": %s.', s.map, s.flow, s.territory, s.problem), E'\n' ORDER BY s.flow, s.map, s.side)
-	FROM (SELECT u.*, leadroute.side_problem(attachment, u.side, u.kind) AS problem
-		  FROM (SELECT t.flow, t.map, d.side, k.kind, min(t.territory) AS territory
-				FROM leadroute.territories t
-					CROSS JOIN LATERAL leadroute.sides(t.area) d(side)
-					CROSS JOIN LATERAL leadroute.side_kind(t.area, d.side) k(kind)
-				WHERE t.flow = (attachment).flow
-					OR ((attachment).flow_column IS NOT NULL AND (leadroute.flow_attachment(t.flow)).flow = (attachment).flow)
-				GROUP BY t.flow, t.map, d.side, k.kind) u) s
+	FROM (SELECT u.*, leadroute.side_problem(attachment, u.side, u.kind) AS problem FROM u) s
 	WHERE s.problem IS NOT NULL
 $$;
 COMMENT ON FUNCTION leadroute.side_faults(leadroute.attachments) IS 'Sides of territories that the columns of a leads table do not answer, a line each; NULL where there are none.';

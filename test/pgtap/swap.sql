@@ -77,4 +77,11 @@ INSERT INTO crm.leads (id, email) VALUES (301, 'after2');
 SELECT is((SELECT count(*) FROM crm.leads WHERE route_reason IS NOT NULL), 12::bigint, 'a swap that rolls back');
 SELECT is_empty('SELECT leadroute.rotation_drift()', 'places agree');
 
+-- a swap holds the table's lock: it must not judge the columns once for each territory
+SET track_functions = 'all';
+BEGIN;
+SELECT is((SELECT leadroute.side_faults(a) FROM leadroute.attachments a), NULL, 'the columns answer all sides');
+SELECT is(pg_stat_get_xact_function_calls('leadroute.side_problem'::regproc), 4::bigint, 'four sides are judged once each');
+COMMIT;
+
 \ir fixture/end.sql

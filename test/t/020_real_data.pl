@@ -87,7 +87,7 @@ sub route_export
 {
 	my (%export) = @_;
 	my $name = $export{name};
-	my $sql = sub { return $node->safe_psql($name, "SET client_min_messages = warning;\n" . join("\n", @_)) };
+	my $sql = sub { return $node->safe_psql($name, "SET client_min_messages = warning;\n" . join("\n", @_, '')) };
 
 	my $file = slurp($export{file});
 	my ($header, @lines) = split /\r\n|\r|\n/, $file =~ s/^\x{EF}\x{BB}\x{BF}//r;
@@ -109,13 +109,12 @@ sub route_export
 	$sql->('CREATE EXTENSION leadroute CASCADE; CREATE SCHEMA test; CREATE SCHEMA staging;',
 		'CREATE TABLE test.raw (n integer GENERATED ALWAYS AS IDENTITY, ' . join(', ', map { "$_ text" } @columns) . ');',
 		"CREATE FUNCTION test.batch(upto bigint) RETURNS SETOF test.raw LANGUAGE sql STABLE AS 'SELECT * FROM test.raw WHERE n <= upto ORDER BY n';",
-		"CREATE FUNCTION test.leads(OUT lead text, OUT owner text) RETURNS SETOF record LANGUAGE plpgsql AS 'BEGIN RETURN QUERY SELECT $key\::text, $export{owner}\::text FROM leads; END';",
-		$check);
+		"CREATE FUNCTION test.leads(OUT lead text, OUT owner text) RETURNS SETOF record LANGUAGE plpgsql AS 'BEGIN RETURN QUERY SELECT l.$key\::text, l.$export{owner}\::text FROM leads l; END';");
 	# the file as it is, byte-order mark and all
 	my $path = "$data/$export{file}";
 	$sql->("\\copy test.raw ($list) FROM '$path' (FORMAT csv, HEADER)");
 	is($sql->('SELECT count(*) FROM test.raw'), $count, "$name: $count leads");
-	$sql->($create->('leads', 1), $export{configuration}->($sql));
+	$sql->($create->('leads', 1), $export{configuration}->($sql), $check);
 	$sql->("SELECT leadroute.attach('leads', columns => " . literal($export{mapping}) . "); SELECT leadroute.activate();");
 
 	my $step = int($count / 12) + 1;
@@ -243,7 +242,7 @@ CREATE TABLE test.areas AS
 		(ARRAY['n', 's', 'e', 'w'])[1 + (ascii(state) + ascii(substr(state, 2))) % 4] AS team FROM parts;
 INSERT INTO leadroute.territories (map, territory, area, team)
 	SELECT 'zip', territory, format('country: us; postal_code: %s', CASE WHEN alone THEN prefix || '*' ELSE array_to_string(zips, ', ') END)::leadroute.territory, team FROM test.areas
-	UNION ALL VALUES ('zip', 'us', 'country: us', 'x');
+	UNION ALL VALUES ('zip', 'us', 'country: us'::leadroute.territory, 'x');
 INSERT INTO leadroute.rules (position, rule, condition, target, target_name) VALUES
 	(10, 'open', $$"Status" = 'Open' AND "LeadSource" = 'Web'$$, 'rep', 'x1'), (20, 'map', NULL, 'territory', 'zip'), (99, 'rest', NULL, 'team', 'x');
 CREATE VIEW test.reference AS
@@ -264,7 +263,7 @@ route_export(
 	mapping => '{"key": "Id", "owner": "OwnerId", "deleted": "IsDeleted", "industry": "Industry", "source": "LeadSource", "annual_revenue": "AnnualRevenue", "email": "Email"}',
 	configuration => sub { return $members . <<'SQL' });
 INSERT INTO leadroute.territories (map, territory, area, team) VALUES ('industries', 'fields', 'industry: agriculture, energy, utilities', 'n'),
-	('industries', 'large', 'industry: !agriculture, energy, utilities; annual_revenue: [1000000000,)', 's'), ('industries', 'other', 'industry: !agriculture, energy, utilities', 'e');
+	('industries', 'large', 'industry: !agriculture !energy !utilities; annual_revenue: [1000000000,)', 's'), ('industries', 'other', 'industry: !agriculture !energy !utilities', 'e');
 INSERT INTO leadroute.rules (position, rule, condition, target, target_name) VALUES
 	(10, 'converted', '"IsConverted"::boolean', 'rep', 'w1'), (20, 'industries', NULL, 'territory', 'industries'), (99, 'rest', NULL, 'team', 'x');
 CREATE VIEW test.reference AS
