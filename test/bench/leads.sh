@@ -23,25 +23,26 @@ bulk_rounds=${BENCH_BULK_ROUNDS:-$bulk_rounds} rows=${BENCH_ROWS:-$rows}
 variants=${BENCH_VARIANTS:-f0 f1 p1 p2 lr}
 parts=${BENCH_PARTS:-single bulk}
 known=$((rows / 4))
+postmaster=$(as_server head -n 1 "$socket/data/postmaster.pid")
 
 query() { sql -d "$database" -At "$@"; }
 
-# Centiseconds of CPU that the cluster has used: the postmaster, the children it has reaped, those that run.
+# Sets $cpu to the centiseconds of CPU that the cluster has used: the postmaster, the children it has reaped, those that
+# run. The pause lets it reap the backends that have just ended.
 cluster_cpu() {
-	local postmaster stat line total=0 fields
-	postmaster=$(as_server head -n 1 "$socket/data/postmaster.pid")
-	for stat in /proc/"$postmaster"/stat /proc/[0-9]*/stat; do
-		line=$(cat "$stat" 2>/dev/null) || continue
+	local stat line fields
+	sleep 0.1
+	cpu=0
+	for stat in /proc/[0-9]*/stat; do
+		{ read -r line <"$stat"; } 2>/dev/null || continue
 		# after the name in parentheses: state, parent, ... utime, stime, cutime, cstime are the 12th to 15th
 		read -ra fields <<<"${line##*) }"
-		if [[ $stat == /proc/$postmaster/stat && -z ${seen:-} ]]; then
-			total=$((total + fields[11] + fields[12] + fields[13] + fields[14]))
-			local seen=1
+		if [[ $stat == /proc/$postmaster/stat ]]; then
+			cpu=$((cpu + fields[11] + fields[12] + fields[13] + fields[14]))
 		elif [[ ${fields[1]} == "$postmaster" ]]; then
-			total=$((total + fields[11] + fields[12]))
+			cpu=$((cpu + fields[11] + fields[12]))
 		fi
 	done
-	say "$total"
 }
 
 record() { # KIND ROUND CLIENTS VARIANT LEADS SECONDS CENTISECONDS
@@ -70,26 +71,28 @@ pgbench_run() { # VARIANT ARGUMENTS...
 }
 
 single_slice() { # ROUND CLIENTS VARIANT
-	local before after out
-	before=$(cluster_cpu)
+	local before out
+	cluster_cpu
+	before=$cpu
 	out=$(pgbench_run "$3" -c "$2" -j 2 -T "$seconds")
-	after=$(cluster_cpu)
+	cluster_cpu
 	[[ $out == *"number of failed transactions: 0 "* ]] || die "$3 with $2 clients: $out"
 	record single "$1" "$2" "$3" "$(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' <<<"$out")" \
 		"$(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p;s/^tps = \([0-9.]*\).*/\1/p' <<<"$out" |
-			awk 'NR == 1 { n = $1 } NR == 2 { printf "%.6f", n / $1 }')" $((after - before))
+			awk 'NR == 1 { n = $1 } NR == 2 { printf "%.6f", n / $1 }')" $((cpu - before))
 }
 
 bulk_slice() { # KIND ROUND VARIANT LEADS STATEMENT...
-	local kind=$1 round=$2 variant=$3 leads=$4 before after start end statement arguments=()
+	local kind=$1 round=$2 variant=$3 leads=$4 before start end statement arguments=()
 	shift 4
 	for statement; do arguments+=(-c "$statement"); done
-	before=$(cluster_cpu)
+	cluster_cpu
+	before=$cpu
 	start=$EPOCHREALTIME
 	query -1 "${arguments[@]}"
 	end=$EPOCHREALTIME
-	after=$(cluster_cpu)
-	record "$kind" "$round" 1 "$variant" "$leads" "$(awk "BEGIN { printf \"%.6f\", $end - $start }")" $((after - before))
+	cluster_cpu
+	record "$kind" "$round" 1 "$variant" "$leads" "$(awk "BEGIN { printf \"%.6f\", $end - $start }")" $((cpu - before))
 }
 
 # ---- the statements
@@ -99,6 +102,7 @@ countries="ARRAY['US', 'US', 'US', 'CA', 'GB', 'DE', 'FR', 'BR']"
 titles="ARRAY['owner', 'Sales Manager', 'VP Marketing', 'Chief 9 Officer', 'engineer', 'Chief 27 Officer', 'analyst', 'Head of IT']"
 values="'u' || :a || '@company' || :n || '.example', '+1555' || :n, 'Company ' || :n, ($countries)[:c], 'r' || :r, :z, 'ind' || :i, :e, ($titles)[:t], 'src' || :s, now(), 'u' || :a || '@company' || :n || '.example', 'open', now() + '1 hour'"
 
+say "load average before the run: $(cut -d' ' -f1-3 /proc/loadavg)"
 query -f - <"$top/test/bench/leads/schema.sql" >/dev/null
 query -f - <"$top/test/bench/leads/twin.sql" >/dev/null
 insert=$(<"$top/test/bench/leads/insert.sql")
