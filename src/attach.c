@@ -31,10 +31,14 @@
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(lr_call_for_owner);
+PG_FUNCTION_INFO_V1(lr_caller_is_admin);
 PG_FUNCTION_INFO_V1(lr_may_commit);
 
 static void require_owner(Oid relid);
 static FmgrInfo *inner_function(FmgrInfo *flinfo);
+
+/* Of the call that the door let in; false outside of it. */
+static bool caller_is_admin = false;
 
 /* The front door: first argument the table, which the caller must own. */
 Datum
@@ -42,6 +46,7 @@ lr_call_for_owner(PG_FUNCTION_ARGS)
 {
 	LOCAL_FCINFO(inner, FUNC_MAX_ARGS);
 	const char *outer_path = lr_caller_search_path;
+	bool outer_admin = caller_is_admin;
 	Datum result;
 
 	if (PG_ARGISNULL(0))
@@ -58,6 +63,7 @@ lr_call_for_owner(PG_FUNCTION_ARGS)
 		inner->args[i] = fcinfo->args[i];
 
 	lr_caller_search_path = pstrdup(namespace_search_path);
+	caller_is_admin = has_privs_of_role(GetUserId(), get_role_oid("leadroute_admin", false));
 	PG_TRY();
 	{
 		result = FunctionCallInvoke(inner);
@@ -65,10 +71,18 @@ lr_call_for_owner(PG_FUNCTION_ARGS)
 	PG_FINALLY();
 	{
 		lr_caller_search_path = outer_path;
+		caller_is_admin = outer_admin;
 	}
 	PG_END_TRY();
 	fcinfo->isnull = inner->isnull;
 	return result;
+}
+
+/* caller_is_admin(): what only the door can tell its inner function of who came. */
+Datum
+lr_caller_is_admin(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(caller_is_admin);
 }
 
 /* Errors, in core's words, unless the current user has the rights of the table's owner. */

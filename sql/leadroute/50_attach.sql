@@ -10,6 +10,12 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'lr_may_commit';
 COMMENT ON FUNCTION leadroute.may_commit() IS 'Whether the PL/pgSQL procedure that asks may COMMIT: false inside a caller''s transaction block or function.';
 
+CREATE FUNCTION leadroute.caller_is_admin() RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'lr_caller_is_admin';
+COMMENT ON FUNCTION leadroute.caller_is_admin() IS 'Part of attach(): whether its caller may act for leadroute_admin.';
+REVOKE ALL ON FUNCTION leadroute.caller_is_admin() FROM PUBLIC;
+
 CREATE FUNCTION leadroute.attach(relation regclass, flow text DEFAULT 'default', columns jsonb DEFAULT '{}', flow_column name DEFAULT NULL) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'lr_call_for_owner';
@@ -431,6 +437,22 @@ BEGIN
 				HINT = 'A flow has one leads table. Detach that one first, or name another flow.';
 		END IF;
 		again := true;
+	END IF;
+
+	/* leads answer with the owner that their flow knows, so another table may not step into a flow by itself */
+	IF NOT leadroute.caller_is_admin() THEN
+		IF attach_owned.flow_column IS NOT NULL AND other.flow_column IS DISTINCT FROM attach_owned.flow_column THEN
+			RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+				MESSAGE = format('permission denied to attach table %s with flow_column', relation),
+				DETAIL = 'Its rows name other flows than the one it is attached to.',
+				HINT = 'A member of leadroute_admin may, or a superuser.';
+		ELSIF NOT again AND EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = attach_owned.flow)
+			OR again AND other.relation IS DISTINCT FROM attach_owned.relation::oid THEN
+			RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+				MESSAGE = format('permission denied to attach table %s to flow "%s"', relation, flow),
+				DETAIL = 'The flow knows leads of another table.',
+				HINT = 'A member of leadroute_admin may, or a superuser. Or attach the table to a flow of its own.';
+		END IF;
 	END IF;
 
 	SELECT f.* INTO fault FROM leadroute.column_faults(relation, columns, flow_column) f LIMIT 1;
