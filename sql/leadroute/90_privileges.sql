@@ -44,7 +44,7 @@ GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigin
 GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text), leadroute.explain(record, text)
 	TO leadroute_reader;
 /* the functions that views call */
-GRANT EXECUTE ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(text, text, text) TO leadroute_reader;
+GRANT EXECUTE ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(text, text, text), leadroute.rotation_team(text, text, text[]) TO leadroute_reader;
 
 /* the operator: works with leads, sweeps */
 GRANT EXECUTE ON PROCEDURE leadroute.sweep(text) TO leadroute_operator;
