@@ -146,7 +146,13 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 	if (pending)
 		return lr_arrival_keep_pending(arrival, tuple, pending);
 	if (lr_state_find(flow, arrival->lead, &state))
+	{
+		/* it came marked as deleted, and no longer is: to be decided as new */
+		if (lr_state_is_unrouted(&state) && strcmp(state.code, "deleted") == 0 &&
+			!lr_lead_is_deleted(arrival->shape, arrival->slot))
+			return lr_arrival_decide(arrival, tuple, "INSERT", true);
 		return give_back_state(arrival, tuple, &state);
+	}
 
 	ItemPointerSetInvalid(&claim);
 	if (!arrival->shape->guarded &&

@@ -75,7 +75,13 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	if (lr_state_is_unrouted(&state))
 	{
 		if (undeleted && strcmp(state.code, "deleted") == 0)
-			return lr_arrival_decide(&arrival, newtuple, "UPDATE", true);
+		{
+			/* an upsert's INSERT has decided already */
+			Pending *pending = lr_pending_find(arrival.config->flow, arrival.lead);
+
+			return pending ? lr_arrival_keep_pending(&arrival, newtuple, pending)
+						   : lr_arrival_decide(&arrival, newtuple, "UPDATE", true);
+		}
 		return newtuple;
 	}
 	arrival.lead = old_lead;
@@ -178,7 +184,8 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 	if (!find_lead(&arrival, rel, slot, flow))
 		return;
 	pending = lr_pending_find(arrival.config->flow, arrival.lead);
-	decided = pending && pending->kind == PENDING_DECISION;
+	/* of one that came marked as deleted before, this transaction may have noted so */
+	decided = pending && pending->kind == PENDING_DECISION && !pending->replaces;
 	if (pending)
 		lr_pending_confirm(pending);
 	/* a user's trigger for this very row, which fires next, may look the lead up */
@@ -225,6 +232,7 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	Pending *pending;
 	bool moved; /* by name: a configuration may have been read anew in between */
 	bool gone;
+	bool decided;
 
 	if (!find_lead(&is, rel, new, flow) || !find_lead(&was, rel, old, flow) || is_own(&is))
 		return;
@@ -233,6 +241,7 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	moved = strcmp(was.config->flow, is.config->flow) != 0;
 	if (pending == NULL && !moved)
 		pending = lr_pending_find(was.config->flow, was.lead);
+	decided = pending && pending->kind == PENDING_DECISION && !pending->replaces;
 	if (pending)
 		lr_pending_confirm(pending);
 
@@ -246,7 +255,7 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	if (pending == NULL && differs(&is.shape->outputs[OUTPUT_OWNER], is.shape->desc, old, new))
 		late_hand_over(&is, was.lead, new);
 	gone = lr_lead_is_deleted(is.shape, new);
-	if (gone != lr_lead_is_deleted(was.shape, old) && (pending == NULL || pending->kind != PENDING_DECISION))
+	if (gone != lr_lead_is_deleted(was.shape, old) && !decided)
 	{
 		if (is_exact(&was))
 			lr_effect_set(was.config->flow, was.lead, !gone, gone ? "deleted" : NULL);
