@@ -36,6 +36,11 @@ sql(q{CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$
 	CREATE TRIGGER zz_meddle AFTER INSERT ON leads FOR EACH ROW EXECUTE FUNCTION meddle();
 	INSERT INTO leads (id) SELECT generate_series(21, 24);
 	DROP TRIGGER zz_meddle ON leads});
+sql('ALTER TABLE leads DROP CONSTRAINT leads_pkey; ALTER TABLE leads ADD PRIMARY KEY (id) DEFERRABLE');
+sql('INSERT INTO leads (id) SELECT generate_series(301, 304)');
+sql('BEGIN; UPDATE leads SET id = 605 - id WHERE id > 300; SAVEPOINT s; INSERT INTO leads (id) VALUES (309); ROLLBACK TO s; UPDATE leads SET id = 301 + (id - 300) % 4 WHERE id > 300; COMMIT');
+stress_whole($node, 'keys that change places in one statement', gone => 1, rekeyed => 1);
+sql('ALTER TABLE leads DROP CONSTRAINT leads_pkey; ALTER TABLE leads ADD PRIMARY KEY (id)');
 stress_whole($node, 'cases by hand', gone => 1, rekeyed => 1);
 
 # -- at random
