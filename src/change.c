@@ -153,7 +153,12 @@ came_from_excluded(Arrival *arrival)
 	/* an upsert's UPDATE is of the very partition that its row was meant for */
 	if (last->relid != RelationGetRelid(arrival->rel))
 		return false;
-	return strcmp(last->lead, arrival->lead) == 0 || !lr_lead_stands(arrival->rel, arrival->shape, last->key);
+	if (strcmp(last->lead, arrival->lead) == 0)
+		return true;
+	/* where no index tells, at least an upsert needs a unique one */
+	if (!OidIsValid(arrival->shape->key_index))
+		return arrival->shape->may_refuse;
+	return !lr_lead_stands(arrival->rel, arrival->shape, last->key);
 }
 
 /* The same as lr_arrival_start for an AFTER trigger, which has nothing to say where it fails. */

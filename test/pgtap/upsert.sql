@@ -133,4 +133,17 @@ SELECT results_eq($$SELECT lead COLLATE "default", closed_at IS NOT NULL FROM le
 SELECT is((SELECT count(*) FROM leadroute.identities i FULL JOIN leadroute.lead_states s ON s.flow = i.flow AND s.lead = i.key WHERE i.lead IS DISTINCT FROM i.key OR s.lead IS NULL OR (i.key IS NULL AND s.closed_at IS NULL)), 0::bigint, 'open leads hold their keys');
 SELECT is_empty('SELECT leadroute.rotation_drift()', 'places agree');
 
+-- without any index: a MERGE that inserts, and hands over to whoever the inserted one got
+DROP INDEX leads_id_idx;
+INSERT INTO leads (id, email) SELECT i, 'handed' FROM generate_series(900, 903) i;
+CREATE FUNCTION test.mixed(run integer) RETURNS bigint LANGUAGE sql SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+	MERGE INTO leads l USING (SELECT 1000 + run AS id, NULL AS owner UNION ALL SELECT 900 + j, 'i' || (1 + (j + run) % 4) FROM generate_series(0, 3) j) b ON l.id = b.id
+		WHEN MATCHED THEN UPDATE SET owner = b.owner
+		WHEN NOT MATCHED THEN INSERT (id, email) VALUES (b.id, 'new');
+	SELECT count(*) FROM leads WHERE id BETWEEN 900 AND 903 AND owner = 'i' || (1 + (id - 900 + run) % 4);
+$$;
+SELECT is((SELECT array_agg(test.mixed(i)) FROM generate_series(1, 8) i), '{4,4,4,4,4,4,4,4}'::bigint[], 'every hand-over holds');
+SELECT is((SELECT count(*) FROM leads l JOIN leadroute.lead_states s ON s.lead = l.id::text WHERE l.id BETWEEN 900 AND 903 AND l.owner IS DISTINCT FROM s.owner), 0::bigint,
+	'hand-overs next to inserts, without an index');
+
 \ir fixture/end.sql
