@@ -28,7 +28,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-#define RESOLVE_AT 500000
+#define RESOLVE_AT 1000000
 #define RUN_AT_MOST 100000 /* leads a query: each may read all of lead_states */
 
 typedef struct Effect
