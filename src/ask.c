@@ -46,7 +46,8 @@ static void explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *
 						 const char *flow);
 static void explain_events(ReturnSetInfo *rsinfo, const char *flow, const char *lead);
 static void put_line(ReturnSetInfo *rsinfo, const TraceLine *line);
-static void write_outputs(Relation rel, const Arrival *arrival, const Decision *decision);
+static void give_back(Relation rel, Arrival *arrival, const LeadState *state);
+static void write_outputs(Relation rel, const Arrival *arrival, const LeadOutputs *outputs);
 
 /* explain(lead text, flow text): what was decided and why, then what would be decided now. */
 Datum
@@ -317,7 +318,10 @@ put_line(ReturnSetInfo *rsinfo, const TraceLine *line)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
-/* route_stored(flow text, lead text): decides a lead whose row stands and that nobody has decided; returns its status. */
+/*
+ * route_stored(flow text, lead text): decides a lead whose row stands and that nobody has decided; gives one that is
+ * known its outputs. Returns its status.
+ */
 Datum
 lr_route_stored(PG_FUNCTION_ARGS)
 {
@@ -347,6 +351,8 @@ lr_route_stored(PG_FUNCTION_ARGS)
 	known = lr_state_find(arrival.config->flow, lead, &state);
 	if (known && !lr_state_is_unrouted(&state))
 	{
+		if (!lr_state_is_ignored(&state))
+			give_back(rel, &arrival, &state);
 		ExecDropSingleTupleTableSlot(slot);
 		table_close(rel, NoLock);
 		PG_RETURN_TEXT_P(cstring_to_text(state.status));
@@ -370,9 +376,18 @@ lr_route_stored(PG_FUNCTION_ARGS)
 
 	if (strcmp(decision.status, "unrouted") != 0)
 	{
+		LeadOutputs outputs = {
+			.owner = decision.owner,
+			.team = decision.team,
+			.territory = decision.territory,
+			.routed_at = decision.at,
+			.has_routed_at = true,
+			.route_reason = lr_route_reason(&decision),
+		};
+
 		if (known)
 			lr_state_remove(arrival.config->flow, lead);
-		write_outputs(rel, &arrival, &decision);
+		write_outputs(rel, &arrival, &outputs);
 		lr_pending_write(lead, &decision, arrival.given);
 		lr_pending_flush();
 	}
@@ -381,16 +396,35 @@ lr_route_stored(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(decision.status));
 }
 
+/*
+ * A row that another table brought back stands without what leadroute knows of its lead: it gets its outputs, unless a
+ * hand's owner stands in it, who has the lead then.
+ */
+static void
+give_back(Relation rel, Arrival *arrival, const LeadState *state)
+{
+	LeadOutputs outputs;
+	const char *hand = lr_arrival_is_hand(arrival, state, arrival->given) ? arrival->given : NULL;
+
+	if (arrival->given && state->owner && strcmp(arrival->given, state->owner) == 0)
+		return;
+	lr_arrival_outputs(arrival, state, hand, lr_now(), &outputs);
+	write_outputs(rel, arrival, &outputs);
+	if (hand)
+		lr_state_hand_over(arrival->config->flow, arrival->lead, hand, outputs.routed_at);
+	lr_pending_flush();
+}
+
 /* UPDATEs the row's output columns, as the table's owner, past our own triggers. */
 static void
-write_outputs(Relation rel, const Arrival *arrival, const Decision *decision)
+write_outputs(Relation rel, const Arrival *arrival, const LeadOutputs *outputs)
 {
 	const char *const texts[LEAD_OUTPUTS] = {
-		[OUTPUT_OWNER] = decision->owner,
-		[OUTPUT_TEAM] = decision->team,
-		[OUTPUT_TERRITORY] = decision->territory,
-		[OUTPUT_ROUTED_AT] = timestamptz_to_str(decision->at),
-		[OUTPUT_ROUTE_REASON] = lr_route_reason(decision),
+		[OUTPUT_OWNER] = outputs->owner,
+		[OUTPUT_TEAM] = outputs->team,
+		[OUTPUT_TERRITORY] = outputs->territory,
+		[OUTPUT_ROUTED_AT] = outputs->has_routed_at ? timestamptz_to_str(outputs->routed_at) : NULL,
+		[OUTPUT_ROUTE_REASON] = outputs->route_reason,
 	};
 	Oid types[LEAD_OUTPUTS + 1];
 	Datum values[LEAD_OUTPUTS + 1];
@@ -405,7 +439,7 @@ write_outputs(Relation rel, const Arrival *arrival, const Decision *decision)
 	{
 		const LeadColumn *column = &arrival->shape->outputs[i];
 
-		if (column->attno == 0)
+		if (column->attno == 0 || (texts[i] == NULL && column->required))
 			continue;
 		types[n] = TEXTOID;
 		nulls[n] = texts[i] ? ' ' : 'n';

@@ -84,10 +84,12 @@ COMMENT ON FUNCTION leadroute.instant_of(text, text) IS 'The instant that a text
 /*
  * Records rows of one leaf that have no state: those of a range of blocks, or, where first_block is
  * NULL, up to "batch" that an anti-join finds. session_replication_role = replica keeps the trigger
- * for restored rows off lead_states; nothing else is written here.
+ * for restored rows off lead_states; nothing else is written here. Where another table took the name,
+ * answers also which known leads stand there without their owner.
  */
 CREATE FUNCTION leadroute.record_existing(attachment leadroute.attachments, run leadroute.catch_ups, leaf regclass,
-	first_block bigint, last_block bigint, batch integer, OUT recorded bigint, OUT adopted bigint)
+	first_block bigint, last_block bigint, batch integer, OUT recorded bigint, OUT adopted bigint,
+	OUT blank_flows text[], OUT blank_leads text[])
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 SET session_replication_role = replica
@@ -171,6 +173,16 @@ BEGIN
 			PERFORM leadroute.rotation_open(place.flow, coalesce(place.team, ''), place.owner, place.leads::integer);
 		END IF;
 	END LOOP;
+
+	IF first_block IS NOT NULL AND owner_value <> 'NULL::text' AND attachment.caught_up_at < attachment.replaced_at THEN
+		EXECUTE format($blank$
+			SELECT array_agg(s.flow), array_agg(s.lead)
+			FROM ONLY %s t JOIN leadroute.lead_states s ON s.flow = %s AND s.lead = format('%%s', t.%I)
+			WHERE %s AND s.status = 'assigned' AND s.closed_at IS NULL AND s.owner IS DISTINCT FROM %s$blank$,
+			leaf, flow_value, attachment.key_column,
+			format('t.ctid >= ''(%s,0)''::tid AND t.ctid < ''(%s,0)''::tid', first_block, last_block), owner_value)
+			INTO blank_flows, blank_leads;
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION leadroute.record_existing(leadroute.attachments, leadroute.catch_ups, regclass, bigint, bigint, integer) IS
@@ -224,6 +236,7 @@ BEGIN
 		END IF;
 		stop := least(heap.blocks, run.next_block + greatest(1, ceil(batch / heap.density))::bigint);
 		done := leadroute.record_existing(attachment, run, heap.leaf, run.next_block, stop, batch);
+		PERFORM leadroute.route_stored(b.flow, b.lead) FROM unnest(done.blank_flows, done.blank_leads) b(flow, lead);
 		UPDATE leadroute.catch_ups c
 			SET leaf = heap.leaf, next_block = stop, blocks_done = c.blocks_done + stop - run.next_block,
 				recorded = c.recorded + done.recorded, adopted = c.adopted + done.adopted, updated_at = clock_timestamp()

@@ -30,6 +30,6 @@ COMMENT ON FUNCTION leadroute.explain(record, text) IS
 CREATE FUNCTION leadroute.route_stored(flow text, lead text) RETURNS text
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_route_stored';
 COMMENT ON FUNCTION leadroute.route_stored(text, text) IS
-	'Part of catch_up(): decides a lead that stands in its table and was not decided; answers its status, NULL where the row has gone. Locks the row.';
+	'Part of catch_up(): decides a lead that stands in its table and was not decided; writes a known one''s outputs into its row where another owner or none stands there; answers its status, NULL where the row has gone. Locks the row.';
 REVOKE ALL ON FUNCTION leadroute.route_stored(text, text) FROM PUBLIC;
 

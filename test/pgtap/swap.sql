@@ -16,7 +16,7 @@ BEGIN
 	PERFORM test.make_leads(name);
 	EXECUTE format('INSERT INTO %s (id, email, company, country, region, postal_code, employees, source) SELECT * FROM test.generated(%s, %s)', name, first, last);
 END $$;
--- what the table itself carries is the loader's now: owners of known leads are given back with their next UPDATE
+-- what the table itself carries is the loader's now, until catch_up gives the rows of known leads their owners back
 CREATE FUNCTION test.known() RETURNS bigint LANGUAGE sql AS $$
 	SELECT count(*) FROM leads l JOIN leadroute.lead_states s ON s.flow = 'default' AND s.lead = l.id::text WHERE s.closed_at IS NULL AND s.status <> 'unrouted' $$;
 
@@ -32,6 +32,8 @@ SELECT is((SELECT count(*) FROM leads WHERE id BETWEEN 201 AND 210 AND route_rea
 CALL leadroute.catch_up('public.leads');
 SELECT is((SELECT count(*) FROM leadroute.events WHERE kind = 'decided'), 130::bigint, 'catch_up routes the leads that came with it');
 SELECT is((SELECT count(*) FROM leads WHERE id BETWEEN 101 AND 120 AND route_reason IS NOT NULL), 20::bigint, 'in their rows');
+SELECT is_empty($$SELECT l.id, l.owner, s.owner FROM leads l JOIN leadroute.lead_states s ON s.flow = 'default' AND s.lead = l.id::text
+	WHERE l.owner IS DISTINCT FROM s.owner$$, 'and gives the rows of known leads their owners back');
 UPDATE leads SET owner = NULL, team = NULL, company = company || '!' WHERE id <= 100;
 UPDATE leads SET owner = 'w1', company = company || '!' WHERE false;
 SELECT is((SELECT count(*) FROM leadroute.events WHERE kind = 'decided'), 130::bigint, 'a sync afterwards decides nothing');

@@ -30,6 +30,7 @@ sub make_source
 	$node->safe_psql($db, qq{
 		SET client_min_messages = warning;
 		CREATE EXTENSION leadroute CASCADE;
+		GRANT leadroute_admin TO loader;
 		CREATE SCHEMA IF NOT EXISTS $schema;
 		GRANT ALL ON SCHEMA $schema TO loader;
 		SET ROLE loader;
