@@ -10,11 +10,11 @@
 #
 # Variants alternate within a round, every other round backwards, and a ratio is the median over the rounds of the
 # ratios within a round: the machine's moods hit all alike. CPU is that of the postmaster and all its children.
-# BENCH=quick takes two to three minutes, BENCH=full a quarter of an hour; BENCH_VARIANTS, BENCH_ROUNDS, BENCH_SECONDS,
+# BENCH=quick takes some three minutes on a quiet machine, BENCH=full a quarter of an hour; BENCH_VARIANTS, BENCH_ROUNDS, BENCH_SECONDS,
 # BENCH_CLIENTS and BENCH_ROWS change the parts, BENCH_PARTS="single bulk" what is run.
 
 case ${BENCH:-quick} in
-	quick) rounds=4 seconds=3 clients="1 8" bulk_rounds=3 rows=100000 sample=5000 ;;
+	quick) rounds=3 seconds=3 clients="1 8" bulk_rounds=2 rows=100000 sample=5000 ;;
 	full) rounds=8 seconds=8 clients="1 8 16" bulk_rounds=5 rows=200000 sample=20000 ;;
 	*) die "BENCH is quick or full" ;;
 esac
@@ -70,16 +70,21 @@ pgbench_run() { # VARIANT ARGUMENTS...
 	as_server "$bindir/pgbench" -n -M prepared -f "$scratch/$variant.pgbench" "$@" "$database"
 }
 
+# The first second does not count: in it sessions plan, read the configuration and compile the rules.
 single_slice() { # ROUND CLIENTS VARIANT
-	local before out
+	local before bench leads slice
+	pgbench_run "$3" -c "$2" -j 2 -T $((seconds + 1)) -P 1 >"$scratch/slice" 2>&1 &
+	bench=$!
+	sleep 0.9
 	cluster_cpu
 	before=$cpu
-	out=$(pgbench_run "$3" -c "$2" -j 2 -T "$seconds")
+	wait "$bench" || die "$3 with $2 clients: $(<"$scratch/slice")"
 	cluster_cpu
-	[[ $out == *"number of failed transactions: 0 "* ]] || die "$3 with $2 clients: $out"
-	record single "$1" "$2" "$3" "$(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' <<<"$out")" \
-		"$(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p;s/^tps = \([0-9.]*\).*/\1/p' <<<"$out" |
-			awk 'NR == 1 { n = $1 } NR == 2 { printf "%.6f", n / $1 }')" $((cpu - before))
+	grep -q '^number of failed transactions: 0 ' "$scratch/slice" || die "$3 with $2 clients: $(<"$scratch/slice")"
+	slice=$(awk '/^progress:/ && !at { at = $2; first = $2 * $4 } /^number of transactions actually/ { n = $NF } /^tps/ { all = n / $3 }
+		END { printf "%d %.6f", n - first, all - at }' "$scratch/slice")
+	read -r leads slice <<<"$slice"
+	record single "$1" "$2" "$3" "$leads" "$slice" $((cpu - before))
 }
 
 bulk_slice() { # KIND ROUND VARIANT LEADS STATEMENT...
@@ -136,6 +141,13 @@ for variant in $variants; do
 	done
 done
 query -c 'ALTER SYSTEM RESET full_page_writes' -c 'SELECT pg_reload_conf()' >/dev/null
+
+# ---- the first lead of a session
+
+for variant in $variants; do
+	out=$(pgbench_run "$variant" -C -t 40)
+	record "first lead" 1 1 "$variant" 40 "$(sed -n 's/^latency average = \([0-9.]*\) ms.*/\1/p' <<<"$out" | awk '{ printf "%.6f", $1 * 40 / 1000 }')" 0
+done
 
 # ---- one lead a transaction
 

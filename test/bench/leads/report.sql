@@ -30,10 +30,13 @@ SELECT format('| %s | %s | %s | %s | %s | %s | %s | %s |', variant, clients, rou
 			  pg_temp.ratio(kind, clients, variant, 'f0'), pg_temp.ratio(kind, clients, variant, 'f1'), pg_temp.ratio(kind, clients, variant, 'p1'), pg_temp.ratio(kind, clients, variant, 'p2'))
   FROM figures WHERE kind = 'single' ORDER BY clients, variant;
 
+SELECT E'\n| first lead of a session | ms, with connecting |\n|---|---|';
+SELECT format('| %s | %s |', variant, round(1000 / rate::numeric, 1)) FROM figures WHERE kind = 'first lead' ORDER BY variant;
+
 SELECT E'\n| many leads a statement | | rows/s | CPU us/row | / f0 | / f1 | / p1 | / p2 |\n|---|---|---|---|---|---|---|---|';
 SELECT format('| %s | %s | %s | %s | %s | %s | %s | %s |', kind, variant, round(rate), round(cpu::numeric, 1),
 			  pg_temp.ratio(kind, clients, variant, 'f0'), pg_temp.ratio(kind, clients, variant, 'f1'), pg_temp.ratio(kind, clients, variant, 'p1'), pg_temp.ratio(kind, clients, variant, 'p2'))
-  FROM figures WHERE kind <> 'single' ORDER BY array_position('{copy,upsert,update,full-row update,inserts of 1000}', kind), variant;
+  FROM figures WHERE kind NOT IN ('single', 'first lead') ORDER BY array_position('{copy,upsert,update,full-row update,inserts of 1000}', kind), variant;
 
 SELECT E'\n| line (8 clients, one run) | wanted | measured | |\n|---|---|---|---|';
 SELECT format('| %s | %s | %s | %s |', line, wanted, round(measured, 2), CASE WHEN wanted IS NULL THEN '' WHEN measured >= wanted THEN 'met' ELSE 'short by ' || round(100 * (1 - measured / wanted)) || ' %' END)
