@@ -460,6 +460,12 @@ merge_level(EffectLevel *level, EffectLevel *into)
 			add_rename(into, rename);
 }
 
+bool
+lr_effects_wait(void)
+{
+	return levels != NULL;
+}
+
 void
 lr_effects_end(void)
 {

@@ -26,6 +26,9 @@ extern void lr_effect_rename(const char *flow, const char *from, const char *to,
 /* Writes the key changes that wait: before a key is looked up. Runs SQL where there are any. */
 extern void lr_effects_rename_now(void);
 
+/* Whether any wait to be written. */
+extern bool lr_effects_wait(void);
+
 /* Writes them all. Runs SQL. */
 extern void lr_effects_resolve(void);
 

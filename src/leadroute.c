@@ -75,6 +75,14 @@ lr_now(void)
 	return lr_clock_instant ? *lr_clock_instant : GetCurrentTimestamp();
 }
 
+bool
+lr_installed(void)
+{
+	Oid schema = get_namespace_oid("leadroute", true);
+
+	return OidIsValid(schema) && OidIsValid(get_relname_relid("lead_states", schema));
+}
+
 Oid
 lr_schema_oid(void)
 {

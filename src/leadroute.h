@@ -18,6 +18,9 @@ extern TimestampTz lr_now(void);
 /* The role that owns the extension; names in conditions resolve as it. */
 extern Oid lr_extension_owner(void);
 
+/* Whether the extension is there in this database: a transaction that wrote leads may have dropped it. */
+extern bool lr_installed(void);
+
 /* OID of the schema leadroute, of a relation in it; errors when it is not there. */
 extern Oid lr_schema_oid(void);
 extern Oid lr_relation_oid(const char *name);

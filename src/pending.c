@@ -673,6 +673,14 @@ forget_confirmed(void)
 void
 lr_pending_settle(void)
 {
+	/* DROP EXTENSION in the transaction that wrote: there is nowhere to write to any more */
+	if ((statements || lr_effects_wait()) && !lr_installed())
+	{
+		lr_journal_end();
+		lr_effects_end();
+		lr_identity_end();
+		return;
+	}
 	lr_pending_flush();
 	lr_effects_resolve();
 	lr_journal_flush();
