@@ -119,5 +119,16 @@ DROP VIEW edge_states;
 DROP EXTENSION leadroute;
 COMMIT;
 
+-- the extension goes over the head of an attached table, in the transaction that deleted a lead: there is nowhere to write
+CREATE EXTENSION leadroute;
+CREATE TABLE edge_last (id integer PRIMARY KEY);
+SELECT leadroute.attach('edge_last');
+INSERT INTO edge_last VALUES (1), (2);
+BEGIN;
+DELETE FROM edge_last WHERE id = 1;
+DROP EXTENSION leadroute CASCADE;
+COMMIT;
+SELECT * FROM edge_last;
+
 \c postgres
 DROP DATABASE leadroute_edge;
