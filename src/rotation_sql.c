@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "rotation.h"
 #include "storage/lmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
