@@ -104,6 +104,12 @@ sql/leadroute--$(EXTVERSION).sql: $(SQL_PARTS) leadroute.control
 	cat $(SQL_PARTS) > $@.part
 	mv $@.part $@
 
+# What is made from the data of others and kept in the tree: needs iso-codes.
+.PHONY: country-data
+country-data:
+	src/country_data.pl > src/country_data.h.new
+	mv src/country_data.h.new src/country_data.h
+
 # test/check runs each suite by itself and asks here what belongs to it.
 .PHONY: show-tests
 show-tests:

@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "common/unicode_norm.h"
 #include "fold.h"
 #include "mb/pg_wchar.h"
@@ -23,6 +25,8 @@ static pg_wchar *decode(const char *data, int len);
 static char *encode(const pg_wchar *chars, bool alikes);
 static void strip_accents(pg_wchar *chars);
 static const char *letter_alike(pg_wchar c);
+static bool is_apostrophe(pg_wchar c);
+static bool is_punctuation(pg_wchar c);
 static bool is_blank(pg_wchar c);
 
 /* The folded text, palloc'd and terminated. */
@@ -55,6 +59,60 @@ lr_fold(const char *data, int len, int options)
 	encoded = encode(chars, (options & LR_FOLD_ACCENTS) != 0);
 	chars = unicode_normalize(UNICODE_NFKC, decode(encoded, strlen(encoded)));
 	return encode(chars, false);
+}
+
+/*
+ * The folded words of a name without accents: letters and digits, one blank between words. "&" is the
+ * word "and", apostrophes vanish, all other punctuation parts words. palloc'd.
+ */
+char *
+lr_fold_words(const char *data, int len)
+{
+	char *folded = lr_fold(data, len, LR_FOLD_ACCENTS);
+	char *words = palloc(strlen(folded) * 5 + 1);
+	char *out = words;
+	bool utf8 = GetDatabaseEncoding() == PG_UTF8;
+	const char *next;
+	int width;
+
+	for (next = folded; *next; next += width)
+	{
+		pg_wchar c = (unsigned char) *next;
+
+		width = 1;
+		if (utf8 && IS_HIGHBIT_SET(*next))
+		{
+			width = pg_utf_mblen((const unsigned char *) next);
+			c = utf8_to_unicode((const unsigned char *) next);
+		}
+		if (is_apostrophe(c))
+			continue;
+		if (!(c < 0x80 ? isalnum((int) c) : !utf8 || !is_punctuation(c)))
+		{
+			if (c == '&')
+			{
+				memcpy(out, " and ", 5);
+				out += 5;
+			}
+			else
+				*out++ = ' ';
+			continue;
+		}
+		memcpy(out, next, width);
+		out += width;
+	}
+	*out = '\0';
+
+	/* one blank between words, none around them */
+	for (next = out = words; *next; next++)
+	{
+		if (*next != ' ' || (out > words && out[-1] != ' '))
+			*out++ = *next;
+	}
+	if (out > words && out[-1] == ' ')
+		out--;
+	*out = '\0';
+	return words;
 }
 
 /* Takes blanks off both ends: Unicode's too, and the invisible characters that copying from a web page brings. */
@@ -210,6 +268,22 @@ letter_alike(pg_wchar c)
 		default:
 			return NULL;
 	}
+}
+
+static bool
+is_apostrophe(pg_wchar c)
+{
+	return c == '\'' || c == '`' || c == 0xB4 || c == 0x02B9 || c == 0x02BB || c == 0x02BC || c == 0x02BE || c == 0x02BF ||
+		   c == 0x2018 || c == 0x2019 || c == 0x201B || c == 0x2032;
+}
+
+/* Beyond ASCII. NFKC has done away with the full-width forms. */
+static bool
+is_punctuation(pg_wchar c)
+{
+	return c <= 0xBF || c == 0xD7 || c == 0xF7 || (c >= 0x02B0 && c <= 0x02FF) || c == 0x060C || (c >= 0x2000 && c <= 0x2BFF) ||
+		   (c >= 0x3000 && c <= 0x3004) || (c >= 0x3008 && c <= 0x303F) || c == 0x30FB || (c >= 0xE000 && c <= 0xF8FF) ||
+		   c == 0xFEFF || (c >= 0xFFF0 && c <= 0xFFFF) || c >= 0x1F000;
 }
 
 static bool

@@ -26,5 +26,43 @@ CREATE FUNCTION leadroute.domain_problem(address text) RETURNS text
 COMMENT ON FUNCTION leadroute.domain_problem(text) IS
 	'Why domain_key() is NULL, to be read after "the address". NULL where the address has a registrable domain. No errors.';
 
+/* not strict: a number with its country code needs no region, a postal code no country */
+CREATE FUNCTION leadroute.phone_key(phone text, region text DEFAULT NULL) RETURNS text
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'lr_phone_key_sql';
+COMMENT ON FUNCTION leadroute.phone_key(text, text) IS
+	'The phone number in E.164, without its extension. A number without a country code is read as dialled in the region, a country in any spelling that country_code() knows. NULL where it is no number that its country gives out, or nobody''s own (toll-free, placeholders): phone_problem() says why. No errors.';
+
+CREATE FUNCTION leadroute.phone_extension(phone text, region text DEFAULT NULL) RETURNS text
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'lr_phone_extension_sql';
+COMMENT ON FUNCTION leadroute.phone_extension(text, text) IS
+	'The digits of the extension in a phone number (ext. 12, x12, ;ext=12); NULL where it has none or phone_key() is NULL. No errors.';
+
+CREATE FUNCTION leadroute.phone_problem(phone text, region text DEFAULT NULL) RETURNS text
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'lr_phone_problem_sql';
+COMMENT ON FUNCTION leadroute.phone_problem(text, text) IS
+	'Why phone_key() is NULL, to be read after "the number". NULL where the number is fine, or NULL itself. No errors.';
+
+CREATE FUNCTION leadroute.country_code(country text) RETURNS text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'lr_country_code_sql';
+COMMENT ON FUNCTION leadroute.country_code(text) IS
+	'The ISO 3166-1 alpha-2 code of a country, in lower case, from its names in some 30 languages, its alpha-2, alpha-3 and numeric codes and common variants (USA, UK, Holland). NULL where no country is known by that name. No errors.';
+
+CREATE FUNCTION leadroute.region_code(region text, country text) RETURNS text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'lr_region_code_sql';
+COMMENT ON FUNCTION leadroute.region_code(text, text) IS
+	'The second half of a region''s ISO 3166-2 code, in lower case: California, Calif., CA and US-CA in the US are ca. The country in any spelling that country_code() knows. NULL where the country has no region of that name. No errors.';
+
+CREATE FUNCTION leadroute.postal_key(postal_code text, country text DEFAULT NULL) RETURNS text
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'lr_postal_key_sql';
+COMMENT ON FUNCTION leadroute.postal_key(text, text) IS
+	'A postal code in lower case without blanks and hyphens; one of the US keeps the hyphen of ZIP+4. Codes of digits only get their lost leading zeros back where the country is known (7725 in the US is 07725). NULL where nothing is left. No errors.';
+
 GRANT EXECUTE ON FUNCTION leadroute.email_key(text, boolean, boolean), leadroute.email_problem(text), leadroute.domain_key(text),
-	leadroute.domain_problem(text) TO PUBLIC;
+	leadroute.domain_problem(text), leadroute.phone_key(text, text), leadroute.phone_extension(text, text), leadroute.phone_problem(text, text),
+	leadroute.country_code(text), leadroute.region_code(text, text), leadroute.postal_key(text, text) TO PUBLIC;
