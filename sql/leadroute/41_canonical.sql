@@ -63,6 +63,13 @@ CREATE FUNCTION leadroute.postal_key(postal_code text, country text DEFAULT NULL
 COMMENT ON FUNCTION leadroute.postal_key(text, text) IS
 	'A postal code in lower case without blanks and hyphens; one of the US keeps the hyphen of ZIP+4. Codes of digits only get their lost leading zeros back where the country is known (7725 in the US is 07725). NULL where nothing is left. No errors.';
 
+CREATE FUNCTION leadroute.company_key(company text) RETURNS text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'lr_company_key_sql';
+COMMENT ON FUNCTION leadroute.company_key(text) IS
+	'A company''s name without accents, case, punctuation, article and the legal forms of many countries (Inc, LLC, GmbH & Co. KG, S.à r.l., K.K.): The Acme Company, Inc. is acme; & is and. NULL where it has no letter or digit, or more than 1000 bytes. No errors.';
+
 GRANT EXECUTE ON FUNCTION leadroute.email_key(text, boolean, boolean), leadroute.email_problem(text), leadroute.domain_key(text),
 	leadroute.domain_problem(text), leadroute.phone_key(text, text), leadroute.phone_extension(text, text), leadroute.phone_problem(text, text),
-	leadroute.country_code(text), leadroute.region_code(text, text), leadroute.postal_key(text, text) TO PUBLIC;
+	leadroute.country_code(text), leadroute.region_code(text, text), leadroute.postal_key(text, text),
+	leadroute.company_key(text) TO PUBLIC;
