@@ -25,6 +25,7 @@ help:
 	@echo 'make lint        warnings as errors, cppcheck, clang-tidy, shellcheck, symbols, format'
 	@echo 'make format      clang-format with the pinned layout'
 	@echo 'make hooks       a pre-commit hook that runs the quick part of lint'
+	@echo 'make -s mail-domains | psql ...   refills leadroute.mail_domains from npm; make country-data remakes the names from iso-codes'
 	@echo 'make             builds; make install, make installcheck, make clean: as with any extension'
 	@echo 'PG_CONFIG=...    names the server; otherwise the newest one that can build extensions'
 
@@ -109,6 +110,11 @@ sql/leadroute--$(EXTVERSION).sql: $(SQL_PARTS) leadroute.control
 country-data:
 	src/country_data.pl > src/country_data.h.new
 	mv src/country_data.h.new src/country_data.h
+
+# make -s mail-domains | psql: the long lists of mail domains, from npm.
+.PHONY: mail-domains
+mail-domains:
+	@sql/mail_domains.pl
 
 # test/check runs each suite by itself and asks here what belongs to it.
 .PHONY: show-tests

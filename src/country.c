@@ -139,8 +139,8 @@ lr_region_code(const char *data, int len, const char *country)
 }
 
 /*
- * A postal code without blanks, hyphens and the country's sign before it, in lower case, palloc'd; NULL
- * where nothing is left. A ZIP+4 keeps its hyphen, so that the five digits are a label's beginning.
+ * A postal code's letters and digits (ASCII's, after folding: no country has others), without the country's
+ * sign before them, in lower case, palloc'd; NULL where nothing is left. A ZIP+4 keeps its hyphen, so that the five digits are a label's beginning.
  */
 char *
 lr_postal_key(const char *data, int len, const char *country)
@@ -165,7 +165,7 @@ lr_postal_key(const char *data, int len, const char *country)
 
 	for (next = out = key; *next; next++)
 	{
-		if (isalnum((unsigned char) *next) || IS_HIGHBIT_SET(*next))
+		if (!IS_HIGHBIT_SET(*next) && isalnum((unsigned char) *next))
 			*out++ = *next;
 	}
 	*out = '\0';

@@ -25,9 +25,6 @@
 PG_FUNCTION_INFO_V1(lr_domain_key_sql);
 PG_FUNCTION_INFO_V1(lr_domain_problem_sql);
 
-/* an address with a path and a query can be long; a longer text is none */
-#define MAX_URL 8192
-
 static const psl_ctx_t *suffix_list = NULL;
 
 static char *key_of_datum(Datum datum, const char **problem);
@@ -65,7 +62,7 @@ key_of_datum(Datum datum, const char **problem)
 {
 	text *input;
 
-	if (toast_raw_datum_size(datum) - VARHDRSZ > MAX_URL)
+	if (toast_raw_datum_size(datum) - VARHDRSZ > LR_DOMAIN_MAX_URL)
 	{
 		*problem = "is too long";
 		return NULL;
@@ -81,9 +78,7 @@ lr_domain_key(const char *data, int len, const char **problem)
 	char *host;
 	const char *domain;
 
-	lr_trim(&data, &len);
-	find_host(&data, &len);
-	host = lr_domain_ascii(data, len, problem);
+	host = lr_domain_host(data, len, problem);
 	if (host == NULL)
 		return NULL;
 	if (suffix_list == NULL)
@@ -104,6 +99,15 @@ lr_domain_key(const char *data, int len, const char **problem)
 		return NULL;
 	}
 	return pstrdup(domain);
+}
+
+/* The host of an e-mail address, host name or URL, as lr_domain_ascii spells it. */
+char *
+lr_domain_host(const char *data, int len, const char **problem)
+{
+	lr_trim(&data, &len);
+	find_host(&data, &len);
+	return lr_domain_ascii(data, len, problem);
 }
 
 /*
