@@ -143,7 +143,7 @@ join_letters(Words *words)
 {
 	int end = words->first + words->count;
 	int kept = words->first;
-	int i = words->first;
+	int i = kept;
 
 	while (i < end)
 	{

@@ -5,7 +5,7 @@
 #ifndef LR_DOMAIN_H
 #define LR_DOMAIN_H
 
-#define LR_DOMAIN_MAX 253 /* bytes of a host name in ASCII */
+#define LR_DOMAIN_MAX 253	   /* bytes of a host name in ASCII */
 #define LR_DOMAIN_MAX_URL 8192 /* a path and a query can be long; a longer text is no address */
 
 extern char *lr_domain_ascii(const char *data, int len, const char **problem);

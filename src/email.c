@@ -187,7 +187,7 @@ canonical_local(char *local, const char **problem)
 	inner = palloc(len);
 	for (i = 1; i < len - 1; i++)
 	{
-		if (local[i] == '\\' && i < len - 2)
+		if (i < len - 2 && local[i] == '\\')
 			i++;
 		else if (local[i] == '"' || local[i] == '\\')
 		{

@@ -27,7 +27,7 @@ namespace
 /* libphonenumber writes to standard output what it thinks of its input: not in a server. */
 class SilentLogger : public Logger
 {
-public:
+  public:
 	void
 	WriteMessage(const std::string &) override
 	{
