@@ -11,6 +11,7 @@
 #include "country.h"
 #include "fmgr.h"
 #include "fold.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "phone.h"
 #include "phone_sql.h"
@@ -83,6 +84,19 @@ parse_arguments(FunctionCallInfo fcinfo, LrPhone *phone)
 	data = VARDATA_ANY(input);
 	len = VARSIZE_ANY_EXHDR(input);
 	lr_trim(&data, &len);
+	if (GetDatabaseEncoding() != PG_UTF8)
+	{
+		/* libphonenumber reads UTF-8; what is not ASCII can only be a mark between digits */
+		char *copy = pnstrdup(data, len);
+		int i;
+
+		for (i = 0; i < len; i++)
+		{
+			if (IS_HIGHBIT_SET(copy[i]))
+				copy[i] = ' ';
+		}
+		data = copy;
+	}
 	if (!PG_ARGISNULL(1))
 	{
 		const char *code = lr_country_of_datum(PG_GETARG_DATUM(1));
