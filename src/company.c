@@ -13,6 +13,7 @@
 
 #include "access/detoast.h"
 #include "company.h"
+#include "compat.h"
 #include "fmgr.h"
 #include "fold.h"
 #include "utils/builtins.h"

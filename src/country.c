@@ -12,6 +12,7 @@
 #include <ctype.h>
 
 #include "access/detoast.h"
+#include "compat.h"
 #include "country.h"
 #include "country_data.h"
 #include "fmgr.h"

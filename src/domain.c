@@ -16,6 +16,7 @@
 #include <libpsl.h>
 
 #include "access/detoast.h"
+#include "compat.h"
 #include "domain.h"
 #include "fmgr.h"
 #include "fold.h"

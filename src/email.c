@@ -12,6 +12,7 @@
 #include <ctype.h>
 
 #include "access/detoast.h"
+#include "compat.h"
 #include "domain.h"
 #include "email.h"
 #include "fmgr.h"

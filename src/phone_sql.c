@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
+#include "compat.h"
 #include "country.h"
 #include "fmgr.h"
 #include "fold.h"
