@@ -25,6 +25,7 @@ help:
 	@echo 'make lint        warnings as errors, cppcheck, clang-tidy, shellcheck, symbols, format'
 	@echo 'make format      clang-format with the pinned layout'
 	@echo 'make hooks       a pre-commit hook that runs the quick part of lint'
+	@echo 'make -s mail-domains | psql ...   refills leadroute.mail_domains from npm; make country-data remakes the names from iso-codes'
 	@echo 'make             builds; make install, make installcheck, make clean: as with any extension'
 	@echo 'PG_CONFIG=...    names the server; otherwise the newest one that can build extensions'
 
@@ -59,6 +60,9 @@ SQL_PARTS = $(sort $(wildcard sql/leadroute/*.sql))
 PG_CPPFLAGS = -DLEADROUTE_VERSION='"$(EXTVERSION)"'
 # Nobody replaces our functions at run time, so the compiler may inline those that are not static too.
 PG_CFLAGS = -fno-semantic-interposition
+# libstdc++ for src/phone.cpp. Its templates would be visible to the whole server: src/exports.map keeps them in.
+SHLIB_LINK = -lidn2 -lpsl -lphonenumber -lstdc++ -Wl,--version-script=src/exports.map
+PG_CXXFLAGS = -fvisibility=hidden
 DATA = $(wildcard sql/leadroute--*--*.sql)
 DATA_built = sql/leadroute--$(EXTVERSION).sql
 
@@ -100,6 +104,17 @@ src/.built-for: force
 sql/leadroute--$(EXTVERSION).sql: $(SQL_PARTS) leadroute.control
 	cat $(SQL_PARTS) > $@.part
 	mv $@.part $@
+
+# What is made from the data of others and kept in the tree: needs iso-codes.
+.PHONY: country-data
+country-data:
+	src/country_data.pl > src/country_data.h.new
+	mv src/country_data.h.new src/country_data.h
+
+# make -s mail-domains | psql: the long lists of mail domains, from npm.
+.PHONY: mail-domains
+mail-domains:
+	@sql/mail_domains.pl
 
 # test/check runs each suite by itself and asks here what belongs to it.
 .PHONY: show-tests

@@ -13,6 +13,7 @@
 #include "lead.h"
 #include "leadroute.h"
 #include "pending.h"
+#include "phone_sql.h"
 #include "rotation.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -160,6 +161,7 @@ _PG_init(void)
 	lr_config_init();
 	lr_lead_init();
 	lr_pending_init();
+	lr_phone_init();
 
 	MarkGUCPrefixReserved("leadroute");
 }

@@ -64,6 +64,11 @@ missing_packages() { # VERSION KIND
 	[[ -x $lib/bin/postgres && -e $share/extension/btree_gist.control ]] || missing+=("postgresql-$version")
 	[[ -e $("$lib/bin/pg_config" --pgxs 2>/dev/null) ]] || missing+=("postgresql-server-dev-$version")
 	printf '#include <stdio.h>\n' | cc -E - >/dev/null 2>&1 && command -v make >/dev/null || missing+=(build-essential)
+	local header
+	for header in idn2.h:libidn2-dev libpsl.h:libpsl-dev phonenumbers/phonenumberutil.h:libphonenumber-dev; do
+		printf '#include <%s>\n' "${header%:*}" | c++ -x c++ -M - >/dev/null 2>&1 || missing+=("${header#*:}")
+	done
+	command -v c++ >/dev/null || missing+=(g++)
 	case $kind in
 		demo | test)
 			[[ -e $share/extension/pg_cron.control ]] || missing+=("postgresql-$version-cron") ;;&

@@ -75,10 +75,13 @@ BEGIN
 		SELECT c.oid
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
-			AND c.relname NOT IN ('codes', 'pending_checks', 'territory_sides')
+			AND c.relname NOT IN ('codes', 'pending_checks', 'territory_sides', 'mail_domains')
 		ORDER BY c.relname
 	LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');
 	END LOOP;
 END
 $do$;
+
+/* of mail_domains a dump keeps what others brought: CREATE EXTENSION brings the shipped rows itself */
+SELECT pg_catalog.pg_extension_config_dump('leadroute.mail_domains', $$WHERE source <> 'leadroute'$$);

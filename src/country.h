@@ -1,0 +1,14 @@
+/*
+ * country.h
+ *		Codes of countries and regions, and postal codes in one spelling.
+ */
+#ifndef LR_COUNTRY_H
+#define LR_COUNTRY_H
+
+extern const char *lr_country_code(const char *data, int len);
+extern const char *lr_country_of_datum(Datum country);
+extern const char *lr_region_code(const char *data, int len, const char *country);
+extern char *lr_postal_key(const char *data, int len, const char *country);
+extern const char *lr_country_data_version(void);
+
+#endif

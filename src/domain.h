@@ -1,0 +1,15 @@
+/*
+ * domain.h
+ *		Host names in one spelling, and the domain that somebody registered.
+ */
+#ifndef LR_DOMAIN_H
+#define LR_DOMAIN_H
+
+#define LR_DOMAIN_MAX 253	   /* bytes of a host name in ASCII */
+#define LR_DOMAIN_MAX_URL 8192 /* a path and a query can be long; a longer text is no address */
+
+extern char *lr_domain_ascii(const char *data, int len, const char **problem);
+extern char *lr_domain_host(const char *data, int len, const char **problem);
+extern char *lr_domain_key(const char *data, int len, const char **problem);
+
+#endif

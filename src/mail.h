@@ -1,0 +1,16 @@
+/*
+ * mail.h
+ *		Public and disposable mail domains.
+ */
+#ifndef LR_MAIL_H
+#define LR_MAIL_H
+
+typedef struct LrMailDomain
+{
+	bool is_public;
+	bool is_disposable;
+} LrMailDomain;
+
+extern void lr_mail_find(const char *host, LrMailDomain *mail);
+
+#endif
