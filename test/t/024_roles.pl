@@ -144,7 +144,7 @@ refused('admin', $_, $_) for ("DELETE FROM leadroute.lead_states", "INSERT INTO 
 is(as('monitor', "SELECT count(*) > 5 FROM leadroute.health"), 't', 'pg_monitor reads the health view');
 refused('monitor', 'SELECT * FROM leadroute.rules', 'and no more');
 refused('nobody', 'SELECT * FROM leadroute.health', 'health');
-is(sql("SELECT string_agg(DISTINCT actor, ' ' ORDER BY actor) FROM leadroute.config_changes"), 'admin loader postgres', 'the history names who did it');
+is(sql("SELECT string_agg(DISTINCT actor, ' ' ORDER BY actor) FROM leadroute.config_changes"), join(' ', sort('admin', 'loader', sql('SELECT session_user'))), 'the history names who did it');
 
 $node->stop;
 done_testing();
