@@ -78,9 +78,9 @@ missing_packages() { # VERSION KIND
 			perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
 			command -v prove >/dev/null || missing+=(perl)
 			local package
-			# a test that needs more says so itself: "# apt: python3-psycopg pgloader"
+			# a test that needs more says so itself: "# apt: python3-psycopg pgloader"; a command of the package's name will do
 			while read -r package; do
-				[[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+				command -v "${package/nodejs/node}" >/dev/null || [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
 			done < <(for test in "$top"/test/*/*.*; do
 				[[ $test == *_full* && -z ${LEADROUTE_FULL:-} ]] || sed -n 's/^\(#\|--\) apt: *//p' "$test"
 			done | tr -s ' ' '\n' | sort -u) ;;
