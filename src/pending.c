@@ -259,7 +259,7 @@ lr_pending_find(const char *flow, const char *lead)
 	return hash_search(pendings, &probe, HASH_FIND, NULL);
 }
 
-/* A fresh entry; one of the same key that stands there gives way, its turn goes back. */
+/* A fresh entry; the caller has looked that none of the key stands there. */
 static Pending *
 pending_enter(Statement *statement, const char *flow, const char *lead)
 {
