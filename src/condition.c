@@ -52,6 +52,7 @@ struct LrCondition
 	MemoryContext context; /* holds this struct and everything it points to */
 	char *text;
 	Oid type;
+	Expr *expr;
 	ExprState *state;
 	ExprContext econtext; /* per-query memory is ours: a hashed IN list is built there at first use */
 	Bitmapset *columns;
@@ -160,6 +161,7 @@ lr_condition_compile_as(const char *text, const LrConditionScope *scope, Oid res
 	condition->text = pstrdup(text);
 	expr = copyObject(expr);
 	condition->type = exprType((Node *) expr);
+	condition->expr = expr;
 	condition->state = ExecInitExpr(expr, NULL);
 	condition->econtext.type = T_ExprContext;
 	condition->econtext.ecxt_per_query_memory = context;
@@ -727,6 +729,12 @@ bool
 lr_condition_cannot_fail(const LrCondition *condition)
 {
 	return condition->cannot_fail;
+}
+
+const Expr *
+lr_condition_expr(const LrCondition *condition)
+{
+	return condition->expr;
 }
 
 const char *

@@ -74,6 +74,9 @@ extern Bitmapset *lr_condition_facts(const LrCondition *condition);
 /* True if everything it calls is leakproof, so no value can make it fail and no subtransaction is needed. */
 extern bool lr_condition_cannot_fail(const LrCondition *condition);
 
+/* The expression as it was analysed (see lr_condition_analyze); the condition's. */
+extern const Expr *lr_condition_expr(const LrCondition *condition);
+
 extern const char *lr_condition_text(const LrCondition *condition);
 
 /* The type (and collation) of the result. */

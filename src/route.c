@@ -17,6 +17,7 @@
 #include "parser/parse_coerce.h"
 #include "protect.h"
 #include "route.h"
+#include "ruleset.h"
 #include "territory.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -41,7 +42,7 @@ struct RoutePlan
 	uint64 generation;
 	const char *flow;
 	LrConditionScope scope;
-	LrCondition **conditions; /* one a rule; NULL: always, or not compiled yet */
+	RuleSet *rules;
 	ExprContext *econtext;
 	TupleTableSlot *facts;
 	int npoints;
@@ -69,8 +70,8 @@ static bool may_take_place(RouteWalk *walk, const char *rep);
 static bool may_take_turn(RouteWalk *walk, const TeamConfig *team);
 static void walk_rules(void *arg);
 static void walk_fallback(void *arg);
+static bool cannot_fail(const RoutePlan *plan, int number);
 static bool rule_holds(RouteWalk *walk, int number);
-static void compile_condition(RoutePlan *plan, int number);
 static void fill_facts(RouteWalk *walk);
 static bool apply_target(RouteWalk *walk, const RuleConfig *rule);
 static bool apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char **code);
@@ -111,7 +112,7 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	plan->config = config;
 	plan->generation = config->generation;
 	plan->flow = pstrdup(config->flow);
-	plan->conditions = palloc0(Max(config->nrules, 1) * sizeof(LrCondition *));
+	plan->rules = lr_ruleset_make(config, &plan->scope, mcxt);
 	facts = lr_facts_desc();
 	plan->facts = MakeSingleTupleTableSlot(facts, &TTSOpsVirtual);
 	plan->econtext = CreateStandaloneExprContext();
@@ -179,6 +180,7 @@ lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warne
 
 	start_decision(decision, plan->config, row);
 	ResetExprContext(plan->econtext);
+	lr_ruleset_start(plan->rules);
 
 	/* a time that comes as text, or as what is none, is read under protection, and so is the rest then */
 	if (submitted->attno != 0 && submitted->type != TIMESTAMPTZOID && submitted->type != TIMESTAMPOID && submitted->type != DATEOID)
@@ -272,11 +274,11 @@ walk_rules(void *arg)
 
 		if (rule->condition)
 		{
-			LrCondition *condition = walk->plan->conditions[walk->next];
+			bool excluded = lr_ruleset_excludes(walk->plan->rules, walk->next, walk->row->slot);
 
-			if (!walk->protected && (condition == NULL || !lr_condition_cannot_fail(condition)))
+			if (!excluded && !walk->protected && !cannot_fail(walk->plan, walk->next))
 				return;
-			if (!rule_holds(walk, walk->next))
+			if (excluded || !rule_holds(walk, walk->next))
 			{
 				trace_line(walk, "rule", rule->rule, "does not hold", rule->condition);
 				continue;
@@ -296,25 +298,25 @@ walk_rules(void *arg)
 }
 
 static bool
+cannot_fail(const RoutePlan *plan, int number)
+{
+	LrCondition *condition = lr_ruleset_condition(plan->rules, number);
+
+	return condition && lr_condition_cannot_fail(condition);
+}
+
+/* A condition that no longer compiles raises its error for each lead. */
+static bool
 rule_holds(RouteWalk *walk, int number)
 {
 	RoutePlan *plan = walk->plan;
+	LrCondition *condition = lr_ruleset_compile(plan->rules, number);
 
-	if (plan->conditions[number] == NULL)
-		compile_condition(plan, number);
 	if (!walk->facts_ready)
 		fill_facts(walk);
 	plan->econtext->ecxt_outertuple = walk->row->slot;
 	plan->econtext->ecxt_innertuple = plan->facts;
-	return lr_condition_holds(plan->conditions[number], plan->econtext);
-}
-
-/* Compiles into the plan's memory; a condition that no longer compiles raises its error for each lead. */
-static void
-compile_condition(RoutePlan *plan, int number)
-{
-	plan->conditions[number] = lr_condition_compile(plan->config->rules[number].condition, &plan->scope,
-													plan->mcxt);
+	return lr_condition_holds(condition, plan->econtext);
 }
 
 static void

@@ -1,0 +1,32 @@
+/*
+ * ruleset.h
+ *		The rules of a plan: their conditions, compiled when first reached, and an index that tells without
+ *		evaluating them which cannot hold.
+ */
+#ifndef LR_RULESET_H
+#define LR_RULESET_H
+
+#include "condition.h"
+#include "config.h"
+
+typedef struct RuleSet RuleSet;
+
+/* The rules of a configuration over rows of a scope; both must outlive the set, which lies in mcxt. */
+extern RuleSet *lr_ruleset_make(const FlowConfig *config, const LrConditionScope *scope, MemoryContext mcxt);
+
+/* A new row: what the index says of the row before is forgotten. */
+extern void lr_ruleset_start(RuleSet *set);
+
+/*
+ * Whether the row in the slot fails an equality test that the rule's condition cannot hold without. Never fails; a
+ * condition that is not compiled yet is never excluded.
+ */
+extern bool lr_ruleset_excludes(RuleSet *set, int rule, TupleTableSlot *row);
+
+/* A rule's condition: NULL where it has none or is not compiled yet. */
+extern LrCondition *lr_ruleset_condition(const RuleSet *set, int rule);
+
+/* The same, compiled now where it is not. Errors: those of lr_condition_compile, each time. */
+extern LrCondition *lr_ruleset_compile(RuleSet *set, int rule);
+
+#endif /* LR_RULESET_H */
