@@ -75,6 +75,7 @@ lr_arrival_start(Arrival *arrival, Relation rel, TupleTableSlot *slot, const cha
 		return false;
 	}
 	arrival->given = lr_lead_word(&arrival->shape->outputs[OUTPUT_OWNER], slot);
+	lr_profile_begin(&arrival->profile, arrival->shape, arrival->config, slot);
 	return true;
 }
 
@@ -281,7 +282,7 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 		.arrival = arrival,
 		.tuple = tuple,
 		.result = tuple,
-		.row = {.shape = arrival->shape, .slot = arrival->slot, .lead = arrival->lead, .operation = operation, .given_owner = arrival->given, .at = lr_now(), .unknown_flow = arrival->unknown_flow},
+		.row = {.shape = arrival->shape, .slot = arrival->slot, .profile = &arrival->profile, .lead = arrival->lead, .operation = operation, .given_owner = arrival->given, .at = lr_now(), .unknown_flow = arrival->unknown_flow},
 		.code = reason_not_to_decide(arrival),
 	};
 	Decision *decision = &deciding.decision;

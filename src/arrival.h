@@ -17,6 +17,7 @@ typedef struct Arrival
 	FlowConfig *attachment; /* the flow that the trigger names */
 	FlowConfig *config;		/* the flow that decides this row */
 	LeadShape *shape;
+	LeadProfile profile; /* computes when asked */
 	Statement *statement;
 	char *lead;	 /* the key as text; NULL where the row has none */
 	char *given; /* the owner in the row, or NULL */

@@ -11,6 +11,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "arrival.h"
+#include "ask.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -30,14 +31,6 @@ PG_FUNCTION_INFO_V1(lr_explain_row);
 PG_FUNCTION_INFO_V1(lr_route_stored);
 PG_FUNCTION_INFO_V1(lr_library_ready);
 
-/* The leads table that serves a flow. */
-typedef struct FlowTable
-{
-	Oid relid;
-	char *attachment; /* the flow of its attachment */
-} FlowTable;
-
-static FlowTable flow_table(const char *flow);
 static const char *key_column_of(const FlowTable *table);
 static char *qualified_type(Oid type, int32 typmod);
 static HeapTuple fetch_row(Relation rel, const char *key_column, const char *lead, bool lock);
@@ -62,7 +55,7 @@ lr_explain_lead(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	lr_pending_settle();
-	table = flow_table(flow);
+	table = lr_flow_table(flow);
 	rel = table_open(table.relid, AccessShareLock);
 	if (pg_class_aclcheck(table.relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(rel->rd_rel->relkind), RelationGetRelationName(rel));
@@ -96,7 +89,7 @@ lr_explain_row(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	lr_pending_flush();
-	table = flow_table(flow);
+	table = lr_flow_table(flow);
 	if (!OidIsValid(relid) || relid != table.relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -117,8 +110,8 @@ lr_explain_row(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-static FlowTable
-flow_table(const char *flow)
+FlowTable
+lr_flow_table(const char *flow)
 {
 	Oid types[] = {TEXTOID};
 	Datum values[] = {CStringGetTextDatum(flow)};
@@ -237,6 +230,7 @@ row_arrival(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *at
 		arrival->config = lr_config(flow);
 	arrival->lead = lr_lead_text(&arrival->shape->key, slot);
 	arrival->given = lr_lead_word(&arrival->shape->outputs[OUTPUT_OWNER], slot);
+	lr_profile_begin(&arrival->profile, arrival->shape, arrival->config, slot);
 }
 
 static void
@@ -254,6 +248,7 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 
 	row_arrival(&arrival, rel, slot, attachment, flow);
 	row.shape = arrival.shape;
+	row.profile = &arrival.profile;
 	row.lead = arrival.lead;
 	row.given_owner = arrival.given;
 	row.unknown_flow = arrival.unknown_flow;
@@ -327,7 +322,7 @@ lr_route_stored(PG_FUNCTION_ARGS)
 {
 	char *flow = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char *lead = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	FlowTable table = flow_table(flow);
+	FlowTable table = lr_flow_table(flow);
 	Relation rel = table_open(table.relid, RowExclusiveLock);
 	HeapTuple tuple;
 	TupleTableSlot *slot;
@@ -360,6 +355,7 @@ lr_route_stored(PG_FUNCTION_ARGS)
 
 	row.shape = arrival.shape;
 	row.slot = slot;
+	row.profile = &arrival.profile;
 	row.lead = arrival.lead;
 	row.given_owner = arrival.given;
 	row.unknown_flow = arrival.unknown_flow;

@@ -20,9 +20,6 @@
 
 PG_FUNCTION_INFO_V1(lr_company_key_sql);
 
-/* bytes; a longer text is no name, but a story */
-#define MAX_NAME 1000
-
 /*
  * Legal forms, as lr_fold_words() and join_letters() leave them ("S. à r.l." is sarl).
  * Where there are several ("pty ltd", "gmbh & co kg") each goes for itself.
@@ -80,7 +77,7 @@ lr_company_key_sql(PG_FUNCTION_ARGS)
 	text *input;
 	char *key;
 
-	if (toast_raw_datum_size(datum) - VARHDRSZ > MAX_NAME)
+	if (toast_raw_datum_size(datum) - VARHDRSZ > LR_COMPANY_MAX_INPUT)
 		PG_RETURN_NULL();
 	input = DatumGetTextPP(datum);
 	key = lr_company_key(VARDATA_ANY(input), VARSIZE_ANY_EXHDR(input));

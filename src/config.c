@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "config.h"
+#include "email.h"
 #include "fmgr.h"
 #include "leadroute.h"
 #include "owner.h"
@@ -299,7 +300,7 @@ static void
 read_flow(FlowConfig *config)
 {
 	if (read_rows("SELECT active, on_error = 'fail', given_owner = 'keep',"
-				  " owner_master = 'crm'"
+				  " owner_master = 'crm', email_strip_tags, email_ignore_dots, default_country"
 				  " FROM leadroute.flows WHERE flow = $1",
 				  config->flow) == 0)
 		return;
@@ -308,6 +309,8 @@ read_flow(FlowConfig *config)
 	config->fails = row_bool(0, 2);
 	config->keeps_given = row_bool(0, 3);
 	config->crm_is_master = row_bool(0, 4);
+	config->email_options = (row_bool(0, 5) ? LR_EMAIL_TAGS : 0) | (row_bool(0, 6) ? LR_EMAIL_DOTS : 0);
+	config->default_country = row_text(config, 0, 7);
 }
 
 static void

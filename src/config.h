@@ -75,6 +75,8 @@ typedef struct FlowConfig
 	bool fails;					  /* on_error = fail */
 	bool keeps_given;			  /* given_owner = keep */
 	bool crm_is_master;			  /* owner_master = crm */
+	int email_options;			  /* LR_EMAIL_TAGS | LR_EMAIL_DOTS: what an e-mail's key leaves out */
+	const char *default_country;  /* the code in which a row without a country is read; NULL: none */
 	AttachmentConfig *attachment; /* NULL where the flow has no table of its own */
 	int nrules;
 	RuleConfig *rules; /* in order of position */

@@ -23,9 +23,6 @@ PG_FUNCTION_INFO_V1(lr_country_code_sql);
 PG_FUNCTION_INFO_V1(lr_region_code_sql);
 PG_FUNCTION_INFO_V1(lr_postal_key_sql);
 
-/* bytes; no country's or region's name is half as long, no postal code a tenth */
-#define MAX_NAME 200
-
 /* Countries whose postal codes are digits only, and how many: what is shorter was a number on its way and lost its zeros. */
 static const struct
 {
@@ -200,7 +197,7 @@ short_text(Datum datum, const char **data, int *len)
 {
 	text *input;
 
-	if (toast_raw_datum_size(datum) - VARHDRSZ > MAX_NAME)
+	if (toast_raw_datum_size(datum) - VARHDRSZ > LR_PLACE_MAX_INPUT)
 		return false;
 	input = DatumGetTextPP(datum);
 	*data = VARDATA_ANY(input);

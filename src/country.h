@@ -5,6 +5,9 @@
 #ifndef LR_COUNTRY_H
 #define LR_COUNTRY_H
 
+/* bytes; no country's or region's name is half as long, no postal code a tenth */
+#define LR_PLACE_MAX_INPUT 200
+
 extern const char *lr_country_code(const char *data, int len);
 extern const char *lr_country_of_datum(Datum country);
 extern const char *lr_region_code(const char *data, int len, const char *country);

@@ -23,8 +23,6 @@
 PG_FUNCTION_INFO_V1(lr_email_key_sql);
 PG_FUNCTION_INFO_V1(lr_email_problem_sql);
 
-/* an address has at most 64 + 1 + 255 bytes; more stands around it as "Name <address>" */
-#define MAX_ADDRESS 2048
 #define MAX_LOCAL 64
 
 /* Providers for whom dots in the local part mean nothing, and the name that one of them goes by. */
@@ -75,7 +73,7 @@ key_of_datum(Datum datum, int options, const char **problem)
 {
 	text *input;
 
-	if (toast_raw_datum_size(datum) - VARHDRSZ > MAX_ADDRESS)
+	if (toast_raw_datum_size(datum) - VARHDRSZ > LR_EMAIL_MAX_INPUT)
 	{
 		*problem = "is too long";
 		return NULL;

@@ -34,6 +34,8 @@
 #include "utils/timestamp.h"
 
 const char *const lr_output_names[LEAD_OUTPUTS] = {"owner", "team", "territory", "routed_at", "route_reason"};
+const char *const lr_input_names[LEAD_INPUTS] = {"email", "phone", "first_name", "last_name", "company",
+												 "website", "country", "region", "postal_code"};
 
 static List *shapes = NIL;		  /* of LeadShape, in shape_context */
 static LeadShape *retired = NULL; /* replaced, perhaps still in use */
@@ -167,6 +169,8 @@ shape_make(Relation rel, const FlowConfig *attachment)
 	lr_lead_column(&shape->submitted_at, shape->desc, lr_column_name(columns, "submitted_at"), false, mcxt);
 	zone = lr_column_timezone(columns, "submitted_at");
 	shape->submitted_zone = pstrdup(zone ? zone : "UTC");
+	for (int i = 0; i < LEAD_INPUTS; i++)
+		lr_lead_column(&shape->inputs[i], shape->desc, lr_column_name(columns, lr_input_names[i]), false, mcxt);
 	shape->fills_plainly = true;
 	for (int i = 0; i < LEAD_OUTPUTS; i++)
 	{

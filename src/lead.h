@@ -21,6 +21,22 @@ typedef enum LeadOutput
 
 #define LEAD_OUTPUTS 5
 
+/* Columns that say who the lead is (profile.c reads them); a condition may read any other. */
+typedef enum LeadInput
+{
+	INPUT_EMAIL,
+	INPUT_PHONE,
+	INPUT_FIRST_NAME,
+	INPUT_LAST_NAME,
+	INPUT_COMPANY,
+	INPUT_WEBSITE,
+	INPUT_COUNTRY,
+	INPUT_REGION,
+	INPUT_POSTAL_CODE
+} LeadInput;
+
+#define LEAD_INPUTS 9
+
 typedef struct LeadColumn
 {
 	AttrNumber attno; /* 0: the table has no such column */
@@ -44,6 +60,7 @@ typedef struct LeadShape
 	LeadColumn deleted;
 	LeadColumn submitted_at;
 	const char *submitted_zone;
+	LeadColumn inputs[LEAD_INPUTS];
 	LeadColumn outputs[LEAD_OUTPUTS];
 	const char *output_columns[LEAD_OUTPUTS]; /* their names in the table, whether or not they are there */
 	bool fills_plainly;						  /* text and timestamptz all: filling the outputs cannot fail */
@@ -72,6 +89,7 @@ typedef struct LeadOutputs
 } LeadOutputs;
 
 extern const char *const lr_output_names[LEAD_OUTPUTS];
+extern const char *const lr_input_names[LEAD_INPUTS];
 
 extern void lr_lead_init(void);
 

@@ -14,7 +14,6 @@
 #include "fold.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "phone.h"
 #include "phone_sql.h"
 #include "utils/builtins.h"
 
@@ -23,7 +22,6 @@ PG_FUNCTION_INFO_V1(lr_phone_extension_sql);
 PG_FUNCTION_INFO_V1(lr_phone_problem_sql);
 
 static LrPhoneProblem parse_arguments(FunctionCallInfo fcinfo, LrPhone *phone);
-static const char *problem_text(LrPhoneProblem problem);
 
 void
 lr_phone_init(void)
@@ -63,7 +61,7 @@ lr_phone_problem_sql(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	problem = problem_text(parse_arguments(fcinfo, &phone));
+	problem = lr_phone_problem_text(parse_arguments(fcinfo, &phone));
 	if (problem == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(problem));
@@ -73,17 +71,22 @@ lr_phone_problem_sql(PG_FUNCTION_ARGS)
 static LrPhoneProblem
 parse_arguments(FunctionCallInfo fcinfo, LrPhone *phone)
 {
-	char region[3] = "";
 	text *input;
-	const char *data;
-	int len;
 
 	/* blanks around it count too: nobody's number has a page of them */
 	if (toast_raw_datum_size(PG_GETARG_DATUM(0)) - VARHDRSZ > LR_PHONE_MAX_INPUT)
 		return LR_PHONE_TOO_LONG;
 	input = PG_GETARG_TEXT_PP(0);
-	data = VARDATA_ANY(input);
-	len = VARSIZE_ANY_EXHDR(input);
+	return lr_phone_read(VARDATA_ANY(input), VARSIZE_ANY_EXHDR(input),
+						 PG_ARGISNULL(1) ? NULL : lr_country_of_datum(PG_GETARG_DATUM(1)), phone);
+}
+
+/* lr_phone_parse for text of the database's encoding, blanks around it, and a country by its code (NULL: not known). */
+LrPhoneProblem
+lr_phone_read(const char *data, int len, const char *country, LrPhone *phone)
+{
+	char region[3] = "";
+
 	lr_trim(&data, &len);
 	if (GetDatabaseEncoding() != PG_UTF8)
 	{
@@ -98,21 +101,17 @@ parse_arguments(FunctionCallInfo fcinfo, LrPhone *phone)
 		}
 		data = copy;
 	}
-	if (!PG_ARGISNULL(1))
+	if (country != NULL)
 	{
-		const char *code = lr_country_of_datum(PG_GETARG_DATUM(1));
-
-		if (code != NULL)
-		{
-			region[0] = pg_ascii_toupper(code[0]);
-			region[1] = pg_ascii_toupper(code[1]);
-		}
+		region[0] = pg_ascii_toupper(country[0]);
+		region[1] = pg_ascii_toupper(country[1]);
 	}
 	return lr_phone_parse(data, len, region, phone);
 }
 
-static const char *
-problem_text(LrPhoneProblem problem)
+/* Why a number has no key, to be read after "the number"; NULL where it has one. */
+const char *
+lr_phone_problem_text(LrPhoneProblem problem)
 {
 	switch (problem)
 	{

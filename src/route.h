@@ -7,12 +7,14 @@
 
 #include "lead.h"
 #include "lib/stringinfo.h"
+#include "profile.h"
 
 /* A lead about to be decided. Strings and slot are the caller's and stay until the decision is used. */
 typedef struct LeadRow
 {
 	LeadShape *shape;
 	TupleTableSlot *slot;
+	LeadProfile *profile;	 /* what the row says of a person, in canonical form */
 	const char *lead;		 /* the key as text; NULL in explain(row) of a row without one */
 	const char *operation;	 /* INSERT, UPDATE, CATCH_UP, as facts.operation shows it */
 	const char *given_owner; /* the owner the row arrived with, or NULL */

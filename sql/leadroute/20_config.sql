@@ -12,6 +12,9 @@ CREATE TABLE leadroute.flows (
 	owner_master	text NOT NULL DEFAULT 'leadroute' CHECK (owner_master IN ('leadroute', 'crm')),
 	timezone		text NOT NULL DEFAULT 'UTC',
 	gone_after		interval NOT NULL DEFAULT '1 day' CHECK (gone_after >= '0'),
+	email_strip_tags	boolean NOT NULL DEFAULT true,
+	email_ignore_dots	boolean NOT NULL DEFAULT true,
+	default_country	text COLLATE "C",
 	note			text
 );
 
@@ -139,6 +142,9 @@ COMMENT ON COLUMN leadroute.flows.given_owner IS 'A new lead that arrives with a
 COMMENT ON COLUMN leadroute.flows.owner_master IS 'Who is master of the owner column: ''leadroute'', or ''crm'', whose changes then are hand-overs.';
 COMMENT ON COLUMN leadroute.flows.timezone IS 'IANA zone of "day" and "hour" in views.';
 COMMENT ON COLUMN leadroute.flows.gone_after IS 'After a full refresh of the leads table, how long until leads not found again are closed as gone.';
+COMMENT ON COLUMN leadroute.flows.email_strip_tags IS 'Whether kim+demo@acme.example is the person kim@acme.example: as email_key() takes it.';
+COMMENT ON COLUMN leadroute.flows.email_ignore_dots IS 'Whether dots before the "@" mean nothing at the providers that ignore them (Gmail, Proton): as email_key() takes it.';
+COMMENT ON COLUMN leadroute.flows.default_country IS 'The country in which phone numbers, regions and postal codes of rows without a country are read; its ISO code, made of any spelling that country_code() knows. NULL: none. A territory that constrains the country still leaves such rows out.';
 COMMENT ON COLUMN leadroute.flows.note IS 'Free text of who wrote the row; kept with each change in config_changes.';
 
 COMMENT ON TABLE leadroute.attachments IS 'Which table a flow''s leads stand in, remembered by name: loaders drop tables and rename others into their place. Written by leadroute.attach() and detach().';

@@ -145,16 +145,23 @@ BEGIN
 	END IF;
 	IF NOT leadroute.restoring() THEN
 		PERFORM now() AT TIME ZONE NEW.timezone;	/* raises core's own error */
+		IF NEW.default_country IS NOT NULL AND leadroute.country_code(NEW.default_country) IS NULL THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('country "%s" is not known', NEW.default_country),
+				HINT = 'Give its ISO 3166-1 code, as "us", or its name.',
+				SCHEMA = 'leadroute', TABLE = 'flows', COLUMN = 'default_country';
+		END IF;
+		NEW.default_country := leadroute.country_code(NEW.default_country);
 	ELSIF TG_OP = 'INSERT' THEN
 		DELETE FROM leadroute.flows f WHERE f.flow = NEW.flow;	/* attach() may have made it */
 	END IF;
 	RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION leadroute.flow_written() IS 'Trigger on flows: a new flow is unchecked; its zone must be one; a restored row replaces the one that attach() made.';
+COMMENT ON FUNCTION leadroute.flow_written() IS 'Trigger on flows: a new flow is unchecked; its zone and country must be ones; a restored row replaces the one that attach() made.';
 CREATE TRIGGER flow_written BEFORE INSERT ON leadroute.flows
 	FOR EACH ROW EXECUTE FUNCTION leadroute.flow_written();
-CREATE TRIGGER flow_written_update BEFORE UPDATE OF timezone ON leadroute.flows
+CREATE TRIGGER flow_written_update BEFORE UPDATE OF timezone, default_country ON leadroute.flows
 	FOR EACH ROW EXECUTE FUNCTION leadroute.flow_written();
 ALTER TABLE leadroute.flows ENABLE ALWAYS TRIGGER flow_written;
 

@@ -27,6 +27,15 @@ LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_explain_row
 COMMENT ON FUNCTION leadroute.explain(record, text) IS
 	'What an INSERT of this row into the flow''s leads table would decide, step by step. Writes nothing and takes no turn.';
 
+CREATE FUNCTION leadroute.lead_profile(lead record, flow text DEFAULT 'default',
+	OUT email_key text, OUT email_problem text, OUT email_domain text, OUT website_domain text,
+	OUT phone_key text, OUT phone_extension text, OUT phone_problem text, OUT company_key text,
+	OUT first_name_key text, OUT last_name_key text, OUT country_code text, OUT region_code text, OUT postal_key text,
+	OUT is_public_mail boolean, OUT is_disposable_mail boolean)
+LANGUAGE c STRICT STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_lead_profile_sql';
+COMMENT ON FUNCTION leadroute.lead_profile(record, text) IS
+	'What leadroute makes of a row of a leads table, in canonical form: its columns by the flow''s mapping, its options by leadroute.flows. Blank, and what is not valid, is NULL. The row may be any of the table''s type: SELECT p.* FROM public.leads l, leadroute.lead_profile(l) p. Errors: the flow has no leads table, or the row is not a table''s.';
+
 CREATE FUNCTION leadroute.route_stored(flow text, lead text) RETURNS text
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_route_stored';
 COMMENT ON FUNCTION leadroute.route_stored(text, text) IS

@@ -39,7 +39,7 @@ GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(),
 	leadroute.flow_table(text), leadroute.mapped_column(jsonb, text), leadroute.canonical_columns() TO leadroute_reader;
 
 GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text),
-	leadroute.explain(record, text) TO leadroute_reader;
+	leadroute.explain(record, text), leadroute.lead_profile(record, text) TO leadroute_reader;
 
 GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text), leadroute.explain(record, text)
 	TO leadroute_reader;
