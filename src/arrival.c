@@ -201,6 +201,7 @@ lr_arrival_keep_pending(Arrival *arrival, HeapTuple tuple, Pending *pending)
 	outputs.routed_at = pending->at;
 	outputs.has_routed_at = true;
 	outputs.route_reason = lr_pending_reason(pending);
+	outputs.account = pending->account;
 	remember_last(arrival, outputs.owner);
 	return lr_lead_fill(arrival->shape, tuple, &outputs, ALL_OUTPUTS);
 }
@@ -259,6 +260,7 @@ lr_arrival_outputs(const Arrival *arrival, const LeadState *state, const char *o
 	outputs->routed_at = state->routed_at;
 	outputs->has_routed_at = state->has_routed_at;
 	outputs->route_reason = state->reason;
+	outputs->account = state->account;
 	if (owner)
 	{
 		TeamConfig *team = state->team ? lr_config_team(arrival->config, state->team) : NULL;
@@ -282,7 +284,7 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 		.arrival = arrival,
 		.tuple = tuple,
 		.result = tuple,
-		.row = {.shape = arrival->shape, .slot = arrival->slot, .profile = &arrival->profile, .lead = arrival->lead, .operation = operation, .given_owner = arrival->given, .at = lr_now(), .unknown_flow = arrival->unknown_flow},
+		.row = {.shape = arrival->shape, .slot = arrival->slot, .profile = &arrival->profile, .lead = arrival->lead, .operation = operation, .given_owner = arrival->given, .given_account = lr_lead_word(&arrival->shape->outputs[OUTPUT_ACCOUNT], arrival->slot), .at = lr_now(), .unknown_flow = arrival->unknown_flow},
 		.code = reason_not_to_decide(arrival),
 	};
 	Decision *decision = &deciding.decision;
@@ -372,6 +374,7 @@ fill(void *arg)
 		.territory = decision->territory,
 		.routed_at = decision->at,
 		.has_routed_at = true,
+		.account = decision->account,
 	};
 
 	if (deciding->arrival->shape->outputs[OUTPUT_ROUTE_REASON].attno != 0)

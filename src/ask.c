@@ -251,6 +251,7 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 	row.profile = &arrival.profile;
 	row.lead = arrival.lead;
 	row.given_owner = arrival.given;
+	row.given_account = lr_lead_word(&arrival.shape->outputs[OUTPUT_ACCOUNT], slot);
 	row.unknown_flow = arrival.unknown_flow;
 
 	line.name = arrival.config->flow;
@@ -262,6 +263,7 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 							   arrival.lead, state.status, state.code);
 		/* the owner in a stored row is the decision, not what the source sent */
 		row.given_owner = state.source_owner;
+		row.given_account = state.account_by && strcmp(state.account_by, "given") == 0 ? state.account : NULL;
 	}
 	put_line(rsinfo, &line);
 	if (lr_lead_is_deleted(arrival.shape, slot))
@@ -358,6 +360,7 @@ lr_route_stored(PG_FUNCTION_ARGS)
 	row.profile = &arrival.profile;
 	row.lead = arrival.lead;
 	row.given_owner = arrival.given;
+	row.given_account = lr_lead_word(&arrival.shape->outputs[OUTPUT_ACCOUNT], slot);
 	row.unknown_flow = arrival.unknown_flow;
 	if (lr_lead_is_deleted(arrival.shape, slot))
 		lr_route_unrouted(arrival.config, &row, "deleted", &decision);
@@ -379,6 +382,7 @@ lr_route_stored(PG_FUNCTION_ARGS)
 			.routed_at = decision.at,
 			.has_routed_at = true,
 			.route_reason = lr_route_reason(&decision),
+			.account = decision.account,
 		};
 
 		if (known)
@@ -421,6 +425,7 @@ write_outputs(Relation rel, const Arrival *arrival, const LeadOutputs *outputs)
 		[OUTPUT_TERRITORY] = outputs->territory,
 		[OUTPUT_ROUTED_AT] = outputs->has_routed_at ? timestamptz_to_str(outputs->routed_at) : NULL,
 		[OUTPUT_ROUTE_REASON] = outputs->route_reason,
+		[OUTPUT_ACCOUNT] = outputs->account,
 	};
 	Oid types[LEAD_OUTPUTS + 1];
 	Datum values[LEAD_OUTPUTS + 1];
@@ -435,7 +440,7 @@ write_outputs(Relation rel, const Arrival *arrival, const LeadOutputs *outputs)
 	{
 		const LeadColumn *column = &arrival->shape->outputs[i];
 
-		if (column->attno == 0 || (texts[i] == NULL && column->required))
+		if (column->attno == 0 || (texts[i] == NULL && (column->required || i == OUTPUT_ACCOUNT)))
 			continue;
 		types[n] = TEXTOID;
 		nulls[n] = texts[i] ? ' ' : 'n';

@@ -58,6 +58,7 @@ static void read_reps(FlowConfig *config);
 static void read_teams(FlowConfig *config);
 static void read_sides(FlowConfig *config);
 static void read_outbox_types(FlowConfig *config);
+static void read_accounts(FlowConfig *config);
 static char *row_text(FlowConfig *config, uint64 row, int column);
 static bool row_bool(uint64 row, int column);
 static int row_int(uint64 row, int column);
@@ -243,6 +244,7 @@ config_read(const char *flow)
 	read_teams(config);
 	read_sides(config);
 	read_outbox_types(config);
+	read_accounts(config);
 	config->generation = seen;
 	lr_owner_end(&session);
 
@@ -371,7 +373,7 @@ read_rules(FlowConfig *config)
 static RuleTarget
 parse_target(const char *name)
 {
-	static const char *const names[] = {"territory", "team", "rep", "queue", "discard"};
+	static const char *const names[] = {"territory", "team", "rep", "queue", "discard", "account_owner"};
 
 	for (int i = 0; i < (int) lengthof(names); i++)
 		if (strcmp(name, names[i]) == 0)
@@ -467,6 +469,20 @@ read_outbox_types(FlowConfig *config)
 	config->outbox_types = MemoryContextAllocZero(config->mcxt, Max(config->noutbox_types, 1) * sizeof(char *));
 	for (int i = 0; i < config->noutbox_types; i++)
 		config->outbox_types[i] = row_text(config, i, 1);
+}
+
+/* Not the accounts: no session holds those (account.c). */
+static void
+read_accounts(FlowConfig *config)
+{
+	bool isnull;
+
+	config->has_accounts = read_rows("SELECT FROM leadroute.account_flows WHERE flow = $1", config->flow) > 0;
+	if (read_rows("SELECT buying_committee_size, buying_committee_window FROM leadroute.flows WHERE flow = $1",
+				  config->flow) == 0)
+		return;
+	config->committee_size = row_int(0, 1);
+	config->committee_window = *DatumGetIntervalP(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
 }
 
 static int

@@ -6,6 +6,7 @@
 #define LR_CONFIG_H
 
 #include "rotation.h"
+#include "utils/timestamp.h"
 
 typedef enum RuleTarget
 {
@@ -13,7 +14,8 @@ typedef enum RuleTarget
 	TARGET_TEAM,
 	TARGET_REP,
 	TARGET_QUEUE,
-	TARGET_DISCARD
+	TARGET_DISCARD,
+	TARGET_ACCOUNT_OWNER
 } RuleTarget;
 
 typedef struct RepConfig
@@ -88,7 +90,10 @@ typedef struct FlowConfig
 	SideConfig *sides;
 	int noutbox_types;
 	const char **outbox_types;
-	struct MapTree *maps; /* map.c's: read when first asked for */
+	bool has_accounts;		  /* else no look-up is worth its while */
+	int committee_size;		  /* persons of an account that make a buying committee; 0: none does */
+	Interval committee_window; /* within which they arrive */
+	struct MapTree *maps;	  /* map.c's: read when first asked for */
 
 	/* the cache's own */
 	MemoryContext mcxt; /* holds all of the above */

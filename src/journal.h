@@ -12,10 +12,11 @@ typedef enum JournalTable
 {
 	JOURNAL_STATES,
 	JOURNAL_EVENTS,
-	JOURNAL_OUTBOX
+	JOURNAL_OUTBOX,
+	JOURNAL_CHECKS
 } JournalTable;
 
-#define JOURNAL_TABLES 3
+#define JOURNAL_TABLES 4
 
 typedef enum StateColumn
 {
@@ -34,6 +35,8 @@ typedef enum StateColumn
 	STATE_REASON,
 	STATE_CLOSED_AT,
 	STATE_OUTCOME,
+	STATE_ACCOUNT,
+	STATE_ACCOUNT_BY,
 	STATE_COLUMNS
 } StateColumn;
 
@@ -54,6 +57,7 @@ typedef enum EventColumn
 	EVENT_REASON,
 	EVENT_PATH,
 	EVENT_ACTOR,
+	EVENT_ACCOUNT,
 	EVENT_COLUMNS
 } EventColumn;
 
@@ -69,7 +73,16 @@ typedef enum OutboxColumn
 	OUTBOX_COLUMNS
 } OutboxColumn;
 
-#define JOURNAL_MAX_COLUMNS 16
+typedef enum CheckColumn
+{
+	CHECK_FLOW,
+	CHECK_ACCOUNT,
+	CHECK_AT,
+	CHECK_WAITS_FOR,
+	CHECK_COLUMNS
+} CheckColumn;
+
+#define JOURNAL_MAX_COLUMNS 32
 
 /*
  * One row under construction. Strings are borrowed until lr_journal_append returns; a NULL string is an

@@ -33,7 +33,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-const char *const lr_output_names[LEAD_OUTPUTS] = {"owner", "team", "territory", "routed_at", "route_reason"};
+const char *const lr_output_names[LEAD_OUTPUTS] = {"owner", "team", "territory", "routed_at", "route_reason", "account"};
 const char *const lr_input_names[LEAD_INPUTS] = {"email", "phone", "first_name", "last_name", "company",
 												 "website", "country", "region", "postal_code"};
 
@@ -448,6 +448,9 @@ lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs
 			case OUTPUT_TERRITORY:
 				text = outputs->territory;
 				break;
+			case OUTPUT_ACCOUNT:
+				text = outputs->account;
+				break;
 			case OUTPUT_ROUTE_REASON:
 				text = outputs->route_reason;
 				/* a sentence may be cut where its column is narrow, a key may not */
@@ -469,7 +472,7 @@ lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs
 				break;
 		}
 		/* a lead that waits has no owner; where the column must have a value it keeps the source's */
-		if (text == NULL && column->required)
+		if (text == NULL && (column->required || i == OUTPUT_ACCOUNT))
 			continue;
 		columns[n] = column->attno;
 		nulls[n] = (text == NULL);

@@ -16,10 +16,11 @@ typedef enum LeadOutput
 	OUTPUT_TEAM,
 	OUTPUT_TERRITORY,
 	OUTPUT_ROUTED_AT,
-	OUTPUT_ROUTE_REASON
+	OUTPUT_ROUTE_REASON,
+	OUTPUT_ACCOUNT
 } LeadOutput;
 
-#define LEAD_OUTPUTS 5
+#define LEAD_OUTPUTS 6
 
 /* Columns that say who the lead is (profile.c reads them); a condition may read any other. */
 typedef enum LeadInput
@@ -86,6 +87,7 @@ typedef struct LeadOutputs
 	TimestampTz routed_at;
 	bool has_routed_at;
 	const char *route_reason;
+	const char *account;
 } LeadOutputs;
 
 extern const char *const lr_output_names[LEAD_OUTPUTS];
@@ -119,7 +121,7 @@ extern TimestampTz lr_lead_submitted_at(const LeadShape *shape, TupleTableSlot *
 /*
  * Replaces the output columns of a tuple. `which` is a bit mask of 1 << LeadOutput. Returns a new tuple in
  * the current context, or the same one where no column is there. A value that there is none of leaves a
- * NOT NULL column as it is. Errors: those of a column's type.
+ * NOT NULL column as it is, and the account, which a CRM may know better. Errors: those of a column's type.
  */
 extern HeapTuple lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs, int which);
 

@@ -37,7 +37,7 @@ typedef struct KnownRelation
 	Oid relid;
 } KnownRelation;
 
-static KnownRelation known_relations[16];
+static KnownRelation known_relations[48];
 static int nknown_relations = 0;
 
 static void forget_relations(Datum arg, int cacheid, uint32 hashvalue);

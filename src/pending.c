@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "committee.h"
 #include "common/hashfn.h"
 #include "effect.h"
 #include "identity.h"
@@ -80,6 +81,7 @@ static const Outcome *outcome_of(Statement *statement, const Decision *decision)
 static Decision decision_of(const Pending *pending);
 static void write_rows(const char *lead, const Decision *decision, const char *source_owner, const char *path);
 static void write_outbox(const char *lead, const Decision *decision, const char *reason);
+static void write_message(const char *type, const char *lead, const Decision *decision, const char *reason);
 static void remember_confirmed(Pending *pending);
 static void forget_confirmed(void);
 static void xact_callback(XactEvent event, void *arg);
@@ -311,6 +313,13 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 	pending->submitted_at = decision->submitted_at;
 	pending->turn = decision->turn;
 	pending->has_turn = decision->has_turn;
+	if (decision->account)
+	{
+		pending->account = MemoryContextStrdup(statement->mcxt, decision->account);
+		pending->account_by = decision->account_by;
+		if (decision->account_owner)
+			pending->account_owner = MemoryContextStrdup(statement->mcxt, decision->account_owner);
+	}
 	statement->newest = pending;
 	return pending;
 }
@@ -448,6 +457,9 @@ decision_of(const Pending *pending)
 		.territory = outcome->territory,
 		.queue = outcome->queue,
 		.passed = outcome->passed,
+		.account = pending->account,
+		.account_by = pending->account_by,
+		.account_owner = pending->account_owner,
 		.at = pending->at,
 		.submitted_at = pending->submitted_at,
 	};
@@ -549,6 +561,8 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 		lr_journal_set_time(&row, STATE_CLOSED_AT, decision->at);
 		lr_journal_set_text(&row, STATE_OUTCOME, "deleted");
 	}
+	lr_journal_set_text(&row, STATE_ACCOUNT, decision->account);
+	lr_journal_set_text(&row, STATE_ACCOUNT_BY, decision->account_by);
 	lr_journal_append(JOURNAL_STATES, &row);
 
 	/* a lead that arrived while the flow was off is recorded, not decided */
@@ -568,23 +582,21 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 		lr_journal_set_text(&row, EVENT_REASON, reason);
 		if (path)
 			lr_journal_set_datum(&row, EVENT_PATH, DirectFunctionCall1(jsonb_in, CStringGetDatum(path)));
+		lr_journal_set_text(&row, EVENT_ACCOUNT, decision->account);
 		lr_journal_append(JOURNAL_EVENTS, &row);
 	}
 	if (decision->config->noutbox_types > 0)
 		write_outbox(lead, decision, reason);
+	if (decision->account)
+		lr_committee_arrived(decision, lead);
 	MemoryContextSwitchTo(oldcontext);
 }
 
-/* One message, where a consumer asked for its type. */
+/* What became of the lead; and the owner of its account hears of the contact, whoever got it. */
 static void
 write_outbox(const char *lead, const Decision *decision, const char *reason)
 {
-	const char *type;
-	StringInfoData json;
-	JournalRow row;
-	const char *const names[] = {"lead", "flow", "code", "owner", "team", "territory", "queue", "rule", "reason"};
-	const char *const values[] = {lead, decision->config->flow, decision->code, decision->owner, decision->team,
-								  decision->territory, decision->queue, decision->rule ? decision->rule->rule : NULL, reason};
+	const char *type = NULL;
 
 	if (strcmp(decision->code, "fallback") == 0 || strcmp(decision->code, "routing_error") == 0)
 		type = decision->code;
@@ -592,8 +604,24 @@ write_outbox(const char *lead, const Decision *decision, const char *reason)
 		type = "assigned";
 	else if (strcmp(decision->status, "waiting") == 0)
 		type = "queued";
-	else
-		return;
+	if (type)
+		write_message(type, lead, decision, reason);
+	if (decision->account_owner)
+		write_message("account_contact", lead, decision, reason);
+}
+
+/* One message, where a consumer asked for its type. */
+static void
+write_message(const char *type, const char *lead, const Decision *decision, const char *reason)
+{
+	StringInfoData json;
+	JournalRow row;
+	const char *const names[] = {"lead", "flow", "code", "owner", "team", "territory", "queue", "rule", "reason",
+								 "account", "account_owner"};
+	const char *const values[] = {lead, decision->config->flow, decision->code, decision->owner, decision->team,
+								  decision->territory, decision->queue, decision->rule ? decision->rule->rule : NULL, reason,
+								  decision->account, decision->account_owner};
+
 	if (!lr_config_wants_outbox(decision->config, type))
 		return;
 
@@ -623,6 +651,8 @@ lr_pending_flush(void)
 {
 	lr_identity_drop_now();
 	lr_journal_flush();
+	if (lr_committee_check())
+		lr_journal_flush();
 	forget_confirmed();
 }
 
@@ -679,6 +709,7 @@ lr_pending_settle(void)
 		lr_journal_end();
 		lr_effects_end();
 		lr_identity_end();
+		lr_committee_end();
 		return;
 	}
 	lr_pending_flush();
@@ -706,6 +737,7 @@ xact_callback(XactEvent event, void *arg)
 			lr_journal_end();
 			lr_effects_end();
 			lr_identity_end();
+			lr_committee_end();
 			lr_config_collect();
 			lr_lead_collect();
 			break;
@@ -728,6 +760,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId pa
 		lr_journal_forget(subid);
 		lr_effects_abort(subid);
 		lr_identity_abort(subid);
+		lr_committee_abort(subid);
 	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
@@ -737,5 +770,6 @@ subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId pa
 		lr_journal_reparent(subid, parent);
 		lr_effects_reparent(subid, parent);
 		lr_identity_reparent(subid, parent);
+		lr_committee_reparent(subid, parent);
 	}
 }

@@ -18,6 +18,7 @@ typedef struct LeadRow
 	const char *lead;		 /* the key as text; NULL in explain(row) of a row without one */
 	const char *operation;	 /* INSERT, UPDATE, CATCH_UP, as facts.operation shows it */
 	const char *given_owner; /* the owner the row arrived with, or NULL */
+	const char *given_account; /* what stood in its account column, or NULL */
 	TimestampTz at;			 /* the instant of the decision */
 	bool unknown_flow;		 /* the row named a flow that does not exist */
 } LeadRow;
@@ -43,6 +44,9 @@ typedef struct Decision
 	const char *team;
 	const char *territory;
 	const char *queue;
+	const char *account;
+	const char *account_by; /* the step that found it: a literal */
+	const char *account_owner; /* or NULL */
 	TimestampTz at;
 	TimestampTz submitted_at;
 	RotationTurn turn;

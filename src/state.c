@@ -73,6 +73,8 @@ lr_state_find(const char *flow, const char *lead, LeadState *state)
 		state->team = state_text(slot, STATE_TEAM);
 		state->territory = state_text(slot, STATE_TERRITORY);
 		state->reason = state_text(slot, STATE_REASON);
+		state->account = state_text(slot, STATE_ACCOUNT);
+		state->account_by = state_text(slot, STATE_ACCOUNT_BY);
 		state->has_submitted_at = state_time(slot, STATE_SUBMITTED_AT, &state->submitted_at);
 		state->has_routed_at = state_time(slot, STATE_ROUTED_AT, &state->routed_at);
 		state->closed = state_time(slot, STATE_CLOSED_AT, &ignored);

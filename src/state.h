@@ -16,6 +16,8 @@ typedef struct LeadState
 	const char *team;
 	const char *territory;
 	const char *reason;
+	const char *account;
+	const char *account_by;
 	TimestampTz submitted_at;
 	TimestampTz routed_at;
 	bool has_submitted_at;

@@ -15,6 +15,8 @@ CREATE TABLE leadroute.flows (
 	email_strip_tags	boolean NOT NULL DEFAULT true,
 	email_ignore_dots	boolean NOT NULL DEFAULT true,
 	default_country	text COLLATE "C",
+	buying_committee_size	integer DEFAULT 3 CHECK (buying_committee_size BETWEEN 2 AND 1000),
+	buying_committee_window	interval NOT NULL DEFAULT '30 days' CHECK (buying_committee_window > '0'),
 	note			text
 );
 
@@ -41,13 +43,13 @@ CREATE TABLE leadroute.rules (
 	rule			text COLLATE "C" NOT NULL CHECK (rule <> ''),
 	position		integer NOT NULL,
 	condition		text,
-	target			text NOT NULL CHECK (target IN ('territory', 'team', 'rep', 'queue', 'discard')),
+	target			text NOT NULL CHECK (target IN ('territory', 'team', 'rep', 'queue', 'discard', 'account_owner')),
 	target_name		text COLLATE "C",
 	if_unavailable	text NOT NULL DEFAULT 'fallthrough' CHECK (if_unavailable IN ('fallthrough', 'wait')),
 	note			text,
 	PRIMARY KEY (flow, rule),
 	UNIQUE (flow, position) DEFERRABLE INITIALLY IMMEDIATE,
-	CONSTRAINT rules_target_name_check CHECK ((target = 'discard') = (target_name IS NULL))
+	CONSTRAINT rules_target_name_check CHECK ((target IN ('discard', 'account_owner')) = (target_name IS NULL))
 );
 
 CREATE TABLE leadroute.queues (
@@ -145,6 +147,8 @@ COMMENT ON COLUMN leadroute.flows.gone_after IS 'After a full refresh of the lea
 COMMENT ON COLUMN leadroute.flows.email_strip_tags IS 'Whether kim+demo@acme.example is the person kim@acme.example: as email_key() takes it.';
 COMMENT ON COLUMN leadroute.flows.email_ignore_dots IS 'Whether dots before the "@" mean nothing at the providers that ignore them (Gmail, Proton): as email_key() takes it.';
 COMMENT ON COLUMN leadroute.flows.default_country IS 'The country in which phone numbers, regions and postal codes of rows without a country are read; its ISO code, made of any spelling that country_code() knows. NULL: none. A territory that constrains the country still leaves such rows out.';
+COMMENT ON COLUMN leadroute.flows.buying_committee_size IS 'How many people of one account, within buying_committee_window, make a buying committee: an event and a message, once. NULL: none does.';
+COMMENT ON COLUMN leadroute.flows.buying_committee_window IS 'Within which they arrive, by submitted_at; and how long until another committee of the account is told.';
 COMMENT ON COLUMN leadroute.flows.note IS 'Free text of who wrote the row; kept with each change in config_changes.';
 
 COMMENT ON TABLE leadroute.attachments IS 'Which table a flow''s leads stand in, remembered by name: loaders drop tables and rename others into their place. Written by leadroute.attach() and detach().';
@@ -169,8 +173,8 @@ COMMENT ON COLUMN leadroute.rules.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.rules.rule IS 'Name of the rule, as explanations show it.';
 COMMENT ON COLUMN leadroute.rules.position IS 'Order among the flow''s rules, lowest first.';
 COMMENT ON COLUMN leadroute.rules.condition IS 'SQL boolean expression over the lead''s columns and facts; NULL means always. An active flow''s last rule has none.';
-COMMENT ON COLUMN leadroute.rules.target IS 'territory (the innermost of a map), team, rep, queue or discard.';
-COMMENT ON COLUMN leadroute.rules.target_name IS 'The map, team, rep or queue; NULL for discard.';
+COMMENT ON COLUMN leadroute.rules.target IS 'territory (the innermost of a map), team, rep, account_owner (the owner of the lead''s account), queue or discard.';
+COMMENT ON COLUMN leadroute.rules.target_name IS 'The map, team, rep or queue; NULL for account_owner and discard.';
 COMMENT ON COLUMN leadroute.rules.if_unavailable IS 'When the target can take no one now: ''fallthrough'' to the next rule, or ''wait'' in its queue. The last rule waits.';
 COMMENT ON COLUMN leadroute.rules.note IS 'Free text of who wrote the row.';
 

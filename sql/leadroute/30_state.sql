@@ -19,6 +19,10 @@ INSERT INTO leadroute.codes VALUES
 	('no_member',		'waiting',		'the team has no eligible member; the lead waits in the team''s queue'),
 	('no_territory',	'waiting',		'no territory of the map covers the lead; it waits in the map''s queue'),
 	('rep_unavailable',	'waiting',		'the rep is not active; the lead waits in the rep''s queue'),
+	('account_owner',	'assigned',		'the lead''s account has an owner, who gets it without a turn'),
+	('no_account',		'waiting',		'the lead has no account, or its account has no owner; it waits in the queue account_owner'),
+	('owner_inactive',	'waiting',		'the owner of the lead''s account is no active rep; it waits in his queue'),
+	('buying_committee', 'any',			'so many people of the lead''s account have arrived that they are a buying committee'),
 	('discarded',		'discarded',	'a rule discarded the lead'),
 	('flow_off',		'unrouted',		'the flow was not active when the lead arrived'),
 	('disabled',		'unrouted',		'leadroute.enabled was off in the session that wrote the lead'),
@@ -50,8 +54,11 @@ CREATE TABLE leadroute.lead_states (
 	route_reason	text,
 	closed_at		timestamptz,
 	outcome			text,
+	account			text COLLATE "C",
+	account_by		text,
 	PRIMARY KEY (flow, lead)
 ) WITH (fillfactor = 90);
+CREATE INDEX lead_states_account_idx ON leadroute.lead_states (flow, account, submitted_at) WHERE account IS NOT NULL;
 CREATE INDEX lead_states_unrouted_idx ON leadroute.lead_states (flow, submitted_at) WHERE status = 'unrouted';
 CREATE INDEX lead_states_waiting_idx ON leadroute.lead_states (flow, queue, submitted_at) WHERE status = 'waiting';
 
@@ -72,6 +79,7 @@ CREATE TABLE leadroute.events (
 	reason			text,
 	path			jsonb,
 	actor			text,
+	account			text COLLATE "C",
 	PRIMARY KEY (flow, lead, id)
 );
 CREATE INDEX events_at_idx ON leadroute.events USING brin (at);
@@ -95,6 +103,25 @@ CREATE TABLE leadroute.outbox (
 	payload			jsonb NOT NULL,
 	created_at		timestamptz NOT NULL,
 	PRIMARY KEY (flow, id)
+);
+
+/* Buying committees: the unique key decides who tells. Written directly too (committee.c). */
+CREATE TABLE leadroute.buying_committees (
+	flow			text COLLATE "C" NOT NULL,
+	account			text COLLATE "C" NOT NULL,
+	number			integer NOT NULL,
+	formed_at		timestamptz NOT NULL,
+	people			integer NOT NULL,
+	lead			text COLLATE "C" NOT NULL,
+	PRIMARY KEY (flow, account, number)
+);
+
+/* Accounts that may have one, which the sweep is to look at: not dumped, the numbers are this cluster's. */
+CREATE TABLE leadroute.committee_checks (
+	flow			text COLLATE "C" NOT NULL,
+	account			text COLLATE "C" NOT NULL,
+	at				timestamptz NOT NULL,
+	waits_for		xid8 NOT NULL
 );
 
 /*
@@ -134,7 +161,7 @@ CREATE TABLE leadroute.catch_ups (
 
 COMMENT ON TABLE leadroute.codes IS 'The closed list of codes: every outcome carries one.';
 COMMENT ON COLUMN leadroute.codes.code IS 'The code.';
-COMMENT ON COLUMN leadroute.codes.status IS 'The status of a lead with this code.';
+COMMENT ON COLUMN leadroute.codes.status IS 'The status of a lead with this code; any: an event that changes none.';
 COMMENT ON COLUMN leadroute.codes.meaning IS 'What it says.';
 
 COMMENT ON TABLE leadroute.lead_states IS 'One row a lead, whatever the loader does to the leads table.';
@@ -153,6 +180,8 @@ COMMENT ON COLUMN leadroute.lead_states.routed_at IS 'When leadroute decided.';
 COMMENT ON COLUMN leadroute.lead_states.route_reason IS 'The decision in one line.';
 COMMENT ON COLUMN leadroute.lead_states.closed_at IS 'When the lead was closed.';
 COMMENT ON COLUMN leadroute.lead_states.outcome IS 'What came of it.';
+COMMENT ON COLUMN leadroute.lead_states.account IS 'The account that the lead belongs to, as found when it was decided; it stays when the account is deleted.';
+COMMENT ON COLUMN leadroute.lead_states.account_by IS 'What found the account: given (the row''s account column), website, email, alias, or accepted (a suggestion).';
 
 COMMENT ON TABLE leadroute.events IS 'What happened to leads, append-only.';
 COMMENT ON COLUMN leadroute.events.flow IS 'The flow.';
@@ -170,6 +199,7 @@ COMMENT ON COLUMN leadroute.events.queue IS 'The queue.';
 COMMENT ON COLUMN leadroute.events.reason IS 'The decision in one line.';
 COMMENT ON COLUMN leadroute.events.path IS 'The steps that led to it.';
 COMMENT ON COLUMN leadroute.events.actor IS 'Who did it; NULL for leadroute itself.';
+COMMENT ON COLUMN leadroute.events.account IS 'The account of the lead.';
 
 COMMENT ON TABLE leadroute.identities IS 'Keys that identify a lead: the unique index decides a race.';
 COMMENT ON COLUMN leadroute.identities.flow IS 'The flow.';
@@ -185,6 +215,20 @@ COMMENT ON COLUMN leadroute.outbox.aggregateid IS 'Which one.';
 COMMENT ON COLUMN leadroute.outbox.type IS 'What happened.';
 COMMENT ON COLUMN leadroute.outbox.payload IS 'The message.';
 COMMENT ON COLUMN leadroute.outbox.created_at IS 'When it was written.';
+
+COMMENT ON TABLE leadroute.buying_committees IS 'Buying committees that have been told: so many people of an account arrived within the window of its flow.';
+COMMENT ON COLUMN leadroute.buying_committees.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.buying_committees.account IS 'The account.';
+COMMENT ON COLUMN leadroute.buying_committees.number IS 'Counts the account''s committees, from 1.';
+COMMENT ON COLUMN leadroute.buying_committees.formed_at IS 'When the person who completed it was decided on.';
+COMMENT ON COLUMN leadroute.buying_committees.people IS 'How many people it takes: flows.buying_committee_size at that time.';
+COMMENT ON COLUMN leadroute.buying_committees.lead IS 'The lead that completed it.';
+
+COMMENT ON TABLE leadroute.committee_checks IS 'Accounts whose people arrived in transactions at the same time: the sweep counts them when all of these are over.';
+COMMENT ON COLUMN leadroute.committee_checks.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.committee_checks.account IS 'The account.';
+COMMENT ON COLUMN leadroute.committee_checks.at IS 'The end of the window to count in.';
+COMMENT ON COLUMN leadroute.committee_checks.waits_for IS 'Transactions below this number must have ended.';
 
 COMMENT ON TABLE leadroute.catch_ups IS 'How far leadroute.catch_up() is with an attachment, or was when it ended; read it through catch_up_progress.';
 COMMENT ON COLUMN leadroute.catch_ups.flow IS 'The attachment''s flow.';

@@ -8,7 +8,10 @@ CREATE TYPE leadroute.facts AS (
 	at				timestamptz,
 	submitted_at	timestamptz,
 	given_owner		text,
-	operation		text
+	operation		text,
+	account			text,
+	account_tier	integer,
+	account_owner	text
 );
 COMMENT ON TYPE leadroute.facts IS
 	'What leadroute knows of a lead while it decides. In a condition: facts.x. Not to be confused with a column of the leads table that is called facts, which stands bare.';
@@ -18,6 +21,9 @@ COMMENT ON COLUMN leadroute.facts.at IS 'The instant of the decision: use it ins
 COMMENT ON COLUMN leadroute.facts.submitted_at IS 'When the person asked: the row''s submitted_at, or facts.at where that is NULL or in the future.';
 COMMENT ON COLUMN leadroute.facts.given_owner IS 'The owner that the row arrived with; NULL if none.';
 COMMENT ON COLUMN leadroute.facts.operation IS 'What brought the lead here: INSERT, UPDATE or CATCH_UP.';
+COMMENT ON COLUMN leadroute.facts.account IS 'The account that the lead belongs to; NULL if none. Looked up only for a rule that reads it or the other two.';
+COMMENT ON COLUMN leadroute.facts.account_tier IS 'The account''s tier, 1 to 3; NULL if it has none.';
+COMMENT ON COLUMN leadroute.facts.account_owner IS 'The account''s owner, a rep''s key; NULL if it has none.';
 
 CREATE FUNCTION leadroute.check_condition(condition text, relation regclass, flow text DEFAULT 'default') RETURNS void
 	LANGUAGE c STABLE STRICT PARALLEL SAFE

@@ -52,7 +52,8 @@ GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.close_gone(t
 
 /* the admin: configuration */
 GRANT INSERT, UPDATE, DELETE, TRUNCATE ON leadroute.flows, leadroute.rules, leadroute.queues, leadroute.reps, leadroute.teams,
-	leadroute.team_members, leadroute.territories, leadroute.outbox_consumers TO leadroute_admin;
+	leadroute.team_members, leadroute.territories, leadroute.outbox_consumers, leadroute.accounts, leadroute.account_domains,
+	leadroute.account_aliases TO leadroute_admin;
 GRANT UPDATE (note) ON leadroute.attachments TO leadroute_admin;
 GRANT EXECUTE ON FUNCTION leadroute.activate(text), leadroute.deactivate(text) TO leadroute_admin;
 /* the triggers of configuration tables that run as who writes call these */
@@ -65,7 +66,8 @@ GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(),
 
 /*
  * A dump keeps every row; codes are the extension's own, pending_checks is empty between transactions,
- * territory_sides is written by the trigger on territories (and in a parallel restore would race with it).
+ * territory_sides is written by the trigger on territories (and in a parallel restore would race with it), account_flows
+ * by that on accounts; committee_checks speaks of this cluster's transactions.
  */
 DO $do$
 DECLARE
@@ -75,7 +77,7 @@ BEGIN
 		SELECT c.oid
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
-			AND c.relname NOT IN ('codes', 'pending_checks', 'territory_sides', 'mail_domains')
+			AND c.relname NOT IN ('codes', 'pending_checks', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks')
 		ORDER BY c.relname
 	LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');

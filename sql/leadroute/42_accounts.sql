@@ -1,0 +1,230 @@
+/*
+ * Accounts: companies that have an owner. Data rather than configuration, a million of them: no session keeps
+ * any, a look-up is an index probe with the newest snapshot (account.c), so a change counts at once and invalidates
+ * nothing. No foreign keys, as in all of the configuration: a domain may come before its account, and what stands of
+ * an account that is not there means nothing.
+ *
+ * Their history is kept as that of the configuration, except where it would cost more than it tells: see
+ * account_history().
+ */
+CREATE TABLE leadroute.accounts (
+	flow			text COLLATE "C" NOT NULL DEFAULT 'default',
+	account			text COLLATE "C" NOT NULL CHECK (account <> ''),
+	name			text,
+	owner			text COLLATE "C" CHECK (owner <> ''),
+	tier			integer CHECK (tier BETWEEN 1 AND 3),
+	parent			text COLLATE "C" CHECK (parent <> account),
+	synced			boolean NOT NULL DEFAULT false,
+	note			text,
+	PRIMARY KEY (flow, account)
+);
+CREATE INDEX accounts_owner_idx ON leadroute.accounts (flow, owner) WHERE owner IS NOT NULL;
+CREATE INDEX accounts_parent_idx ON leadroute.accounts (flow, parent) WHERE parent IS NOT NULL;
+
+CREATE TABLE leadroute.account_domains (
+	flow			text COLLATE "C" NOT NULL DEFAULT 'default',
+	domain			text COLLATE "C" NOT NULL,
+	account			text COLLATE "C" NOT NULL CHECK (account <> ''),
+	synced			boolean NOT NULL DEFAULT false,
+	note			text,
+	PRIMARY KEY (flow, domain, account)
+);
+CREATE INDEX account_domains_account_idx ON leadroute.account_domains (flow, account);
+
+CREATE TABLE leadroute.account_aliases (
+	flow			text COLLATE "C" NOT NULL DEFAULT 'default',
+	kind			text COLLATE "C" NOT NULL DEFAULT 'name' CHECK (kind IN ('name', 'key')),
+	alias_key		text COLLATE "C" GENERATED ALWAYS AS (CASE kind WHEN 'name' THEN leadroute.company_key(alias) ELSE alias END) STORED,
+	account			text COLLATE "C" NOT NULL CHECK (account <> ''),
+	alias			text NOT NULL CHECK (alias <> ''),
+	note			text,
+	PRIMARY KEY (flow, kind, alias_key, account)
+);
+CREATE INDEX account_aliases_account_idx ON leadroute.account_aliases (flow, account);
+
+/* Which flows have, or had, accounts: the others' leads are not looked up. Kept by account_written(); only grows. */
+CREATE TABLE leadroute.account_flows (
+	flow			text COLLATE "C" NOT NULL PRIMARY KEY
+);
+
+COMMENT ON TABLE leadroute.accounts IS 'Companies: who owns their leads. Written by people, or kept in step with a table of the CRM by leadroute.attach_accounts().';
+COMMENT ON COLUMN leadroute.accounts.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.accounts.account IS 'The account''s key, as the CRM has it: what the leads table''s account column holds.';
+COMMENT ON COLUMN leadroute.accounts.name IS 'The company''s name. Likeness to it only suggests (account_suggestions); to make a name decide, write it into account_aliases.';
+COMMENT ON COLUMN leadroute.accounts.owner IS 'The rep who owns the account: gets its leads where a rule''s target is account_owner.';
+COMMENT ON COLUMN leadroute.accounts.tier IS 'How much it matters, 1 most; NULL: none. facts.account_tier in conditions.';
+COMMENT ON COLUMN leadroute.accounts.parent IS 'The account that it belongs to. An error where that makes a circle.';
+COMMENT ON COLUMN leadroute.accounts.synced IS 'Whether attach_accounts() brought it, and takes it away with its row. Changes by the sync are not kept in config_changes.';
+COMMENT ON COLUMN leadroute.accounts.note IS 'Free text of who wrote the row.';
+
+COMMENT ON TABLE leadroute.account_domains IS 'Which domains are whose. One may belong to several accounts: find_account() has the order. One of more than 100 accounts is nobody''s.';
+COMMENT ON COLUMN leadroute.account_domains.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.account_domains.domain IS 'The registrable domain, as domain_key() spells it: a URL, host or e-mail address that is written here becomes that.';
+COMMENT ON COLUMN leadroute.account_domains.account IS 'The account.';
+COMMENT ON COLUMN leadroute.account_domains.synced IS 'Whether attach_accounts() brought it.';
+COMMENT ON COLUMN leadroute.account_domains.note IS 'Free text of who wrote the row.';
+
+COMMENT ON TABLE leadroute.account_aliases IS 'Other names and keys of accounts, which decide as domains do: a lead whose company is called so belongs to the account.';
+COMMENT ON COLUMN leadroute.account_aliases.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.account_aliases.kind IS '''name'': of the company; ''key'': another system''s key, or one from before a merge, in the row''s account column.';
+COMMENT ON COLUMN leadroute.account_aliases.alias_key IS 'What is compared: company_key() of a name, a key as it is.';
+COMMENT ON COLUMN leadroute.account_aliases.account IS 'The account.';
+COMMENT ON COLUMN leadroute.account_aliases.alias IS 'The name or key as it was written.';
+COMMENT ON COLUMN leadroute.account_aliases.note IS 'Free text of who wrote the row.';
+
+COMMENT ON TABLE leadroute.account_flows IS 'Flows that have or had accounts; written with the first one, so that leads of other flows are not looked up.';
+COMMENT ON COLUMN leadroute.account_flows.flow IS 'The flow.';
+
+CREATE FUNCTION leadroute.account_written() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'lr_account_written';
+COMMENT ON FUNCTION leadroute.account_written() IS
+	'Trigger on accounts, account_domains and account_aliases: stores a domain as its registrable domain, refuses a name that is none, notes that a flow has accounts.';
+
+DO $do$
+DECLARE
+	relation	text;
+BEGIN
+	FOREACH relation IN ARRAY ARRAY['accounts', 'account_domains', 'account_aliases'] LOOP
+		EXECUTE pg_catalog.format($$
+			CREATE TRIGGER account_written BEFORE INSERT OR UPDATE ON leadroute.%1$I
+				FOR EACH ROW EXECUTE FUNCTION leadroute.account_written();
+			ALTER TABLE leadroute.%1$I ENABLE ALWAYS TRIGGER account_written$$, relation);
+	END LOOP;
+END
+$do$;
+CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON leadroute.account_flows
+	FOR EACH ROW EXECUTE FUNCTION leadroute.config_changed();
+CREATE TRIGGER config_changed_truncate AFTER TRUNCATE ON leadroute.account_flows
+	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_changed();
+ALTER TABLE leadroute.account_flows ENABLE ALWAYS TRIGGER config_changed, ENABLE ALWAYS TRIGGER config_changed_truncate;
+
+/* A data-only restore of the CRM's table has brought synced ones already: the dump's replace them. */
+CREATE FUNCTION leadroute.account_restored() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF TG_TABLE_NAME = 'accounts' THEN
+		DELETE FROM leadroute.accounts a WHERE a.flow = NEW.flow AND a.account = NEW.account;
+	ELSE
+		DELETE FROM leadroute.account_domains d WHERE d.flow = NEW.flow AND d.domain = NEW.domain AND d.account = NEW.account;
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.account_restored() IS 'Trigger on accounts and account_domains: a restored row replaces the one of the same key.';
+CREATE TRIGGER account_restored BEFORE INSERT ON leadroute.accounts
+	FOR EACH ROW WHEN (NOT current_setting('check_function_bodies')::boolean) EXECUTE FUNCTION leadroute.account_restored();
+CREATE TRIGGER account_restored BEFORE INSERT ON leadroute.account_domains
+	FOR EACH ROW WHEN (NOT current_setting('check_function_bodies')::boolean) EXECUTE FUNCTION leadroute.account_restored();
+
+/*
+ * No account is above itself. Set by set, after the statement: rows may come in any order. Writers of parents take turns
+ * until commit, so that two of them cannot close a circle between them.
+ */
+CREATE FUNCTION leadroute.account_parents() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	circle	record;
+BEGIN
+	IF leadroute.restoring() OR NOT EXISTS (SELECT FROM new_rows n WHERE n.parent IS NOT NULL) THEN
+		RETURN NULL;
+	END IF;
+	PERFORM pg_advisory_xact_lock(hashtext('leadroute.accounts'), hashtext(f.flow))
+	FROM (SELECT DISTINCT n.flow FROM new_rows n WHERE n.parent IS NOT NULL ORDER BY n.flow) f;
+	WITH RECURSIVE above(flow, account, parent) AS (
+		SELECT n.flow, n.account, n.parent FROM new_rows n WHERE n.parent IS NOT NULL
+		UNION
+		SELECT u.flow, u.account, a.parent
+		FROM above u JOIN leadroute.accounts a ON a.flow = u.flow AND a.account = u.parent
+		WHERE a.parent IS NOT NULL AND u.parent <> u.account
+	)
+	SELECT u.flow, u.account INTO circle FROM above u WHERE u.parent = u.account ORDER BY u.flow, u.account LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'check_violation',
+			MESSAGE = format('account "%s" would be above itself', circle.account),
+			DETAIL = format('Its parents are %s.', (
+				WITH RECURSIVE chain(step, account) AS (
+					SELECT 1, a.parent FROM leadroute.accounts a WHERE a.flow = circle.flow AND a.account = circle.account
+					UNION ALL
+					SELECT c.step + 1, a.parent FROM chain c JOIN leadroute.accounts a ON a.flow = circle.flow AND a.account = c.account
+					WHERE c.account <> circle.account AND c.step < 100
+				)
+				SELECT string_agg(format('"%s"', c.account), ', ' ORDER BY c.step) FROM chain c)),
+			HINT = 'Set the parent of one of them to NULL.',
+			SCHEMA = 'leadroute', TABLE = 'accounts', COLUMN = 'parent', CONSTRAINT = 'accounts_parent_circle';
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.account_parents() IS 'Statement trigger on accounts: refuses a parent that makes a circle.';
+CREATE TRIGGER account_parents_insert AFTER INSERT ON leadroute.accounts REFERENCING NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.account_parents();
+CREATE TRIGGER account_parents_update AFTER UPDATE ON leadroute.accounts REFERENCING NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.account_parents();
+
+/*
+ * History of accounts, domains and aliases in config_changes: row by row where a statement wrote up to 100 of a flow,
+ * which is what people do by hand; of more only how many, or a load of a million would be written twice over; of
+ * what attach_accounts() keeps in step nothing: the CRM is its history. Rows that an UPDATE left as they were do not count.
+ */
+CREATE FUNCTION leadroute.account_history() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	own		text := format('leadroute.%I', TG_TABLE_NAME);
+	key		text[] := CASE TG_TABLE_NAME WHEN 'accounts' THEN '{flow,account}' WHEN 'account_domains' THEN '{flow,domain,account}'
+										 ELSE '{flow,kind,alias_key,account}' END::text[];
+	changes	text;
+	many	record;
+BEGIN
+	IF leadroute.restoring() THEN
+		RETURN NULL;
+	ELSIF TG_OP = 'TRUNCATE' THEN
+		INSERT INTO leadroute.config_changes (flow, relation, operation) VALUES ('*', TG_TABLE_NAME, TG_OP);
+		RETURN NULL;
+	END IF;
+	changes := CASE TG_OP
+		WHEN 'INSERT' THEN format('new_rows n LEFT JOIN %s o ON false', own)
+		WHEN 'DELETE' THEN format('old_rows o LEFT JOIN %s n ON false', own)
+		ELSE format('old_rows o FULL JOIN new_rows n ON %s',
+					(SELECT string_agg(format('o.%I = n.%I', k, k), ' AND ') FROM unnest(key) k)) END
+		|| ' WHERE n IS DISTINCT FROM o'
+		|| CASE TG_TABLE_NAME WHEN 'account_aliases' THEN '' ELSE ' AND NOT (coalesce(n.synced, true) AND coalesce(o.synced, true))' END;
+	FOR many IN EXECUTE format('SELECT coalesce(n.flow, o.flow) AS flow, count(*) AS rows FROM %s GROUP BY 1', changes) LOOP
+		IF many.rows <= 100 THEN
+			EXECUTE format($kept$
+				INSERT INTO leadroute.config_changes (flow, relation, operation, old, new, note)
+				SELECT $1, $2, $3, to_jsonb(o), to_jsonb(n), coalesce(n.note, o.note) FROM %s AND coalesce(n.flow, o.flow) = $1$kept$, changes)
+				USING many.flow, TG_TABLE_NAME, TG_OP;
+		ELSE
+			INSERT INTO leadroute.config_changes (flow, relation, operation, new)
+				VALUES (many.flow, TG_TABLE_NAME, TG_OP, jsonb_build_object('rows', many.rows));
+		END IF;
+	END LOOP;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.account_history() IS
+	'Statement trigger on accounts, account_domains and account_aliases: keeps up to 100 changed rows of a statement in config_changes, of more only their number.';
+
+DO $do$
+DECLARE
+	relation	text;
+BEGIN
+	FOREACH relation IN ARRAY ARRAY['accounts', 'account_domains', 'account_aliases'] LOOP
+		EXECUTE pg_catalog.format($$
+			CREATE TRIGGER account_history_insert AFTER INSERT ON leadroute.%1$I REFERENCING NEW TABLE AS new_rows
+				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.account_history();
+			CREATE TRIGGER account_history_delete AFTER DELETE ON leadroute.%1$I REFERENCING OLD TABLE AS old_rows
+				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.account_history();
+			CREATE TRIGGER account_history_update AFTER UPDATE ON leadroute.%1$I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.account_history();
+			CREATE TRIGGER account_history_truncate AFTER TRUNCATE ON leadroute.%1$I
+				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.account_history()$$, relation);
+	END LOOP;
+END
+$do$;

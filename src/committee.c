@@ -1,0 +1,361 @@
+/*
+ * committee.c
+ *		Buying committees: so many people of one account within a window, told once.
+ *
+ * When a lead's state is written, the states of its account that are in the window are counted twice at most. The first
+ * count sees what other sessions have written and not committed yet. So of any number of sessions that bring the
+ * people of a committee at once, at least the last one to write sees them all. Where too few are seen, that is all. Else the second count,
+ * of what is committed (or our own), decides: enough of it, and the committee is claimed; too few, and a row in
+ * committee_checks leaves it to the sweep, which looks again when every transaction that may have been counted is over.
+ *
+ * A claim is a row of buying_committees, its key the account and the number of the committee, inserted speculatively without
+ * waiting for anybody: where another session's claim stands in the way, committed or not, that one tells, and what a
+ * rollback of it would lose is again left to the sweep. So no insert waits here, and no committee is lost or told twice.
+ *
+ * Memory: what waits for the journal is in TopTransactionContext, by subtransaction, and freed by the check.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "committee.h"
+#include "compat.h"
+#include "executor/executor.h"
+#include "journal.h"
+#include "leadroute.h"
+#include "lib/stringinfo.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* Columns of leadroute.buying_committees (sql/leadroute/30_state.sql). */
+enum
+{
+	COMMITTEE_FLOW = 1,
+	COMMITTEE_ACCOUNT,
+	COMMITTEE_NUMBER,
+	COMMITTEE_FORMED_AT,
+	COMMITTEE_PEOPLE,
+	COMMITTEE_LEAD,
+	COMMITTEE_COLUMNS = COMMITTEE_LEAD
+};
+
+typedef struct Contact
+{
+	SubTransactionId subid;
+	char *flow;
+	char *account;
+	char *account_owner; /* or NULL */
+	char *lead;
+	TimestampTz at;
+	TimestampTz since; /* the window's start */
+	int size;
+	bool wants_message;
+} Contact;
+
+static List *contacts = NIL; /* of Contact, in TopTransactionContext */
+
+static void check_contact(const Contact *contact);
+static int count_people(const Contact *contact, Snapshot snapshot);
+static int next_number(const Contact *contact, bool *open);
+static bool claim(const Contact *contact, int number);
+static void tell(const Contact *contact);
+static void leave_to_sweep(const Contact *contact);
+static void free_contact(Contact *contact);
+
+void
+lr_committee_arrived(const Decision *decision, const char *lead)
+{
+	const FlowConfig *config = decision->config;
+	MemoryContext oldcontext;
+	Contact *contact;
+
+	if (config->committee_size == 0)
+		return;
+	oldcontext = MemoryContextSwitchTo(TopTransactionContext);
+	contact = palloc0(sizeof(Contact));
+	contact->subid = GetCurrentSubTransactionId();
+	contact->flow = pstrdup(config->flow);
+	contact->account = pstrdup(decision->account);
+	contact->account_owner = decision->account_owner ? pstrdup(decision->account_owner) : NULL;
+	contact->lead = pstrdup(lead);
+	contact->at = decision->at;
+	contact->since = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval, TimestampTzGetDatum(decision->at),
+															 IntervalPGetDatum(&config->committee_window)));
+	contact->size = config->committee_size;
+	contact->wants_message = lr_config_wants_outbox(config, "buying_committee");
+	contacts = lappend(contacts, contact);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+bool
+lr_committee_check(void)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	MemoryContext scratch;
+	MemoryContext oldcontext;
+	ListCell *cell;
+	bool checked = false;
+
+	if (contacts == NIL)
+		return false;
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "leadroute committees", ALLOCSET_DEFAULT_SIZES);
+	oldcontext = MemoryContextSwitchTo(scratch);
+	foreach(cell, contacts)
+	{
+		Contact *contact = lfirst(cell);
+
+		if (contact->subid != subid)
+			continue;
+		check_contact(contact);
+		free_contact(contact);
+		contacts = foreach_delete_current(contacts, cell);
+		MemoryContextReset(scratch);
+		checked = true;
+	}
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextDelete(scratch);
+	return checked;
+}
+
+static void
+check_contact(const Contact *contact)
+{
+	SnapshotData dirty;
+	Snapshot snapshot;
+	int number;
+	int people;
+	bool open;
+
+	InitDirtySnapshot(dirty);
+	if (count_people(contact, &dirty) < contact->size)
+		return;
+	number = next_number(contact, &open);
+	if (number == 0 && !open)
+		return;
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	people = count_people(contact, snapshot);
+	UnregisterSnapshot(snapshot);
+	if (number > 0 && people >= contact->size && claim(contact, number))
+		tell(contact);
+	else
+		leave_to_sweep(contact);
+}
+
+/* The account's leads that arrived in the window, counted no further than needed. */
+static int
+count_people(const Contact *contact, Snapshot snapshot)
+{
+	Relation rel = table_open(lr_relation_oid("lead_states"), AccessShareLock);
+	Relation index = index_open(lr_relation_oid("lead_states_account_idx"), AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	IndexScanDesc scan;
+	ScanKeyData keys[3];
+	int people = 0;
+
+	ScanKeyEntryInitialize(&keys[0], 0, 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[0],
+						   F_TEXTEQ, CStringGetTextDatum(contact->flow));
+	ScanKeyEntryInitialize(&keys[1], 0, 2, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[1],
+						   F_TEXTEQ, CStringGetTextDatum(contact->account));
+	ScanKeyEntryInitialize(&keys[2], 0, 3, BTGreaterStrategyNumber, InvalidOid, InvalidOid,
+						   F_TIMESTAMPTZ_GT, TimestampTzGetDatum(contact->since));
+	scan = lr_index_beginscan(rel, index, snapshot, NULL, lengthof(keys), 0);
+	index_rescan(scan, keys, lengthof(keys), NULL, 0);
+	while (people < contact->size && index_getnext_slot(scan, ForwardScanDirection, slot))
+		people++;
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
+	return people;
+}
+
+/*
+ * The number of the account's next committee; 0 where its last one was told within the window. *open: by a
+ * transaction that has not ended.
+ */
+static int
+next_number(const Contact *contact, bool *open)
+{
+	Relation rel = table_open(lr_relation_oid("buying_committees"), AccessShareLock);
+	Relation index = index_open(lr_relation_oid("buying_committees_pkey"), AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	SnapshotData dirty;
+	IndexScanDesc scan;
+	ScanKeyData keys[2];
+	int number = 1;
+
+	*open = false;
+	InitDirtySnapshot(dirty);
+	ScanKeyEntryInitialize(&keys[0], 0, 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[0],
+						   F_TEXTEQ, CStringGetTextDatum(contact->flow));
+	ScanKeyEntryInitialize(&keys[1], 0, 2, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[1],
+						   F_TEXTEQ, CStringGetTextDatum(contact->account));
+	scan = lr_index_beginscan(rel, index, &dirty, NULL, lengthof(keys), 0);
+	index_rescan(scan, keys, lengthof(keys), NULL, 0);
+	/* the newest first */
+	if (index_getnext_slot(scan, BackwardScanDirection, slot))
+	{
+		bool isnull;
+
+		*open = TransactionIdIsValid(dirty.xmin);
+		number = DatumGetInt32(slot_getattr(slot, COMMITTEE_NUMBER, &isnull)) + 1;
+		if (*open || DatumGetTimestampTz(slot_getattr(slot, COMMITTEE_FORMED_AT, &isnull)) > contact->since)
+			number = 0;
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
+	return number;
+}
+
+/* Whether the committee is ours to tell. Waits for nobody: a partial check of uniqueness does not. */
+static bool
+claim(const Contact *contact, int number)
+{
+	Relation rel = table_open(lr_relation_oid("buying_committees"), RowExclusiveLock);
+	EState *estate = CreateExecutorState();
+	ResultRelInfo *target = makeNode(ResultRelInfo);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	bool conflict = false;
+	uint32 token;
+
+	InitResultRelInfo(target, rel, 1, NULL, 0);
+	ExecOpenIndices(target, true);
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, false, COMMITTEE_COLUMNS * sizeof(bool));
+	slot->tts_values[COMMITTEE_FLOW - 1] = CStringGetTextDatum(contact->flow);
+	slot->tts_values[COMMITTEE_ACCOUNT - 1] = CStringGetTextDatum(contact->account);
+	slot->tts_values[COMMITTEE_NUMBER - 1] = Int32GetDatum(number);
+	slot->tts_values[COMMITTEE_FORMED_AT - 1] = TimestampTzGetDatum(contact->at);
+	slot->tts_values[COMMITTEE_PEOPLE - 1] = Int32GetDatum(contact->size);
+	slot->tts_values[COMMITTEE_LEAD - 1] = CStringGetTextDatum(contact->lead);
+	ExecStoreVirtualTuple(slot);
+
+	token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
+	table_tuple_insert_speculative(rel, slot, GetCurrentCommandId(true), 0, NULL, token);
+	(void) lr_ExecInsertIndexTuples(target, slot, estate, false, true, &conflict, NIL, false);
+	table_tuple_complete_speculative(rel, slot, token, !conflict);
+	SpeculativeInsertionLockRelease(GetCurrentTransactionId());
+
+	ExecDropSingleTupleTableSlot(slot);
+	ExecCloseIndices(target);
+	FreeExecutorState(estate);
+	table_close(rel, NoLock);
+	return !conflict;
+}
+
+/* Event and message; the sweep writes the same in SQL (leadroute.check_committees). */
+static void
+tell(const Contact *contact)
+{
+	char *reason = psprintf("%d people of account \"%s\" have arrived", contact->size, contact->account);
+	JournalRow row;
+
+	lr_journal_begin_row(&row);
+	lr_journal_set_text(&row, EVENT_FLOW, contact->flow);
+	lr_journal_set_text(&row, EVENT_LEAD, contact->lead);
+	lr_journal_set_time(&row, EVENT_AT, contact->at);
+	lr_journal_set_text(&row, EVENT_KIND, "buying_committee");
+	lr_journal_set_text(&row, EVENT_CODE, "buying_committee");
+	lr_journal_set_text(&row, EVENT_OWNER, contact->account_owner);
+	lr_journal_set_text(&row, EVENT_REASON, reason);
+	lr_journal_set_text(&row, EVENT_ACCOUNT, contact->account);
+	lr_journal_append(JOURNAL_EVENTS, &row);
+
+	if (contact->wants_message)
+	{
+		StringInfoData json;
+
+		initStringInfo(&json);
+		appendStringInfoString(&json, "{\"flow\": ");
+		escape_json(&json, contact->flow);
+		appendStringInfoString(&json, ", \"account\": ");
+		escape_json(&json, contact->account);
+		if (contact->account_owner)
+		{
+			appendStringInfoString(&json, ", \"account_owner\": ");
+			escape_json(&json, contact->account_owner);
+		}
+		appendStringInfoString(&json, ", \"lead\": ");
+		escape_json(&json, contact->lead);
+		appendStringInfo(&json, ", \"people\": %d}", contact->size);
+		lr_journal_begin_row(&row);
+		lr_journal_set_text(&row, OUTBOX_FLOW, contact->flow);
+		lr_journal_set_text(&row, OUTBOX_AGGREGATETYPE, "account");
+		lr_journal_set_text(&row, OUTBOX_AGGREGATEID, contact->account);
+		lr_journal_set_text(&row, OUTBOX_TYPE, "buying_committee");
+		lr_journal_set_datum(&row, OUTBOX_PAYLOAD, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+		lr_journal_set_time(&row, OUTBOX_CREATED_AT, contact->at);
+		lr_journal_append(JOURNAL_OUTBOX, &row);
+	}
+}
+
+/* Every transaction that has been counted has a lower number than the next one. */
+static void
+leave_to_sweep(const Contact *contact)
+{
+	JournalRow row;
+
+	lr_journal_begin_row(&row);
+	lr_journal_set_text(&row, CHECK_FLOW, contact->flow);
+	lr_journal_set_text(&row, CHECK_ACCOUNT, contact->account);
+	lr_journal_set_time(&row, CHECK_AT, contact->at);
+	lr_journal_set_datum(&row, CHECK_WAITS_FOR, FullTransactionIdGetDatum(ReadNextFullTransactionId()));
+	lr_journal_append(JOURNAL_CHECKS, &row);
+}
+
+static void
+free_contact(Contact *contact)
+{
+	pfree(contact->flow);
+	pfree(contact->account);
+	if (contact->account_owner)
+		pfree(contact->account_owner);
+	pfree(contact->lead);
+	pfree(contact);
+}
+
+void
+lr_committee_abort(SubTransactionId subid)
+{
+	ListCell *cell;
+
+	foreach(cell, contacts)
+	{
+		Contact *contact = lfirst(cell);
+
+		if (contact->subid != subid)
+			continue;
+		free_contact(contact);
+		contacts = foreach_delete_current(contacts, cell);
+	}
+}
+
+void
+lr_committee_reparent(SubTransactionId subid, SubTransactionId parent)
+{
+	ListCell *cell;
+
+	foreach(cell, contacts)
+		if (((Contact *) lfirst(cell))->subid == subid)
+			((Contact *) lfirst(cell))->subid = parent;
+}
+
+void
+lr_committee_end(void)
+{
+	contacts = NIL; /* went with TopTransactionContext */
+}
