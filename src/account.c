@@ -8,7 +8,7 @@
  * a flow without any pays nothing; account_written() notes the first one in account_flows, which drops configurations.
  *
  * The order among several candidates of the deciding step, here and nowhere else (compare_hits):
- *	1. company name	the candidate's name, or a name that is an alias of it, is the lead's company
+ *	1. company name	the lead's company is the candidate's name as it is written; then in canonical form, or an alias of it
  *	2. active owner	one whose owner is an active rep before one who has none
  *	3. tier			1 before 2 before 3 before none
  *	4. parent		one whose parent is no candidate before its children
@@ -26,7 +26,7 @@
 #include "company.h"
 #include "compat.h"
 #include "domain.h"
-#include "email.h"
+#include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -99,14 +99,14 @@ static void find_by_domain(Finding *finding, const char *domain, const char **no
 static void find_by_alias(Finding *finding, const char *kind, const char *alias, const char **note);
 static void find_named(Finding *finding, Probe *probe, int nkeys, const char *const *keys, int column, const char **note);
 static bool add_hit(Finding *finding, const char *account);
-static void judge_names(Finding *finding, const char *company);
+static void judge_names(Finding *finding, const char *company, const char *written);
 static void judge_owners(Finding *finding);
 static int compare_hits(const void *a, const void *b, void *difference);
 static void probe_open(Probe *probe, const char *table, const char *index);
 static void probe_close(Probe *probe);
 static IndexScanDesc probe_begin(Probe *probe, Snapshot snapshot, int nkeys, const char *const *keys);
 static const char *slot_text(TupleTableSlot *slot, int column);
-static const char *question_value(void *source, AccountStep step, const char **note);
+static const char *question_value(void *source, int step, const char **note);
 static const char *domain_of(const char *text, const char **note);
 static HeapTuple with_domain_key(Relation rel, HeapTuple tuple);
 static void check_alias(Relation rel, HeapTuple tuple);
@@ -147,7 +147,7 @@ lr_account_find(FlowConfig *config, AccountValue value, void *source, AccountMat
 		const char *company = value(source, ACCOUNT_ALIAS, &note);
 
 		if (company)
-			judge_names(&finding, company);
+			judge_names(&finding, company, value(source, ACCOUNT_STEPS, &note));
 		judge_owners(&finding);
 		qsort_arg(finding.hits, finding.nhits, sizeof(AccountHit), compare_hits, NULL);
 		for (int i = 1; i < finding.nhits; i++)
@@ -239,7 +239,7 @@ add_hit(Finding *finding, const char *account)
 
 /* Whose name, or alias, is the lead's company? */
 static void
-judge_names(Finding *finding, const char *company)
+judge_names(Finding *finding, const char *company, const char *written)
 {
 	const char *const keys[] = {finding->config->flow, "name", company};
 	Probe aliases;
@@ -250,7 +250,8 @@ judge_names(Finding *finding, const char *company)
 		AccountHit *hit = &finding->hits[i];
 		char *key = hit->name ? lr_company_key(hit->name, (int) strlen(hit->name)) : NULL;
 
-		hit->same_name = key && strcmp(key, company) == 0;
+		if (key && strcmp(key, company) == 0)
+			hit->same_name = written && pg_strcasecmp(hit->name, written) == 0 ? 2 : 1;
 	}
 	probe_open(&aliases, "account_aliases", "account_aliases_pkey");
 	scan = probe_begin(&aliases, finding->snapshot, lengthof(keys), keys);
@@ -259,7 +260,8 @@ judge_names(Finding *finding, const char *company)
 		const char *account = slot_text(aliases.slot, ALIAS_ACCOUNT);
 
 		for (int i = 0; i < finding->nhits; i++)
-			finding->hits[i].same_name |= strcmp(finding->hits[i].account, account) == 0;
+			if (finding->hits[i].same_name == 0 && strcmp(finding->hits[i].account, account) == 0)
+				finding->hits[i].same_name = 1;
 	}
 	index_endscan(scan);
 	probe_close(&aliases);
@@ -291,7 +293,7 @@ compare_hits(const void *a, const void *b, void *difference)
 
 	*decided = "company name";
 	if (x->same_name != y->same_name)
-		return x->same_name ? -1 : 1;
+		return x->same_name > y->same_name ? -1 : 1;
 	*decided = "active owner";
 	if (x->has_owner != y->has_owner)
 		return x->has_owner ? -1 : 1;
@@ -401,10 +403,10 @@ lr_find_account_sql(PG_FUNCTION_ARGS)
 }
 
 static const char *
-question_value(void *source, AccountStep step, const char **note)
+question_value(void *source, int step, const char **note)
 {
 	const Question *question = source;
-	const char *text = question->texts[step];
+	const char *text = question->texts[Min(step, ACCOUNT_ALIAS)];
 	LrMailDomain mail;
 	const char *domain;
 	const char *host;
@@ -432,8 +434,9 @@ question_value(void *source, AccountStep step, const char **note)
 			return domain;
 		case ACCOUNT_ALIAS:
 			return lr_company_key(text, (int) strlen(text));
+		default:
+			return text;
 	}
-	return NULL;
 }
 
 static const char *

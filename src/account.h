@@ -29,13 +29,16 @@ typedef struct AccountHit
 	int tier;			 /* 0: none */
 	const char *parent;	 /* or NULL */
 	const char *decided; /* what put it behind the one before it; of the first, before the second */
-	bool same_name;
+	int same_name;		 /* 2: as written, 1: in canonical form or by an alias, 0: another */
 	bool has_owner; /* an active rep */
 	bool below;		/* its parent is a candidate too */
 } AccountHit;
 
-/* What a step looks for: NULL where the lead has no such value; *note may say why. In the current context. */
-typedef const char *(*AccountValue)(void *source, AccountStep step, const char **note);
+/*
+ * What a step looks for, NULL where the lead has no such value; *note may say why. In the current context. Of
+ * ACCOUNT_STEPS: the company as it is written.
+ */
+typedef const char *(*AccountValue)(void *source, int step, const char **note);
 
 typedef struct AccountMatch
 {
@@ -48,8 +51,8 @@ typedef struct AccountMatch
 
 /*
  * Looks the account up with the newest snapshot: an index probe a step, whatever the number of accounts. False where
- * there is none. What it returns is in the current context. ACCOUNT_ALIAS's value is also asked for where several
- * candidates stand, to compare names. Locks: AccessShareLock while it reads. Errors: those of reading tables.
+ * there is none. What it returns is in the current context. The company is also asked for where several candidates
+ * stand, to compare names. Locks: AccessShareLock while it reads. Errors: those of reading tables.
  */
 extern bool lr_account_find(FlowConfig *config, AccountValue value, void *source, AccountMatch *match);
 

@@ -38,6 +38,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/xid8.h"
 
 /* Columns of leadroute.buying_committees (sql/leadroute/30_state.sql). */
 enum
@@ -57,7 +58,6 @@ typedef struct Contact
 	char *flow;
 	char *account;
 	char *account_owner; /* or NULL */
-	char *lead;
 	TimestampTz at;
 	TimestampTz since; /* the window's start */
 	int size;
@@ -67,15 +67,15 @@ typedef struct Contact
 static List *contacts = NIL; /* of Contact, in TopTransactionContext */
 
 static void check_contact(const Contact *contact);
-static int count_people(const Contact *contact, Snapshot snapshot);
+static int count_people(const Contact *contact, Snapshot snapshot, char **last);
 static int next_number(const Contact *contact, bool *open);
-static bool claim(const Contact *contact, int number);
-static void tell(const Contact *contact);
+static bool claim(const Contact *contact, int number, const char *lead);
+static void tell(const Contact *contact, const char *lead);
 static void leave_to_sweep(const Contact *contact);
 static void free_contact(Contact *contact);
 
 void
-lr_committee_arrived(const Decision *decision, const char *lead)
+lr_committee_arrived(const Decision *decision)
 {
 	const FlowConfig *config = decision->config;
 	MemoryContext oldcontext;
@@ -89,7 +89,6 @@ lr_committee_arrived(const Decision *decision, const char *lead)
 	contact->flow = pstrdup(config->flow);
 	contact->account = pstrdup(decision->account);
 	contact->account_owner = decision->account_owner ? pstrdup(decision->account_owner) : NULL;
-	contact->lead = pstrdup(lead);
 	contact->at = decision->at;
 	contact->since = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval, TimestampTzGetDatum(decision->at),
 															 IntervalPGetDatum(&config->committee_window)));
@@ -136,26 +135,27 @@ check_contact(const Contact *contact)
 	Snapshot snapshot;
 	int number;
 	int people;
+	char *lead;
 	bool open;
 
 	InitDirtySnapshot(dirty);
-	if (count_people(contact, &dirty) < contact->size)
+	if (count_people(contact, &dirty, NULL) < contact->size)
 		return;
 	number = next_number(contact, &open);
 	if (number == 0 && !open)
 		return;
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	people = count_people(contact, snapshot);
+	people = count_people(contact, snapshot, &lead);
 	UnregisterSnapshot(snapshot);
-	if (number > 0 && people >= contact->size && claim(contact, number))
-		tell(contact);
+	if (number > 0 && people >= contact->size && claim(contact, number, lead))
+		tell(contact, lead);
 	else
 		leave_to_sweep(contact);
 }
 
-/* The account's leads that arrived in the window, counted no further than needed. */
+/* The account's leads that arrived in the window, counted in that order and no further than needed; *last is who completes it. */
 static int
-count_people(const Contact *contact, Snapshot snapshot)
+count_people(const Contact *contact, Snapshot snapshot, char **last)
 {
 	Relation rel = table_open(lr_relation_oid("lead_states"), AccessShareLock);
 	Relation index = index_open(lr_relation_oid("lead_states_account_idx"), AccessShareLock);
@@ -173,7 +173,12 @@ count_people(const Contact *contact, Snapshot snapshot)
 	scan = lr_index_beginscan(rel, index, snapshot, NULL, lengthof(keys), 0);
 	index_rescan(scan, keys, lengthof(keys), NULL, 0);
 	while (people < contact->size && index_getnext_slot(scan, ForwardScanDirection, slot))
-		people++;
+	{
+		bool isnull;
+
+		if (++people == contact->size && last)
+			*last = TextDatumGetCString(slot_getattr(slot, STATE_LEAD + 1, &isnull));
+	}
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, AccessShareLock);
@@ -223,7 +228,7 @@ next_number(const Contact *contact, bool *open)
 
 /* Whether the committee is ours to tell. Waits for nobody: a partial check of uniqueness does not. */
 static bool
-claim(const Contact *contact, int number)
+claim(const Contact *contact, int number, const char *lead)
 {
 	Relation rel = table_open(lr_relation_oid("buying_committees"), RowExclusiveLock);
 	EState *estate = CreateExecutorState();
@@ -241,7 +246,7 @@ claim(const Contact *contact, int number)
 	slot->tts_values[COMMITTEE_NUMBER - 1] = Int32GetDatum(number);
 	slot->tts_values[COMMITTEE_FORMED_AT - 1] = TimestampTzGetDatum(contact->at);
 	slot->tts_values[COMMITTEE_PEOPLE - 1] = Int32GetDatum(contact->size);
-	slot->tts_values[COMMITTEE_LEAD - 1] = CStringGetTextDatum(contact->lead);
+	slot->tts_values[COMMITTEE_LEAD - 1] = CStringGetTextDatum(lead);
 	ExecStoreVirtualTuple(slot);
 
 	token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
@@ -259,14 +264,14 @@ claim(const Contact *contact, int number)
 
 /* Event and message; the sweep writes the same in SQL (leadroute.check_committees). */
 static void
-tell(const Contact *contact)
+tell(const Contact *contact, const char *lead)
 {
 	char *reason = psprintf("%d people of account \"%s\" have arrived", contact->size, contact->account);
 	JournalRow row;
 
 	lr_journal_begin_row(&row);
 	lr_journal_set_text(&row, EVENT_FLOW, contact->flow);
-	lr_journal_set_text(&row, EVENT_LEAD, contact->lead);
+	lr_journal_set_text(&row, EVENT_LEAD, lead);
 	lr_journal_set_time(&row, EVENT_AT, contact->at);
 	lr_journal_set_text(&row, EVENT_KIND, "buying_committee");
 	lr_journal_set_text(&row, EVENT_CODE, "buying_committee");
@@ -290,7 +295,7 @@ tell(const Contact *contact)
 			escape_json(&json, contact->account_owner);
 		}
 		appendStringInfoString(&json, ", \"lead\": ");
-		escape_json(&json, contact->lead);
+		escape_json(&json, lead);
 		appendStringInfo(&json, ", \"people\": %d}", contact->size);
 		lr_journal_begin_row(&row);
 		lr_journal_set_text(&row, OUTBOX_FLOW, contact->flow);
@@ -324,7 +329,6 @@ free_contact(Contact *contact)
 	pfree(contact->account);
 	if (contact->account_owner)
 		pfree(contact->account_owner);
-	pfree(contact->lead);
 	pfree(contact);
 }
 

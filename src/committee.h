@@ -8,7 +8,7 @@
 #include "route.h"
 
 /* A lead of an account was decided and its rows wait in the journal. Copies what it needs. */
-extern void lr_committee_arrived(const Decision *decision, const char *lead);
+extern void lr_committee_arrived(const Decision *decision);
 
 /* The journal has written this subtransaction's rows: claims what is complete. True: more rows wait in the journal. */
 extern bool lr_committee_check(void);

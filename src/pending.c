@@ -588,7 +588,7 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 	if (decision->config->noutbox_types > 0)
 		write_outbox(lead, decision, reason);
 	if (decision->account)
-		lr_committee_arrived(decision, lead);
+		lr_committee_arrived(decision);
 	MemoryContextSwitchTo(oldcontext);
 }
 

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "account.h"
 #include "catalog/pg_type.h"
 #include "condition.h"
 #include "executor/executor.h"
@@ -45,6 +46,7 @@ struct RoutePlan
 	RuleSet *rules;
 	ExprContext *econtext;
 	TupleTableSlot *facts;
+	Bitmapset *account_facts; /* those that take a look-up */
 	int npoints;
 	PointColumn *points;
 };
@@ -60,6 +62,9 @@ typedef struct RouteWalk
 	int next;		/* rule to look at */
 	bool protected; /* may compile and evaluate anything */
 	bool facts_ready;
+	bool account_ready; /* looked up: account says what was found */
+	bool account_filled; /* into the facts */
+	AccountMatch account;
 	bool stopped; /* a step may fail and is not protected: nothing is decided yet */
 } RouteWalk;
 
@@ -73,10 +78,15 @@ static void walk_fallback(void *arg);
 static bool cannot_fail(const RoutePlan *plan, int number);
 static bool rule_holds(RouteWalk *walk, int number);
 static void fill_facts(RouteWalk *walk);
+static void fill_account_facts(RouteWalk *walk);
+static const AccountHit *find_account(RouteWalk *walk);
+static const char *account_value(void *source, int step, const char **note);
+static void trace_account(RouteWalk *walk);
 static bool apply_target(RouteWalk *walk, const RuleConfig *rule);
 static bool apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char **code);
 static bool apply_team(RouteWalk *walk, const char *name, char **why);
 static bool apply_rep(RouteWalk *walk, const char *name, char **why);
+static bool apply_account_owner(RouteWalk *walk, char **why, const char **code);
 static struct varlena *lead_point(RouteWalk *walk, const char *map);
 static Datum as_numeric(const LeadColumn *column, Datum value, bool *isnull);
 static void trace_line(RouteWalk *walk, const char *item, const char *name, const char *verdict, const char *detail);
@@ -115,6 +125,9 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	plan->rules = lr_ruleset_make(config, &plan->scope, mcxt);
 	facts = lr_facts_desc();
 	plan->facts = MakeSingleTupleTableSlot(facts, &TTSOpsVirtual);
+	for (int i = 0; i < facts->natts; i++)
+		if (strncmp(NameStr(TupleDescAttr(facts, i)->attname), "account", strlen("account")) == 0)
+			plan->account_facts = bms_add_member(plan->account_facts, i + 1);
 	plan->econtext = CreateStandaloneExprContext();
 	plan->scope.row = shape->desc;
 	plan->scope.facts = facts;
@@ -202,6 +215,15 @@ lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warne
 	}
 	if (error)
 		handle_failure(&walk, error, warned);
+	if (strcmp(decision->status, "unrouted") != 0)
+	{
+		/* it is known and counted by its account whatever the rules ask */
+		const AccountHit *hit = find_account(&walk);
+
+		decision->account = hit ? hit->account : NULL;
+		decision->account_by = hit ? lr_account_step_name(walk.account.step) : NULL;
+		decision->account_owner = hit ? hit->owner : NULL;
+	}
 	trace_decision(&walk);
 }
 
@@ -314,6 +336,8 @@ rule_holds(RouteWalk *walk, int number)
 
 	if (!walk->facts_ready)
 		fill_facts(walk);
+	if (!walk->account_filled && bms_overlap(plan->account_facts, lr_condition_facts(condition)))
+		fill_account_facts(walk);
 	plan->econtext->ecxt_outertuple = walk->row->slot;
 	plan->econtext->ecxt_innertuple = plan->facts;
 	return lr_condition_holds(condition, plan->econtext);
@@ -357,6 +381,93 @@ fill_facts(RouteWalk *walk)
 	walk->facts_ready = true;
 }
 
+/* A look-up costs more than most rules, so it is made when the first condition reads it. */
+static void
+fill_account_facts(RouteWalk *walk)
+{
+	TupleTableSlot *facts = walk->plan->facts;
+	TupleDesc desc = facts->tts_tupleDescriptor;
+	const AccountHit *hit = find_account(walk);
+	MemoryContext oldcontext = MemoryContextSwitchTo(walk->plan->econtext->ecxt_per_tuple_memory);
+
+	for (int i = 0; hit && i < desc->natts; i++)
+	{
+		const char *name = NameStr(TupleDescAttr(desc, i)->attname);
+
+		if (strcmp(name, "account_tier") == 0)
+		{
+			facts->tts_isnull[i] = hit->tier == 0;
+			facts->tts_values[i] = Int32GetDatum(hit->tier);
+		}
+		else if (strcmp(name, "account") == 0 || strcmp(name, "account_owner") == 0)
+		{
+			const char *text = strcmp(name, "account") == 0 ? hit->account : hit->owner;
+
+			facts->tts_isnull[i] = text == NULL;
+			facts->tts_values[i] = text ? CStringGetTextDatum(text) : (Datum) 0;
+		}
+	}
+	MemoryContextSwitchTo(oldcontext);
+	walk->account_filled = true;
+}
+
+/* The lead's account, looked up once a decision; NULL where it has none. */
+static const AccountHit *
+find_account(RouteWalk *walk)
+{
+	if (!walk->account_ready)
+	{
+		(void) lr_account_find(walk->plan->config, account_value, unconstify(LeadRow *, walk->row), &walk->account);
+		walk->account_ready = true;
+		if (walk->trace)
+			trace_account(walk);
+	}
+	return walk->account.nhits > 0 ? walk->account.hits : NULL;
+}
+
+static const char *
+account_value(void *source, int step, const char **note)
+{
+	const LeadRow *row = source;
+
+	switch (step)
+	{
+		case ACCOUNT_GIVEN:
+			return row->given_account;
+		case ACCOUNT_WEBSITE:
+			return lr_profile_website_domain(row->profile);
+		case ACCOUNT_EMAIL:
+			if (lr_profile_email_domain(row->profile) && lr_profile_mail(row->profile)->is_public)
+			{
+				*note = "public mail";
+				return NULL;
+			}
+			return lr_profile_email_domain(row->profile);
+		case ACCOUNT_ALIAS:
+			return lr_profile_company(row->profile);
+		default:
+			return lr_lead_word(&row->shape->inputs[INPUT_COMPANY], row->slot);
+	}
+}
+
+static void
+trace_account(RouteWalk *walk)
+{
+	const AccountMatch *match = &walk->account;
+
+	for (int step = 0; walk->plan->config->has_accounts && step < ACCOUNT_STEPS && step <= match->step; step++)
+		trace_line(walk, "account", lr_account_step_name(step),
+				   step == match->step	 ? "found"
+				   : match->notes[step]	 ? match->notes[step]
+				   : match->values[step] ? "no account"
+										 : "nothing to look for",
+				   match->values[step]);
+	for (int i = 0; i < match->nhits; i++)
+		trace_line(walk, "account", match->hits[i].account,
+				   i == 0 ? "is its account" : psprintf("passed over: %s", match->hits[i].decided),
+				   lr_account_describe(&match->hits[i]));
+}
+
 /* Gives the lead to the rule's target; false where the rule falls through. */
 static bool
 apply_target(RouteWalk *walk, const RuleConfig *rule)
@@ -394,6 +505,10 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 			if (apply_rep(walk, rule->target_name, &why))
 				return true;
 			break;
+		case TARGET_ACCOUNT_OWNER:
+			if (apply_account_owner(walk, &why, &code))
+				return true;
+			break;
 	}
 
 	if (walk->stopped)
@@ -410,6 +525,8 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 		decision->code = code;
 		/* it waits where a team would have taken it, else under the target's own name */
 		decision->queue = decision->team ? decision->team : rule->target_name;
+		if (rule->target == TARGET_ACCOUNT_OWNER)
+			decision->queue = strcmp(code, "owner_inactive") == 0 ? walk->account.hits->owner : "account_owner";
 		return true;
 	}
 	trace_line(walk, "rule", rule->rule, "falls through", why);
@@ -516,6 +633,35 @@ apply_rep(RouteWalk *walk, const char *name, char **why)
 	return true;
 }
 
+/* The owner of the lead's account takes it without a turn; it counts as load. */
+static bool
+apply_account_owner(RouteWalk *walk, char **why, const char **code)
+{
+	const AccountHit *hit = find_account(walk);
+
+	*code = "no_account";
+	if (hit == NULL)
+	{
+		*why = pstrdup("the lead has no account");
+		return false;
+	}
+	if (hit->owner == NULL)
+	{
+		*why = psprintf("account \"%s\" has no owner", hit->account);
+		return false;
+	}
+	*code = "owner_inactive";
+	if (!apply_rep(walk, hit->owner, why))
+	{
+		if (!walk->stopped)
+			*why = psprintf("the owner of account \"%s\" cannot take it: %s", hit->account, *why);
+		return false;
+	}
+	if (strcmp(walk->decision->code, "assigned") == 0)
+		walk->decision->code = "account_owner";
+	return true;
+}
+
 /* The point that only this lead fills; a NULL column takes no part in it. */
 static struct varlena *
 lead_point(RouteWalk *walk, const char *map)
@@ -616,7 +762,7 @@ handle_failure(RouteWalk *walk, ErrorData *error, bool *warned)
 								  again ? "the lead is stored unrouted" : "the last rule's target took it"),
 				 errhint("See SELECT * FROM leadroute.health; unrouted leads are decided by CALL leadroute.catch_up().")));
 	}
-	if (!again && strcmp(decision->code, "assigned") == 0)
+	if (!again && (strcmp(decision->code, "assigned") == 0 || strcmp(decision->code, "account_owner") == 0))
 		decision->code = "fallback";
 }
 
@@ -644,8 +790,13 @@ lr_route_reason(const Decision *decision)
 	if (decision->team)
 		appendStringInfo(&text, "team \"%s\", ", decision->team);
 
+	if (decision->rule && decision->rule->target == TARGET_ACCOUNT_OWNER && decision->account)
+		appendStringInfo(&text, "account \"%s\" (by %s), ", decision->account, decision->account_by);
+
 	if (strcmp(decision->code, "given") == 0)
 		appendStringInfo(&text, "the row arrived with owner %s, who keeps it", decision->owner);
+	else if (decision->owner && decision->rule && decision->rule->target == TARGET_ACCOUNT_OWNER)
+		appendStringInfo(&text, "its owner %s", decision->owner);
 	else if (decision->owner)
 		appendStringInfo(&text, decision->team ? "round robin: %s" : "rep %s", decision->owner);
 	else if (strcmp(decision->status, "discarded") == 0)
@@ -658,6 +809,10 @@ lr_route_reason(const Decision *decision)
 		appendStringInfo(&text, "no territory of the map covers it: waits in queue \"%s\"", decision->queue);
 	else if (strcmp(decision->code, "rep_unavailable") == 0)
 		appendStringInfo(&text, "the rep is not available: waits in queue \"%s\"", decision->queue);
+	else if (strcmp(decision->code, "no_account") == 0)
+		appendStringInfo(&text, "%s: waits in queue \"%s\"", decision->account ? "which has no owner" : "no account", decision->queue);
+	else if (strcmp(decision->code, "owner_inactive") == 0)
+		appendStringInfo(&text, "its owner is not available: waits in queue \"%s\"", decision->queue);
 	else
 		appendStringInfo(&text, "not routed: %s", decision->code);
 

@@ -177,7 +177,7 @@ AS $$
 DECLARE
 	own		text := format('leadroute.%I', TG_TABLE_NAME);
 	key		text[] := CASE TG_TABLE_NAME WHEN 'accounts' THEN '{flow,account}' WHEN 'account_domains' THEN '{flow,domain,account}'
-										 ELSE '{flow,kind,alias_key,account}' END::text[];
+										 WHEN 'account_aliases' THEN '{flow,kind,alias_key,account}' ELSE '{flow}' END::text[];
 	changes	text;
 	many	record;
 BEGIN
@@ -193,7 +193,7 @@ BEGIN
 		ELSE format('old_rows o FULL JOIN new_rows n ON %s',
 					(SELECT string_agg(format('o.%I = n.%I', k, k), ' AND ') FROM unnest(key) k)) END
 		|| ' WHERE n IS DISTINCT FROM o'
-		|| CASE TG_TABLE_NAME WHEN 'account_aliases' THEN '' ELSE ' AND NOT (coalesce(n.synced, true) AND coalesce(o.synced, true))' END;
+		|| CASE WHEN TG_TABLE_NAME IN ('accounts', 'account_domains') THEN ' AND NOT (coalesce(n.synced, true) AND coalesce(o.synced, true))' ELSE '' END;
 	FOR many IN EXECUTE format('SELECT coalesce(n.flow, o.flow) AS flow, count(*) AS rows FROM %s GROUP BY 1', changes) LOOP
 		IF many.rows <= 100 THEN
 			EXECUTE format($kept$
@@ -228,3 +228,57 @@ BEGIN
 	END LOOP;
 END
 $do$;
+
+/* Tables of the CRM that accounts are kept in step with. Remembered by name, as the leads table is. */
+CREATE TABLE leadroute.account_attachments (
+	flow			text COLLATE "C" NOT NULL DEFAULT 'default' PRIMARY KEY,
+	table_schema	name NOT NULL,
+	table_name		name NOT NULL,
+	relation		oid,
+	columns			jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(columns) = 'object'),
+	found			jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(found) = 'object'),
+	status			text NOT NULL DEFAULT 'attached' CHECK (status IN ('attached', 'broken')),
+	problem			text,
+	attached_at		timestamptz NOT NULL DEFAULT now(),
+	refreshed_at	timestamptz,
+	behind_since	timestamptz,
+	compared_at		timestamptz,
+	gone_at			timestamptz,
+	note			text
+);
+COMMENT ON TABLE leadroute.account_attachments IS 'Which table of the CRM a flow''s accounts are kept in step with. Written by leadroute.attach_accounts() and detach_accounts().';
+COMMENT ON COLUMN leadroute.account_attachments.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.account_attachments.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN leadroute.account_attachments.table_name IS 'Name of the table.';
+COMMENT ON COLUMN leadroute.account_attachments.relation IS 'OID of the table that bore the name when the triggers were put on it; of this database only, taken anew when the row is restored.';
+COMMENT ON COLUMN leadroute.account_attachments.columns IS 'The columns that attach_accounts() was told: "name": "Name", or null for none.';
+COMMENT ON COLUMN leadroute.account_attachments.found IS 'The columns that are read: those told, and those found by their usual names.';
+COMMENT ON COLUMN leadroute.account_attachments.status IS '''attached'', or ''broken'': the table that bears the name does not fit.';
+COMMENT ON COLUMN leadroute.account_attachments.problem IS 'Why it is broken, or what the last statement that could not be followed met.';
+COMMENT ON COLUMN leadroute.account_attachments.attached_at IS 'When leadroute.attach_accounts() was first called.';
+COMMENT ON COLUMN leadroute.account_attachments.refreshed_at IS 'When another table last took the name, or TRUNCATE emptied it: accounts not found again go after flows.gone_after.';
+COMMENT ON COLUMN leadroute.account_attachments.behind_since IS 'Since when the accounts may differ from the table; NULL: they do not. A sweep compares them.';
+COMMENT ON COLUMN leadroute.account_attachments.compared_at IS 'When the whole table was last compared.';
+COMMENT ON COLUMN leadroute.account_attachments.gone_at IS 'When a sweep last took accounts away that a full refresh did not bring back.';
+COMMENT ON COLUMN leadroute.account_attachments.note IS 'Free text of who wrote the row.';
+
+CREATE FUNCTION leadroute.account_attachment_written() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	NEW.relation := to_regclass(format('%I.%I', NEW.table_schema, NEW.table_name));
+	IF leadroute.restoring() THEN
+		DELETE FROM leadroute.account_attachments a WHERE a.flow = NEW.flow;
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.account_attachment_written() IS 'Trigger on account_attachments: notes the OID of the table that bears the name in this database; a restored row replaces another.';
+CREATE TRIGGER account_attachment_written BEFORE INSERT ON leadroute.account_attachments
+	FOR EACH ROW EXECUTE FUNCTION leadroute.account_attachment_written();
+ALTER TABLE leadroute.account_attachments ENABLE ALWAYS TRIGGER account_attachment_written;
+CREATE TRIGGER account_history_insert AFTER INSERT ON leadroute.account_attachments REFERENCING NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.account_history();
+CREATE TRIGGER account_history_delete AFTER DELETE ON leadroute.account_attachments REFERENCING OLD TABLE AS old_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.account_history();

@@ -681,6 +681,7 @@ SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 BEGIN
 	PERFORM leadroute.follow_names();
+	PERFORM leadroute.follow_account_names();
 EXCEPTION WHEN OTHERS THEN
 	RAISE WARNING USING MESSAGE = 'leadroute could not look whether a leads table was replaced', DETAIL = SQLERRM,
 		HINT = 'leadroute.health shows whether the triggers stand.';

@@ -85,6 +85,14 @@ BEGIN
 		END IF;
 	END LOOP;
 
+	IF EXISTS (SELECT FROM leadroute.rules r WHERE r.flow = subject.flow AND r.target = 'account_owner')
+		AND NOT EXISTS (SELECT FROM leadroute.accounts a WHERE a.flow = subject.flow) THEN
+		RETURN QUERY
+			SELECT 'warning', format('rule "%s"', r.rule), 'its target is account_owner, and there are no accounts',
+				'Insert into leadroute.accounts and account_domains, or SELECT leadroute.attach_accounts(…).'
+			FROM leadroute.rules r WHERE r.flow = subject.flow AND r.target = 'account_owner' ORDER BY r.position LIMIT 1;
+	END IF;
+
 	/* the territories of maps that rules name */
 	RETURN QUERY
 		SELECT 'error', format('territory "%s" of map "%s"', m.territory, m.map), format('its team "%s" does not exist', m.team),
@@ -303,6 +311,7 @@ BEGIN
 	/* an array, not a loop over the query: each COMMIT would have to hold the rest of it */
 	FOREACH swept IN ARRAY ARRAY(SELECT f FROM leadroute.flows_to_sweep(flow) AS f) LOOP
 		PERFORM leadroute.fold_rotation(swept);
+		PERFORM leadroute.sweep_accounts(swept), leadroute.check_committees(swept);
 		IF leadroute.may_commit() THEN
 			COMMIT;
 		END IF;
@@ -319,4 +328,4 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE leadroute.sweep(text) IS
-	'What is due, in one flow or (NULL) all: folds the ledger of turns and closes leads that a full refresh did not bring back. Commits after each batch; in a transaction block it does one batch and commits nothing.';
+	'What is due, in one flow or (NULL) all: folds the ledger of turns, closes leads that a full refresh did not bring back, compares accounts with their table where they may differ, tells buying committees that a race missed. Commits after each batch; in a transaction block it does one batch and commits nothing.';

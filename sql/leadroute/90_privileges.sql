@@ -27,6 +27,7 @@ $do$;
 /* PUBLIC: who owns a table may attach it; the checks are inside. */
 GRANT EXECUTE ON FUNCTION leadroute.attach(regclass, text, jsonb, name), leadroute.detach(regclass),
 	leadroute.create_leads_table(text), leadroute.catch_up_start(regclass, text, interval), leadroute.catch_up_batch(regclass, integer),
+	leadroute.attach_accounts(regclass, jsonb, text), leadroute.detach_accounts(regclass),
 	leadroute.attached_tables(), leadroute.may_commit(), leadroute.clock(), leadroute.library_ready() TO PUBLIC;
 /* and anybody may try a condition: it runs as the caller and shows nothing that he could not ask for himself */
 GRANT EXECUTE ON FUNCTION leadroute.check_condition(text, regclass, text), leadroute.condition_columns(text, regclass),
@@ -43,18 +44,20 @@ GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigin
 
 GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text), leadroute.explain(record, text)
 	TO leadroute_reader;
+GRANT EXECUTE ON FUNCTION leadroute.find_account(text, text, text, text, text), leadroute.account_columns(regclass, jsonb) TO leadroute_reader;
 /* the functions that views call */
 GRANT EXECUTE ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(text, text, text), leadroute.rotation_team(text, text, text[]) TO leadroute_reader;
 
 /* the operator: works with leads, sweeps */
 GRANT EXECUTE ON PROCEDURE leadroute.sweep(text) TO leadroute_operator;
-GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.close_gone(text, integer), leadroute.fold_rotation(text) TO leadroute_operator;
+GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.close_gone(text, integer), leadroute.fold_rotation(text),
+	leadroute.sweep_accounts(text), leadroute.check_committees(text) TO leadroute_operator;
 
 /* the admin: configuration */
 GRANT INSERT, UPDATE, DELETE, TRUNCATE ON leadroute.flows, leadroute.rules, leadroute.queues, leadroute.reps, leadroute.teams,
 	leadroute.team_members, leadroute.territories, leadroute.outbox_consumers, leadroute.accounts, leadroute.account_domains,
 	leadroute.account_aliases TO leadroute_admin;
-GRANT UPDATE (note) ON leadroute.attachments TO leadroute_admin;
+GRANT UPDATE (note) ON leadroute.attachments, leadroute.account_attachments TO leadroute_admin;
 GRANT EXECUTE ON FUNCTION leadroute.activate(text), leadroute.deactivate(text) TO leadroute_admin;
 /* the triggers of configuration tables that run as who writes call these */
 GRANT EXECUTE ON FUNCTION leadroute.restoring() TO leadroute_admin;
