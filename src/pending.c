@@ -384,6 +384,7 @@ outcome_of(Statement *statement, const Decision *decision)
 		.team = decision->team,
 		.territory = decision->territory,
 		.queue = decision->queue,
+		.how = decision->how,
 		.path = lr_route_path(decision),
 	};
 	Outcome *outcome;
@@ -447,6 +448,7 @@ decision_of(const Pending *pending)
 		.team = outcome->team,
 		.territory = outcome->territory,
 		.queue = outcome->queue,
+		.how = outcome->how,
 		.passed = outcome->passed,
 		.at = pending->at,
 		.submitted_at = pending->submitted_at,

@@ -20,6 +20,8 @@ typedef struct LeadRow
 	const char *given_owner; /* the owner the row arrived with, or NULL */
 	TimestampTz at;			 /* the instant of the decision */
 	bool unknown_flow;		 /* the row named a flow that does not exist */
+	int ntried;				 /* reps who had this lead and let it lapse: they are not asked again */
+	const char *const *tried;
 } LeadRow;
 
 /* A rule whose condition held and whose target could take no one. */
@@ -43,6 +45,7 @@ typedef struct Decision
 	const char *team;
 	const char *territory;
 	const char *queue;
+	const char *how; /* the team's strategy in words: a literal; NULL where no team picked */
 	TimestampTz at;
 	TimestampTz submitted_at;
 	RotationTurn turn;

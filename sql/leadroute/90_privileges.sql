@@ -51,7 +51,8 @@ GRANT EXECUTE ON PROCEDURE leadroute.sweep(text) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.close_gone(text, integer), leadroute.fold_rotation(text) TO leadroute_operator;
 
 /* the admin: configuration */
-GRANT INSERT, UPDATE, DELETE, TRUNCATE ON leadroute.flows, leadroute.rules, leadroute.queues, leadroute.reps, leadroute.teams,
+GRANT INSERT, UPDATE, DELETE, TRUNCATE ON leadroute.flows, leadroute.rules, leadroute.queues, leadroute.reps, leadroute.rep_skills,
+	leadroute.time_off, leadroute.teams,
 	leadroute.team_members, leadroute.territories, leadroute.outbox_consumers TO leadroute_admin;
 GRANT UPDATE (note) ON leadroute.attachments TO leadroute_admin;
 GRANT EXECUTE ON FUNCTION leadroute.activate(text), leadroute.deactivate(text) TO leadroute_admin;
