@@ -28,6 +28,7 @@
 #include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(lr_check_condition);
+PG_FUNCTION_INFO_V1(lr_check_expression);
 PG_FUNCTION_INFO_V1(lr_condition_columns_sql);
 PG_FUNCTION_INFO_V1(lr_condition_holds_sql);
 
@@ -51,6 +52,7 @@ typedef struct HoldsCache
 	LrCondition *condition;
 } HoldsCache;
 
+static void check_source(const char *source, Oid relid, Oid type, const char *flow);
 static Relation open_row_relation(Oid relid);
 static void fill_scope(LrConditionScope *scope, TupleDesc row, Oid relid, const char *flow);
 static Jsonb *read_mapping(const char *flow);
@@ -62,15 +64,28 @@ static void store_composite(TupleTableSlot *slot, HeapTupleHeader header, HeapTu
 Datum
 lr_check_condition(PG_FUNCTION_ARGS)
 {
-	char *source = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	Relation rel = open_row_relation(PG_GETARG_OID(1));
-	char *flow = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	check_source(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_OID(1), BOOLOID, text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	PG_RETURN_VOID();
+}
+
+/* check_expression(expression text, relation regclass, type regtype, flow text) RETURNS void */
+Datum
+lr_check_expression(PG_FUNCTION_ARGS)
+{
+	check_source(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_OID(1), PG_GETARG_OID(2),
+				 text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	PG_RETURN_VOID();
+}
+
+static void
+check_source(const char *source, Oid relid, Oid type, const char *flow)
+{
+	Relation rel = open_row_relation(relid);
 	LrConditionScope scope;
 
 	fill_scope(&scope, RelationGetDescr(rel), RelationGetRelid(rel), flow);
-	(void) lr_condition_analyze(source, &scope, BOOLOID);
+	(void) lr_condition_analyze(source, &scope, type);
 	relation_close(rel, AccessShareLock);
-	PG_RETURN_VOID();
 }
 
 /* condition_columns(condition text, relation regclass) RETURNS text[] */

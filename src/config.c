@@ -55,6 +55,8 @@ static void read_flow(FlowConfig *config);
 static void read_attachment(FlowConfig *config);
 static void read_rules(FlowConfig *config);
 static void read_reps(FlowConfig *config);
+static void read_leaves(FlowConfig *config);
+static void read_skills(FlowConfig *config);
 static void read_teams(FlowConfig *config);
 static void read_sides(FlowConfig *config);
 static void read_outbox_types(FlowConfig *config);
@@ -62,6 +64,11 @@ static void read_accounts(FlowConfig *config);
 static char *row_text(FlowConfig *config, uint64 row, int column);
 static bool row_bool(uint64 row, int column);
 static int row_int(uint64 row, int column);
+static int row_limit(uint64 row, int column);
+static TimestampTz row_time(uint64 row, int column, TimestampTz otherwise);
+static struct varlena *row_varlena(FlowConfig *config, uint64 row, int column);
+static int row_word(uint64 row, int column, const char *const *words, int n);
+static CapConfig *row_caps(FlowConfig *config, uint64 row, int column, const char *zone, int *n);
 static RuleTarget parse_target(const char *name);
 
 void
@@ -353,7 +360,7 @@ static void
 read_rules(FlowConfig *config)
 {
 	config->nrules = (int)
-		read_rows("SELECT rule, position, condition, target, target_name, if_unavailable = 'wait'"
+		read_rows("SELECT rule, position, condition, target, target_name, if_unavailable = 'wait', skills"
 				  " FROM leadroute.rules WHERE flow = $1 ORDER BY position",
 				  config->flow);
 	config->rules = MemoryContextAllocZero(config->mcxt, Max(config->nrules, 1) * sizeof(RuleConfig));
@@ -367,6 +374,8 @@ read_rules(FlowConfig *config)
 		rule->target = parse_target(SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 4));
 		rule->target_name = row_text(config, i, 5);
 		rule->waits = row_bool(i, 6) || i == config->nrules - 1; /* below the last is nothing to fall to */
+		rule->skills = row_text(config, i, 7);
+		config->asks_skills |= rule->skills != NULL;
 	}
 }
 
@@ -385,13 +394,100 @@ static void
 read_reps(FlowConfig *config)
 {
 	config->nreps = (int)
-		read_rows("SELECT rep, active FROM leadroute.reps WHERE flow = $1 ORDER BY rep",
+		read_rows("SELECT r.rep, r.active, r.accepting, r.capacity, r.calendar, array_to_string(r.caps, ','),"
+				  " (SELECT f.timezone FROM leadroute.flows f WHERE f.flow = r.flow)"
+				  " FROM leadroute.reps r WHERE r.flow = $1 ORDER BY r.rep",
 				  config->flow);
 	config->reps = MemoryContextAllocZero(config->mcxt, Max(config->nreps, 1) * sizeof(RepConfig));
 	for (int i = 0; i < config->nreps; i++)
 	{
-		config->reps[i].rep = row_text(config, i, 1);
-		config->reps[i].active = row_bool(i, 2);
+		RepConfig *rep = &config->reps[i];
+
+		rep->rep = row_text(config, i, 1);
+		rep->active = row_bool(i, 2);
+		rep->accepting = row_bool(i, 3);
+		rep->capacity = row_limit(i, 4);
+		rep->calendar = row_text(config, i, 5);
+		rep->caps = row_caps(config, i, 6, row_text(config, i, 7), &rep->ncaps);
+	}
+	read_leaves(config);
+	read_skills(config);
+}
+
+/* Of the last year, of now and to come. */
+static void
+read_leaves(FlowConfig *config)
+{
+	uint64 rows = read_rows("SELECT rep, lower(during), upper(during) FROM leadroute.time_off"
+							" WHERE flow = $1 AND (upper_inf(during) OR upper(during) > leadroute.clock() - interval '1 year')"
+							" ORDER BY rep, during",
+							config->flow);
+
+	for (uint64 row = 0; row < rows;)
+	{
+		const char *name = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1);
+		RepConfig *rep = lr_config_rep(config, name);
+		uint64 end = row;
+		int n;
+
+		while (end < rows && strcmp(SPI_getvalue(SPI_tuptable->vals[end], SPI_tuptable->tupdesc, 1), name) == 0)
+			end++;
+		n = (int) (end - row);
+		if (rep)
+		{
+			rep->leave_begins = MemoryContextAlloc(config->mcxt, n * sizeof(TimestampTz));
+			rep->leave_ends = MemoryContextAlloc(config->mcxt, n * sizeof(TimestampTz));
+			for (int i = 0; i < n; i++)
+			{
+				rep->leave_begins[i] = row_time(row + i, 2, DT_NOBEGIN);
+				rep->leave_ends[i] = row_time(row + i, 3, DT_NOEND);
+			}
+			rep->nleaves = n;
+		}
+		row = end;
+	}
+}
+
+/* Skills are compared by their numbers in the flow: a rule's are looked up once a lead, not once a member. */
+static void
+read_skills(FlowConfig *config)
+{
+	uint64 rows;
+
+	if (!config->asks_skills)
+		return;
+	config->nskills = (int) read_rows("SELECT DISTINCT skill FROM leadroute.rep_skills WHERE flow = $1 ORDER BY skill",
+									  config->flow);
+	config->skills = MemoryContextAllocZero(config->mcxt, Max(config->nskills, 1) * sizeof(char *));
+	for (int i = 0; i < config->nskills; i++)
+		config->skills[i] = row_text(config, i, 1);
+
+	rows = read_rows("SELECT rep, skill, level FROM leadroute.rep_skills WHERE flow = $1 ORDER BY rep, skill", config->flow);
+	for (uint64 row = 0; row < rows;)
+	{
+		const char *name = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1);
+		RepConfig *rep = lr_config_rep(config, name);
+		uint64 end = row;
+		int n;
+
+		while (end < rows && strcmp(SPI_getvalue(SPI_tuptable->vals[end], SPI_tuptable->tupdesc, 1), name) == 0)
+			end++;
+		n = (int) (end - row);
+		if (rep)
+		{
+			rep->skills = MemoryContextAlloc(config->mcxt, n * sizeof(SkillConfig));
+			for (int i = 0; i < n; i++)
+			{
+				int skill = lr_config_skill(config, SPI_getvalue(SPI_tuptable->vals[row + i], SPI_tuptable->tupdesc, 2));
+
+				/* one that another session has added in between: its invalidation is on its way */
+				if (skill < 0)
+					continue;
+				rep->skills[rep->nskills].skill = skill;
+				rep->skills[rep->nskills++].level = row_int(row + i, 3);
+			}
+		}
+		row = end;
 	}
 }
 
@@ -404,23 +500,43 @@ read_teams(FlowConfig *config)
 
 	config->nteams = (int)
 		read_rows("SELECT t.team, (SELECT count(*)::int4 FROM leadroute.team_members m"
-				  " WHERE m.flow = t.flow AND m.team = t.team)"
+				  " WHERE m.flow = t.flow AND m.team = t.team), t.strategy, t.most_free, t.hours, t.calendar,"
+				  " coalesce(t.timezone, (SELECT f.timezone FROM leadroute.flows f WHERE f.flow = t.flow), 'UTC'),"
+				  " t.on_return = 'level', t.catch_up_limit, t.reset, t.scope"
 				  " FROM leadroute.teams t WHERE t.flow = $1 ORDER BY t.team",
 				  config->flow);
 	config->teams = MemoryContextAllocZero(config->mcxt, Max(config->nteams, 1) * sizeof(TeamConfig));
 	for (int i = 0; i < config->nteams; i++)
 	{
+		static const char *const strategies[] = {"round_robin", "least_loaded", "ranked"};
+		static const char *const hours[] = {"none", "team", "rep"};
+		static const char *const resets[] = {"never", "weekly", "monthly"};
+		static const char *const scopes[] = {"team", "rule", "flow"};
 		int capacity = Max(row_int(i, 2), 1);
 
 		team = &config->teams[i];
 		team->team = row_text(config, i, 1);
+		team->strategy = (TeamStrategy) row_word(i, 3, strategies, lengthof(strategies));
+		team->most_free = row_bool(i, 4);
+		team->hours = (TeamHours) row_word(i, 5, hours, lengthof(hours));
+		team->calendar = row_text(config, i, 6);
+		team->zone = row_text(config, i, 7);
+		team->levels = row_bool(i, 8);
+		team->catch_up_limit = row_limit(i, 9);
+		team->reset = (TeamReset) row_word(i, 10, resets, lengthof(resets));
+		team->scope = (TeamScope) row_word(i, 11, scopes, lengthof(scopes));
 		team->members = MemoryContextAllocZero(config->mcxt, capacity * sizeof(RepConfig *));
 		team->member_names = MemoryContextAllocZero(config->mcxt, capacity * sizeof(char *));
 		team->weights = MemoryContextAllocZero(config->mcxt, capacity * sizeof(int));
+		team->details = MemoryContextAllocZero(config->mcxt, capacity * sizeof(MemberConfig));
 		team->nmembers = row_int(i, 2);
 	}
 
-	rows = read_rows("SELECT m.team, m.rep, m.weight FROM leadroute.team_members m"
+	rows = read_rows("SELECT m.team, m.rep, m.weight, m.capacity, array_to_string(m.caps, ','), m.rank,"
+					 " CASE t.multiplier WHEN 'attainment' THEN a.attainment WHEN '1/attainment' THEN 1 / a.attainment ELSE 1 END::float8,"
+					 " m.prefers, m.joined_at, m.left_at"
+					 " FROM leadroute.team_members m LEFT JOIN leadroute.teams t ON t.flow = m.flow AND t.team = m.team"
+					 " CROSS JOIN LATERAL (SELECT least(greatest(coalesce(m.attainment, 1), 0.01), 100) AS attainment) a"
 					 " WHERE m.flow = $1 ORDER BY m.team, m.rep",
 					 config->flow);
 	for (int i = 0; i < config->nteams; i++)
@@ -434,14 +550,98 @@ read_teams(FlowConfig *config)
 		while (row < rows && found < team->nmembers &&
 			   strcmp(SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1), team->team) == 0)
 		{
+			MemberConfig *member = &team->details[found];
+			bool isnull;
+
 			team->member_names[found] = row_text(config, row, 2);
 			team->weights[found] = row_int(row, 3);
 			team->members[found] = lr_config_rep(config, team->member_names[found]);
+			member->capacity = row_limit(row, 4);
+			member->caps = row_caps(config, row, 5, team->zone, &member->ncaps);
+			member->rank = row_int(row, 6);
+			member->multiplier = DatumGetFloat8(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 7, &isnull));
+			member->prefers = row_varlena(config, row, 8);
+			member->joined_at = row_time(row, 9, DT_NOBEGIN);
+			member->left_at = row_time(row, 10, DT_NOEND);
 			found++;
 			row++;
 		}
 		team->nmembers = found;
 	}
+}
+
+/* A number, or NO_LIMIT for NULL. */
+static int
+row_limit(uint64 row, int column)
+{
+	bool isnull;
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+
+	return isnull ? NO_LIMIT : DatumGetInt32(value);
+}
+
+static TimestampTz
+row_time(uint64 row, int column, TimestampTz otherwise)
+{
+	bool isnull;
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+
+	return isnull ? otherwise : DatumGetTimestampTz(value);
+}
+
+static struct varlena *
+row_varlena(FlowConfig *config, uint64 row, int column)
+{
+	bool isnull;
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+	struct varlena *plain;
+	struct varlena *copy;
+
+	if (isnull)
+		return NULL;
+	plain = PG_DETOAST_DATUM(value);
+	copy = MemoryContextAlloc(config->mcxt, VARSIZE(plain));
+	memcpy(copy, plain, VARSIZE(plain));
+	return copy;
+}
+
+static int
+row_word(uint64 row, int column, const char *const *words, int n)
+{
+	const char *word = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+
+	for (int i = 0; i < n; i++)
+		if (strcmp(words[i], word) == 0)
+			return i;
+	elog(ERROR, "unrecognized word \"%s\" in the configuration", word);
+}
+
+/* Caps as the domain leadroute.caps has them, joined by commas: "3 per day,10 per rolling week". */
+static CapConfig *
+row_caps(FlowConfig *config, uint64 row, int column, const char *zone, int *n)
+{
+	static const char *const units[] = {"hour", "day", "week", "month"};
+	char *text = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+	CapConfig *caps;
+	char *rest;
+
+	*n = 0;
+	if (text == NULL)
+		return NULL;
+	caps = MemoryContextAllocZero(config->mcxt, MAX_CAPS * sizeof(CapConfig));
+	for (char *word = strtok_r(text, ",", &rest); word && *n < MAX_CAPS; word = strtok_r(NULL, ",", &rest))
+	{
+		CapConfig *cap = &caps[(*n)++];
+		const char *unit = strrchr(word, ' ') + 1;
+
+		cap->limit = atoi(word);
+		cap->rolling = strstr(word, " rolling ") != NULL;
+		cap->zone = zone;
+		for (int i = 0; i < (int) lengthof(units); i++)
+			if (strcmp(units[i], unit) == 0)
+				cap->unit = (CapUnit) i;
+	}
+	return caps;
 }
 
 static void
@@ -509,6 +709,20 @@ lr_config_team(const FlowConfig *config, const char *team)
 	return bsearch(team, config->teams, config->nteams, sizeof(TeamConfig), compare_team);
 }
 
+static int
+compare_skill(const void *key, const void *element)
+{
+	return strcmp(key, *(const char *const *) element);
+}
+
+int
+lr_config_skill(const FlowConfig *config, const char *skill)
+{
+	const char **found = bsearch(skill, config->skills, config->nskills, sizeof(char *), compare_skill);
+
+	return found ? (int) (found - config->skills) : -1;
+}
+
 bool
 lr_config_wants_outbox(const FlowConfig *config, const char *type)
 {
@@ -547,28 +761,6 @@ lr_column_timezone(const AttachmentConfig *attachment, const char *name)
 	const ColumnMapping *mapping = find_mapping(attachment, name);
 
 	return mapping ? mapping->timezone : NULL;
-}
-
-RotationCandidate *
-lr_team_candidates(FlowConfig *config, TeamConfig *team)
-{
-	if (team->candidates == NULL)
-	{
-		RotationCandidate *candidates;
-
-		/* what fails, fails before anything is allocated for the life of the configuration */
-		for (int i = 0; i < team->nmembers; i++)
-			(void) lr_rotation_slot(config->flow, team->team, team->member_names[i]);
-		candidates = MemoryContextAllocZero(config->mcxt, Max(team->nmembers, 1) * sizeof(RotationCandidate));
-		for (int i = 0; i < team->nmembers; i++)
-		{
-			candidates[i].slot = lr_rotation_slot(config->flow, team->team, team->member_names[i]);
-			candidates[i].step = team->weights[i] > 0 ? ROTATION_SCALE / team->weights[i] : 0;
-			candidates[i].eligible = team->weights[i] > 0 && team->members[i] && team->members[i]->active;
-		}
-		team->candidates = candidates;
-	}
-	return team->candidates;
 }
 
 /*

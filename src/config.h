@@ -18,20 +18,106 @@ typedef enum RuleTarget
 	TARGET_ACCOUNT_OWNER
 } RuleTarget;
 
+#define NO_LIMIT (-1)
+#define MAX_CAPS 3
+
+typedef enum CapUnit
+{
+	CAP_HOUR,
+	CAP_DAY,
+	CAP_WEEK,
+	CAP_MONTH
+} CapUnit;
+
+/* At most so many leads in a time. */
+typedef struct CapConfig
+{
+	int limit;
+	CapUnit unit;
+	bool rolling;	  /* back from now; else by the clock of the zone */
+	const char *zone; /* IANA */
+} CapConfig;
+
+typedef struct SkillConfig
+{
+	int skill; /* index in FlowConfig.skills */
+	int level;
+} SkillConfig;
+
 typedef struct RepConfig
 {
 	const char *rep;
 	bool active;
+	bool accepting;
+	int capacity;		  /* of open leads over all teams, or NO_LIMIT */
+	const char *calendar; /* NULL: always on shift */
+	int ncaps;
+	CapConfig *caps;
+	int nleaves; /* in order of their begin */
+	TimestampTz *leave_begins;
+	TimestampTz *leave_ends;
+	int nskills; /* in order of their numbers */
+	SkillConfig *skills;
 } RepConfig;
+
+typedef struct MemberConfig
+{
+	int capacity; /* of open leads from the team, or NO_LIMIT */
+	int ncaps;
+	CapConfig *caps;
+	int rank;		   /* 0: none */
+	double multiplier; /* of the member's claim; 1 where the team uses none */
+	struct varlena *prefers;
+	TimestampTz joined_at; /* DT_NOBEGIN: at once */
+	TimestampTz left_at;   /* DT_NOEND: stays */
+} MemberConfig;
+
+typedef enum TeamStrategy
+{
+	STRATEGY_ROUND_ROBIN,
+	STRATEGY_LEAST_LOADED,
+	STRATEGY_RANKED
+} TeamStrategy;
+
+typedef enum TeamHours
+{
+	HOURS_NONE,
+	HOURS_TEAM,
+	HOURS_REP
+} TeamHours;
+
+typedef enum TeamScope
+{
+	SCOPE_TEAM,
+	SCOPE_RULE,
+	SCOPE_FLOW
+} TeamScope;
+
+typedef enum TeamReset
+{
+	RESET_NEVER,
+	RESET_WEEKLY,
+	RESET_MONTHLY
+} TeamReset;
 
 typedef struct TeamConfig
 {
 	const char *team;
+	TeamStrategy strategy;
+	bool most_free;
+	TeamHours hours;
+	const char *calendar; /* of the team, with HOURS_TEAM */
+	const char *zone;	  /* of its days and weeks */
+	bool levels;		  /* on_return = level */
+	int catch_up_limit;	  /* in turns, or NO_LIMIT */
+	TeamReset reset;
+	TeamScope scope;
 	int nmembers;
 	RepConfig **members; /* in the order of their keys; NULL where the rep has no row */
 	const char **member_names;
 	int *weights;
-	RotationCandidate *candidates; /* made by the first pick; see lr_team_candidates */
+	MemberConfig *details;
+	struct PickTeam *pick; /* pick.c's: made by the first pick */
 } TeamConfig;
 
 typedef struct RuleConfig
@@ -42,6 +128,7 @@ typedef struct RuleConfig
 	RuleTarget target;
 	const char *target_name;
 	bool waits; /* where the target can take no one: wait, or fall through */
+	const char *skills; /* expression that gives text[], or NULL */
 } RuleConfig;
 
 /* How the flow's leads table names a column: canonical name to the column's own. */
@@ -86,6 +173,9 @@ typedef struct FlowConfig
 	TeamConfig *teams; /* in order of their keys */
 	int nreps;
 	RepConfig *reps; /* in order of their keys */
+	int nskills;
+	const char **skills; /* that some rep has, in order */
+	bool asks_skills;	 /* some rule does */
 	int nsides;
 	SideConfig *sides;
 	int noutbox_types;
@@ -125,14 +215,13 @@ extern uint64 lr_config_generation(void);
 
 extern RepConfig *lr_config_rep(const FlowConfig *config, const char *rep);
 extern TeamConfig *lr_config_team(const FlowConfig *config, const char *team);
+/* The number of a skill that some rep has, or -1. */
+extern int lr_config_skill(const FlowConfig *config, const char *skill);
 extern bool lr_config_wants_outbox(const FlowConfig *config, const char *type);
 
 /* The column that answers to a canonical name: the mapped one, else the name itself. */
 extern const char *lr_column_name(const AttachmentConfig *attachment, const char *name);
 extern bool lr_column_is_mapped(const AttachmentConfig *attachment, const char *name);
 extern const char *lr_column_timezone(const AttachmentConfig *attachment, const char *name);
-
-/* The members as the rotation picks among them; makes their shared places when first asked. */
-extern RotationCandidate *lr_team_candidates(FlowConfig *config, TeamConfig *team);
 
 #endif /* LR_CONFIG_H */

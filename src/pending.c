@@ -393,6 +393,7 @@ outcome_of(Statement *statement, const Decision *decision)
 		.team = decision->team,
 		.territory = decision->territory,
 		.queue = decision->queue,
+		.how = decision->how,
 		.path = lr_route_path(decision),
 	};
 	Outcome *outcome;
@@ -456,6 +457,7 @@ decision_of(const Pending *pending)
 		.team = outcome->team,
 		.territory = outcome->territory,
 		.queue = outcome->queue,
+		.how = outcome->how,
 		.passed = outcome->passed,
 		.account = pending->account,
 		.account_by = pending->account_by,

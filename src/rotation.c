@@ -43,6 +43,13 @@
 /* Rows of the ledger handed to the table at a time. */
 #define LEDGER_BATCH 100
 
+/* A rep's open leads in the ledger, during recovery. */
+typedef struct LedgerRep
+{
+	uint64 rep[2];
+	int64 open;
+} LedgerRep;
+
 typedef struct RotationDelta RotationDelta;
 typedef struct RotationLevel RotationLevel;
 
@@ -56,6 +63,7 @@ struct RotationSlot
 	char *rep;
 	int64 ledger_pointer; /* during recovery only */
 	int32 ledger_open;
+	int32 ledger_rep_open;
 };
 
 struct RotationDelta
@@ -74,6 +82,7 @@ struct RotationDelta
 	int32 pending_open;
 	int64 last_sequence;  /* the level's last turn of this member, 0 for none */
 	int64 first_previous; /* his last turn before the level's unbroken run of turns */
+	int32 first_previous_minute;
 };
 
 struct RotationLevel
@@ -109,6 +118,7 @@ static RotationDelta *current_delta(RotationSlot *slot);
 static SharedMember *attached(RotationSlot *slot);
 static void read_ledger(void);
 static int pick(const RotationCandidate *candidates, int n);
+static void take(RotationSlot *slot, RotationSlot *turns, int64 step, int32 minute, RotationTurn *turn);
 static void count_take(RotationSlot *slot, RotationDelta *delta, int64 step, int32 places);
 static void write_rows(Relation ledger, TupleTableSlot **rows, int n);
 
@@ -255,7 +265,11 @@ read_ledger(void)
 	Relation ledger;
 	Snapshot snapshot;
 	HTAB *members;
+	HTAB *reps;
+	HASHCTL info;
 	HASH_SEQ_STATUS scan;
+	LedgerMember *entry;
+	LedgerRep *rep;
 	RotationSlot *slot;
 
 	if (statement == ledger_read_at || slots == NULL)
@@ -267,14 +281,30 @@ read_ledger(void)
 	UnregisterSnapshot(snapshot);
 	table_close(ledger, AccessShareLock);
 
+	memset(&info, 0, sizeof(info));
+	info.keysize = sizeof(entry->key.rep);
+	info.entrysize = sizeof(LedgerRep);
+	info.hcxt = CurrentMemoryContext;
+	reps = hash_create("leadroute ledger reps", 256, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	hash_seq_init(&scan, members);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+	{
+		bool found;
+
+		rep = hash_search(reps, entry->key.rep, HASH_ENTER, &found);
+		rep->open = (found ? rep->open : 0) + entry->open;
+	}
+
 	hash_seq_init(&scan, slots);
 	while ((slot = hash_seq_search(&scan)) != NULL)
 	{
-		LedgerMember *entry = hash_search(members, &slot->key, HASH_FIND, NULL);
-
+		entry = hash_search(members, &slot->key, HASH_FIND, NULL);
+		rep = hash_search(reps, slot->key.rep, HASH_FIND, NULL);
 		slot->ledger_pointer = entry ? entry->pointer : 0;
 		slot->ledger_open = entry ? (int32) entry->open : 0;
+		slot->ledger_rep_open = rep ? (int32) rep->open : 0;
 	}
+	hash_destroy(reps);
 	hash_destroy(members);
 	ledger_read_at = statement;
 }
@@ -297,6 +327,24 @@ lr_rotation_read(RotationSlot *slot, int64 *pointer, int32 *open)
 	*pointer = member->pointer;
 	*open = member->open;
 	lr_rotation_unlock(slot->key.partition);
+}
+
+int32
+lr_rotation_rep_load(RotationSlot *slot)
+{
+	int32 open;
+
+	if (RecoveryInProgress())
+	{
+		read_ledger();
+		return lr_rotation_rep_open(slot);
+	}
+	lr_rotation_load();
+	attached(slot);
+	lr_rotation_lock(slot->key.partition, LW_SHARED);
+	open = lr_rotation_rep_open(slot);
+	lr_rotation_unlock(slot->key.partition);
+	return open;
 }
 
 void
@@ -355,23 +403,106 @@ lr_rotation_take(const RotationCandidate *candidates, int n, RotationTurn *turn)
 	lr_rotation_lock(partition, LW_EXCLUSIVE);
 	index = pick(candidates, n);
 	if (index >= 0)
-	{
-		RotationSlot *slot = candidates[index].slot;
-		SharedMember *member = slot->shared;
-		RotationDelta *delta = current_delta(slot);
-
-		turn->slot = slot;
-		turn->step = candidates[index].step;
-		turn->previous = member->last;
-		turn->sequence = lr_rotation_next_sequence(partition);
-		if (delta->last_sequence == 0 || member->last != delta->last_sequence)
-			delta->first_previous = member->last;
-		delta->last_sequence = turn->sequence;
-		member->last = turn->sequence;
-		count_take(slot, delta, turn->step, 1);
-	}
+		take(candidates[index].slot, candidates[index].slot, candidates[index].step, 0, turn);
 	lr_rotation_unlock(partition);
 	return index;
+}
+
+int
+lr_rotation_choose(RotationSlot *const *slots, RotationSlot *const *turns, int n, RotationChoice choose, void *arg,
+				   TimestampTz at, RotationTurn *turn)
+{
+	uint32 partition;
+	int64 step = 0;
+	int index;
+
+	if (n == 0)
+		return -1;
+	if (RecoveryInProgress())
+	{
+		if (turn != NULL)
+			PreventCommandDuringRecovery("taking a turn");
+		read_ledger();
+		return choose(arg, &step);
+	}
+	lr_rotation_load();
+	for (int i = 0; i < n; i++)
+	{
+		attached(slots[i]);
+		attached(turns[i]);
+	}
+	partition = slots[0]->key.partition;
+	lr_rotation_lock(partition, turn ? LW_EXCLUSIVE : LW_SHARED);
+	index = choose(arg, &step);
+	if (index >= 0 && turn)
+		take(slots[index], turns[index], step, lr_rotation_minute(at), turn);
+	lr_rotation_unlock(partition);
+	return index;
+}
+
+/* A turn and a place, counted for everybody. Under the lock, exclusive. */
+static void
+take(RotationSlot *slot, RotationSlot *turns, int64 step, int32 minute, RotationTurn *turn)
+{
+	RotationDelta *place = turns == slot ? NULL : current_delta(slot);
+	RotationDelta *delta = current_delta(turns);
+	SharedMember *member = turns->shared;
+
+	turn->slot = slot;
+	turn->turns = turns;
+	turn->step = step;
+	turn->previous = member->last;
+	turn->previous_minute = member->last_minute;
+	turn->sequence = lr_rotation_next_sequence(turns->key.partition);
+	if (delta->last_sequence == 0 || member->last != delta->last_sequence)
+	{
+		delta->first_previous = member->last;
+		delta->first_previous_minute = member->last_minute;
+	}
+	delta->last_sequence = turn->sequence;
+	member->last = turn->sequence;
+	member->last_minute = minute;
+	count_take(turns, delta, step, place ? 0 : 1);
+	if (place)
+		count_take(slot, place, 0, 1);
+}
+
+int32
+lr_rotation_minute(TimestampTz at)
+{
+	TimestampTz minute = at / USECS_PER_MINUTE;
+
+	if (at < 0 && minute * USECS_PER_MINUTE != at)
+		minute--;
+	return (int32) Max(Min(minute, PG_INT32_MAX), PG_INT32_MIN);
+}
+
+void
+lr_rotation_standing(const RotationSlot *slot, RotationStanding *standing)
+{
+	const SharedMember *member = slot->shared;
+
+	standing->pointer = member ? member->pointer : slot->ledger_pointer;
+	standing->last = member ? member->last : 0;
+	standing->last_minute = member ? member->last_minute : 0;
+}
+
+int32
+lr_rotation_open(const RotationSlot *slot)
+{
+	return slot->shared ? slot->shared->open : slot->ledger_open;
+}
+
+int32
+lr_rotation_rep_open(const RotationSlot *slot)
+{
+	int32 open = 0;
+
+	if (slot->shared == NULL)
+		return slot->ledger_rep_open;
+	for (const SharedMember *member = slot->shared->rep->members; member != NULL; member = member->next)
+		open += member->open;
+	return open;
 }
 
 void
@@ -381,10 +512,9 @@ lr_rotation_take_place(RotationSlot *slot, RotationTurn *turn)
 	lr_rotation_load();
 	attached(slot);
 
+	memset(turn, 0, sizeof(RotationTurn));
 	turn->slot = slot;
-	turn->step = 0;
-	turn->sequence = 0;
-	turn->previous = 0;
+	turn->turns = slot;
 	lr_rotation_lock(slot->key.partition, LW_EXCLUSIVE);
 	count_take(slot, current_delta(slot), 0, 1);
 	lr_rotation_unlock(slot->key.partition);
@@ -424,24 +554,22 @@ count_take(RotationSlot *slot, RotationDelta *delta, int64 step, int32 places)
 void
 lr_rotation_give_back(RotationTurn *turn)
 {
-	RotationSlot *slot = turn->slot;
-	SharedMember *member = slot->shared;
-	RotationDelta *delta = current_delta(slot);
+	RotationDelta *place = turn->turns == turn->slot ? NULL : current_delta(turn->slot);
+	RotationDelta *delta = current_delta(turn->turns);
+	SharedMember *member = turn->turns->shared;
 
-	lr_rotation_lock(slot->key.partition, LW_EXCLUSIVE);
-	member->pointer -= turn->step;
-	member->pointer_uncommitted -= turn->step;
-	member->open--;
-	member->open_uncommitted--;
-	delta->taken_pointer -= turn->step;
-	delta->taken_open--;
+	lr_rotation_lock(turn->slot->key.partition, LW_EXCLUSIVE);
+	count_take(turn->turns, delta, -turn->step, place ? 0 : -1);
+	if (place)
+		count_take(turn->slot, place, 0, -1);
 	if (turn->sequence != 0 && member->last == turn->sequence)
 	{
 		member->last = turn->previous;
+		member->last_minute = turn->previous_minute;
 		if (delta->last_sequence == turn->sequence)
 			delta->last_sequence = turn->previous == delta->first_previous ? 0 : turn->previous;
 	}
-	lr_rotation_unlock(slot->key.partition);
+	lr_rotation_unlock(turn->slot->key.partition);
 }
 
 void
@@ -449,10 +577,12 @@ lr_rotation_confirm(RotationTurn *turn)
 {
 	RotationDelta *delta = current_delta(turn->slot);
 
-	delta->kept_pointer += turn->step;
 	delta->kept_open++;
-	delta->pending_pointer += turn->step;
 	delta->pending_open++;
+	if (turn->turns != turn->slot)
+		delta = current_delta(turn->turns);
+	delta->kept_pointer += turn->step;
+	delta->pending_pointer += turn->step;
 }
 
 void
@@ -817,7 +947,10 @@ add_delta(RotationDelta *to, const RotationDelta *from)
 	{
 		/* where somebody else had a turn between, that one's is what an abort restores */
 		if (to->last_sequence == 0 || from->first_previous != to->last_sequence)
+		{
 			to->first_previous = from->first_previous;
+			to->first_previous_minute = from->first_previous_minute;
+		}
 		to->last_sequence = from->last_sequence;
 	}
 }
@@ -853,6 +986,9 @@ give_back_delta(RotationDelta *delta)
 	member->open -= delta->taken_open;
 	member->open_uncommitted -= delta->taken_open;
 	if (delta->last_sequence != 0 && member->last == delta->last_sequence)
+	{
 		member->last = delta->first_previous;
+		member->last_minute = delta->first_previous_minute;
+	}
 	lr_rotation_unlock(delta->slot->key.partition);
 }

@@ -16,6 +16,8 @@
 #ifndef LR_ROTATION_H
 #define LR_ROTATION_H
 
+#include "datatype/timestamp.h"
+
 /* One turn at weight 1: lcm(1..24), so that the steps of usual weights are whole numbers and weights add up exactly. */
 #define ROTATION_SCALE INT64CONST(5354228880)
 
@@ -33,11 +35,24 @@ typedef struct RotationCandidate
 /* What one lead took: kept by the caller until it is confirmed or given back. */
 typedef struct RotationTurn
 {
-	RotationSlot *slot;
-	int64 step;		/* 0: a place without a turn */
-	int64 sequence; /* 0: a place without a turn */
-	int64 previous; /* the member's last turn before this one */
+	RotationSlot *slot;	 /* whose place it is */
+	RotationSlot *turns; /* whose turn: the same, unless the team's turns are counted elsewhere */
+	int64 step;			 /* 0: a place without a turn */
+	int64 sequence;		 /* 0: a place without a turn */
+	int64 previous;		 /* the member's last turn before this one */
+	int32 previous_minute;
 } RotationTurn;
+
+/* Where a member stands, for who chooses among members. */
+typedef struct RotationStanding
+{
+	int64 pointer;
+	int64 last;		   /* order of his last turn since the server started, 0 for none */
+	int32 last_minute; /* when that was, see lr_rotation_minute; 0 for none */
+} RotationStanding;
+
+/* Chooses a member: returns his index and sets the step that his pointer grows by, or returns -1. May neither fail nor allocate. */
+typedef int (*RotationChoice)(void *arg, int64 *step);
 
 /*
  * From _PG_init, before any module whose own commit callback confirms turns: callbacks registered later run
@@ -63,6 +78,9 @@ extern PGDLLEXPORT int lr_rotation_peek(const RotationCandidate *candidates, int
 /* A member's pointer and open leads, uncommitted takes of all sessions included. Works during recovery. */
 extern PGDLLEXPORT void lr_rotation_read(RotationSlot *slot, int64 *pointer, int32 *open);
 
+/* The open leads of the member's rep over all his teams, in the same way. */
+extern int32 lr_rotation_rep_load(RotationSlot *slot);
+
 /*
  * The same by names, for views: of n members of one team at one instant. Makes no slots, and counts what this
  * transaction frees or raises at its commit. Not during recovery.
@@ -72,6 +90,21 @@ extern void lr_rotation_read_members(const char *flow, const char *team, char **
 
 /* Picks and takes: adds the step and a place. Returns the index, -1 for nobody (nothing is taken then). */
 extern PGDLLEXPORT int lr_rotation_take(const RotationCandidate *candidates, int n, RotationTurn *turn);
+
+/*
+ * Calls "choose" with the flow's counters held still, and takes what it chose in the same act; with turn NULL it takes
+ * nothing, and works during recovery. slots are the members' places, turns their pointers; all of one flow.
+ */
+extern int lr_rotation_choose(RotationSlot *const *slots, RotationSlot *const *turns, int n, RotationChoice choose,
+							  void *arg, TimestampTz at, RotationTurn *turn);
+
+/* For use within a choice: where a member stands, his open leads, and those of his rep over all teams. */
+extern void lr_rotation_standing(const RotationSlot *slot, RotationStanding *standing);
+extern int32 lr_rotation_open(const RotationSlot *slot);
+extern int32 lr_rotation_rep_open(const RotationSlot *slot);
+
+/* An instant in minutes since 2000, downwards. */
+extern int32 lr_rotation_minute(TimestampTz at);
 
 /* A place without a turn: account owners, given owners. */
 extern PGDLLEXPORT void lr_rotation_take_place(RotationSlot *slot, RotationTurn *turn);

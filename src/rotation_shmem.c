@@ -6,9 +6,10 @@
  *	- the ledger's relation lock (AccessShareLock), before a session declares itself the loader: a session that waits
  *	  for a heavyweight lock must never be one that others wait for on a condition variable, where no deadlock is seen;
  *	- the directory lock covers the two hash tables: shared to find, exclusive to add or remove an entry;
- *	- partition locks, by hash of (database, flow, team), so that all members of a team lie under one: they cover
- *	  the fields of SharedMember and the partition's sequence. A session holds one at a time; only the loader
- *	  holds all, in ascending order, for the instant of its snapshot;
+ *	- partition locks, by hash of (database, flow), so that all members of a flow's teams lie under one, and what a rep
+ *	  has in several teams can be counted and taken in one act: they cover the fields of SharedMember, the list of
+ *	  members in SharedRep and the partition's sequence. A session holds one at a time; only the loader holds all, in
+ *	  ascending order, for the instant of its snapshot;
  *	- SharedDatabase.mutex covers "loading" and changes of "loaded"; "wanted" and "loaded" are read without it.
  *
  * Entries never move. They are removed only for databases that no longer exist, when the table is full.
@@ -80,6 +81,7 @@ int lr_max_members = 10000;
 
 static SharedRotation *shared = NULL;
 static HTAB *shared_members = NULL;
+static HTAB *shared_reps = NULL;
 static HTAB *shared_databases = NULL;
 
 /* this session's database, once found */
@@ -91,6 +93,9 @@ static shmem_startup_hook_type previous_shmem_startup_hook = NULL;
 static void request_shmem(void);
 static void startup_shmem(void);
 static Size shared_size(void);
+static void hash_names(const char *names, int length, uint64 *hash);
+static SharedMember *enter_member(const RotationKey *key);
+static bool database_is_gone(Oid database, const Oid *gone, int n);
 static SharedDatabase *database_entry(void);
 static void load_ledger(SharedDatabase *database, Relation ledger);
 static Snapshot snapshot_with_members(HTAB *members);
@@ -127,6 +132,7 @@ request_shmem(void)
 
 	RequestAddinShmemSpace(MAXALIGN(shared_size()));
 	RequestAddinShmemSpace(hash_estimate_size(lr_max_members, sizeof(SharedMember)));
+	RequestAddinShmemSpace(hash_estimate_size(lr_max_members, sizeof(SharedRep)));
 	RequestAddinShmemSpace(hash_estimate_size(ROTATION_MAX_DATABASES, sizeof(SharedDatabase)));
 	RequestNamedLWLockTranche(ROTATION_TRANCHE, ROTATION_PARTITIONS + 1);
 }
@@ -158,6 +164,10 @@ startup_shmem(void)
 	info.entrysize = sizeof(SharedMember);
 	shared_members = ShmemInitHash("leadroute rotation members", lr_max_members, lr_max_members, &info,
 								   HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+	info.keysize = sizeof(RepKey);
+	info.entrysize = sizeof(SharedRep);
+	shared_reps = ShmemInitHash("leadroute rotation reps", lr_max_members, lr_max_members, &info,
+								HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
 	info.keysize = sizeof(Oid);
 	info.entrysize = sizeof(SharedDatabase);
 	shared_databases = ShmemInitHash("leadroute rotation databases", ROTATION_MAX_DATABASES, ROTATION_MAX_DATABASES,
@@ -183,21 +193,31 @@ lr_rotation_key(const char *flow, const char *team, const char *rep)
 {
 	RotationKey key;
 	StringInfoData names;
-	int team_length;
+	int flow_length;
+	int rep_length;
 
+	/* flow, rep, team: the first, the first two and all of them are names of something */
 	initStringInfo(&names);
-	appendBinaryStringInfo(&names, flow, strlen(flow) + 1);
-	appendBinaryStringInfo(&names, team, strlen(team) + 1);
-	team_length = names.len;
-	appendBinaryStringInfo(&names, rep, strlen(rep) + 1);
+	appendBinaryStringInfo(&names, flow, (int) strlen(flow) + 1);
+	flow_length = names.len;
+	appendBinaryStringInfo(&names, rep, (int) strlen(rep) + 1);
+	rep_length = names.len;
+	appendBinaryStringInfo(&names, team, (int) strlen(team) + 1);
 
 	memset(&key, 0, sizeof(key));
-	key.hash[0] = hash_bytes_extended((unsigned char *) names.data, names.len, 0);
-	key.hash[1] = hash_bytes_extended((unsigned char *) names.data, names.len, UINT64CONST(0x6c656164726f7574));
+	hash_names(names.data, names.len, key.hash);
+	hash_names(names.data, rep_length, key.rep);
 	key.database = MyDatabaseId;
-	key.partition = (uint32) (hash_bytes_extended((unsigned char *) names.data, team_length, MyDatabaseId) % ROTATION_PARTITIONS);
+	key.partition = (uint32) (hash_bytes_extended((unsigned char *) names.data, flow_length, MyDatabaseId) % ROTATION_PARTITIONS);
 	pfree(names.data);
 	return key;
+}
+
+static void
+hash_names(const char *names, int length, uint64 *hash)
+{
+	hash[0] = hash_bytes_extended((const unsigned char *) names, length, 0);
+	hash[1] = hash_bytes_extended((const unsigned char *) names, length, UINT64CONST(0x6c656164726f7574));
 }
 
 void
@@ -260,12 +280,8 @@ lr_rotation_member(const RotationKey *key)
 
 	do
 	{
-		bool found;
-
 		LWLockAcquire(DIRECTORY_LOCK, LW_EXCLUSIVE);
-		member = hash_search(shared_members, key, HASH_ENTER_NULL, &found);
-		if (member != NULL && !found)
-			memset((char *) member + sizeof(RotationKey), 0, sizeof(SharedMember) - sizeof(RotationKey));
+		member = enter_member(key);
 		LWLockRelease(DIRECTORY_LOCK);
 	} while (member == NULL && remove_dropped_databases());
 
@@ -275,6 +291,37 @@ lr_rotation_member(const RotationKey *key)
 				 errmsg("out of shared memory for members of teams"),
 				 errdetail("There is room for %d members over all databases.", lr_max_members),
 				 errhint("Raise leadroute.max_members and restart the server.")));
+	return member;
+}
+
+/* Finds or makes a member and its rep, NULL where there is no room. Under the directory lock, exclusive. */
+static SharedMember *
+enter_member(const RotationKey *key)
+{
+	RepKey rep_key = {{key->rep[0], key->rep[1]}, key->database, key->partition};
+	SharedMember *member;
+	SharedRep *rep;
+	bool found;
+
+	member = hash_search(shared_members, key, HASH_ENTER_NULL, &found);
+	if (member == NULL || found)
+		return member;
+	memset((char *) member + sizeof(RotationKey), 0, sizeof(SharedMember) - sizeof(RotationKey));
+
+	/* there are no more reps than members, so there is room */
+	rep = hash_search(shared_reps, &rep_key, HASH_ENTER_NULL, &found);
+	if (rep == NULL)
+	{
+		hash_search(shared_members, key, HASH_REMOVE, NULL);
+		return NULL;
+	}
+	if (!found)
+		memset((char *) rep + sizeof(RepKey), 0, sizeof(SharedRep) - sizeof(RepKey));
+	lr_rotation_lock(key->partition, LW_EXCLUSIVE);
+	member->rep = rep;
+	member->next = rep->members;
+	rep->members = member;
+	lr_rotation_unlock(key->partition);
 	return member;
 }
 
@@ -290,6 +337,7 @@ remove_dropped_databases(void)
 	int gone = 0;
 	HASH_SEQ_STATUS scan;
 	SharedMember *member;
+	SharedRep *rep;
 	SharedDatabase *database;
 	bool removed = false;
 
@@ -313,13 +361,23 @@ remove_dropped_databases(void)
 	LWLockAcquire(DIRECTORY_LOCK, LW_EXCLUSIVE);
 	hash_seq_init(&scan, shared_members);
 	while ((member = hash_seq_search(&scan)) != NULL)
-		if (bsearch(&member->key.database, databases, gone, sizeof(Oid), compare_oids) != NULL)
+		if (database_is_gone(member->key.database, databases, gone))
 			removed |= hash_search(shared_members, &member->key, HASH_REMOVE, NULL) != NULL;
+	hash_seq_init(&scan, shared_reps);
+	while ((rep = hash_seq_search(&scan)) != NULL)
+		if (database_is_gone(rep->key.database, databases, gone))
+			removed |= hash_search(shared_reps, &rep->key, HASH_REMOVE, NULL) != NULL;
 	for (int i = 0; i < gone; i++)
 		removed |= hash_search(shared_databases, &databases[i], HASH_REMOVE, NULL) != NULL;
 	LWLockRelease(DIRECTORY_LOCK);
 	pfree(databases);
 	return removed;
+}
+
+static bool
+database_is_gone(Oid database, const Oid *gone, int n)
+{
+	return bsearch(&database, gone, n, sizeof(Oid), compare_oids) != NULL;
 }
 
 static int

@@ -14,24 +14,45 @@
 
 #define ROTATION_PARTITIONS 32
 
-/* A member's name in shared memory: 24 bytes, no padding. */
+/* A member's name in shared memory: 40 bytes, no padding. */
 typedef struct RotationKey
 {
 	uint64 hash[2]; /* of flow, team and rep */
+	uint64 rep[2];	/* of flow and rep */
 	Oid database;
-	uint32 partition; /* of database, flow and team */
+	uint32 partition; /* of database and flow: all that one pick may look at lies under one lock */
 } RotationKey;
+
+typedef struct SharedRep SharedRep;
 
 /* A member in shared memory. Never moves. */
 typedef struct SharedMember
 {
 	RotationKey key;
+	SharedRep *rep;
+	struct SharedMember *next; /* of the same rep */
 	int64 pointer;			   /* counts what open transactions took */
 	int64 pointer_uncommitted; /* the part of pointer that open transactions took */
 	int64 last;				   /* partition's sequence at his last turn, 0 for none since the start */
+	int32 last_minute;		   /* when that was, in minutes since 2000; 0 for none since the start */
 	int32 open;				   /* counts what open transactions took, not what they freed */
 	int32 open_uncommitted;
 } SharedMember;
+
+/* A rep's name: 24 bytes, no padding. */
+typedef struct RepKey
+{
+	uint64 hash[2]; /* of flow and rep */
+	Oid database;
+	uint32 partition;
+} RepKey;
+
+/* A rep, over all his teams. Never moves. */
+struct SharedRep
+{
+	RepKey key;
+	SharedMember *members;
+};
 
 /* A member's sums in the ledger, and what shared memory took for committed when they were read. */
 typedef struct LedgerMember

@@ -46,6 +46,7 @@ typedef struct Joiner
 {
 	int nest_level;
 	int settled_level; /* 0: not settled */
+	bool returns;	   /* was there before, and comes back */
 	char *flow;
 	char *team;
 	char *rep;
@@ -261,6 +262,7 @@ lr_sql_rotation_joining(PG_FUNCTION_ARGS)
 	joiner = palloc(sizeof(Joiner));
 	joiner->nest_level = GetCurrentTransactionNestLevel();
 	joiner->settled_level = 0;
+	joiner->returns = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
 	joiner->flow = column_value(tuple, descriptor, "flow");
 	joiner->team = of_team ? column_value(tuple, descriptor, "team") : NULL;
 	joiner->rep = column_value(tuple, descriptor, "rep");
@@ -271,7 +273,7 @@ lr_sql_rotation_joining(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(NULL);
 }
 
-/* The rows noted in this transaction: (flow, team or NULL, rep, settled). */
+/* The rows noted in this transaction: (flow, team or NULL, rep, settled, returns). */
 Datum
 lr_sql_rotation_joiners(PG_FUNCTION_ARGS)
 {
@@ -282,8 +284,8 @@ lr_sql_rotation_joiners(PG_FUNCTION_ARGS)
 	foreach(cell, joiners)
 	{
 		Joiner *joiner = lfirst(cell);
-		Datum values[4];
-		bool nulls[4] = {false, false, false, false};
+		Datum values[5];
+		bool nulls[5] = {false, false, false, false, false};
 
 		values[0] = CStringGetTextDatum(joiner->flow);
 		if (joiner->team != NULL)
@@ -292,6 +294,7 @@ lr_sql_rotation_joiners(PG_FUNCTION_ARGS)
 			nulls[1] = true;
 		values[2] = CStringGetTextDatum(joiner->rep);
 		values[3] = BoolGetDatum(joiner->settled_level != 0);
+		values[4] = BoolGetDatum(joiner->returns);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
@@ -399,7 +402,10 @@ is_member(HeapTuple tuple, TupleDesc descriptor, bool of_team)
 
 	if (isnull)
 		return false;
-	return of_team ? DatumGetInt32(value) > 0 : DatumGetBool(value);
+	if (of_team)
+		return DatumGetInt32(value) > 0;
+	return DatumGetBool(value) &&
+		   DatumGetBool(SPI_getbinval(tuple, descriptor, SPI_fnumber(descriptor, "accepting"), &isnull)) && !isnull;
 }
 
 static bool

@@ -16,10 +16,12 @@
 #include "leadroute.h"
 #include "map.h"
 #include "parser/parse_coerce.h"
+#include "pick.h"
 #include "protect.h"
 #include "route.h"
 #include "ruleset.h"
 #include "territory.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
@@ -44,6 +46,7 @@ struct RoutePlan
 	const char *flow;
 	LrConditionScope scope;
 	RuleSet *rules;
+	LrCondition **skills; /* one a rule; NULL: asks for none, or not compiled yet */
 	ExprContext *econtext;
 	TupleTableSlot *facts;
 	Bitmapset *account_facts; /* those that take a look-up */
@@ -72,7 +75,7 @@ static void plan_points(RoutePlan *plan, const LeadShape *shape);
 static void start_decision(Decision *decision, FlowConfig *config, const LeadRow *row);
 static void walk_begin(void *arg);
 static bool may_take_place(RouteWalk *walk, const char *rep);
-static bool may_take_turn(RouteWalk *walk, const TeamConfig *team);
+static bool may_take_turn(RouteWalk *walk, const PickRequest *request);
 static void walk_rules(void *arg);
 static void walk_fallback(void *arg);
 static bool cannot_fail(const RoutePlan *plan, int number);
@@ -84,13 +87,15 @@ static const char *account_value(void *source, int step, const char **note);
 static void trace_account(RouteWalk *walk);
 static bool apply_target(RouteWalk *walk, const RuleConfig *rule);
 static bool apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char **code);
-static bool apply_team(RouteWalk *walk, const char *name, char **why);
+static bool apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why, const char **code);
+static bool ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request);
 static bool apply_rep(RouteWalk *walk, const char *name, char **why);
 static bool apply_account_owner(RouteWalk *walk, char **why, const char **code);
 static struct varlena *lead_point(RouteWalk *walk, const char *map);
 static Datum as_numeric(const LeadColumn *column, Datum value, bool *isnull);
 static void trace_line(RouteWalk *walk, const char *item, const char *name, const char *verdict, const char *detail);
-static void trace_team(RouteWalk *walk, TeamConfig *team, const RotationCandidate *candidates, int picked);
+static void trace_team(RouteWalk *walk, const PickRequest *request, int picked);
+static const char *waiting_text(const char *code);
 static void trace_decision(RouteWalk *walk);
 static void handle_failure(RouteWalk *walk, ErrorData *error, bool *warned);
 
@@ -123,6 +128,7 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	plan->generation = config->generation;
 	plan->flow = pstrdup(config->flow);
 	plan->rules = lr_ruleset_make(config, &plan->scope, mcxt);
+	plan->skills = palloc0(Max(config->nrules, 1) * sizeof(LrCondition *));
 	facts = lr_facts_desc();
 	plan->facts = MakeSingleTupleTableSlot(facts, &TTSOpsVirtual);
 	for (int i = 0; i < facts->natts; i++)
@@ -272,10 +278,9 @@ may_take_place(RouteWalk *walk, const char *rep)
 
 /* The same for a turn. */
 static bool
-may_take_turn(RouteWalk *walk, const TeamConfig *team)
+may_take_turn(RouteWalk *walk, const PickRequest *request)
 {
-	if (!walk->protected && walk->mode == ROUTE_TAKE &&
-		(team->candidates == NULL || !lr_rotation_is_ready(team->candidates, team->nmembers)))
+	if (!walk->protected && walk->mode == ROUTE_TAKE && !lr_pick_is_ready(request))
 		walk->stopped = true;
 	return !walk->stopped;
 }
@@ -496,8 +501,7 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 				return true;
 			break;
 		case TARGET_TEAM:
-			code = "no_member";
-			if (apply_team(walk, rule->target_name, &why))
+			if (apply_team(walk, rule, rule->target_name, &why, &code))
 				return true;
 			break;
 		case TARGET_REP:
@@ -567,44 +571,89 @@ apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char 
 				   lr_territory_text(covering->area));
 	}
 	decision->territory = hit.territory;
-	*code = hit.team ? "no_member" : "rep_unavailable";
+	*code = "rep_unavailable";
 	if (hit.rep && apply_rep(walk, hit.rep, why))
 		return true;
-	return !walk->stopped && hit.team && apply_team(walk, hit.team, why);
+	return !walk->stopped && hit.team && apply_team(walk, rule, hit.team, why, code);
 }
 
 static bool
-apply_team(RouteWalk *walk, const char *name, char **why)
+apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why, const char **code)
 {
 	Decision *decision = walk->decision;
 	FlowConfig *config = walk->plan->config;
 	TeamConfig *team = lr_config_team(config, name);
-	RotationCandidate *candidates;
+	PickRequest request = {.config = config, .team = team, .rule = rule, .at = decision->at, .ntried = walk->row->ntried, .tried = walk->row->tried, .explains = walk->trace != NULL};
+	PickReason reason;
 	int picked;
 
 	decision->team = team ? team->team : name;
+	*code = "no_member";
 	if (team == NULL)
 	{
 		*why = psprintf("team \"%s\" does not exist", name);
 		trace_line(walk, "team", name, "not there", NULL);
 		return false;
 	}
-	if (!may_take_turn(walk, team))
+	if (!ask_skills(walk, rule, &request) || !may_take_turn(walk, &request))
 		return false;
-	candidates = lr_team_candidates(config, team);
-	if (walk->mode == ROUTE_TAKE)
-		picked = lr_rotation_take(candidates, team->nmembers, &decision->turn);
-	else
-		picked = lr_rotation_peek(candidates, team->nmembers);
+	if (lr_pick_wants_point(config, team))
+		request.point = lead_point(walk, "");
+	picked = lr_pick(&request, walk->mode == ROUTE_TAKE ? &decision->turn : NULL, &reason);
 	if (walk->trace)
-		trace_team(walk, team, candidates, picked);
+		trace_team(walk, &request, picked);
 	if (picked < 0)
 	{
-		*why = psprintf("team \"%s\" has no eligible member", name);
+		*code = lr_pick_code(reason);
+		*why = strcmp(*code, "no_member") == 0 ? psprintf("team \"%s\" has no eligible member", name)
+											   : psprintf("team \"%s\" has no eligible member (%s)", name, lr_pick_summary(team));
 		return false;
 	}
 	decision->has_turn = (walk->mode == ROUTE_TAKE);
 	decision->owner = team->member_names[picked];
+	decision->how = lr_pick_strategy(team);
+	return true;
+}
+
+/* The skills that the rule asks for, of this lead. False where that may fail and is not protected: the walk stops. */
+static bool
+ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request)
+{
+	RoutePlan *plan = walk->plan;
+	LrCondition **condition;
+	SkillConfig *skills;
+	ArrayType *array;
+	Datum *names;
+	bool *nulls;
+	int n;
+	Datum value;
+	bool isnull;
+
+	if (rule->skills == NULL)
+		return true;
+	condition = &plan->skills[rule - plan->config->rules];
+	if (!walk->protected && walk->mode == ROUTE_TAKE && (*condition == NULL || !lr_condition_cannot_fail(*condition)))
+	{
+		walk->stopped = true;
+		return false;
+	}
+	if (*condition == NULL)
+		*condition = lr_condition_compile_as(rule->skills, &plan->scope, TEXTARRAYOID, plan->mcxt);
+	if (!walk->facts_ready)
+		fill_facts(walk);
+	plan->econtext->ecxt_outertuple = walk->row->slot;
+	plan->econtext->ecxt_innertuple = plan->facts;
+	value = lr_condition_value(*condition, plan->econtext, &isnull);
+	if (isnull)
+		return true;
+
+	array = DatumGetArrayTypeP(value);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &n);
+	skills = palloc(Max(n, 1) * sizeof(SkillConfig));
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+			skills[request->nskills++] = lr_pick_skill(plan->config, TextDatumGetCString(names[i]));
+	request->skills = skills;
 	return true;
 }
 
@@ -614,22 +663,29 @@ apply_rep(RouteWalk *walk, const char *name, char **why)
 	Decision *decision = walk->decision;
 	FlowConfig *config = walk->plan->config;
 	RepConfig *rep = lr_config_rep(config, name);
+	PickReason reason;
 
-	if (rep == NULL || !rep->active)
+	if (rep == NULL)
 	{
-		*why = psprintf(rep ? "rep \"%s\" is not active" : "rep \"%s\" does not exist", name);
-		trace_line(walk, "rep", name, rep ? "not active" : "not there", NULL);
+		*why = psprintf("rep \"%s\" does not exist", name);
+		trace_line(walk, "rep", name, "not there", NULL);
 		return false;
 	}
-	if (!may_take_place(walk, rep->rep))
+	if (!walk->protected && walk->mode == ROUTE_TAKE && !lr_pick_rep_is_ready(config, rep, decision->at))
+	{
+		walk->stopped = true;
 		return false;
+	}
+	reason = lr_pick_rep(config, rep, decision->at, walk->mode == ROUTE_TAKE ? &decision->turn : NULL);
+	if (reason != PICK_ELIGIBLE)
+	{
+		*why = psprintf("rep \"%s\" is %s", name, lr_pick_reason_text(reason));
+		trace_line(walk, "rep", name, lr_pick_reason_text(reason), NULL);
+		return false;
+	}
 	trace_line(walk, "rep", name, "takes it", NULL);
 	decision->owner = rep->rep;
-	if (walk->mode == ROUTE_TAKE)
-	{
-		lr_rotation_take_place(lr_rotation_slot(config->flow, "", rep->rep), &decision->turn);
-		decision->has_turn = true;
-	}
+	decision->has_turn = (walk->mode == ROUTE_TAKE);
 	return true;
 }
 
@@ -798,21 +854,16 @@ lr_route_reason(const Decision *decision)
 	else if (decision->owner && decision->rule && decision->rule->target == TARGET_ACCOUNT_OWNER)
 		appendStringInfo(&text, "its owner %s", decision->owner);
 	else if (decision->owner)
-		appendStringInfo(&text, decision->team ? "round robin: %s" : "rep %s", decision->owner);
+		appendStringInfo(&text, "%s%s%s", decision->team && decision->how ? decision->how : "rep", decision->team && decision->how ? ": " : " ",
+						 decision->owner);
 	else if (strcmp(decision->status, "discarded") == 0)
 		appendStringInfoString(&text, "discarded");
 	else if (strcmp(decision->code, "queued") == 0)
 		appendStringInfo(&text, "waits in queue \"%s\"", decision->queue);
-	else if (strcmp(decision->code, "no_member") == 0)
-		appendStringInfo(&text, "no eligible member: waits in queue \"%s\"", decision->queue);
-	else if (strcmp(decision->code, "no_territory") == 0)
-		appendStringInfo(&text, "no territory of the map covers it: waits in queue \"%s\"", decision->queue);
-	else if (strcmp(decision->code, "rep_unavailable") == 0)
-		appendStringInfo(&text, "the rep is not available: waits in queue \"%s\"", decision->queue);
 	else if (strcmp(decision->code, "no_account") == 0)
 		appendStringInfo(&text, "%s: waits in queue \"%s\"", decision->account ? "which has no owner" : "no account", decision->queue);
-	else if (strcmp(decision->code, "owner_inactive") == 0)
-		appendStringInfo(&text, "its owner is not available: waits in queue \"%s\"", decision->queue);
+	else if (strcmp(decision->status, "waiting") == 0)
+		appendStringInfo(&text, "%s: waits in queue \"%s\"", waiting_text(decision->code), decision->queue);
 	else
 		appendStringInfo(&text, "not routed: %s", decision->code);
 
@@ -828,6 +879,30 @@ lr_route_reason(const Decision *decision)
 						 passed->why);
 	}
 	return text.data;
+}
+
+/* Why a lead waits, by its code. */
+static const char *
+waiting_text(const char *code)
+{
+	static const char *const texts[][2] = {
+		{"no_member", "no eligible member"},
+		{"not_accepting", "nobody accepts leads now"},
+		{"on_leave", "everybody is on leave"},
+		{"all_tried", "everybody has let it lapse before"},
+		{"no_skill", "nobody there has the skills"},
+		{"off_shift", "everybody is off shift"},
+		{"no_capacity", "everybody is at capacity"},
+		{"capped", "everybody is at a cap"},
+		{"no_territory", "no territory of the map covers it"},
+		{"rep_unavailable", "the rep is not available"},
+		{"owner_inactive", "its owner is not available"},
+	};
+
+	for (int i = 0; i < (int) lengthof(texts); i++)
+		if (strcmp(texts[i][0], code) == 0)
+			return texts[i][1];
+	return code;
 }
 
 char *
@@ -869,29 +944,23 @@ trace_line(RouteWalk *walk, const char *item, const char *name, const char *verd
 }
 
 static void
-trace_team(RouteWalk *walk, TeamConfig *team, const RotationCandidate *candidates, int picked)
+trace_team(RouteWalk *walk, const PickRequest *request, int picked)
 {
+	TeamConfig *team = request->team;
+
 	trace_line(walk, "team", team->team, picked < 0 ? "no eligible member" : "takes it",
-			   psprintf("%d members, round robin", team->nmembers));
+			   psprintf("%d members, %s", team->nmembers, lr_pick_strategy(team)));
 	for (int i = 0; i < team->nmembers; i++)
 	{
-		const char *verdict;
-		char *detail;
+		char *obstacle = lr_pick_obstacle(request, i);
 		int64 pointer;
 		int32 open;
 
-		lr_rotation_read(candidates[i].slot, &pointer, &open);
-		if (team->members[i] == NULL)
-			verdict = "passed over: no row in reps";
-		else if (!team->members[i]->active)
-			verdict = "passed over: not active";
-		else if (team->weights[i] == 0)
-			verdict = "passed over: weight 0";
-		else
-			verdict = i == picked ? "goes next" : "waits for a turn";
-		detail = psprintf("weight %d, turns %.6g, open %d", team->weights[i],
-						  (double) pointer / ROTATION_SCALE, open);
-		trace_line(walk, "rep", team->member_names[i], verdict, detail);
+		lr_rotation_read(lr_pick_slot(request->config, team, i), &pointer, &open);
+		trace_line(walk, "rep", team->member_names[i],
+				   obstacle ? psprintf("passed over: %s", obstacle) : i == picked ? "goes next"
+																				  : "waits for a turn",
+				   psprintf("weight %d, turns %.6g, open %d", team->weights[i], (double) pointer / ROTATION_SCALE, open));
 	}
 }
 

@@ -21,6 +21,8 @@ typedef struct LeadRow
 	const char *given_account; /* what stood in its account column, or NULL */
 	TimestampTz at;			 /* the instant of the decision */
 	bool unknown_flow;		 /* the row named a flow that does not exist */
+	int ntried;				 /* reps who had this lead and let it lapse: they are not asked again */
+	const char *const *tried;
 } LeadRow;
 
 /* A rule whose condition held and whose target could take no one. */
@@ -47,6 +49,7 @@ typedef struct Decision
 	const char *account;
 	const char *account_by; /* the step that found it: a literal */
 	const char *account_owner; /* or NULL */
+	const char *how; /* the team's strategy in words: a literal; NULL where no team picked */
 	TimestampTz at;
 	TimestampTz submitted_at;
 	RotationTurn turn;

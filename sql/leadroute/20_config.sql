@@ -3,6 +3,14 @@
  * them: configuration may come in any order, and a restore brings it in any order;
  * leadroute.check_flow() says what is missing.
  */
+/* a domain, so that a team's and a rep's are told by one rule and one error */
+CREATE DOMAIN leadroute.caps AS text[] COLLATE "C"
+	CONSTRAINT caps_check CHECK (VALUE IS NULL OR (array_ndims(VALUE) IS NOT DISTINCT FROM 1 AND cardinality(VALUE) <= 3
+		AND array_position(VALUE, NULL) IS NULL
+		AND array_to_string(VALUE, ',') ~ '^[0-9]{1,9} per (rolling )?(hour|day|week|month)(,[0-9]{1,9} per (rolling )?(hour|day|week|month))*$'));
+COMMENT ON DOMAIN leadroute.caps IS
+	'Up to three limits on how many leads somebody gets: ''n per hour'', day, week or month by the clock, or ''n per rolling hour'', … back from now (a rolling month is 30 days).';
+
 CREATE TABLE leadroute.flows (
 	flow			text COLLATE "C" NOT NULL DEFAULT 'default' PRIMARY KEY CHECK (flow <> ''),
 	active			boolean NOT NULL DEFAULT false,
@@ -46,6 +54,7 @@ CREATE TABLE leadroute.rules (
 	target			text NOT NULL CHECK (target IN ('territory', 'team', 'rep', 'queue', 'discard', 'account_owner')),
 	target_name		text COLLATE "C",
 	if_unavailable	text NOT NULL DEFAULT 'fallthrough' CHECK (if_unavailable IN ('fallthrough', 'wait')),
+	skills			text,
 	note			text,
 	PRIMARY KEY (flow, rule),
 	UNIQUE (flow, position) DEFERRABLE INITIALLY IMMEDIATE,
@@ -65,16 +74,52 @@ CREATE TABLE leadroute.reps (
 	name			text,
 	email			text,
 	active			boolean NOT NULL DEFAULT true,
+	accepting		boolean NOT NULL DEFAULT true,
+	calendar		text COLLATE "C",
+	manager			text COLLATE "C",
+	backup			text COLLATE "C",
+	capacity		integer CHECK (capacity >= 0),
+	caps			leadroute.caps,
 	note			text,
 	PRIMARY KEY (flow, rep)
 );
 
+CREATE TABLE leadroute.rep_skills (
+	flow			text COLLATE "C" NOT NULL DEFAULT 'default',
+	rep				text COLLATE "C" NOT NULL,
+	skill			text COLLATE "C" NOT NULL CHECK (skill <> '' AND skill !~ '>='),
+	level			integer NOT NULL DEFAULT 1 CHECK (level BETWEEN 1 AND 100),
+	note			text,
+	PRIMARY KEY (flow, rep, skill)
+);
+
+CREATE TABLE leadroute.time_off (
+	flow			text COLLATE "C" NOT NULL DEFAULT 'default',
+	rep				text COLLATE "C" NOT NULL,
+	during			tstzrange NOT NULL CHECK (NOT isempty(during)),
+	reason			text,
+	note			text,
+	PRIMARY KEY (flow, rep, during)
+);
+
 CREATE TABLE leadroute.teams (
 	flow			text COLLATE "C" NOT NULL DEFAULT 'default',
-	team			text COLLATE "C" NOT NULL CHECK (team <> ''),
-	strategy		text NOT NULL DEFAULT 'round_robin' CHECK (strategy IN ('round_robin')),
+	team			text COLLATE "C" NOT NULL CHECK (team <> '' AND team !~ '[[:cntrl:]]'),
+	strategy		text NOT NULL DEFAULT 'round_robin' CHECK (strategy IN ('round_robin', 'least_loaded', 'ranked')),
+	most_free		boolean NOT NULL DEFAULT false,
+	multiplier		text NOT NULL DEFAULT 'none' CHECK (multiplier IN ('none', 'attainment', '1/attainment')),
+	hours			text NOT NULL DEFAULT 'rep' CHECK (hours IN ('none', 'team', 'rep')),
+	calendar		text COLLATE "C",
+	timezone		text,
+	on_return		text NOT NULL DEFAULT 'level' CHECK (on_return IN ('level', 'catch_up')),
+	catch_up_limit	integer CHECK (catch_up_limit >= 0),
+	reset			text NOT NULL DEFAULT 'never' CHECK (reset IN ('never', 'weekly', 'monthly')),
+	scope			text NOT NULL DEFAULT 'team' CHECK (scope IN ('team', 'rule', 'flow')),
 	note			text,
-	PRIMARY KEY (flow, team)
+	PRIMARY KEY (flow, team),
+	CONSTRAINT teams_most_free_check CHECK (NOT most_free OR strategy = 'least_loaded'),
+	CONSTRAINT teams_on_return_limit_check CHECK (catch_up_limit IS NULL OR on_return = 'catch_up'),
+	CONSTRAINT teams_calendar_check CHECK (calendar IS NULL OR hours = 'team')
 );
 
 CREATE TABLE leadroute.team_members (
@@ -82,8 +127,16 @@ CREATE TABLE leadroute.team_members (
 	team			text COLLATE "C" NOT NULL,
 	rep				text COLLATE "C" NOT NULL,
 	weight			integer NOT NULL DEFAULT 1 CHECK (weight BETWEEN 0 AND 1000),
+	capacity		integer CHECK (capacity >= 0),
+	caps			leadroute.caps,
+	rank			integer CHECK (rank >= 1),
+	attainment		numeric CHECK (attainment >= 0),
+	prefers			leadroute.territory,
+	joined_at		timestamptz,
+	left_at			timestamptz,
 	note			text,
-	PRIMARY KEY (flow, team, rep)
+	PRIMARY KEY (flow, team, rep),
+	CONSTRAINT team_members_left_at_check CHECK (left_at > joined_at)
 );
 
 CREATE TABLE leadroute.territories (
@@ -176,6 +229,7 @@ COMMENT ON COLUMN leadroute.rules.condition IS 'SQL boolean expression over the 
 COMMENT ON COLUMN leadroute.rules.target IS 'territory (the innermost of a map), team, rep, account_owner (the owner of the lead''s account), queue or discard.';
 COMMENT ON COLUMN leadroute.rules.target_name IS 'The map, team, rep or queue; NULL for account_owner and discard.';
 COMMENT ON COLUMN leadroute.rules.if_unavailable IS 'When the target can take no one now: ''fallthrough'' to the next rule, or ''wait'' in its queue. The last rule waits.';
+COMMENT ON COLUMN leadroute.rules.skills IS 'SQL expression over the lead''s columns and facts that gives text[]: the skills a member must have, as in array[''lang:'' || language]; ''name>=3'' asks for a level. NULL, and NULL elements, ask for nothing.';
 COMMENT ON COLUMN leadroute.rules.note IS 'Free text of who wrote the row.';
 
 COMMENT ON TABLE leadroute.queues IS 'Where leads wait for somebody to claim them.';
@@ -188,13 +242,42 @@ COMMENT ON COLUMN leadroute.reps.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.reps.rep IS 'The rep''s key: what the leads table''s owner column holds.';
 COMMENT ON COLUMN leadroute.reps.name IS 'Display name.';
 COMMENT ON COLUMN leadroute.reps.email IS 'E-mail address.';
-COMMENT ON COLUMN leadroute.reps.active IS 'Whether the rep takes leads.';
+COMMENT ON COLUMN leadroute.reps.active IS 'Whether the rep takes leads at all.';
+COMMENT ON COLUMN leadroute.reps.accepting IS 'Whether the rep takes leads now: the live toggle, for a break or a meeting.';
+COMMENT ON COLUMN leadroute.reps.calendar IS 'His business hours; NULL: always on shift. Counted in teams with hours = ''rep''.';
+COMMENT ON COLUMN leadroute.reps.manager IS 'The rep he reports to. A chain of managers never comes back to where it began.';
+COMMENT ON COLUMN leadroute.reps.backup IS 'The rep who stands in for him. A chain of backups never comes back to where it began.';
+COMMENT ON COLUMN leadroute.reps.capacity IS 'Most open leads he is picked for, over all teams and those he has without a team; NULL: no limit.';
+COMMENT ON COLUMN leadroute.reps.caps IS 'Up to three limits, over all teams, on how many leads he gets in a time: ''{3 per day,10 per rolling week}''. Days and hours in the flow''s zone.';
 COMMENT ON COLUMN leadroute.reps.note IS 'Free text of who wrote the row.';
+
+COMMENT ON TABLE leadroute.rep_skills IS 'What reps can do: a rule''s skills ask for it.';
+COMMENT ON COLUMN leadroute.rep_skills.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.rep_skills.rep IS 'The rep.';
+COMMENT ON COLUMN leadroute.rep_skills.skill IS 'The skill, as ''lang:fr''; compared letter by letter.';
+COMMENT ON COLUMN leadroute.rep_skills.level IS 'How well, 1 to 100: a rule may ask for ''lang:fr>=3''.';
+COMMENT ON COLUMN leadroute.rep_skills.note IS 'Free text of who wrote the row.';
+
+COMMENT ON TABLE leadroute.time_off IS 'When reps are away: nobody is picked while he is.';
+COMMENT ON COLUMN leadroute.time_off.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.time_off.rep IS 'The rep.';
+COMMENT ON COLUMN leadroute.time_off.during IS 'From when until when.';
+COMMENT ON COLUMN leadroute.time_off.reason IS 'Why: holiday, sick, training.';
+COMMENT ON COLUMN leadroute.time_off.note IS 'Free text of who wrote the row.';
 
 COMMENT ON TABLE leadroute.teams IS 'Reps who share leads.';
 COMMENT ON COLUMN leadroute.teams.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.teams.team IS 'Name of the team.';
-COMMENT ON COLUMN leadroute.teams.strategy IS 'How a member is picked: round_robin, by weight.';
+COMMENT ON COLUMN leadroute.teams.strategy IS 'How a member is picked: round_robin (turns by weight), least_loaded (lowest open leads ÷ capacity; without capacities, ÷ weight) or ranked (lowest rank first, until he is full). Ties go to the one who waited longest.';
+COMMENT ON COLUMN leadroute.teams.most_free IS 'With least_loaded: the largest number of free places goes first, not the lowest share.';
+COMMENT ON COLUMN leadroute.teams.multiplier IS 'What a member''s claim is multiplied by: ''attainment'' (top performers get more) or ''1/attainment'' (who is below quota gets more) of team_members; round_robin: his weight, least_loaded: his capacity, ranked: 1/rank.';
+COMMENT ON COLUMN leadroute.teams.hours IS 'Whose business hours say who is on shift: ''rep'' (each his own calendar), ''team'' (the team''s calendar) or ''none'' (always).';
+COMMENT ON COLUMN leadroute.teams.calendar IS 'The team''s business hours, with hours = ''team''.';
+COMMENT ON COLUMN leadroute.teams.timezone IS 'IANA zone of the hours, days, weeks and months of caps and of reset; NULL: the flow''s.';
+COMMENT ON COLUMN leadroute.teams.on_return IS 'Who comes back from leave or becomes active or accepting again: ''level'' (goes on beside the others) or ''catch_up'' (makes up the turns he missed).';
+COMMENT ON COLUMN leadroute.teams.catch_up_limit IS 'With catch_up: how many turns he makes up at most; NULL: all.';
+COMMENT ON COLUMN leadroute.teams.reset IS 'When all members'' turns are made equal: never, weekly (Monday 00:00) or monthly (the 1st, 00:00) in the team''s zone.';
+COMMENT ON COLUMN leadroute.teams.scope IS 'Whose turns they are: ''team'' (one rotation), ''rule'' (a rotation for each rule that sends leads here) or ''flow'' (one rotation with all other teams of scope flow).';
 COMMENT ON COLUMN leadroute.teams.note IS 'Free text of who wrote the row.';
 
 COMMENT ON TABLE leadroute.team_members IS 'Who belongs to which team.';
@@ -202,6 +285,13 @@ COMMENT ON COLUMN leadroute.team_members.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.team_members.team IS 'The team.';
 COMMENT ON COLUMN leadroute.team_members.rep IS 'The rep.';
 COMMENT ON COLUMN leadroute.team_members.weight IS 'Share of the turns, relative to the other members; 0 pauses. A change counts for later turns only.';
+COMMENT ON COLUMN leadroute.team_members.capacity IS 'Most open leads from this team he is picked for; NULL: no limit.';
+COMMENT ON COLUMN leadroute.team_members.caps IS 'Up to three limits on how many leads of this team he gets in a time: ''{3 per day,10 per rolling week}''. Days and hours in the team''s zone.';
+COMMENT ON COLUMN leadroute.team_members.rank IS 'With strategy ranked: 1 goes first; NULL goes last.';
+COMMENT ON COLUMN leadroute.team_members.attainment IS 'Quota attainment, 1 = 100 %, for teams.multiplier; counts as 0.01 to 100, NULL as 1.';
+COMMENT ON COLUMN leadroute.team_members.prefers IS 'An area: leads in it go to members who prefer it first, then to the rest.';
+COMMENT ON COLUMN leadroute.team_members.joined_at IS 'Takes no leads before; NULL: at once.';
+COMMENT ON COLUMN leadroute.team_members.left_at IS 'Takes no leads from then on; NULL: stays.';
 COMMENT ON COLUMN leadroute.team_members.note IS 'Free text of who wrote the row.';
 
 COMMENT ON TABLE leadroute.territories IS 'Maps: areas that are nested or apart, each with a team or a rep. The innermost that covers a lead is its territory.';

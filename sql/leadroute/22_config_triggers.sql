@@ -446,7 +446,7 @@ DO $do$
 DECLARE
 	relation	text;
 BEGIN
-	FOREACH relation IN ARRAY ARRAY['flows', 'attachments', 'rules', 'queues', 'reps', 'teams', 'team_members',
+	FOREACH relation IN ARRAY ARRAY['flows', 'attachments', 'rules', 'queues', 'reps', 'rep_skills', 'time_off', 'teams', 'team_members',
 									'territories', 'outbox_consumers'] LOOP
 		EXECUTE pg_catalog.format($$
 			CREATE TRIGGER config_written_insert AFTER INSERT ON leadroute.%1$I REFERENCING NEW TABLE AS new_rows
@@ -462,7 +462,7 @@ BEGIN
 	END LOOP;
 
 	/* territory_sides is kept from territories, and not in config_changes */
-	FOREACH relation IN ARRAY ARRAY['flows', 'attachments', 'rules', 'queues', 'reps', 'teams', 'team_members',
+	FOREACH relation IN ARRAY ARRAY['flows', 'attachments', 'rules', 'queues', 'reps', 'rep_skills', 'time_off', 'teams', 'team_members',
 									'territories', 'territory_sides', 'outbox_consumers'] LOOP
 		EXECUTE pg_catalog.format($$
 			CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON leadroute.%1$I

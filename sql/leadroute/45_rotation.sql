@@ -113,11 +113,11 @@ CREATE FUNCTION leadroute.rotation_joining() RETURNS trigger
 COMMENT ON FUNCTION leadroute.rotation_joining() IS
 	'Internal: trigger of leadroute.team_members and leadroute.reps that notes who becomes a member who takes turns.';
 
-CREATE FUNCTION leadroute.rotation_joiners(OUT flow text, OUT team text, OUT rep text, OUT settled boolean)
+CREATE FUNCTION leadroute.rotation_joiners(OUT flow text, OUT team text, OUT rep text, OUT settled boolean, OUT returns boolean)
 	RETURNS SETOF record
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rotation_joiners';
 COMMENT ON FUNCTION leadroute.rotation_joiners() IS
-	'Internal: who was noted by leadroute.rotation_joining() in this transaction; team NULL means all teams of the rep.';
+	'Internal: who was noted by leadroute.rotation_joining() in this transaction; team NULL means all teams of the rep; returns is false for one who was no member before.';
 
 CREATE FUNCTION leadroute.rotation_settle_joins() RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, leadroute, pg_temp
@@ -129,30 +129,34 @@ DECLARE
 	raises	bigint[];
 BEGIN
 	WITH noted AS MATERIALIZED (
-			SELECT DISTINCT m.flow, m.team, m.rep
+			SELECT m.flow, m.team, m.rep, bool_and(n.returns) AS returns
 			  FROM leadroute.rotation_joiners() n
 			  JOIN leadroute.team_members m ON m.flow = n.flow AND m.rep = n.rep AND (n.team IS NULL OR m.team = n.team)
-			 WHERE NOT n.settled),
+			 WHERE NOT n.settled
+			 GROUP BY m.flow, m.team, m.rep),
 		 member AS MATERIALIZED (
-			SELECT s.flow, s.team, s.rep, s.pointer, n.rep IS NOT NULL AS joins
+			SELECT s.flow, s.team, s.rep, s.pointer, n.rep IS NOT NULL AS joins,
+				   CASE WHEN n.returns AND t.on_return = 'catch_up' THEN t.catch_up_limit * (5354228880 / s.weight) ELSE 0 END AS owed,
+				   n.returns AND t.on_return = 'catch_up' AND t.catch_up_limit IS NULL AS owed_all
 			  FROM leadroute.rotation_standing s
-			  JOIN leadroute.reps p ON p.flow = s.flow AND p.rep = s.rep AND p.active
+			  JOIN leadroute.reps p ON p.flow = s.flow AND p.rep = s.rep AND p.active AND p.accepting
+			  LEFT JOIN leadroute.teams t ON t.flow = s.flow AND t.team = s.team
 			  LEFT JOIN noted n ON n.flow = s.flow AND n.team = s.team AND n.rep = s.rep
 			 WHERE s.weight > 0
 			   AND (s.flow, s.team) IN (SELECT t.flow, t.team FROM noted t)),
 		 lowest AS (
 			SELECT o.flow, o.team, min(o.pointer) AS pointer FROM member o WHERE NOT o.joins GROUP BY o.flow, o.team)
-	SELECT array_agg(j.flow), array_agg(j.team), array_agg(j.rep), array_agg(l.pointer - j.pointer)
+	SELECT array_agg(j.flow), array_agg(j.team), array_agg(j.rep), array_agg(l.pointer - j.owed - j.pointer)
 	  INTO flows, teams, reps, raises
 	  FROM member j JOIN lowest l ON l.flow = j.flow AND l.team = j.team
-	 WHERE j.joins AND j.pointer < l.pointer;
+	 WHERE j.joins AND j.owed_all IS NOT TRUE AND j.pointer < l.pointer - j.owed;
 
 	PERFORM leadroute.rotation_raise(r.flow, r.team, r.rep, r.raise)
 	   FROM unnest(flows, teams, reps, raises) AS r (flow, team, rep, raise);
 END
 $$;
 COMMENT ON FUNCTION leadroute.rotation_settle_joins() IS
-	'Internal: lifts those who join to the lowest pointer of the team''s other active members; never lowers anybody.';
+	'Internal: lifts those who join or come back to the lowest pointer of the team''s other members who accept leads; with on_return = catch_up who comes back stays as far behind as catch_up_limit lets him. Never lowers anybody.';
 
 CREATE FUNCTION leadroute.rotation_join() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, leadroute, pg_temp

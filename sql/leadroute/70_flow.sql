@@ -72,6 +72,15 @@ BEGIN
 									 coalesce(nullif(condition_detail, ''), 'Write it as a boolean expression over the columns of the leads table.'));
 			END;
 		END IF;
+		IF rule.skills IS NOT NULL AND leads IS NOT NULL THEN
+			BEGIN
+				PERFORM leadroute.check_expression(rule.skills, leads, 'text[]'::regtype, subject.flow);
+			EXCEPTION WHEN OTHERS THEN
+				GET STACKED DIAGNOSTICS condition_fault = MESSAGE_TEXT, condition_detail = PG_EXCEPTION_HINT;
+				RETURN QUERY VALUES (CASE WHEN subject.active THEN 'warning' ELSE 'error' END, format('rule "%s"', rule.rule), format('its skills (%s) are not valid: %s', rule.skills, condition_fault),
+									 coalesce(nullif(condition_detail, ''), 'Write them as an expression over the columns of the leads table that gives text[].'));
+			END;
+		END IF;
 		IF rule.target IN ('team', 'rep', 'queue', 'territory') AND NOT (CASE rule.target
 				WHEN 'team' THEN EXISTS (SELECT FROM leadroute.teams t WHERE t.flow = subject.flow AND t.team = rule.target_name)
 				WHEN 'rep' THEN EXISTS (SELECT FROM leadroute.reps p WHERE p.flow = subject.flow AND p.rep = rule.target_name)
@@ -132,6 +141,8 @@ BEGIN
 			AND NOT EXISTS (SELECT FROM leadroute.team_members m JOIN leadroute.reps p ON p.flow = m.flow AND p.rep = m.rep
 							WHERE m.flow = subject.flow AND m.team = t.team AND m.weight > 0 AND p.active)
 		ORDER BY t.team;
+
+	RETURN QUERY SELECT p.* FROM leadroute.check_people(subject.flow) p;
 
 	/* the columns that take what we write */
 	IF leads IS NOT NULL AND attachment.status = 'attached' THEN

@@ -22,7 +22,7 @@ CREATE VIEW leadroute.health AS
 		SELECT count(*) FILTER (WHERE e.code = 'routing_error') AS errors, count(*) FILTER (WHERE e.code = 'fallback') AS fallbacks, count(*) AS decisions,
 			min(e.at) FILTER (WHERE e.code = 'routing_error') AS first_error, min(e.at) FILTER (WHERE e.code = 'fallback') AS first_fallback
 		FROM leadroute.events e
-		WHERE e.at > leadroute.clock() - interval '1 hour' AND e.code IN ('routing_error', 'fallback', 'assigned', 'queued', 'no_member', 'no_territory', 'rep_unavailable', 'discarded', 'given', 'no_flow')
+		WHERE e.at > leadroute.clock() - interval '1 hour' AND e.code IN ('routing_error', 'fallback', 'assigned', 'queued', 'no_member', 'not_accepting', 'on_leave', 'all_tried', 'no_skill', 'off_shift', 'no_capacity', 'capped', 'no_territory', 'rep_unavailable', 'discarded', 'given', 'no_flow')
 	), checks(position, check_name, bad, warn, since, detail, run) AS (
 		SELECT 1, 'library', NOT leadroute.library_ready(), false, NULL::timestamptz,
 			'leadroute is not in shared_preload_libraries of the running server: leads are stored unrouted',

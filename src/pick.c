@@ -1,0 +1,659 @@
+/*
+ * pick.c
+ *		Who of a team gets a lead: who may, and who of these comes first.
+ *
+ * Most of what makes a member eligible is told by the configuration and the time: whether he is active, accepts leads,
+ * is on leave, on shift. That is worked out once and holds until the next instant at which it may change (PickTeam.from
+ * and until). What the lead itself asks for (skills, who let it lapse) comes on top, once a lead. What other leads
+ * decide (open leads, caps) is looked at within lr_rotation_choose, under the flow's lock, where the choice is taken in
+ * the same act: what two sessions see there, they see one after the other. Nothing in there may fail or allocate.
+ *
+ * A team is plain where nothing but turns tells its members apart, and all who can be picked today can be picked always:
+ * then lr_rotation_take does it all.
+ *
+ * Round robin, and who was passed over. Pointers are virtual time: a turn adds step = SCALE / weight, the lowest goes
+ * next. Who could not be picked for a while (off shift, full, without the skill) keeps his pointer and is behind; going by
+ * it alone he would now get every lead until he has caught up: a morning flood. So a member counts as at most
+ * PICK_SLACK of his turns behind the one who, among those that may be picked now, had the latest turn (the highest
+ * pointer - step). What lies further back lapses when he is picked: his pointer makes up for it in the same turn,
+ * and goes back with it. Where all members have been picked from alike nobody is behind that, so it changes nothing.
+ * Who comes back from leave counts as level at his first pick; with on_return = catch_up the team's limit, or none,
+ * stands for both.
+ *
+ * Memory: PickTeam lives with the configuration of its flow.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "lib/stringinfo.h"
+#include "pick.h"
+#include "territory.h"
+#include "utils/memutils.h"
+
+/* How many turns a member makes up who was passed over without leave. */
+#define PICK_SLACK 2
+
+typedef struct PickMember
+{
+	RotationSlot *slot;
+	int64 step;		/* of a turn */
+	double room;	/* what his open leads are measured by, least_loaded */
+	double rank;	/* ranked */
+	bool rep_wide;	/* his load is that of all his teams */
+	uint8 fixed;	/* PickReason by configuration and time */
+	uint8 reason;	/* of the last pick */
+	bool preferred; /* of the last pick */
+	int32 returned; /* minute in which his last leave ended, or PG_INT32_MIN */
+} PickMember;
+
+typedef struct PickTeam
+{
+	bool plain;
+	bool has_calendars;
+	bool has_preferences;
+	RotationCandidate *candidates; /* of a plain team */
+	PickMember *members;
+	RotationSlot **slots;
+	TimestampTz from; /* PickMember.fixed holds from ... */
+	TimestampTz until; /* ... until before this */
+} PickTeam;
+
+/* A choice under way. */
+typedef struct Choice
+{
+	const PickRequest *request;
+	PickTeam *pick;
+	RotationSlot *const *turns;
+} Choice;
+
+/* Where a member comes in the order of a strategy; the least comes first. */
+typedef struct Place
+{
+	bool preferred;
+	int64 pointer;
+	double load;
+	int64 last;
+} Place;
+
+static PickTeam *pick_team(FlowConfig *config, TeamConfig *team);
+static bool is_plain(const FlowConfig *config, const TeamConfig *team);
+static bool is_plain_request(const PickTeam *pick, const PickRequest *request);
+static void weigh_members(const TeamConfig *team, PickTeam *pick);
+static void refresh(FlowConfig *config, TeamConfig *team, TimestampTz at);
+static bool is_fresh(const PickTeam *pick, TimestampTz at);
+static PickReason fixed_reason(FlowConfig *config, const TeamConfig *team, int member, TimestampTz at, TimestampTz *from,
+							   TimestampTz *until);
+static PickReason rep_reason(FlowConfig *config, const RepConfig *rep, const char *calendar, TimestampTz at,
+							 TimestampTz *from, TimestampTz *until);
+static bool holds_until(TimestampTz boundary, TimestampTz at, TimestampTz *from, TimestampTz *until);
+static int32 last_return(const RepConfig *rep, TimestampTz at);
+static void look_at_lead(const PickRequest *request, PickTeam *pick);
+static bool has_skills(const RepConfig *rep, const PickRequest *request);
+static bool has_skill(const RepConfig *rep, const SkillConfig *asked);
+static int choose(void *arg, int64 *step);
+static int64 latest_turn(const Choice *choice);
+static int64 lapsed_turns(const TeamConfig *team, const PickMember *member, const RotationStanding *standing, int64 latest);
+static double load_of(const TeamConfig *team, const PickMember *member);
+static bool comes_before(const Place *a, const Place *b);
+static PickReason load_reason(const Choice *choice, int member);
+static int choose_rep(void *arg, int64 *step);
+
+int
+lr_pick(const PickRequest *request, RotationTurn *turn, PickReason *why)
+{
+	TeamConfig *team = request->team;
+	PickTeam *pick = pick_team(request->config, team);
+	Choice choice = {.request = request, .pick = pick};
+	int index;
+
+	*why = PICK_NO_REP;
+	if (is_plain_request(pick, request))
+	{
+		index = turn ? lr_rotation_take(pick->candidates, team->nmembers, turn)
+					 : lr_rotation_peek(pick->candidates, team->nmembers);
+		if (index >= 0 && !request->explains)
+			return index;
+		for (int i = 0; i < team->nmembers; i++)
+			pick->members[i].reason = pick->members[i].fixed;
+	}
+	else
+	{
+		if (!is_fresh(pick, request->at))
+			refresh(request->config, team, request->at);
+		look_at_lead(request, pick);
+		choice.turns = pick->slots;
+		index = lr_rotation_choose(pick->slots, choice.turns, team->nmembers, choose, &choice, request->at, turn);
+	}
+	for (int i = 0; index < 0 && i < team->nmembers; i++)
+		*why = Max(*why, (PickReason) pick->members[i].reason);
+	return index;
+}
+
+/* The team's part of this file, made when first asked for; what fails, fails before anything is kept. */
+static PickTeam *
+pick_team(FlowConfig *config, TeamConfig *team)
+{
+	PickTeam *pick = team->pick;
+	int n = Max(team->nmembers, 1);
+
+	if (pick)
+		return pick;
+	for (int i = 0; i < team->nmembers; i++)
+		(void) lr_rotation_slot(config->flow, team->team, team->member_names[i]);
+
+	pick = MemoryContextAllocZero(config->mcxt, sizeof(PickTeam));
+	pick->members = MemoryContextAllocZero(config->mcxt, n * sizeof(PickMember));
+	pick->slots = MemoryContextAllocZero(config->mcxt, n * sizeof(RotationSlot *));
+	pick->candidates = MemoryContextAllocZero(config->mcxt, n * sizeof(RotationCandidate));
+	pick->plain = is_plain(config, team);
+	weigh_members(team, pick);
+	for (int i = 0; i < team->nmembers; i++)
+	{
+		PickMember *member = &pick->members[i];
+		TimestampTz from = DT_NOBEGIN;
+		TimestampTz until = DT_NOEND;
+
+		member->slot = pick->slots[i] = lr_rotation_slot(config->flow, team->team, team->member_names[i]);
+		pick->has_preferences |= team->details[i].prefers != NULL;
+		pick->has_calendars |= team->hours == HOURS_REP && team->members[i] && team->members[i]->calendar;
+		pick->candidates[i].slot = member->slot;
+		pick->candidates[i].step = member->step;
+		if (pick->plain)
+		{
+			member->reason = member->fixed = fixed_reason(config, team, i, 0, &from, &until);
+			pick->candidates[i].eligible = member->fixed == PICK_ELIGIBLE;
+		}
+	}
+	pick->has_calendars |= team->hours == HOURS_TEAM && team->calendar;
+	team->pick = pick;
+	return pick;
+}
+
+/* Whether turns alone decide, today and always, for a lead that asks for nothing. */
+static bool
+is_plain(const FlowConfig *config, const TeamConfig *team)
+{
+	if (team->strategy != STRATEGY_ROUND_ROBIN || team->scope != SCOPE_TEAM || team->reset != RESET_NEVER ||
+		config->asks_skills || (team->hours == HOURS_TEAM && team->calendar))
+		return false;
+	for (int i = 0; i < team->nmembers; i++)
+	{
+		const MemberConfig *member = &team->details[i];
+		const RepConfig *rep = team->members[i];
+
+		if (member->capacity != NO_LIMIT || member->ncaps > 0 || member->prefers ||
+			!TIMESTAMP_IS_NOBEGIN(member->joined_at) || !TIMESTAMP_IS_NOEND(member->left_at))
+			return false;
+		if (rep && (rep->capacity != NO_LIMIT || rep->ncaps > 0 || rep->nleaves > 0 ||
+					(team->hours == HOURS_REP && rep->calendar)))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_plain_request(const PickTeam *pick, const PickRequest *request)
+{
+	return pick->plain && request->ntried == 0;
+}
+
+/* What a turn costs each, and what his load is measured by. */
+static void
+weigh_members(const TeamConfig *team, PickTeam *pick)
+{
+	int largest = 0;
+
+	for (int i = 0; i < team->nmembers; i++)
+		largest = Max(largest, team->details[i].capacity);
+	for (int i = 0; i < team->nmembers; i++)
+	{
+		const MemberConfig *detail = &team->details[i];
+		const RepConfig *rep = team->members[i];
+		PickMember *member = &pick->members[i];
+		int weight = team->weights[i];
+
+		if (weight > 0)
+			member->step = detail->multiplier == 1 ? ROTATION_SCALE / weight
+												   : Max((int64) rint(ROTATION_SCALE / (weight * detail->multiplier)), 1);
+
+		/* who has no limit of his own counts as having the largest of the team, where there is any */
+		member->rep_wide = detail->capacity == NO_LIMIT && rep && rep->capacity != NO_LIMIT;
+		if (member->rep_wide)
+			member->room = rep->capacity;
+		else if (detail->capacity != NO_LIMIT)
+			member->room = detail->capacity;
+		else
+			member->room = largest > 0 ? largest : Max(weight, 1);
+		member->room *= detail->multiplier;
+		member->rank = (detail->rank > 0 ? detail->rank : PG_INT32_MAX) / detail->multiplier;
+	}
+}
+
+bool
+lr_pick_is_ready(const PickRequest *request)
+{
+	PickTeam *pick = request->team->pick;
+
+	return pick && lr_rotation_is_ready(pick->candidates, request->team->nmembers) &&
+		   (is_plain_request(pick, request) || !pick->has_calendars || is_fresh(pick, request->at));
+}
+
+bool
+lr_pick_wants_point(FlowConfig *config, TeamConfig *team)
+{
+	for (int i = 0; i < team->nmembers; i++)
+		if (team->details[i].prefers)
+			return true;
+	return false;
+}
+
+static bool
+is_fresh(const PickTeam *pick, TimestampTz at)
+{
+	return pick->from <= at && at < pick->until;
+}
+
+/* Works out what configuration and time say of each member, and until when. */
+static void
+refresh(FlowConfig *config, TeamConfig *team, TimestampTz at)
+{
+	PickTeam *pick = team->pick;
+	TimestampTz from = DT_NOBEGIN;
+	TimestampTz until = DT_NOEND;
+
+	/* an error leaves what is known unusable */
+	pick->from = pick->until = 0;
+	for (int i = 0; i < team->nmembers; i++)
+	{
+		pick->members[i].fixed = fixed_reason(config, team, i, at, &from, &until);
+		pick->members[i].returned = team->members[i] ? last_return(team->members[i], at) : PG_INT32_MIN;
+	}
+	pick->from = from;
+	pick->until = until;
+}
+
+/* Narrows [*from, *until) to where the answer stays the same. */
+static PickReason
+fixed_reason(FlowConfig *config, const TeamConfig *team, int member, TimestampTz at, TimestampTz *from, TimestampTz *until)
+{
+	const MemberConfig *detail = &team->details[member];
+	const RepConfig *rep = team->members[member];
+	const char *calendar = team->hours == HOURS_TEAM ? team->calendar : NULL;
+
+	if (rep == NULL)
+		return PICK_NO_REP;
+	if (!rep->active)
+		return PICK_NOT_ACTIVE;
+	if (team->weights[member] == 0)
+		return PICK_NO_WEIGHT;
+	if (holds_until(detail->joined_at, at, from, until))
+		return PICK_NOT_JOINED;
+	if (!holds_until(detail->left_at, at, from, until))
+		return PICK_HAS_LEFT;
+	if (team->hours == HOURS_REP)
+		calendar = rep->calendar;
+	return rep_reason(config, rep, calendar, at, from, until);
+}
+
+static PickReason
+rep_reason(FlowConfig *config, const RepConfig *rep, const char *calendar, TimestampTz at, TimestampTz *from,
+		   TimestampTz *until)
+{
+	if (!rep->accepting)
+		return PICK_NOT_ACCEPTING;
+	for (int i = 0; i < rep->nleaves; i++)
+	{
+		bool ahead = holds_until(rep->leave_begins[i], at, from, until);
+
+		if (!ahead && holds_until(rep->leave_ends[i], at, from, until))
+			return PICK_ON_LEAVE;
+	}
+	return PICK_ELIGIBLE;
+}
+
+/* Whether an instant is still ahead; the answer holds up to it, or from it on. */
+static bool
+holds_until(TimestampTz boundary, TimestampTz at, TimestampTz *from, TimestampTz *until)
+{
+	if (at < boundary)
+	{
+		*until = Min(*until, boundary);
+		return true;
+	}
+	*from = Max(*from, boundary);
+	return false;
+}
+
+/* The minute in which the last of his leaves ended, or PG_INT32_MIN. */
+static int32
+last_return(const RepConfig *rep, TimestampTz at)
+{
+	TimestampTz last = DT_NOBEGIN;
+
+	for (int i = 0; i < rep->nleaves; i++)
+		if (rep->leave_ends[i] <= at)
+			last = Max(last, rep->leave_ends[i]);
+	return TIMESTAMP_IS_NOBEGIN(last) ? PG_INT32_MIN : lr_rotation_minute(last);
+}
+
+/* What the lead asks for, on top of what holds for all leads now. */
+static void
+look_at_lead(const PickRequest *request, PickTeam *pick)
+{
+	const TeamConfig *team = request->team;
+
+	for (int i = 0; i < team->nmembers; i++)
+	{
+		PickMember *member = &pick->members[i];
+		bool tried = false;
+
+		member->reason = member->fixed;
+		member->preferred = request->point && team->details[i].prefers &&
+							lr_territory_contains(team->details[i].prefers, request->point);
+		if (member->reason != PICK_ELIGIBLE && member->reason < PICK_TRIED)
+			continue;
+		for (int j = 0; j < request->ntried && !tried; j++)
+			tried = strcmp(request->tried[j], team->member_names[i]) == 0;
+		if (tried)
+			member->reason = PICK_TRIED;
+		else if (request->nskills > 0 && !has_skills(team->members[i], request))
+			member->reason = PICK_NO_SKILL;
+	}
+}
+
+static bool
+has_skills(const RepConfig *rep, const PickRequest *request)
+{
+	for (int i = 0; i < request->nskills; i++)
+		if (!has_skill(rep, &request->skills[i]))
+			return false;
+	return true;
+}
+
+static bool
+has_skill(const RepConfig *rep, const SkillConfig *asked)
+{
+	int low = 0;
+	int high = rep->nskills;
+
+	while (low < high)
+	{
+		int middle = (low + high) / 2;
+
+		if (rep->skills[middle].skill == asked->skill)
+			return rep->skills[middle].level >= asked->level;
+		if (rep->skills[middle].skill < asked->skill)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+SkillConfig
+lr_pick_skill(const FlowConfig *config, const char *text)
+{
+	const char *level = strstr(text, ">=");
+	SkillConfig asked = {.level = level ? atoi(level + 2) : 1};
+
+	asked.skill = lr_config_skill(config, level ? pnstrdup(text, level - text) : text);
+	return asked;
+}
+
+/*
+ * The best of those who may. Members are compared first and looked at closely only where they come before the best so
+ * far: a look at open leads and caps costs more than a comparison.
+ */
+static int
+choose(void *arg, int64 *step)
+{
+	Choice *choice = arg;
+	const TeamConfig *team = choice->request->team;
+	bool by_turns = team->strategy == STRATEGY_ROUND_ROBIN;
+	int64 latest = by_turns ? latest_turn(choice) : 0;
+	Place best = {0};
+	int64 best_owed = 0;
+	int index = -1;
+
+	for (int i = 0; i < team->nmembers; i++)
+	{
+		PickMember *member = &choice->pick->members[i];
+		RotationStanding standing;
+		Place place;
+		int64 owed;
+		bool wanted;
+
+		if (member->reason != PICK_ELIGIBLE)
+			continue;
+		lr_rotation_standing(choice->turns[i], &standing);
+		owed = by_turns ? lapsed_turns(team, member, &standing, latest) : 0;
+		place.preferred = member->preferred;
+		place.pointer = by_turns ? standing.pointer + owed : 0;
+		place.load = by_turns ? 0 : load_of(team, member);
+		place.last = standing.last;
+		wanted = index < 0 || comes_before(&place, &best);
+		if (!wanted && !choice->request->explains)
+			continue;
+		member->reason = load_reason(choice, i);
+		if (!wanted || member->reason != PICK_ELIGIBLE)
+			continue;
+		index = i;
+		best = place;
+		best_owed = owed;
+	}
+	if (index >= 0)
+		*step = best_owed + choice->pick->members[index].step;
+	return index;
+}
+
+/* The latest of the last turns of all who may be picked: time as the rotation counts it. */
+static int64
+latest_turn(const Choice *choice)
+{
+	int64 latest = PG_INT64_MIN;
+
+	for (int i = 0; i < choice->request->team->nmembers; i++)
+	{
+		const PickMember *member = &choice->pick->members[i];
+		RotationStanding standing;
+
+		if (member->reason != PICK_ELIGIBLE)
+			continue;
+		lr_rotation_standing(choice->turns[i], &standing);
+		latest = Max(latest, standing.pointer - member->step);
+	}
+	return latest;
+}
+
+/* What a member has missed beyond what he makes up. */
+static int64
+lapsed_turns(const TeamConfig *team, const PickMember *member, const RotationStanding *standing, int64 latest)
+{
+	int turns = PICK_SLACK;
+
+	if (!team->levels)
+	{
+		if (team->catch_up_limit == NO_LIMIT)
+			return 0;
+		turns = team->catch_up_limit;
+	}
+	else if (standing->last_minute < member->returned)
+		turns = 0;
+	return Max(latest - turns * member->step - standing->pointer, 0);
+}
+
+/* How loaded a member is, or how far down he ranks: the least comes first. */
+static double
+load_of(const TeamConfig *team, const PickMember *member)
+{
+	int32 open;
+
+	if (team->strategy == STRATEGY_RANKED)
+		return member->rank;
+	open = member->rep_wide ? lr_rotation_rep_open(member->slot) : lr_rotation_open(member->slot);
+	return team->most_free ? open - member->room : open / Max(member->room, 1e-9);
+}
+
+static bool
+comes_before(const Place *a, const Place *b)
+{
+	if (a->preferred != b->preferred)
+		return a->preferred;
+	if (a->pointer != b->pointer)
+		return a->pointer < b->pointer;
+	if (a->load != b->load)
+		return a->load < b->load;
+	return a->last < b->last;
+}
+
+/* What other leads leave him. */
+static PickReason
+load_reason(const Choice *choice, int index)
+{
+	const TeamConfig *team = choice->request->team;
+	const PickMember *member = &choice->pick->members[index];
+	const MemberConfig *detail = &team->details[index];
+	const RepConfig *rep = team->members[index];
+
+	if (detail->capacity != NO_LIMIT && lr_rotation_open(member->slot) >= detail->capacity)
+		return PICK_NO_CAPACITY;
+	if (rep->capacity != NO_LIMIT && lr_rotation_rep_open(member->slot) >= rep->capacity)
+		return PICK_NO_CAPACITY;
+	return PICK_ELIGIBLE;
+}
+
+typedef struct RepChoice
+{
+	const RepConfig *rep;
+	RotationSlot *slot;
+	TimestampTz at;
+	PickReason reason;
+} RepChoice;
+
+PickReason
+lr_pick_rep(FlowConfig *config, RepConfig *rep, TimestampTz at, RotationTurn *turn)
+{
+	TimestampTz from = DT_NOBEGIN;
+	TimestampTz until = DT_NOEND;
+	RepChoice choice = {.rep = rep, .at = at};
+
+	if (!rep->active)
+		return PICK_NOT_ACTIVE;
+	choice.reason = rep_reason(config, rep, rep->calendar, at, &from, &until);
+	if (choice.reason != PICK_ELIGIBLE)
+		return choice.reason;
+	choice.slot = lr_rotation_slot(config->flow, "", rep->rep);
+	(void) lr_rotation_choose(&choice.slot, &choice.slot, 1, choose_rep, &choice, at, turn);
+	return choice.reason;
+}
+
+static int
+choose_rep(void *arg, int64 *step)
+{
+	RepChoice *choice = arg;
+
+	*step = 0;
+	if (choice->rep->capacity != NO_LIMIT && lr_rotation_rep_open(choice->slot) >= choice->rep->capacity)
+		choice->reason = PICK_NO_CAPACITY;
+	return choice->reason == PICK_ELIGIBLE ? 0 : -1;
+}
+
+bool
+lr_pick_rep_is_ready(FlowConfig *config, RepConfig *rep, TimestampTz at)
+{
+	return rep->calendar == NULL && lr_rotation_ready_slot(config->flow, "", rep->rep) != NULL;
+}
+
+char *
+lr_pick_obstacle(const PickRequest *request, int index)
+{
+	const TeamConfig *team = request->team;
+	const PickMember *member = &team->pick->members[index];
+	const MemberConfig *detail = &team->details[index];
+	const RepConfig *rep = team->members[index];
+	int64 pointer;
+	int32 open;
+
+	switch ((PickReason) member->reason)
+	{
+		case PICK_ELIGIBLE:
+			return NULL;
+		case PICK_NO_CAPACITY:
+			lr_rotation_read(member->slot, &pointer, &open);
+			if (detail->capacity != NO_LIMIT && open >= detail->capacity)
+				return psprintf("at capacity %d/%d", open, detail->capacity);
+			return psprintf("at capacity %d/%d over all teams", lr_rotation_rep_load(member->slot), rep->capacity);
+		default:
+			return pstrdup(lr_pick_reason_text((PickReason) member->reason));
+	}
+}
+
+/* By PickReason. */
+static const struct
+{
+	const char *code;
+	const char *text;
+} reasons[PICK_REASONS] = {
+	[PICK_ELIGIBLE] = {"assigned", "eligible"},
+	[PICK_NO_REP] = {"no_member", "no row in reps"},
+	[PICK_NOT_ACTIVE] = {"no_member", "not active"},
+	[PICK_NO_WEIGHT] = {"no_member", "weight 0"},
+	[PICK_NOT_JOINED] = {"no_member", "not joined yet"},
+	[PICK_HAS_LEFT] = {"no_member", "has left the team"},
+	[PICK_NOT_ACCEPTING] = {"not_accepting", "not accepting"},
+	[PICK_ON_LEAVE] = {"on_leave", "on leave"},
+	[PICK_TRIED] = {"all_tried", "let the lead lapse before"},
+	[PICK_NO_SKILL] = {"no_skill", "lacks a skill"},
+	[PICK_OFF_SHIFT] = {"off_shift", "off shift"},
+	[PICK_NO_CAPACITY] = {"no_capacity", "at capacity"},
+	[PICK_CAPPED] = {"capped", "at a cap"},
+};
+
+const char *
+lr_pick_code(PickReason reason)
+{
+	return reasons[reason].code;
+}
+
+const char *
+lr_pick_reason_text(PickReason reason)
+{
+	return reasons[reason].text;
+}
+
+char *
+lr_pick_summary(const TeamConfig *team)
+{
+	int counts[PICK_REASONS] = {0};
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < team->nmembers; i++)
+		counts[team->pick->members[i].reason]++;
+	for (int reason = PICK_REASONS - 1; reason > PICK_ELIGIBLE; reason--)
+		if (counts[reason] > 0)
+			appendStringInfo(&text, "%s%d %s", text.len ? ", " : "", counts[reason], reasons[reason].text);
+	return text.data;
+}
+
+const char *
+lr_pick_strategy(const TeamConfig *team)
+{
+	switch (team->strategy)
+	{
+		case STRATEGY_LEAST_LOADED:
+			return team->most_free ? "most free" : "least loaded";
+		case STRATEGY_RANKED:
+			return "ranked";
+		case STRATEGY_ROUND_ROBIN:
+			break;
+	}
+	return "round robin";
+}
+
+RotationSlot *
+lr_pick_slot(FlowConfig *config, TeamConfig *team, int member)
+{
+	return pick_team(config, team)->slots[member];
+}
