@@ -177,6 +177,17 @@ effect_total(const char *flow, const char *lead)
 	return total;
 }
 
+bool
+lr_effect_is_gone(const char *flow, const char *lead)
+{
+	Effect total;
+
+	if (levels == NULL)
+		return false;
+	total = effect_total(flow, lead);
+	return effect_verdict(&total) < 0;
+}
+
 static void
 add_rename(EffectLevel *level, const Rename *from)
 {

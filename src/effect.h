@@ -23,6 +23,9 @@ extern void lr_effect_set(const char *flow, const char *lead, bool stands, const
  */
 extern void lr_effect_rename(const char *flow, const char *from, const char *to, CommandId command, bool unique);
 
+/* Whether a lead's row went in this transaction and has not come back. */
+extern bool lr_effect_is_gone(const char *flow, const char *lead);
+
 /* Writes the key changes that wait: before a key is looked up. Runs SQL where there are any. */
 extern void lr_effects_rename_now(void);
 

@@ -75,6 +75,8 @@ lr_state_find(const char *flow, const char *lead, LeadState *state)
 		state->reason = state_text(slot, STATE_REASON);
 		state->account = state_text(slot, STATE_ACCOUNT);
 		state->account_by = state_text(slot, STATE_ACCOUNT_BY);
+		state->outcome = state_text(slot, STATE_OUTCOME);
+		state->duplicate_of = state_text(slot, STATE_DUPLICATE_OF);
 		state->has_submitted_at = state_time(slot, STATE_SUBMITTED_AT, &state->submitted_at);
 		state->has_routed_at = state_time(slot, STATE_ROUTED_AT, &state->routed_at);
 		state->closed = state_time(slot, STATE_CLOSED_AT, &ignored);
@@ -136,6 +138,13 @@ bool
 lr_state_is_unrouted(const LeadState *state)
 {
 	return strcmp(state->status, "unrouted") == 0;
+}
+
+bool
+lr_state_is_gone(const LeadState *state)
+{
+	return state->closed && state->outcome &&
+		   (strcmp(state->outcome, "deleted") == 0 || strcmp(state->outcome, "gone") == 0 || strcmp(state->outcome, "moved") == 0);
 }
 
 void
