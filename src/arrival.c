@@ -241,6 +241,8 @@ give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state)
 		remember_last(arrival, NULL);
 		return tuple;
 	}
+	if (lr_state_is_gone(state))
+		lr_duplicate_take_back(arrival);
 	if (lr_arrival_is_hand(arrival, state, arrival->given) &&
 		lr_pending_add_hand_over(arrival->statement, arrival->config->flow, arrival->lead, arrival->given, now))
 		owner = arrival->given;

@@ -206,6 +206,8 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 	if (decided)
 		return;
 	/* a known lead: it may have been gone */
+	if (lr_effect_is_gone(arrival.config->flow, arrival.lead))
+		lr_duplicate_take_back(&arrival);
 	came(&arrival, slot);
 }
 
@@ -267,7 +269,7 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	if (pending == NULL && differs(&is.shape->outputs[OUTPUT_OWNER], is.shape->desc, old, new))
 		late_hand_over(&is, was.lead, new);
 	if (is.config->nmatch_rules > 0)
-		lr_duplicate_follow(is.shape, is.config, old, was.lead, new, is.lead);
+		lr_duplicate_follow(&is, old, was.lead, new);
 	gone = lr_lead_is_deleted(is.shape, new);
 	if (gone != lr_lead_is_deleted(was.shape, old) && !decided)
 	{
@@ -323,6 +325,7 @@ came(const Arrival *arrival, TupleTableSlot *slot)
 static void
 went(const Arrival *arrival, TupleTableSlot *slot, const char *outcome)
 {
+	lr_duplicate_release_later(arrival, slot);
 	if (is_exact(arrival))
 		lr_effect_set(arrival->config->flow, arrival->lead, false, outcome);
 	/* a row that was marked as deleted has taken its lead along already: one that comes back counts as new */

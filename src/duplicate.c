@@ -72,6 +72,7 @@ static int nstanding = 0;
 
 static bool claim_key(Arrival *arrival, IdentityTable *table, const MatchKey *key, bool is_new);
 static bool judge(Arrival *arrival, const char *holder, FirstLead *first);
+static bool is_gone(const Arrival *arrival, const char *lead, const LeadState *state);
 static bool pending_stands(Arrival *arrival, const Pending *pending);
 static bool scan_for(Relation rel, const LeadShape *shape, const char *lead);
 static void first_from_pending(const Pending *pending, FirstLead *first);
@@ -84,7 +85,8 @@ static FirstResult *find_result(const char *flow, const char *lead, HASHACTION a
 static uint32 result_hash(const void *key, Size size);
 static int result_match(const void *a, const void *b, Size size);
 static void write_first(const FirstResult *result);
-static void suggest(const char *flow, const char *lead, const char *other, const MatchKey *key);
+static void change_keys(Arrival *arrival, const char *old_lead, const MatchKey *were, int nwere, const MatchKey *are, int nare);
+static void suggest(const Arrival *arrival, const char *other, const MatchKey *key);
 
 bool
 lr_duplicate_identify(Arrival *arrival, bool is_new)
@@ -191,7 +193,7 @@ judge(Arrival *arrival, const char *holder, FirstLead *first)
 			first_from_pending(pending, first);
 			next = pending->link && strcmp(pending->outcome->status, "duplicate") == 0 ? pending->link->first : NULL;
 		}
-		else if (!lr_effect_is_gone(flow, next) && lr_state_find(flow, next, &state) && !lr_state_is_gone(&state))
+		else if (lr_state_find(flow, next, &state) && !is_gone(arrival, next, &state))
 		{
 			first_from_state(&state, first);
 			next = strcmp(state.status, "duplicate") == 0 || strcmp(state.status, "merged") == 0 ? state.duplicate_of : NULL;
@@ -208,6 +210,15 @@ judge(Arrival *arrival, const char *holder, FirstLead *first)
 	/* what it was a duplicate of is gone: it stands for itself; a merged one has no row */
 	*first = last;
 	return last.lead && strcmp(last.status, "merged") != 0;
+}
+
+/* Deleted, if its row has not come back in a statement that still runs. */
+static bool
+is_gone(const Arrival *arrival, const char *lead, const LeadState *state)
+{
+	if (!lr_effect_is_gone(arrival->config->flow, lead) && !lr_state_is_gone(state))
+		return false;
+	return !lr_lead_stands(arrival->rel, arrival->shape, lr_lead_key_datum(arrival->shape, lead));
 }
 
 /* Whether the row of a decision that waits is in its table by now. */
@@ -568,45 +579,73 @@ lr_duplicate_refuse(const Arrival *arrival)
 }
 
 void
-lr_duplicate_follow(const LeadShape *shape, const FlowConfig *config, TupleTableSlot *old, const char *old_lead,
-					TupleTableSlot *new, const char *lead)
+lr_duplicate_follow(Arrival *arrival, TupleTableSlot *old, const char *old_lead, TupleTableSlot *new)
 {
 	MatchKey *were;
 	MatchKey *are;
-	int nwere = lr_match_row(shape, config, old, &were);
-	int nare = lr_match_row(shape, config, new, &are);
-	bool renamed = strcmp(old_lead, lead) != 0;
-	IdentityTable *table;
+	int nwere = lr_match_row(arrival->shape, arrival->config, old, &were);
+	int nare = lr_match_row(arrival->shape, arrival->config, new, &are);
 
-	if (!renamed && lr_match_equal(were, nwere, are, nare))
+	if (strcmp(old_lead, arrival->lead) != 0 || !lr_match_equal(were, nwere, are, nare))
+		change_keys(arrival, old_lead, were, nwere, are, nare);
+}
+
+void
+lr_duplicate_take_back(Arrival *arrival)
+{
+	const MatchKey *were = NULL;
+	MatchKey *are;
+	int nwere = lr_effect_find_keys(arrival->config->flow, arrival->lead, &were);
+	int nare = lr_match_row(arrival->shape, arrival->config, arrival->slot, &are);
+
+	if (nwere < 0 || !lr_match_equal(were, nwere, are, nare))
+		change_keys(arrival, arrival->lead, were, Max(nwere, 0), are, nare);
+}
+
+void
+lr_duplicate_release_later(const Arrival *arrival, TupleTableSlot *slot)
+{
+	MatchKey *keys;
+	int n;
+
+	if (arrival->config->nmatch_rules == 0)
 		return;
-	table = lr_identity_open();
+	n = lr_match_row(arrival->shape, arrival->config, slot, &keys);
+	lr_effect_keys(arrival->config->flow, arrival->lead, keys, n);
+}
+
+/* An UPDATE never fails for it, and where another holds the new key the two stay two: people may say that they are one. */
+static void
+change_keys(Arrival *arrival, const char *old_lead, const MatchKey *were, int nwere, const MatchKey *are, int nare)
+{
+	const char *flow = arrival->config->flow;
+	IdentityTable *table = lr_identity_open();
+
 	for (int i = 0; i < nwere; i++)
 	{
 		bool stays = lr_match_contains(are, nare, &were[i]);
 
-		if (!stays || renamed)
-			lr_identity_give(table, config->flow, were[i].kind, were[i].key, old_lead, stays ? lead : NULL);
+		if (!stays || strcmp(old_lead, arrival->lead) != 0)
+			lr_identity_give(table, flow, were[i].kind, were[i].key, old_lead, stays ? arrival->lead : NULL);
 	}
 	for (int i = 0; i < nare; i++)
 	{
-		Arrival arrival = {.config = unconstify(FlowConfig *, config), .lead = unconstify(char *, lead)};
 		FirstLead first;
 		Claim claim;
 		char *holder;
 		bool unseen;
 
-		while (!lr_match_contains(were, nwere, &are[i]) &&
-			   !lr_identity_claim(table, config->flow, are[i].kind, are[i].key, lead, &claim, &holder, &unseen) &&
-			   strcmp(holder, lead) != 0)
+		if (lr_match_contains(were, nwere, &are[i]))
+			continue;
+		while (!lr_identity_claim(table, flow, are[i].kind, are[i].key, arrival->lead, &claim, &holder, &unseen) &&
+			   strcmp(holder, arrival->lead) != 0)
 		{
-			if (judge(&arrival, holder, &first))
+			if (judge(arrival, holder, &first))
 			{
-				/* an UPDATE never fails for it, and the two stay two: people may say that they are one */
-				suggest(config->flow, lead, first.lead, &are[i]);
+				suggest(arrival, first.lead, &are[i]);
 				break;
 			}
-			if (!lr_identity_drop_now() && lr_identity_take(table, &claim, lead))
+			if (!lr_identity_drop_now() && lr_identity_take(table, &claim, arrival->lead))
 				break;
 		}
 	}
@@ -615,13 +654,17 @@ lr_duplicate_follow(const LeadShape *shape, const FlowConfig *config, TupleTable
 }
 
 static void
-suggest(const char *flow, const char *lead, const char *other, const MatchKey *key)
+suggest(const Arrival *arrival, const char *other, const MatchKey *key)
 {
 	JournalRow row;
+	LeadState state;
 
+	/* as one that is linked to it already must have */
+	if (lr_state_find(arrival->config->flow, arrival->lead, &state) && state.duplicate_of && strcmp(state.duplicate_of, other) == 0)
+		return;
 	lr_journal_begin_row(&row);
-	lr_journal_set_text(&row, EVENT_FLOW, flow);
-	lr_journal_set_text(&row, EVENT_LEAD, lead);
+	lr_journal_set_text(&row, EVENT_FLOW, arrival->config->flow);
+	lr_journal_set_text(&row, EVENT_LEAD, arrival->lead);
 	lr_journal_set_time(&row, EVENT_AT, lr_now());
 	lr_journal_set_text(&row, EVENT_KIND, "key_taken");
 	lr_journal_set_text(&row, EVENT_CODE, "duplicate");

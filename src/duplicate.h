@@ -47,8 +47,13 @@ extern void lr_duplicate_mark(struct Arrival *arrival, RouteMode mode, Decision 
 extern void lr_duplicate_refuse(const struct Arrival *arrival);
 
 /* The keys of a standing lead's row are others now: they follow, where nobody else holds them. */
-extern void lr_duplicate_follow(const LeadShape *shape, const FlowConfig *config, TupleTableSlot *old, const char *old_lead,
-								TupleTableSlot *new, const char *lead);
+extern void lr_duplicate_follow(struct Arrival *arrival, TupleTableSlot *old, const char *old_lead, TupleTableSlot *new);
+
+/* A known lead's row comes back: its keys are its own again, where nobody took them meanwhile. */
+extern void lr_duplicate_take_back(struct Arrival *arrival);
+
+/* A row went: what it held is nobody's when its lead is closed. */
+extern void lr_duplicate_release_later(const struct Arrival *arrival, TupleTableSlot *slot);
 
 /*
  * What a duplicate's decision means for an earlier lead that had no owner: promised when it is decided, kept when the

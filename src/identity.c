@@ -187,7 +187,7 @@ lr_identity_take(IdentityTable *table, Claim *claim, const char *lead)
 		return false;
 	/* the page had no room for another version: the index needs to know the new place */
 	if (lr_indexes_need_update(update_indexes))
-		(void) lr_ExecInsertIndexTuples(table->target, slot, table->estate, true, false, NULL, NIL, false);
+		(void) lr_ExecInsertIndexTuples(table->target, slot, table->estate, false, false, NULL, NIL, false);
 	claim->row = slot->tts_tid;
 	claim->previous = previous;
 	return true;

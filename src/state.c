@@ -233,6 +233,26 @@ free_places(const char *flow)
 }
 
 void
+lr_state_release(const char *flow, char **leads, char **kinds, char **keys, int n)
+{
+	Oid types[] = {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID};
+	Datum values[] = {CStringGetTextDatum(flow), text_array(leads, n), kinds ? text_array(kinds, n) : (Datum) 0,
+					  keys ? text_array(keys, n) : (Datum) 0};
+	OwnerSession saved;
+
+	lr_owner_begin(&saved);
+	if (keys)
+		lr_owner_execute("DELETE FROM leadroute.identities i USING unnest($2, $3, $4) k(lead, kind, key)"
+						 " WHERE i.flow = $1 AND i.kind = k.kind AND i.key = k.key AND i.lead = k.lead",
+						 lengthof(types), types, values, SPI_OK_DELETE);
+	else
+		lr_owner_execute("DELETE FROM leadroute.identities i USING unnest($2) k(lead)"
+						 " WHERE i.flow = $1 AND i.kind <> 'key' AND i.lead = k.lead",
+						 2, types, values, SPI_OK_DELETE);
+	lr_owner_end(&saved);
+}
+
+void
 lr_state_restore(const char *flow, char **leads, int n)
 {
 	Oid types[] = {TEXTOID, TEXTARRAYOID, TIMESTAMPTZOID};
@@ -322,8 +342,9 @@ lr_state_rekey(const char *flow, char **from, char **to, int n, bool replaces)
 
 		close_states(flow, merged);
 	}
-	lr_owner_execute("UPDATE leadroute.identities i SET lead = l.new FROM unnest($2, $3) l(old, new)"
-					 " WHERE i.flow = $1 AND i.lead = l.old AND i.kind <> 'key'",
+	/* keys of match rules have followed their row (duplicate.c); those that are its duplicates go on pointing to it */
+	lr_owner_execute("UPDATE leadroute.lead_states s SET duplicate_of = l.new FROM unnest($2, $3) l(old, new)"
+					 " WHERE s.flow = $1 AND s.duplicate_of = l.old",
 					 lengthof(types), types, values, SPI_OK_UPDATE);
 	/* keys may change places here too: first all of them away */
 	lr_owner_execute("DELETE FROM leadroute.identities i USING unnest($2, $3) l(old, new)"

@@ -47,6 +47,8 @@ extern void lr_state_hand_over(const char *flow, const char *lead, const char *o
 
 /* Leads that went (closed as `outcome`), came back, or changed their keys; arrays of one length. Uses SPI. */
 extern void lr_state_close(const char *flow, char **leads, int n, const char *outcome);
+/* What closed leads held is nobody's: these keys, or where kinds and keys are NULL all of theirs. Uses SPI. */
+extern void lr_state_release(const char *flow, char **leads, char **kinds, char **keys, int n);
 extern void lr_state_restore(const char *flow, char **leads, int n);
 extern void lr_state_rekey(const char *flow, char **from, char **to, int n, bool replaces);
 

@@ -353,7 +353,7 @@ RESET ROLE;
 -- evaluation: NULLs, dropped columns, facts, hashed lists
 INSERT INTO cond_test.leads (id, country, region, employees, "LastName", email, at, facts)
 VALUES (1, 'us', 'ca', 40, 'Ng', 'kim@acme.example', '2026-01-02', 3), (2, 'de', NULL, 600, NULL, NULL, NULL, NULL), (3, NULL, 'or', NULL, 'Ma', 'x@y.example', NULL, 7);
-SELECT id, c, leadroute.condition_holds(c, l, ROW('default', l.id, '2026-01-01', '2025-12-31', 'ana', 'INSERT')::leadroute.facts)
+SELECT id, c, leadroute.condition_holds(c, l, ROW('default', l.id, '2026-01-01', '2025-12-31', 'ana', 'INSERT', false)::leadroute.facts)
   FROM cond_test.leads l, (VALUES
 	(1, $$country = 'us'$$), (2, $$region IN ('aa', 'bb', 'ca', 'dd', 'ee', 'ff', 'gg', 'hh', 'ii', 'or')$$),
 	(3, $$employees > 500 AND facts.operation = 'INSERT'$$), (4, $$facts = 3 AND facts.given_owner = 'ana'$$),
