@@ -3,7 +3,7 @@
  *		A row on its way into a leads table.
  *
  * Order: is the lead known (waiting in memory, or with a state)? Where no unique index of the table guards the key, claim
- * it, and where another has it look again. Then decide. What may fail for reasons of leadroute's own
+ * it, and where another has it look again. Claim the keys that say who it is (duplicate.c). Then decide. What may fail for reasons of leadroute's own
  * (configuration, conditions, a full shared memory) is protected: a lead is never lost for it.
  */
 #include "postgres.h"
@@ -35,6 +35,7 @@ typedef struct Deciding
 static void prepare(void *arg);
 static void complain(Arrival *arrival, const char *what);
 static void drop_if_not_inserted(Arrival *arrival);
+static bool claim_own_key(Arrival *arrival);
 static HeapTuple give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state);
 static void remember_last(Arrival *arrival, const char *owner);
 static const char *reason_not_to_decide(const Arrival *arrival);
@@ -138,8 +139,7 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 	const char *flow = arrival->config->flow;
 	Pending *pending;
 	LeadState state;
-	ItemPointerData claim;
-	char *holder;
+	const char *code;
 
 	lr_effects_rename_now();
 	drop_if_not_inserted(arrival);
@@ -155,17 +155,38 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 		return give_back_state(arrival, tuple, &state);
 	}
 
-	ItemPointerSetInvalid(&claim);
-	if (!arrival->shape->guarded &&
-		!lr_identity_claim(flow, "key", arrival->lead, arrival->lead, &claim, &holder) &&
-		lr_state_find(flow, arrival->lead, &state))
+	if (!arrival->shape->guarded && !claim_own_key(arrival) && lr_state_find(flow, arrival->lead, &state))
 		return give_back_state(arrival, tuple, &state);
+	code = reason_not_to_decide(arrival);
+	if (code == NULL && !lr_duplicate_identify(arrival, true) && lr_state_find(flow, arrival->lead, &state))
+		return give_back_state(arrival, tuple, &state);
+	if (arrival->first.lead && arrival->config->duplicate_policy == DUPLICATE_REFUSE)
+		lr_duplicate_refuse(arrival);
+	return lr_arrival_decide(arrival, tuple, "INSERT", false);
+}
 
-	tuple = lr_arrival_decide(arrival, tuple, "INSERT", false);
-	pending = lr_pending_find(flow, arrival->lead);
-	if (pending)
-		pending->claim = claim;
-	return tuple;
+/* Where no unique index of the table guards the lead's key. False where another row of it has been faster. */
+static bool
+claim_own_key(Arrival *arrival)
+{
+	IdentityTable *table = lr_identity_open();
+	Claim claim;
+	char *holder;
+	bool unseen;
+	bool claimed = lr_identity_claim(table, arrival->config->flow, "key", arrival->lead, arrival->lead, &claim, &holder, &unseen);
+
+	lr_identity_close(table);
+	if (claimed)
+		lr_arrival_keep_claim(arrival, &claim);
+	return claimed;
+}
+
+void
+lr_arrival_keep_claim(Arrival *arrival, const Claim *claim)
+{
+	if (arrival->claims == NULL)
+		arrival->claims = palloc((arrival->config->nmatch_rules + 1) * sizeof(Claim));
+	arrival->claims[arrival->nclaims++] = *claim;
 }
 
 /*
@@ -202,6 +223,7 @@ lr_arrival_keep_pending(Arrival *arrival, HeapTuple tuple, Pending *pending)
 	outputs.has_routed_at = true;
 	outputs.route_reason = lr_pending_reason(pending);
 	outputs.account = pending->account;
+	outputs.duplicate_of = pending->link ? pending->link->first : NULL;
 	remember_last(arrival, outputs.owner);
 	return lr_lead_fill(arrival->shape, tuple, &outputs, ALL_OUTPUTS);
 }
@@ -219,6 +241,8 @@ give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state)
 		remember_last(arrival, NULL);
 		return tuple;
 	}
+	if (lr_state_is_gone(state))
+		lr_duplicate_take_back(arrival);
 	if (lr_arrival_is_hand(arrival, state, arrival->given) &&
 		lr_pending_add_hand_over(arrival->statement, arrival->config->flow, arrival->lead, arrival->given, now))
 		owner = arrival->given;
@@ -261,6 +285,7 @@ lr_arrival_outputs(const Arrival *arrival, const LeadState *state, const char *o
 	outputs->has_routed_at = state->has_routed_at;
 	outputs->route_reason = state->reason;
 	outputs->account = state->account;
+	outputs->duplicate_of = state->duplicate_of;
 	if (owner)
 	{
 		TeamConfig *team = state->team ? lr_config_team(arrival->config, state->team) : NULL;
@@ -284,7 +309,7 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 		.arrival = arrival,
 		.tuple = tuple,
 		.result = tuple,
-		.row = {.shape = arrival->shape, .slot = arrival->slot, .profile = &arrival->profile, .lead = arrival->lead, .operation = operation, .given_owner = arrival->given, .given_account = lr_lead_word(&arrival->shape->outputs[OUTPUT_ACCOUNT], arrival->slot), .at = lr_now(), .unknown_flow = arrival->unknown_flow},
+		.row = {.shape = arrival->shape, .slot = arrival->slot, .profile = &arrival->profile, .lead = arrival->lead, .operation = operation, .given_owner = arrival->given, .given_account = lr_lead_word(&arrival->shape->outputs[OUTPUT_ACCOUNT], arrival->slot), .at = lr_now(), .unknown_flow = arrival->unknown_flow, .is_duplicate = arrival->first.lead != NULL},
 		.code = reason_not_to_decide(arrival),
 	};
 	Decision *decision = &deciding.decision;
@@ -294,8 +319,11 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 	/* planning allocates and reads; deciding protects itself */
 	if (deciding.code)
 		lr_route_unrouted(arrival->config, &deciding.row, deciding.code, decision);
-	else
+	else if (!lr_duplicate_decide(arrival, &deciding.row, ROUTE_TAKE, decision))
+	{
 		plan_and_decide(&deciding);
+		lr_duplicate_mark(arrival, ROUTE_TAKE, decision);
+	}
 	if (strcmp(decision->status, "unrouted") != 0)
 	{
 		if (arrival->shape->fills_plainly)
@@ -310,13 +338,18 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 			ReThrowError(error);
 		if (decision->has_turn)
 			lr_rotation_give_back(&decision->turn);
+		if (decision->for_first)
+			lr_duplicate_first_forget(arrival->config->flow, decision->duplicate_of, arrival->lead);
 		lr_route_unrouted(arrival->config, &deciding.row, "routing_error", decision);
+		decision->duplicate_of = arrival->first.lead;
+		decision->match = arrival->first.match;
 		arrival->error = error;
 		complain(arrival, error->message);
 	}
 
 	pending = lr_pending_add(arrival->statement, arrival->lead, decision, arrival->given);
 	pending->replaces = replaces;
+	lr_pending_set_claims(pending, RelationGetRelid(arrival->rel), arrival->claims, arrival->nclaims);
 	/* what the source gave is no decision of ours: in EXCLUDED it is the source's still */
 	remember_last(arrival, decision->owner && arrival->given && strcmp(decision->owner, arrival->given) == 0 ? NULL : decision->owner);
 	return deciding.result;
@@ -375,6 +408,7 @@ fill(void *arg)
 		.routed_at = decision->at,
 		.has_routed_at = true,
 		.account = decision->account,
+		.duplicate_of = decision->duplicate_of,
 	};
 
 	if (deciding->arrival->shape->outputs[OUTPUT_ROUTE_REASON].attno != 0)

@@ -5,7 +5,9 @@
 #ifndef LR_ARRIVAL_H
 #define LR_ARRIVAL_H
 
+#include "duplicate.h"
 #include "effect.h"
+#include "identity.h"
 #include "pending.h"
 #include "state.h"
 
@@ -22,6 +24,9 @@ typedef struct Arrival
 	char *lead;	 /* the key as text; NULL where the row has none */
 	char *given; /* the owner in the row, or NULL */
 	bool unknown_flow;
+	FirstLead first; /* the earlier lead of the same person, where there is one */
+	Claim *claims;	 /* the keys that were this row's to claim */
+	int nclaims;
 	ErrorData *error; /* why the above could not be had */
 } Arrival;
 
@@ -46,6 +51,9 @@ extern HeapTuple lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char
 
 /* What a lead has that is decided and not yet written, filled into a further row of its key. */
 extern HeapTuple lr_arrival_keep_pending(Arrival *arrival, HeapTuple tuple, Pending *pending);
+
+/* Keeps a claim with an arrival: its decision gives it back should the row not be inserted. */
+extern void lr_arrival_keep_claim(Arrival *arrival, const Claim *claim);
 
 /* Whether an owner in a row is a third value: neither leadroute's, nor what the source sent before. */
 extern bool lr_arrival_is_hand(const Arrival *arrival, const LeadState *state, const char *owner);

@@ -113,6 +113,19 @@ lr_explain_row(PG_FUNCTION_ARGS)
 FlowTable
 lr_flow_table(const char *flow)
 {
+	FlowTable table = lr_flow_table_if_any(flow);
+
+	if (!OidIsValid(table.relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("flow \"%s\" has no leads table", flow),
+				 errhint("Attach one: SELECT leadroute.attach('public.leads', flow => %s).", quote_literal_cstr(flow))));
+	return table;
+}
+
+FlowTable
+lr_flow_table_if_any(const char *flow)
+{
 	Oid types[] = {TEXTOID};
 	Datum values[] = {CStringGetTextDatum(flow)};
 	MemoryContext context = CurrentMemoryContext;
@@ -131,11 +144,6 @@ lr_flow_table(const char *flow)
 		table.attachment = MemoryContextStrdup(context, lr_spi_text(0, 2));
 	}
 	lr_owner_end(&session);
-	if (!OidIsValid(table.relid))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("flow \"%s\" has no leads table", flow),
-				 errhint("Attach one: SELECT leadroute.attach('public.leads', flow => %s).", quote_literal_cstr(flow))));
 	return table;
 }
 
@@ -273,6 +281,23 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 		put_line(rsinfo, &deleted);
 		return;
 	}
+	lr_duplicate_look(&arrival);
+	if (arrival.first.lead)
+	{
+		TraceLine duplicate = {.item = "duplicate", .name = arrival.first.lead, .verdict = "shares a key with it"};
+
+		duplicate.detail = psprintf("%s %s; that lead is %s%s%s", arrival.first.match, arrival.first.key, arrival.first.status,
+									arrival.first.owner ? ", owner " : ", without owner", arrival.first.owner ? arrival.first.owner : "");
+		put_line(rsinfo, &duplicate);
+		row.is_duplicate = true;
+	}
+	if (lr_duplicate_decide(&arrival, &row, ROUTE_PEEK, &decision))
+	{
+		TraceLine settled = {.item = "decision", .name = decision.owner, .verdict = decision.code, .detail = lr_route_reason(&decision)};
+
+		put_line(rsinfo, &settled);
+		return;
+	}
 	lr_route_decide(lr_route_plan(arrival.shape, rel, arrival.config), &row, ROUTE_PEEK, &warned, &trace, &decision);
 	foreach(cell, trace)
 		put_line(rsinfo, lfirst(cell));
@@ -371,7 +396,16 @@ lr_route_stored(PG_FUNCTION_ARGS)
 	else if (!lr_rotation_available())
 		lr_route_unrouted(arrival.config, &row, "no_library", &decision);
 	else
-		lr_route_decide(lr_route_plan(arrival.shape, rel, arrival.config), &row, ROUTE_TAKE, &warned, NULL, &decision);
+	{
+		/* its row stands: what it claims stays claimed, and where keys are an earlier lead's it is linked, whatever the policy */
+		(void) lr_duplicate_identify(&arrival, false);
+		row.is_duplicate = arrival.first.lead != NULL;
+		if (!lr_duplicate_decide(&arrival, &row, ROUTE_TAKE, &decision))
+		{
+			lr_route_decide(lr_route_plan(arrival.shape, rel, arrival.config), &row, ROUTE_TAKE, &warned, NULL, &decision);
+			lr_duplicate_mark(&arrival, ROUTE_TAKE, &decision);
+		}
+	}
 
 	if (strcmp(decision.status, "unrouted") != 0)
 	{
@@ -383,6 +417,7 @@ lr_route_stored(PG_FUNCTION_ARGS)
 			.has_routed_at = true,
 			.route_reason = lr_route_reason(&decision),
 			.account = decision.account,
+			.duplicate_of = decision.duplicate_of,
 		};
 
 		if (known)
@@ -390,6 +425,7 @@ lr_route_stored(PG_FUNCTION_ARGS)
 		write_outputs(rel, &arrival, &outputs);
 		lr_pending_write(lead, &decision, arrival.given);
 		lr_pending_flush();
+		lr_duplicate_write_firsts();
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rel, NoLock);
@@ -415,6 +451,34 @@ give_back(Relation rel, Arrival *arrival, const LeadState *state)
 	lr_pending_flush();
 }
 
+void
+lr_stored_outputs(const char *flow, const char *lead)
+{
+	FlowTable table = lr_flow_table_if_any(flow);
+	Relation rel;
+	HeapTuple tuple;
+	TupleTableSlot *slot;
+	Arrival arrival;
+	LeadState state;
+
+	if (!OidIsValid(table.relid))
+		return;
+	rel = table_open(table.relid, RowExclusiveLock);
+	tuple = fetch_row(rel, key_column_of(&table), lead, true);
+	if (tuple && lr_state_find(flow, lead, &state))
+	{
+		LeadOutputs outputs;
+
+		slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
+		ExecStoreHeapTuple(tuple, slot, false);
+		row_arrival(&arrival, rel, slot, table.attachment, flow);
+		lr_arrival_outputs(&arrival, &state, NULL, lr_now(), &outputs);
+		write_outputs(rel, &arrival, &outputs);
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	table_close(rel, NoLock);
+}
+
 /* UPDATEs the row's output columns, as the table's owner, past our own triggers. */
 static void
 write_outputs(Relation rel, const Arrival *arrival, const LeadOutputs *outputs)
@@ -426,6 +490,7 @@ write_outputs(Relation rel, const Arrival *arrival, const LeadOutputs *outputs)
 		[OUTPUT_ROUTED_AT] = outputs->has_routed_at ? timestamptz_to_str(outputs->routed_at) : NULL,
 		[OUTPUT_ROUTE_REASON] = outputs->route_reason,
 		[OUTPUT_ACCOUNT] = outputs->account,
+		[OUTPUT_DUPLICATE_OF] = outputs->duplicate_of,
 	};
 	Oid types[LEAD_OUTPUTS + 1];
 	Datum values[LEAD_OUTPUTS + 1];

@@ -13,5 +13,10 @@ typedef struct FlowTable
 
 /* The leads table that serves a flow; an error where there is none. In the current context. */
 extern FlowTable lr_flow_table(const char *flow);
+/* The same; relid is InvalidOid where there is none. */
+extern FlowTable lr_flow_table_if_any(const char *flow);
+
+/* Writes into a stored lead's row the outputs that its state says, past our own triggers; nothing where it is not there. */
+extern void lr_stored_outputs(const char *flow, const char *lead);
 
 #endif /* LR_ASK_H */

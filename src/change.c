@@ -12,6 +12,7 @@
 #include "access/sysattr.h"
 #include "catalog/pg_type.h"
 #include "change.h"
+#include "duplicate.h"
 #include "leadroute.h"
 #include "utils/datum.h"
 
@@ -196,9 +197,17 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 	/* a user's trigger for this very row, which fires next, may look the lead up */
 	if (pending && arrival.shape->watched)
 		lr_pending_flush();
+	/* after the statement's rows: an earlier lead's row may be updated now */
+	if (lr_duplicate_firsts_wait())
+	{
+		lr_pending_flush();
+		lr_duplicate_write_firsts();
+	}
 	if (decided)
 		return;
 	/* a known lead: it may have been gone */
+	if (lr_effect_is_gone(arrival.config->flow, arrival.lead))
+		lr_duplicate_take_back(&arrival);
 	came(&arrival, slot);
 }
 
@@ -259,6 +268,8 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	}
 	if (pending == NULL && differs(&is.shape->outputs[OUTPUT_OWNER], is.shape->desc, old, new))
 		late_hand_over(&is, was.lead, new);
+	if (is.config->nmatch_rules > 0)
+		lr_duplicate_follow(&is, old, was.lead, new);
 	gone = lr_lead_is_deleted(is.shape, new);
 	if (gone != lr_lead_is_deleted(was.shape, old) && !decided)
 	{
@@ -314,6 +325,7 @@ came(const Arrival *arrival, TupleTableSlot *slot)
 static void
 went(const Arrival *arrival, TupleTableSlot *slot, const char *outcome)
 {
+	lr_duplicate_release_later(arrival, slot);
 	if (is_exact(arrival))
 		lr_effect_set(arrival->config->flow, arrival->lead, false, outcome);
 	/* a row that was marked as deleted has taken its lead along already: one that comes back counts as new */

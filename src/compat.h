@@ -35,7 +35,12 @@
 
 #define lr_ExecInsertIndexTuples(rri, slot, estate, update, nodup, conflict, arbiters, summarizing) \
 	ExecInsertIndexTuples(rri, slot, estate, update, nodup, conflict, arbiters)
+
+typedef bool lr_UpdateIndexes;
+#define lr_indexes_need_update(update_indexes) (update_indexes)
 #else
+typedef TU_UpdateIndexes lr_UpdateIndexes;
+#define lr_indexes_need_update(update_indexes) ((update_indexes) != TU_None)
 #define lr_ExecInsertIndexTuples(rri, slot, estate, update, nodup, conflict, arbiters, summarizing) \
 	ExecInsertIndexTuples(rri, slot, estate, update, nodup, conflict, arbiters, summarizing)
 #endif

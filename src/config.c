@@ -59,6 +59,7 @@ static void read_leaves(FlowConfig *config);
 static void read_skills(FlowConfig *config);
 static void read_teams(FlowConfig *config);
 static void read_sides(FlowConfig *config);
+static void read_match_rules(FlowConfig *config);
 static void read_outbox_types(FlowConfig *config);
 static void read_accounts(FlowConfig *config);
 static char *row_text(FlowConfig *config, uint64 row, int column);
@@ -69,6 +70,8 @@ static TimestampTz row_time(uint64 row, int column, TimestampTz otherwise);
 static struct varlena *row_varlena(FlowConfig *config, uint64 row, int column);
 static int row_word(uint64 row, int column, const char *const *words, int n);
 static CapConfig *row_caps(FlowConfig *config, uint64 row, int column, const char *zone, int *n);
+static int64 row_int64(uint64 row, int column);
+static DuplicatePolicy parse_policy(const char *name);
 static RuleTarget parse_target(const char *name);
 
 void
@@ -250,6 +253,7 @@ config_read(const char *flow)
 	read_reps(config);
 	read_teams(config);
 	read_sides(config);
+	read_match_rules(config);
 	read_outbox_types(config);
 	read_accounts(config);
 	config->generation = seen;
@@ -305,11 +309,22 @@ row_int(uint64 row, int column)
 	return isnull ? 0 : DatumGetInt32(value);
 }
 
+static int64
+row_int64(uint64 row, int column)
+{
+	bool isnull;
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
 static void
 read_flow(FlowConfig *config)
 {
 	if (read_rows("SELECT active, on_error = 'fail', given_owner = 'keep',"
-				  " owner_master = 'crm', email_strip_tags, email_ignore_dots, default_country"
+				  " owner_master = 'crm', email_strip_tags, email_ignore_dots, default_country,"
+				  " duplicate_policy, (extract(epoch FROM replay_window) * 1000000)::int8,"
+				  " coalesce((extract(epoch FROM returning_after) * 1000000)::int8, 0)"
 				  " FROM leadroute.flows WHERE flow = $1",
 				  config->flow) == 0)
 		return;
@@ -320,6 +335,20 @@ read_flow(FlowConfig *config)
 	config->crm_is_master = row_bool(0, 4);
 	config->email_options = (row_bool(0, 5) ? LR_EMAIL_TAGS : 0) | (row_bool(0, 6) ? LR_EMAIL_DOTS : 0);
 	config->default_country = row_text(config, 0, 7);
+	config->duplicate_policy = parse_policy(SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 8));
+	config->replay_window = row_int64(0, 9);
+	config->returning_after = row_int64(0, 10);
+}
+
+static DuplicatePolicy
+parse_policy(const char *name)
+{
+	static const char *const names[] = {"link", "merge", "refuse"};
+
+	for (int i = 0; i < (int) lengthof(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return (DuplicatePolicy) i;
+	elog(ERROR, "unrecognized duplicate policy \"%s\"", name);
 }
 
 static void
@@ -656,6 +685,36 @@ read_sides(FlowConfig *config)
 	{
 		config->sides[i].map = row_text(config, i, 1);
 		config->sides[i].side = row_text(config, i, 2);
+	}
+}
+
+/* Two rules that compare the same are one: the first. */
+static void
+read_match_rules(FlowConfig *config)
+{
+	uint64 rows = read_rows("SELECT min(m.rule), string_agg(k.kind, '+' ORDER BY k.n), array_to_string(array_agg(k.n - 1 ORDER BY k.n), ',')"
+							" FROM leadroute.match_rules m CROSS JOIN LATERAL (SELECT a.kind, min(a.n) AS n"
+							"   FROM unnest('{external_id,email,phone,first_name,last_name,company,website,postal_code,country}'::text[])"
+							"     WITH ORDINALITY a(kind, n) WHERE a.kind = ANY (m.kinds) GROUP BY 1) k"
+							" WHERE m.flow = $1 AND m.action = 'act' GROUP BY m.position, m.rule ORDER BY m.position, m.rule",
+							config->flow);
+
+	config->match_rules = MemoryContextAllocZero(config->mcxt, Max(rows, 1) * sizeof(MatchRule));
+	for (uint64 row = 0; row < rows; row++)
+	{
+		MatchRule *rule = &config->match_rules[config->nmatch_rules];
+		bool twice = false;
+
+		rule->rule = row_text(config, row, 1);
+		rule->kind = row_text(config, row, 2);
+		for (char *number = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 3); number; number = strchr(number, ',') ? strchr(number, ',') + 1 : NULL)
+			rule->kinds[rule->nkinds++] = (MatchKind) atoi(number);
+		for (int i = 0; i < config->nmatch_rules; i++)
+			twice |= strcmp(config->match_rules[i].kind, rule->kind) == 0;
+		if (twice)
+			memset(rule, 0, sizeof(MatchRule));
+		else
+			config->nmatch_rules++;
 	}
 }
 

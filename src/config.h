@@ -131,6 +131,37 @@ typedef struct RuleConfig
 	const char *skills; /* expression that gives text[], or NULL */
 } RuleConfig;
 
+/* What a match rule compares; the names that match_rules.kinds knows, in their order. */
+typedef enum MatchKind
+{
+	MATCH_EXTERNAL_ID,
+	MATCH_EMAIL,
+	MATCH_PHONE,
+	MATCH_FIRST_NAME,
+	MATCH_LAST_NAME,
+	MATCH_COMPANY,
+	MATCH_WEBSITE,
+	MATCH_POSTAL_CODE,
+	MATCH_COUNTRY
+} MatchKind;
+
+#define MATCH_KINDS 9
+
+typedef struct MatchRule
+{
+	const char *rule;
+	const char *kind; /* the names of its kinds, joined by "+" */
+	int nkinds;
+	MatchKind kinds[MATCH_KINDS]; /* ascending */
+} MatchRule;
+
+typedef enum DuplicatePolicy
+{
+	DUPLICATE_LINK,
+	DUPLICATE_MERGE,
+	DUPLICATE_REFUSE
+} DuplicatePolicy;
+
 /* How the flow's leads table names a column: canonical name to the column's own. */
 typedef struct ColumnMapping
 {
@@ -166,6 +197,11 @@ typedef struct FlowConfig
 	bool crm_is_master;			  /* owner_master = crm */
 	int email_options;			  /* LR_EMAIL_TAGS | LR_EMAIL_DOTS: what an e-mail's key leaves out */
 	const char *default_country;  /* the code in which a row without a country is read; NULL: none */
+	DuplicatePolicy duplicate_policy;
+	int64 replay_window;   /* microseconds; 0: a duplicate always counts */
+	int64 returning_after; /* the same; 0: never */
+	int nmatch_rules;
+	MatchRule *match_rules;		  /* those that act, in order of position; none twice */
 	AttachmentConfig *attachment; /* NULL where the flow has no table of its own */
 	int nrules;
 	RuleConfig *rules; /* in order of position */

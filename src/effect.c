@@ -29,6 +29,7 @@
 #include "utils/memutils.h"
 
 #define RESOLVE_AT 1000000
+#define KEYS_AT_MOST 20000 /* a level; from there on one look through identities is cheaper */
 #define RUN_AT_MOST 100000 /* leads a query: each may read all of lead_states */
 
 typedef struct Effect
@@ -40,6 +41,8 @@ typedef struct Effect
 	bool exact;	  /* net is what stands, whatever outer levels counted */
 	bool marked;  /* a deleted column spoke */
 	bool deleted; /* what it said last */
+	int nkeys;	  /* of the row that went; -1: none did */
+	MatchKey *keys;
 } Effect;
 
 typedef struct Rename
@@ -61,6 +64,8 @@ typedef struct EffectLevel
 	HTAB *effects;
 	Rename *renames; /* oldest first */
 	Rename *last_rename;
+	int nkeys; /* of all its effects */
+	bool forgot; /* there were too many to keep */
 } EffectLevel;
 
 static EffectLevel *levels = NULL; /* innermost first */
@@ -68,6 +73,7 @@ static EffectLevel *levels = NULL; /* innermost first */
 static Effect *next_effect(const char *flow, const char *lead);
 static Effect effect_total(const char *flow, const char *lead);
 static EffectLevel *current_level(void);
+static void keep_keys(EffectLevel *level, Effect *effect, const MatchKey *keys, int n);
 static void add_rename(EffectLevel *level, const Rename *from);
 static Effect *effect_enter(EffectLevel *level, const char *flow, const char *lead);
 static uint32 effect_hash(const void *key, Size size);
@@ -76,6 +82,7 @@ static void merge_level(EffectLevel *level, EffectLevel *into);
 static void write_renames(EffectLevel *level);
 static void renames_written(SubTransactionId from, SubTransactionId to);
 static void resolve_level(EffectLevel *level);
+static void release_keys(EffectLevel *level, Effect **effects, int n);
 static int compare_effects(const void *a, const void *b);
 static int effect_verdict(const Effect *effect);
 
@@ -177,6 +184,59 @@ effect_total(const char *flow, const char *lead)
 	return total;
 }
 
+bool
+lr_effect_is_gone(const char *flow, const char *lead)
+{
+	Effect total;
+
+	if (levels == NULL)
+		return false;
+	total = effect_total(flow, lead);
+	return effect_verdict(&total) < 0;
+}
+
+void
+lr_effect_keys(const char *flow, const char *lead, const MatchKey *keys, int n)
+{
+	keep_keys(current_level(), effect_enter(current_level(), flow, lead), keys, n);
+}
+
+static void
+keep_keys(EffectLevel *level, Effect *effect, const MatchKey *keys, int n)
+{
+	if (level->nkeys + n > KEYS_AT_MOST)
+	{
+		level->forgot = true;
+		return;
+	}
+	level->nkeys += n;
+	effect->nkeys = n;
+	effect->keys = MemoryContextAlloc(level->mcxt, Max(n, 1) * sizeof(MatchKey));
+	for (int i = 0; i < n; i++)
+	{
+		effect->keys[i].kind = MemoryContextStrdup(level->mcxt, keys[i].kind);
+		effect->keys[i].key = MemoryContextStrdup(level->mcxt, keys[i].key);
+	}
+}
+
+int
+lr_effect_find_keys(const char *flow, const char *lead, const MatchKey **keys)
+{
+	Effect probe = {.flow = flow, .lead = lead};
+
+	for (EffectLevel *level = levels; level; level = level->outer)
+	{
+		Effect *effect = hash_search(level->effects, &probe, HASH_FIND, NULL);
+
+		if (effect && effect->nkeys >= 0)
+		{
+			*keys = effect->keys;
+			return effect->nkeys;
+		}
+	}
+	return -1;
+}
+
 static void
 add_rename(EffectLevel *level, const Rename *from)
 {
@@ -241,6 +301,8 @@ effect_enter(EffectLevel *level, const char *flow, const char *lead)
 		effect->lead = MemoryContextStrdup(level->mcxt, lead);
 		effect->outcome = "deleted";
 		effect->net = 0;
+		effect->nkeys = -1;
+		effect->keys = NULL;
 		effect->exact = effect->marked = effect->deleted = false;
 	}
 	return effect;
@@ -368,10 +430,52 @@ resolve_level(EffectLevel *level)
 			   strcmp(effects[i]->outcome, first->outcome) == 0)
 			leads[run++] = unconstify(char *, effects[i++]->lead);
 		if (effect_verdict(first) < 0)
+		{
 			lr_state_close(first->flow, leads, run, first->outcome);
+			release_keys(level, effects + i - run, run);
+		}
 		else
 			lr_state_restore(first->flow, leads, run);
 	}
+}
+
+/* The keys of closed leads of one flow are nobody's. */
+static void
+release_keys(EffectLevel *level, Effect **effects, int n)
+{
+	int count = 0;
+	char **leads;
+	char **kinds;
+	char **keys;
+
+	if (level->forgot)
+	{
+		leads = palloc(n * sizeof(char *));
+		for (int i = 0; i < n; i++)
+			leads[i] = unconstify(char *, effects[i]->lead);
+		lr_state_release(effects[0]->flow, leads, NULL, NULL, n);
+		pfree(leads);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		count += Max(effects[i]->nkeys, 0);
+	if (count == 0)
+		return;
+	leads = palloc(count * sizeof(char *));
+	kinds = palloc(count * sizeof(char *));
+	keys = palloc(count * sizeof(char *));
+	count = 0;
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < effects[i]->nkeys; k++)
+		{
+			leads[count] = unconstify(char *, effects[i]->lead);
+			kinds[count] = unconstify(char *, effects[i]->keys[k].kind);
+			keys[count++] = unconstify(char *, effects[i]->keys[k].key);
+		}
+	lr_state_release(effects[0]->flow, leads, kinds, keys, count);
+	pfree(leads);
+	pfree(kinds);
+	pfree(keys);
 }
 
 static int
@@ -435,6 +539,7 @@ merge_level(EffectLevel *level, EffectLevel *into)
 	HASH_SEQ_STATUS status;
 	Effect *effect;
 
+	into->forgot |= level->forgot;
 	hash_seq_init(&status, level->effects);
 	while ((effect = hash_seq_search(&status)) != NULL)
 	{
@@ -449,6 +554,8 @@ merge_level(EffectLevel *level, EffectLevel *into)
 		else
 			merged->net += effect->net;
 		merged->outcome = effect->outcome;
+		if (effect->nkeys >= 0)
+			keep_keys(into, merged, effect->keys, effect->nkeys);
 		if (effect->marked)
 		{
 			merged->marked = true;

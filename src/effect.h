@@ -5,6 +5,8 @@
 #ifndef LR_EFFECT_H
 #define LR_EFFECT_H
 
+#include "match.h"
+
 /*
  * Notes that a known lead's row was inserted (+1) or deleted (-1); the net of a transaction decides: gone rows
  * close their leads as `outcome`, rows that came back restore them.
@@ -22,6 +24,17 @@ extern void lr_effect_set(const char *flow, const char *lead, bool stands, const
  * more; else that one keeps it, unless it is gone.
  */
 extern void lr_effect_rename(const char *flow, const char *from, const char *to, CommandId command, bool unique);
+
+/* Whether a lead's row went in this transaction and has not come back. */
+extern bool lr_effect_is_gone(const char *flow, const char *lead);
+
+/*
+ * The keys of a row that went: when its lead is closed, they are nobody's. Where a transaction deletes very many, they
+ * are not kept, but looked for then.
+ */
+extern void lr_effect_keys(const char *flow, const char *lead, const MatchKey *keys, int n);
+/* The keys that the row of a lead had that went in this transaction, last of all; -1 where none did. */
+extern int lr_effect_find_keys(const char *flow, const char *lead, const MatchKey **keys);
 
 /* Writes the key changes that wait: before a key is looked up. Runs SQL where there are any. */
 extern void lr_effects_rename_now(void);

@@ -2,8 +2,14 @@
  * identity.c
  *		Keys that only one lead may hold.
  *
- * A claim is a speculative insertion into leadroute.identities, as INSERT … ON CONFLICT does it: look, insert
- * provisionally, and where the index says that another was faster, take the row back and look again.
+ * A claim is a speculative insertion into leadroute.identities, as INSERT … ON CONFLICT does it, but in the other
+ * order: most keys are new, so it inserts provisionally first; only where the index says that another holds the key
+ * does it take the row back, look who that is (waiting for his transaction, where it is in progress), and begin again
+ * where he is gone.
+ *
+ * A key changes hands by an update of its row, which touches no index; who wants the key meanwhile waits for that, too.
+ * Claims whose rows turn out not to have been inserted are undone later: the statement's end may touch no table.
+ * Memory: what waits to be undone is in TopTransactionContext; all else is the caller's.
  */
 #include "postgres.h"
 
@@ -19,6 +25,7 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -28,111 +35,248 @@ enum
 	IDENTITY_FLOW = 1,
 	IDENTITY_KIND,
 	IDENTITY_KEY,
-	IDENTITY_LEAD
+	IDENTITY_LEAD,
+	IDENTITY_COLUMNS = IDENTITY_LEAD
+};
+
+struct IdentityTable
+{
+	Relation rel;
+	EState *estate;
+	ResultRelInfo *target;
+	TupleTableSlot *slot;  /* to be inserted */
+	TupleTableSlot *other; /* found */
 };
 
 typedef struct Drop
 {
-	ItemPointerData claim;
+	Claim claim;
 	SubTransactionId subid;
 } Drop;
 
 static List *drops = NIL; /* of Drop, in TopTransactionContext */
 
-static bool insert_speculatively(ResultRelInfo *target, TupleTableSlot *slot, EState *estate);
+static void fill_slot(TupleTableSlot *slot, const char *flow, const char *kind, const char *key, const char *lead);
+static bool insert_speculatively(IdentityTable *table);
+static char *holder_of(IdentityTable *table, ItemPointer row, bool *unseen);
+static void undo(IdentityTable *table, const Claim *claim);
+static bool find_row(IdentityTable *table, Snapshot snapshot, const char *flow, const char *kind, const char *key);
+
+IdentityTable *
+lr_identity_open(void)
+{
+	IdentityTable *table = palloc(sizeof(IdentityTable));
+
+	table->rel = table_open(lr_relation_oid("identities"), RowExclusiveLock);
+	table->estate = CreateExecutorState();
+	table->target = makeNode(ResultRelInfo);
+	table->slot = table_slot_create(table->rel, NULL);
+	table->other = NULL;
+	InitResultRelInfo(table->target, table->rel, 1, NULL, 0);
+	ExecOpenIndices(table->target, true);
+	return table;
+}
+
+void
+lr_identity_close(IdentityTable *table)
+{
+	if (table->other)
+		ExecDropSingleTupleTableSlot(table->other);
+	ExecDropSingleTupleTableSlot(table->slot);
+	ExecCloseIndices(table->target);
+	FreeExecutorState(table->estate);
+	table_close(table->rel, NoLock);
+	pfree(table);
+}
 
 bool
-lr_identity_claim(const char *flow, const char *kind, const char *key, const char *lead,
-				  ItemPointer claim, char **holder)
+lr_identity_claim(IdentityTable *table, const char *flow, const char *kind, const char *key, const char *lead,
+				  Claim *claim, char **holder, bool *unseen)
 {
-	Relation rel = table_open(lr_relation_oid("identities"), RowExclusiveLock);
-	EState *estate = CreateExecutorState();
-	ResultRelInfo *target = makeNode(ResultRelInfo);
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	TupleTableSlot *other = NULL;
-	ItemPointerData conflict;
-	bool claimed;
-
-	InitResultRelInfo(target, rel, 1, NULL, 0);
-	ExecOpenIndices(target, true);
-	ExecClearTuple(slot);
-	memset(slot->tts_isnull, false, 4 * sizeof(bool));
-	slot->tts_values[IDENTITY_FLOW - 1] = CStringGetTextDatum(flow);
-	slot->tts_values[IDENTITY_KIND - 1] = CStringGetTextDatum(kind);
-	slot->tts_values[IDENTITY_KEY - 1] = CStringGetTextDatum(key);
-	slot->tts_values[IDENTITY_LEAD - 1] = CStringGetTextDatum(lead);
-	ExecStoreVirtualTuple(slot);
-
+	claim->previous = NULL;
 	for (;;)
 	{
 		ItemPointerData invalid;
 
 		CHECK_FOR_INTERRUPTS();
+		fill_slot(table->slot, flow, kind, key, lead);
+		if (insert_speculatively(table))
+		{
+			claim->row = table->slot->tts_tid;
+			return true;
+		}
+		fill_slot(table->slot, flow, kind, key, lead);
 		ItemPointerSetInvalid(&invalid);
-		if (lr_ExecCheckIndexConstraints(target, slot, estate, &conflict, &invalid, NIL))
+		if (!lr_ExecCheckIndexConstraints(table->target, table->slot, table->estate, &claim->row, &invalid, NIL))
 		{
-			claimed = insert_speculatively(target, slot, estate);
-			if (claimed)
-			{
-				*claim = slot->tts_tid;
-				break;
-			}
-			continue;
+			*holder = holder_of(table, &claim->row, unseen);
+			if (*holder)
+				return false;
 		}
-		other = table_slot_create(rel, NULL);
-		claimed = !table_tuple_fetch_row_version(rel, &conflict, SnapshotAny, other);
-		if (!claimed)
-		{
-			bool isnull;
-
-			*holder = TextDatumGetCString(slot_getattr(other, IDENTITY_LEAD, &isnull));
-			break;
-		}
-		ExecDropSingleTupleTableSlot(other);
-		other = NULL;
 	}
+}
 
-	if (other)
-		ExecDropSingleTupleTableSlot(other);
-	ExecDropSingleTupleTableSlot(slot);
-	ExecCloseIndices(target);
-	FreeExecutorState(estate);
-	table_close(rel, NoLock);
-	return claimed;
+static void
+fill_slot(TupleTableSlot *slot, const char *flow, const char *kind, const char *key, const char *lead)
+{
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, false, IDENTITY_COLUMNS * sizeof(bool));
+	slot->tts_values[IDENTITY_FLOW - 1] = CStringGetTextDatum(flow);
+	slot->tts_values[IDENTITY_KIND - 1] = CStringGetTextDatum(kind);
+	slot->tts_values[IDENTITY_KEY - 1] = CStringGetTextDatum(key);
+	slot->tts_values[IDENTITY_LEAD - 1] = CStringGetTextDatum(lead);
+	ExecStoreVirtualTuple(slot);
 }
 
 static bool
-insert_speculatively(ResultRelInfo *target, TupleTableSlot *slot, EState *estate)
+insert_speculatively(IdentityTable *table)
 {
-	Relation rel = target->ri_RelationDesc;
+	Relation rel = table->rel;
+	TupleTableSlot *slot = table->slot;
 	bool conflict = false;
 	uint32 token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
 
 	table_tuple_insert_speculative(rel, slot, GetCurrentCommandId(true), 0, NULL, token);
-	(void) lr_ExecInsertIndexTuples(target, slot, estate, false, true, &conflict, NIL, false);
+	(void) lr_ExecInsertIndexTuples(table->target, slot, table->estate, false, true, &conflict, NIL, false);
 	table_tuple_complete_speculative(rel, slot, token, !conflict);
 	SpeculativeInsertionLockRelease(GetCurrentTransactionId());
 	return !conflict;
 }
 
+/* The lead of a row that was found to be there; NULL where it is gone again. */
+static char *
+holder_of(IdentityTable *table, ItemPointer row, bool *unseen)
+{
+	bool isnull;
+
+	if (table->other == NULL)
+		table->other = table_slot_create(table->rel, NULL);
+	if (!table_tuple_fetch_row_version(table->rel, row, SnapshotAny, table->other))
+		return NULL;
+	*unseen = IsolationUsesXactSnapshot() &&
+			  !TransactionIdIsCurrentTransactionId(DatumGetTransactionId(slot_getsysattr(table->other, MinTransactionIdAttributeNumber, &isnull))) &&
+			  !table_tuple_satisfies_snapshot(table->rel, table->other, GetTransactionSnapshot());
+	return TextDatumGetCString(slot_getattr(table->other, IDENTITY_LEAD, &isnull));
+}
+
+bool
+lr_identity_take(IdentityTable *table, Claim *claim, const char *lead)
+{
+	TupleTableSlot *slot = table->slot;
+	TM_FailureData failure;
+	LockTupleMode mode;
+	lr_UpdateIndexes update_indexes;
+	TM_Result result;
+	bool unseen;
+	char *previous;
+
+	/* this very command may have written the row */
+	CommandCounterIncrement();
+	previous = holder_of(table, &claim->row, &unseen);
+	if (previous == NULL)
+		return false;
+	slot_getallattrs(table->other);
+	ExecClearTuple(slot);
+	memcpy(slot->tts_values, table->other->tts_values, IDENTITY_COLUMNS * sizeof(Datum));
+	memset(slot->tts_isnull, false, IDENTITY_COLUMNS * sizeof(bool));
+	slot->tts_values[IDENTITY_LEAD - 1] = CStringGetTextDatum(lead);
+	ExecStoreVirtualTuple(slot);
+	result = table_tuple_update(table->rel, &claim->row, slot, GetCurrentCommandId(true), InvalidSnapshot, InvalidSnapshot,
+								true, &failure, &mode, &update_indexes);
+	if (result != TM_Ok)
+		return false;
+	/* the page had no room for another version: the index needs to know the new place */
+	if (lr_indexes_need_update(update_indexes))
+		(void) lr_ExecInsertIndexTuples(table->target, slot, table->estate, false, false, NULL, NIL, false);
+	claim->row = slot->tts_tid;
+	claim->previous = previous;
+	return true;
+}
+
+char *
+lr_identity_holder(const char *flow, const char *kind, const char *key)
+{
+	IdentityTable *table = lr_identity_open();
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	char *holder = NULL;
+	bool isnull;
+
+	if (find_row(table, snapshot, flow, kind, key))
+		holder = TextDatumGetCString(slot_getattr(table->other, IDENTITY_LEAD, &isnull));
+	UnregisterSnapshot(snapshot);
+	lr_identity_close(table);
+	return holder;
+}
+
 void
-lr_identity_drop_later(ItemPointer claim, SubTransactionId subid)
+lr_identity_give(IdentityTable *table, const char *flow, const char *kind, const char *key, const char *lead, const char *to)
+{
+	CommandCounterIncrement();
+	for (;;)
+	{
+		Claim claim;
+		TM_FailureData failure;
+		bool isnull;
+
+		CHECK_FOR_INTERRUPTS();
+		/* what is the lead's is this transaction's or committed: others would wait for the row of the leads table */
+		if (!find_row(table, SnapshotSelf, flow, kind, key) ||
+			strcmp(TextDatumGetCString(slot_getattr(table->other, IDENTITY_LEAD, &isnull)), lead) != 0)
+			return;
+		claim.row = table->other->tts_tid;
+		if (to ? lr_identity_take(table, &claim, to)
+			   : table_tuple_delete(table->rel, &claim.row, GetCurrentCommandId(true), InvalidSnapshot, InvalidSnapshot, true,
+									&failure, false) == TM_Ok)
+			return;
+	}
+}
+
+/* Leaves the row in table->other. */
+static bool
+find_row(IdentityTable *table, Snapshot snapshot, const char *flow, const char *kind, const char *key)
+{
+	Relation index = table->target->ri_IndexRelationDescs[0];
+	const char *const parts[] = {flow, kind, key};
+	ScanKeyData keys[lengthof(parts)];
+	IndexScanDesc scan;
+	bool found;
+
+	for (int i = 0; i < (int) lengthof(parts); i++)
+		ScanKeyEntryInitialize(&keys[i], 0, (AttrNumber) (i + 1), BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[i],
+							   F_TEXTEQ, CStringGetTextDatum(parts[i]));
+	if (table->other == NULL)
+		table->other = table_slot_create(table->rel, NULL);
+	scan = lr_index_beginscan(table->rel, index, snapshot, NULL, lengthof(parts), 0);
+	index_rescan(scan, keys, lengthof(parts), NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, table->other);
+	if (found)
+		ExecMaterializeSlot(table->other);
+	index_endscan(scan);
+	return found;
+}
+
+void
+lr_identity_drop_later(const Claim *claim, SubTransactionId subid)
 {
 	MemoryContext oldcontext = MemoryContextSwitchTo(TopTransactionContext);
 	Drop *drop = palloc(sizeof(Drop));
 
-	drop->claim = *claim;
+	drop->claim.row = claim->row;
+	drop->claim.previous = claim->previous ? pstrdup(claim->previous) : NULL;
 	drop->subid = subid;
 	drops = lappend(drops, drop);
 	MemoryContextSwitchTo(oldcontext);
 }
 
-/* Those of outer subtransactions wait until that is current again: a rollback of this one would bring them back. */
-void
+/*
+ * True where there were any. Those of outer subtransactions wait until that is current again: a rollback of this one
+ * would bring them back.
+ */
+bool
 lr_identity_drop_now(void)
 {
 	SubTransactionId subid = GetCurrentSubTransactionId();
-	Relation rel = NULL;
+	IdentityTable *table = NULL;
 	ListCell *cell;
 
 	foreach(cell, drops)
@@ -141,18 +285,33 @@ lr_identity_drop_now(void)
 
 		if (drop->subid != subid)
 			continue;
-		if (rel == NULL)
+		if (table == NULL)
 		{
 			CommandCounterIncrement();
-			rel = table_open(lr_relation_oid("identities"), RowExclusiveLock);
+			table = lr_identity_open();
 		}
-		simple_heap_delete(rel, &drop->claim);
+		undo(table, &drop->claim);
 		drops = foreach_delete_current(drops, cell);
 	}
-	if (rel == NULL)
-		return;
-	table_close(rel, NoLock);
+	if (table == NULL)
+		return false;
+	lr_identity_close(table);
 	CommandCounterIncrement();
+	return true;
+}
+
+/* A later row may have taken the key over already: then it is that one's. */
+static void
+undo(IdentityTable *table, const Claim *claim)
+{
+	Claim undone = *claim;
+	TM_FailureData failure;
+
+	if (claim->previous)
+		(void) lr_identity_take(table, &undone, claim->previous);
+	else
+		(void) table_tuple_delete(table->rel, &undone.row, GetCurrentCommandId(true), InvalidSnapshot, InvalidSnapshot, true,
+								  &failure, false);
 }
 
 void

@@ -37,6 +37,7 @@ typedef enum StateColumn
 	STATE_OUTCOME,
 	STATE_ACCOUNT,
 	STATE_ACCOUNT_BY,
+	STATE_DUPLICATE_OF,
 	STATE_COLUMNS
 } StateColumn;
 

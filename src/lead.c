@@ -25,6 +25,7 @@
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
+#include "utils/datum.h"
 #include "utils/fmgrprotos.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -33,9 +34,9 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-const char *const lr_output_names[LEAD_OUTPUTS] = {"owner", "team", "territory", "routed_at", "route_reason", "account"};
+const char *const lr_output_names[LEAD_OUTPUTS] = {"owner", "team", "territory", "routed_at", "route_reason", "account", "duplicate_of"};
 const char *const lr_input_names[LEAD_INPUTS] = {"email", "phone", "first_name", "last_name", "company",
-												 "website", "country", "region", "postal_code"};
+												 "website", "country", "region", "postal_code", "external_id"};
 
 static List *shapes = NIL;		  /* of LeadShape, in shape_context */
 static LeadShape *retired = NULL; /* replaced, perhaps still in use */
@@ -47,6 +48,8 @@ static void copy_mappings(AttachmentConfig *copy, const AttachmentConfig *column
 static void find_key_indexes(LeadShape *shape, Relation rel, const char *key);
 static TimestampTz zoned_instant(Timestamp stamp, const char *zone);
 static bool is_btree(Oid index);
+static bool find_by_key(Relation rel, const LeadShape *shape, Datum key, TupleTableSlot *slot);
+static bool is_of_the_system(const LeadShape *shape, Form_pg_attribute attribute);
 
 void
 lr_lead_init(void)
@@ -451,6 +454,9 @@ lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs
 			case OUTPUT_ACCOUNT:
 				text = outputs->account;
 				break;
+			case OUTPUT_DUPLICATE_OF:
+				text = outputs->duplicate_of;
+				break;
 			case OUTPUT_ROUTE_REASON:
 				text = outputs->route_reason;
 				/* a sentence may be cut where its column is narrow, a key may not */
@@ -493,16 +499,27 @@ lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs
 bool
 lr_lead_stands(Relation rel, const LeadShape *shape, Datum key)
 {
-	Relation index;
-	IndexScanDesc scan;
-	ScanKeyData scankey;
 	TupleTableSlot *slot;
-	Oid operator;
 	bool found;
 
 	if (!OidIsValid(shape->key_index))
 		return false;
-	index = index_open(shape->key_index, AccessShareLock);
+	slot = table_slot_create(rel, NULL);
+	found = find_by_key(rel, shape, key, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	return found;
+}
+
+/* Leaves the row in the slot. */
+static bool
+find_by_key(Relation rel, const LeadShape *shape, Datum key, TupleTableSlot *slot)
+{
+	Relation index = index_open(shape->key_index, AccessShareLock);
+	IndexScanDesc scan;
+	ScanKeyData scankey;
+	Oid operator;
+	bool found;
+
 	operator= get_opfamily_member(index->rd_opfamily[0], index->rd_opcintype[0], index->rd_opcintype[0],
 								  BTEqualStrategyNumber);
 	if (!OidIsValid(operator))
@@ -510,12 +527,65 @@ lr_lead_stands(Relation rel, const LeadShape *shape, Datum key)
 			 index->rd_opcintype[0], index->rd_opfamily[0]);
 	ScanKeyEntryInitialize(&scankey, 0, 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[0],
 						   get_opcode(operator), key);
-	slot = table_slot_create(rel, NULL);
 	scan = lr_index_beginscan(rel, index, SnapshotSelf, NULL, 1, 0);
 	index_rescan(scan, &scankey, 1, NULL, 0);
 	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	if (found)
+		ExecMaterializeSlot(slot);
 	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, AccessShareLock);
 	return found;
+}
+
+bool
+lr_lead_repeats(Relation rel, const LeadShape *shape, const char *lead, TupleTableSlot *slot)
+{
+	TupleTableSlot *other;
+	bool same;
+
+	if (!OidIsValid(shape->key_index))
+		return false;
+	other = table_slot_create(rel, NULL);
+	same = find_by_key(rel, shape, lr_lead_key_datum(shape, lead), other);
+	for (int i = 0; same && i < shape->desc->natts; i++)
+	{
+		/* the relation's own descriptor knows of defaults */
+		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(rel), i);
+		bool null;
+		bool other_null;
+		Datum value;
+		Datum other_value;
+
+		if (attribute->attisdropped || attribute->attgenerated || is_of_the_system(shape, attribute))
+			continue;
+		value = slot_getattr(slot, attribute->attnum, &null);
+		other_value = slot_getattr(other, attribute->attnum, &other_null);
+		same = null == other_null && (null || datum_image_eq(value, other_value, attribute->attbyval, attribute->attlen));
+	}
+	ExecDropSingleTupleTableSlot(other);
+	return same;
+}
+
+/* A column that says nothing of what the person said. */
+static bool
+is_of_the_system(const LeadShape *shape, Form_pg_attribute attribute)
+{
+	char category = TypeCategory(getBaseType(attribute->atttypid));
+
+	for (int i = 0; i < LEAD_OUTPUTS; i++)
+		if (shape->outputs[i].attno == attribute->attnum)
+			return true;
+	return attribute->attnum == shape->key.attno || attribute->attnum == shape->submitted_at.attno || attribute->attidentity ||
+		   category == TYPCATEGORY_DATETIME ||
+		   (attribute->atthasdef && (category == TYPCATEGORY_NUMERIC || getBaseType(attribute->atttypid) == UUIDOID));
+}
+
+Datum
+lr_lead_key_datum(const LeadShape *shape, const char *lead)
+{
+	Oid input;
+	Oid ioparam;
+
+	getTypeInputInfo(shape->key.type, &input, &ioparam);
+	return OidInputFunctionCall(input, unconstify(char *, lead), ioparam, shape->key.typmod);
 }

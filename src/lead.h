@@ -17,10 +17,11 @@ typedef enum LeadOutput
 	OUTPUT_TERRITORY,
 	OUTPUT_ROUTED_AT,
 	OUTPUT_ROUTE_REASON,
-	OUTPUT_ACCOUNT
+	OUTPUT_ACCOUNT,
+	OUTPUT_DUPLICATE_OF
 } LeadOutput;
 
-#define LEAD_OUTPUTS 6
+#define LEAD_OUTPUTS 7
 
 /* Columns that say who the lead is (profile.c reads them); a condition may read any other. */
 typedef enum LeadInput
@@ -33,10 +34,11 @@ typedef enum LeadInput
 	INPUT_WEBSITE,
 	INPUT_COUNTRY,
 	INPUT_REGION,
-	INPUT_POSTAL_CODE
+	INPUT_POSTAL_CODE,
+	INPUT_EXTERNAL_ID
 } LeadInput;
 
-#define LEAD_INPUTS 9
+#define LEAD_INPUTS 10
 
 typedef struct LeadColumn
 {
@@ -88,6 +90,7 @@ typedef struct LeadOutputs
 	bool has_routed_at;
 	const char *route_reason;
 	const char *account;
+	const char *duplicate_of;
 } LeadOutputs;
 
 extern const char *const lr_output_names[LEAD_OUTPUTS];
@@ -130,6 +133,15 @@ extern HeapTuple lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const Lea
  * no index can tell (key_index).
  */
 extern bool lr_lead_stands(Relation rel, const LeadShape *shape, Datum key);
+
+/*
+ * Whether the row of a lead in the relation says the same as the slot: all columns but the key, the outputs, times, and
+ * what the database fills in by itself (numbers and uuids with a default). False where no index can find the row.
+ */
+extern bool lr_lead_repeats(Relation rel, const LeadShape *shape, const char *lead, TupleTableSlot *slot);
+
+/* A lead's key as its column's type has it. Errors: those of the type's input. */
+extern Datum lr_lead_key_datum(const LeadShape *shape, const char *lead);
 
 extern void lr_lead_column(LeadColumn *column, TupleDesc desc, const char *name, bool fills, MemoryContext mcxt);
 

@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "committee.h"
 #include "common/hashfn.h"
+#include "duplicate.h"
 #include "effect.h"
 #include "identity.h"
 #include "journal.h"
@@ -69,6 +70,7 @@ static int nconfirmed = 0;
 static int confirmed_room = 0;
 
 static void statement_over(void *arg);
+static void drop_claims(const Pending *pending);
 static void statement_free(Statement *statement);
 static void statement_abandon(Statement *statement);
 static uint32 pending_hash(const void *key, Size size);
@@ -77,9 +79,11 @@ static uint32 outcome_hash(const void *key, Size size);
 static int outcome_match(const void *a, const void *b, Size size);
 static Pending *pending_enter(Statement *statement, const char *flow, const char *lead);
 static void pending_remove(Pending *pending);
+static const Link *link_of(Statement *statement, const Decision *decision);
 static const Outcome *outcome_of(Statement *statement, const Decision *decision);
 static Decision decision_of(const Pending *pending);
 static void write_rows(const char *lead, const Decision *decision, const char *source_owner, const char *path);
+static const char *path_of_duplicate(const Decision *decision, const char *passed);
 static void write_outbox(const char *lead, const Decision *decision, const char *reason);
 static void write_message(const char *type, const char *lead, const Decision *decision, const char *reason);
 static void remember_confirmed(Pending *pending);
@@ -194,10 +198,49 @@ lr_pending_drop(Pending *pending)
 
 	if (pending->has_turn)
 		lr_rotation_give_back(&pending->turn);
-	if (ItemPointerIsValid(&pending->claim))
-		lr_identity_drop_later(&pending->claim, statement->subid);
+	drop_claims(pending);
+	if (pending->link && pending->link->for_first)
+		lr_duplicate_first_forget(pending->flow, pending->link->first, pending->lead);
 	statement->open--;
 	pending_remove(pending);
+}
+
+static void
+drop_claims(const Pending *pending)
+{
+	ListCell *cell;
+
+	for (int i = 0; i < pending->nclaims; i++)
+	{
+		Claim claim = {.row = pending->claims[i]};
+
+		lr_identity_drop_later(&claim, pending->statement->subid);
+	}
+	foreach(cell, pending->more_claims)
+		lr_identity_drop_later(lfirst(cell), pending->statement->subid);
+}
+
+void
+lr_pending_set_claims(Pending *pending, Oid relid, const Claim *claims, int n)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(pending->statement->mcxt);
+
+	pending->relid = relid;
+	for (int i = 0; i < n; i++)
+	{
+		Claim *more;
+
+		if (claims[i].previous == NULL && pending->nclaims < PENDING_CLAIMS)
+		{
+			pending->claims[pending->nclaims++] = claims[i].row;
+			continue;
+		}
+		more = palloc(sizeof(Claim));
+		more->row = claims[i].row;
+		more->previous = claims[i].previous ? pstrdup(claims[i].previous) : NULL;
+		pending->more_claims = lappend(pending->more_claims, more);
+	}
+	MemoryContextSwitchTo(oldcontext);
 }
 
 static void
@@ -285,7 +328,6 @@ pending_enter(Statement *statement, const char *flow, const char *lead)
 	pending->flow = flow;
 	pending->lead = MemoryContextStrdup(statement->mcxt, lead);
 	pending->statement = statement;
-	ItemPointerSetInvalid(&pending->claim);
 	dlist_push_head(&statement->entries, &pending->node);
 	statement->open++;
 	return pending;
@@ -311,6 +353,8 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 	pending->source_owner = source_owner ? MemoryContextStrdup(statement->mcxt, source_owner) : NULL;
 	pending->at = decision->at;
 	pending->submitted_at = decision->submitted_at;
+	if (decision->duplicate_of)
+		pending->link = link_of(statement, decision);
 	pending->turn = decision->turn;
 	pending->has_turn = decision->has_turn;
 	if (decision->account)
@@ -322,6 +366,20 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 	}
 	statement->newest = pending;
 	return pending;
+}
+
+static const Link *
+link_of(Statement *statement, const Decision *decision)
+{
+	Link *link = MemoryContextAlloc(statement->mcxt, sizeof(Link));
+
+	link->first = MemoryContextStrdup(statement->mcxt, decision->duplicate_of);
+	link->match = decision->match; /* the configuration's, which the outcome has pinned */
+	link->ruled_status = decision->ruled_status;
+	link->ruled_code = decision->ruled_code;
+	link->for_first = decision->for_first;
+	link->silent = decision->silent;
+	return link;
 }
 
 Pending *
@@ -466,6 +524,15 @@ decision_of(const Pending *pending)
 		.submitted_at = pending->submitted_at,
 	};
 
+	if (pending->link)
+	{
+		decision.duplicate_of = pending->link->first;
+		decision.match = pending->link->match;
+		decision.ruled_status = pending->link->ruled_status;
+		decision.ruled_code = pending->link->ruled_code;
+		decision.for_first = pending->link->for_first;
+		decision.silent = pending->link->silent;
+	}
 	return decision;
 }
 
@@ -508,6 +575,8 @@ lr_pending_confirm(Pending *pending)
 		if (pending->has_turn)
 			lr_rotation_confirm(&pending->turn);
 		write_rows(pending->lead, &decision, pending->source_owner, pending->outcome->path);
+		if (decision.for_first)
+			lr_duplicate_first_stands(pending->flow, decision.duplicate_of);
 	}
 	if (statement->open == 0)
 		lr_pending_flush();
@@ -521,6 +590,8 @@ lr_pending_write(const char *lead, const Decision *decision, const char *source_
 	if (decision->has_turn)
 		lr_rotation_confirm(&turn);
 	write_rows(lead, decision, source_owner, lr_route_path(decision));
+	if (decision->for_first)
+		lr_duplicate_first_stands(decision->config->flow, decision->duplicate_of);
 }
 
 /* State, event, outbox: texts are made here, not while the lead waits. */
@@ -557,6 +628,7 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 		lr_journal_set_time(&row, STATE_ROUTED_AT, decision->at);
 		lr_journal_set_text(&row, STATE_REASON, reason);
 	}
+	lr_journal_set_text(&row, STATE_DUPLICATE_OF, decision->duplicate_of);
 	/* marked as deleted is as good as gone: a reload of the row is nothing new */
 	if (strcmp(decision->code, "deleted") == 0)
 	{
@@ -582,6 +654,8 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 		lr_journal_set_text(&row, EVENT_TERRITORY, decision->territory);
 		lr_journal_set_text(&row, EVENT_QUEUE, decision->queue);
 		lr_journal_set_text(&row, EVENT_REASON, reason);
+		if (decision->duplicate_of)
+			path = path_of_duplicate(decision, path);
 		if (path)
 			lr_journal_set_datum(&row, EVENT_PATH, DirectFunctionCall1(jsonb_in, CStringGetDatum(path)));
 		lr_journal_set_text(&row, EVENT_ACCOUNT, decision->account);
@@ -589,9 +663,26 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 	}
 	if (decision->config->noutbox_types > 0)
 		write_outbox(lead, decision, reason);
-	if (decision->account)
+	if (decision->account && decision->duplicate_of == NULL)
 		lr_committee_arrived(decision);
 	MemoryContextSwitchTo(oldcontext);
+}
+
+/* The steps of a decision, as JSON text: first the key that was found to be an earlier lead's. */
+static const char *
+path_of_duplicate(const Decision *decision, const char *passed)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoString(&json, "[{\"match\": ");
+	escape_json(&json, decision->match);
+	appendStringInfoString(&json, ", \"lead\": ");
+	escape_json(&json, decision->duplicate_of);
+	appendStringInfoChar(&json, '}');
+	/* passed is an array too */
+	appendStringInfo(&json, "%s%s", passed ? ", " : "]", passed ? passed + 1 : "");
+	return json.data;
 }
 
 /* What became of the lead; and the owner of its account hears of the contact, whoever got it. */
@@ -602,6 +693,13 @@ write_outbox(const char *lead, const Decision *decision, const char *reason)
 
 	if (strcmp(decision->code, "fallback") == 0 || strcmp(decision->code, "routing_error") == 0)
 		type = decision->code;
+	else if (strcmp(decision->status, "duplicate") == 0)
+	{
+		/* sent again: nobody needs to hear of it */
+		if (decision->silent)
+			return;
+		type = "duplicate";
+	}
 	else if (strcmp(decision->status, "assigned") == 0)
 		type = "assigned";
 	else if (strcmp(decision->status, "waiting") == 0)
@@ -619,10 +717,10 @@ write_message(const char *type, const char *lead, const Decision *decision, cons
 	StringInfoData json;
 	JournalRow row;
 	const char *const names[] = {"lead", "flow", "code", "owner", "team", "territory", "queue", "rule", "reason",
-								 "account", "account_owner"};
+								 "account", "account_owner", "duplicate_of"};
 	const char *const values[] = {lead, decision->config->flow, decision->code, decision->owner, decision->team,
 								  decision->territory, decision->queue, decision->rule ? decision->rule->rule : NULL, reason,
-								  decision->account, decision->account_owner};
+								  decision->account, decision->account_owner, decision->duplicate_of};
 
 	if (!lr_config_wants_outbox(decision->config, type))
 		return;
@@ -712,9 +810,11 @@ lr_pending_settle(void)
 		lr_effects_end();
 		lr_identity_end();
 		lr_committee_end();
+		lr_duplicate_end();
 		return;
 	}
 	lr_pending_flush();
+	lr_duplicate_write_firsts();
 	lr_effects_resolve();
 	lr_journal_flush();
 }
@@ -726,6 +826,7 @@ xact_callback(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
+			lr_duplicate_before_commit();
 			lr_pending_settle();
 			break;
 		case XACT_EVENT_COMMIT:
@@ -740,6 +841,7 @@ xact_callback(XactEvent event, void *arg)
 			lr_effects_end();
 			lr_identity_end();
 			lr_committee_end();
+			lr_duplicate_end();
 			lr_config_collect();
 			lr_lead_collect();
 			break;
@@ -763,6 +865,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId pa
 		lr_effects_abort(subid);
 		lr_identity_abort(subid);
 		lr_committee_abort(subid);
+		lr_duplicate_abort(subid);
 	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
@@ -773,5 +876,6 @@ subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId pa
 		lr_effects_reparent(subid, parent);
 		lr_identity_reparent(subid, parent);
 		lr_committee_reparent(subid, parent);
+		lr_duplicate_reparent(subid, parent);
 	}
 }

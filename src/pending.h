@@ -7,7 +7,7 @@
 
 #include "lib/ilist.h"
 #include "route.h"
-#include "storage/itemptr.h"
+#include "identity.h"
 
 typedef struct Statement Statement;
 
@@ -33,6 +33,19 @@ typedef struct Outcome
 	const char *path; /* of the passed rules, as JSON text */
 } Outcome;
 
+/* Of a lead that shares a key with an earlier one. */
+typedef struct Link
+{
+	const char *first; /* the earlier one */
+	const char *match; /* the kind of key */
+	const char *ruled_status;
+	const char *ruled_code;
+	bool for_first;
+	bool silent;
+} Link;
+
+#define PENDING_CLAIMS 2
+
 typedef struct Pending
 {
 	/* the key in the hash: strings of the statement */
@@ -49,7 +62,11 @@ typedef struct Pending
 	RotationTurn turn;
 	TimestampTz at;
 	TimestampTz submitted_at;
-	ItemPointerData claim; /* the identity row that this lead claimed, or invalid */
+	const Link *link;						/* or NULL */
+	List *more_claims;						/* of Claim: those that do not fit below, and those taken from another */
+	Oid relid;								/* the table, or the partition, that the row is for; of a decision */
+	ItemPointerData claims[PENDING_CLAIMS]; /* the identity rows that this lead claimed */
+	uint8 nclaims;
 	uint8 kind;
 	bool has_turn;
 	bool confirmed;
@@ -92,6 +109,9 @@ extern Pending *lr_pending_add(Statement *statement, const char *lead, const Dec
 							   const char *source_owner);
 extern Pending *lr_pending_add_hand_over(Statement *statement, const char *flow, const char *lead,
 										 const char *owner, TimestampTz at);
+
+/* The identity rows that a decision's lead claimed: given back should its row not be inserted. */
+extern void lr_pending_set_claims(Pending *pending, Oid relid, const Claim *claims, int n);
 
 /* The statement's newest decision, where it still waits for its row. */
 extern Pending *lr_statement_newest(Statement *statement);

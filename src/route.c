@@ -367,6 +367,8 @@ fill_facts(RouteWalk *walk)
 			facts->tts_values[i] = TimestampTzGetDatum(row->at);
 		else if (strcmp(name, "submitted_at") == 0)
 			facts->tts_values[i] = TimestampTzGetDatum(walk->decision->submitted_at);
+		else if (strcmp(name, "is_duplicate") == 0)
+			facts->tts_values[i] = BoolGetDatum(row->is_duplicate);
 		else
 		{
 			if (strcmp(name, "flow") == 0)
@@ -834,10 +836,25 @@ walk_fallback(void *arg)
 char *
 lr_route_reason(const Decision *decision)
 {
+	const char *code = decision->ruled_code ? decision->ruled_code : decision->code;
+	const char *status = decision->ruled_status ? decision->ruled_status : decision->status;
 	StringInfoData text;
 	ListCell *cell;
 
 	initStringInfo(&text);
+	if (decision->duplicate_of)
+	{
+		appendStringInfo(&text, "%ssame %s as lead %s", strcmp(decision->code, "returning") == 0 ? "returning: " : "",
+						 decision->match, decision->duplicate_of);
+		if (decision->silent)
+			appendStringInfoString(&text, ", sent again");
+		if (decision->owner && decision->rule == NULL && decision->ruled_code == NULL && strcmp(decision->code, "given") != 0)
+		{
+			appendStringInfo(&text, strcmp(decision->code, "returning") == 0 ? ": %s, who had it, has it again" : ": %s has it", decision->owner);
+			return text.data;
+		}
+		appendStringInfoString(&text, "; ");
+	}
 	if (decision->rule)
 		appendStringInfo(&text, "rule \"%s\" (%d): ", decision->rule->rule, decision->rule->position);
 	if (decision->territory)
@@ -849,27 +866,27 @@ lr_route_reason(const Decision *decision)
 	if (decision->rule && decision->rule->target == TARGET_ACCOUNT_OWNER && decision->account)
 		appendStringInfo(&text, "account \"%s\" (by %s), ", decision->account, decision->account_by);
 
-	if (strcmp(decision->code, "given") == 0)
+	if (strcmp(code, "given") == 0)
 		appendStringInfo(&text, "the row arrived with owner %s, who keeps it", decision->owner);
 	else if (decision->owner && decision->rule && decision->rule->target == TARGET_ACCOUNT_OWNER)
 		appendStringInfo(&text, "its owner %s", decision->owner);
 	else if (decision->owner)
 		appendStringInfo(&text, "%s%s%s", decision->team && decision->how ? decision->how : "rep", decision->team && decision->how ? ": " : " ",
 						 decision->owner);
-	else if (strcmp(decision->status, "discarded") == 0)
+	else if (strcmp(status, "discarded") == 0)
 		appendStringInfoString(&text, "discarded");
-	else if (strcmp(decision->code, "queued") == 0)
+	else if (strcmp(code, "queued") == 0)
 		appendStringInfo(&text, "waits in queue \"%s\"", decision->queue);
-	else if (strcmp(decision->code, "no_account") == 0)
+	else if (strcmp(code, "no_account") == 0)
 		appendStringInfo(&text, "%s: waits in queue \"%s\"", decision->account ? "which has no owner" : "no account", decision->queue);
-	else if (strcmp(decision->status, "waiting") == 0)
-		appendStringInfo(&text, "%s: waits in queue \"%s\"", waiting_text(decision->code), decision->queue);
+	else if (strcmp(status, "waiting") == 0)
+		appendStringInfo(&text, "%s: waits in queue \"%s\"", waiting_text(code), decision->queue);
 	else
-		appendStringInfo(&text, "not routed: %s", decision->code);
+		appendStringInfo(&text, "not routed: %s", code);
 
-	if (strcmp(decision->code, "fallback") == 0)
+	if (strcmp(code, "fallback") == 0)
 		appendStringInfoString(&text, " (fallback: a decision failed)");
-	else if (strcmp(decision->code, "no_flow") == 0)
+	else if (strcmp(code, "no_flow") == 0)
 		appendStringInfoString(&text, " (the row's flow does not exist)");
 	foreach(cell, decision->passed)
 	{

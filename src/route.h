@@ -23,6 +23,7 @@ typedef struct LeadRow
 	bool unknown_flow;		 /* the row named a flow that does not exist */
 	int ntried;				 /* reps who had this lead and let it lapse: they are not asked again */
 	const char *const *tried;
+	bool is_duplicate;		 /* it shares a key with an earlier lead */
 } LeadRow;
 
 /* A rule whose condition held and whose target could take no one. */
@@ -55,6 +56,14 @@ typedef struct Decision
 	RotationTurn turn;
 	bool has_turn; /* a turn or a place was taken */
 	List *passed;  /* of PassedRule */
+
+	/* of a lead that shares a key with an earlier one (duplicate.c) */
+	const char *duplicate_of; /* the earlier one, or NULL */
+	const char *match;		  /* the kind of key they share */
+	const char *ruled_status; /* what the rules said, where status and code say duplicate or returning; or NULL */
+	const char *ruled_code;
+	bool for_first; /* the result is the earlier one's too */
+	bool silent;	/* it says nothing new: nobody is told */
 } Decision;
 
 typedef enum RouteMode

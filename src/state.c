@@ -75,6 +75,8 @@ lr_state_find(const char *flow, const char *lead, LeadState *state)
 		state->reason = state_text(slot, STATE_REASON);
 		state->account = state_text(slot, STATE_ACCOUNT);
 		state->account_by = state_text(slot, STATE_ACCOUNT_BY);
+		state->outcome = state_text(slot, STATE_OUTCOME);
+		state->duplicate_of = state_text(slot, STATE_DUPLICATE_OF);
 		state->has_submitted_at = state_time(slot, STATE_SUBMITTED_AT, &state->submitted_at);
 		state->has_routed_at = state_time(slot, STATE_ROUTED_AT, &state->routed_at);
 		state->closed = state_time(slot, STATE_CLOSED_AT, &ignored);
@@ -136,6 +138,13 @@ bool
 lr_state_is_unrouted(const LeadState *state)
 {
 	return strcmp(state->status, "unrouted") == 0;
+}
+
+bool
+lr_state_is_gone(const LeadState *state)
+{
+	return state->closed && state->outcome &&
+		   (strcmp(state->outcome, "deleted") == 0 || strcmp(state->outcome, "gone") == 0 || strcmp(state->outcome, "moved") == 0);
 }
 
 void
@@ -221,6 +230,26 @@ free_places(const char *flow)
 	for (uint64 row = 0; row < SPI_processed && lr_rotation_available(); row++)
 		lr_rotation_free_place(lr_rotation_slot(flow, lr_spi_text(row, 1), lr_spi_text(row, 2)),
 							   atoi(lr_spi_text(row, 3)));
+}
+
+void
+lr_state_release(const char *flow, char **leads, char **kinds, char **keys, int n)
+{
+	Oid types[] = {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID};
+	Datum values[] = {CStringGetTextDatum(flow), text_array(leads, n), kinds ? text_array(kinds, n) : (Datum) 0,
+					  keys ? text_array(keys, n) : (Datum) 0};
+	OwnerSession saved;
+
+	lr_owner_begin(&saved);
+	if (keys)
+		lr_owner_execute("DELETE FROM leadroute.identities i USING unnest($2, $3, $4) k(lead, kind, key)"
+						 " WHERE i.flow = $1 AND i.kind = k.kind AND i.key = k.key AND i.lead = k.lead",
+						 lengthof(types), types, values, SPI_OK_DELETE);
+	else
+		lr_owner_execute("DELETE FROM leadroute.identities i USING unnest($2) k(lead)"
+						 " WHERE i.flow = $1 AND i.kind <> 'key' AND i.lead = k.lead",
+						 2, types, values, SPI_OK_DELETE);
+	lr_owner_end(&saved);
 }
 
 void
@@ -313,8 +342,9 @@ lr_state_rekey(const char *flow, char **from, char **to, int n, bool replaces)
 
 		close_states(flow, merged);
 	}
-	lr_owner_execute("UPDATE leadroute.identities i SET lead = l.new FROM unnest($2, $3) l(old, new)"
-					 " WHERE i.flow = $1 AND i.lead = l.old AND i.kind <> 'key'",
+	/* keys of match rules have followed their row (duplicate.c); those that are its duplicates go on pointing to it */
+	lr_owner_execute("UPDATE leadroute.lead_states s SET duplicate_of = l.new FROM unnest($2, $3) l(old, new)"
+					 " WHERE s.flow = $1 AND s.duplicate_of = l.old",
 					 lengthof(types), types, values, SPI_OK_UPDATE);
 	/* keys may change places here too: first all of them away */
 	lr_owner_execute("DELETE FROM leadroute.identities i USING unnest($2, $3) l(old, new)"

@@ -18,6 +18,8 @@ typedef struct LeadState
 	const char *reason;
 	const char *account;
 	const char *account_by;
+	const char *outcome;
+	const char *duplicate_of;
 	TimestampTz submitted_at;
 	TimestampTz routed_at;
 	bool has_submitted_at;
@@ -37,11 +39,16 @@ extern bool lr_state_is_ignored(const LeadState *state);
 /* Whether a decision is still to come (flow off, an error, deleted on arrival, …). */
 extern bool lr_state_is_unrouted(const LeadState *state);
 
+/* Whether its row is gone: deleted, not found again, or moved to another flow. What it held is free. */
+extern bool lr_state_is_gone(const LeadState *state);
+
 /* A hand gave an open lead to another: state, event, places. One lead at a time; uses SPI. */
 extern void lr_state_hand_over(const char *flow, const char *lead, const char *owner, TimestampTz at);
 
 /* Leads that went (closed as `outcome`), came back, or changed their keys; arrays of one length. Uses SPI. */
 extern void lr_state_close(const char *flow, char **leads, int n, const char *outcome);
+/* What closed leads held is nobody's: these keys, or where kinds and keys are NULL all of theirs. Uses SPI. */
+extern void lr_state_release(const char *flow, char **leads, char **kinds, char **keys, int n);
 extern void lr_state_restore(const char *flow, char **leads, int n);
 extern void lr_state_rekey(const char *flow, char **from, char **to, int n, bool replaces);
 

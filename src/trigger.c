@@ -8,6 +8,7 @@
 
 #include "change.h"
 #include "commands/trigger.h"
+#include "duplicate.h"
 #include "fmgr.h"
 #include "leadroute.h"
 #include "pending.h"
@@ -83,6 +84,7 @@ lr_lead_statement(PG_FUNCTION_ARGS)
 				 errmsg("function \"%s\" must be fired AFTER STATEMENT", "lead_statement")));
 
 	lr_pending_flush();
+	lr_duplicate_write_firsts();
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 		lr_state_refreshed(flow);
 	return PointerGetDatum(NULL);

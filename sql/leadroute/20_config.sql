@@ -25,6 +25,9 @@ CREATE TABLE leadroute.flows (
 	default_country	text COLLATE "C",
 	buying_committee_size	integer DEFAULT 3 CHECK (buying_committee_size BETWEEN 2 AND 1000),
 	buying_committee_window	interval NOT NULL DEFAULT '30 days' CHECK (buying_committee_window > '0'),
+	duplicate_policy	text NOT NULL DEFAULT 'link' CHECK (duplicate_policy IN ('link', 'merge', 'refuse')),
+	replay_window	interval NOT NULL DEFAULT '5 min' CHECK (replay_window >= '0'),
+	returning_after	interval CHECK (returning_after > '0'),
 	note			text
 );
 
@@ -202,6 +205,9 @@ COMMENT ON COLUMN leadroute.flows.email_ignore_dots IS 'Whether dots before the 
 COMMENT ON COLUMN leadroute.flows.default_country IS 'The country in which phone numbers, regions and postal codes of rows without a country are read; its ISO code, made of any spelling that country_code() knows. NULL: none. A territory that constrains the country still leaves such rows out.';
 COMMENT ON COLUMN leadroute.flows.buying_committee_size IS 'How many people of one account, within buying_committee_window, make a buying committee: an event and a message, once. NULL: none does.';
 COMMENT ON COLUMN leadroute.flows.buying_committee_window IS 'Within which they arrive, by submitted_at; and how long until another committee of the account is told.';
+COMMENT ON COLUMN leadroute.flows.duplicate_policy IS 'What becomes of a new lead that shares a key (match_rules) with an earlier one: ''link'' (the row stays, duplicate_of names the first), ''merge'' (the row is not inserted, its values go into the first by merge_columns) or ''refuse'' (a unique_violation that names the first).';
+COMMENT ON COLUMN leadroute.flows.replay_window IS 'A duplicate that says nothing new within this time after the first was decided (a double click) is linked in silence: nobody is told. 0: never.';
+COMMENT ON COLUMN leadroute.flows.returning_after IS 'A duplicate of a lead submitted longer ago than this is a returning lead, as that of a closed one is: it goes to the same owner if he is active, else it is routed afresh. NULL: age makes none.';
 COMMENT ON COLUMN leadroute.flows.note IS 'Free text of who wrote the row; kept with each change in config_changes.';
 
 COMMENT ON TABLE leadroute.attachments IS 'Which table a flow''s leads stand in, remembered by name: loaders drop tables and rename others into their place. Written by leadroute.attach() and detach().';

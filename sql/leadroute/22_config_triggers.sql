@@ -35,7 +35,7 @@ AS $$
 	SELECT c, 'output', CASE WHEN c IN ('score', 'fit', 'engagement') THEN 'number' WHEN c IN ('sla_due_at', 'routed_at') THEN 'time' ELSE 'text' END
 	FROM unnest('{owner,team,territory,account,score,fit,engagement,grade,stage,duplicate_of,sla_due_at,routed_at,route_reason}'::text[]) c
 	UNION ALL
-	VALUES ('key', 'special', 'any'), ('deleted', 'special', 'flag')
+	VALUES ('key', 'special', 'any'), ('external_id', 'special', 'any'), ('deleted', 'special', 'flag')
 $$;
 COMMENT ON FUNCTION leadroute.canonical_columns() IS
 	'The names that leadroute knows columns of a leads table by; the keys of attachments.columns.';
@@ -330,6 +330,24 @@ BEGIN
 END
 $do$;
 
+/* --- a new flow's match rules --- */
+
+CREATE FUNCTION leadroute.flow_begins() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF NOT leadroute.restoring() AND NOT EXISTS (SELECT FROM leadroute.match_rules m WHERE m.flow = NEW.flow) THEN
+		INSERT INTO leadroute.match_rules (flow, rule, position, kinds, action)
+			VALUES (NEW.flow, 'external id', 10, '{external_id}', 'act'), (NEW.flow, 'e-mail', 20, '{email}', 'act'),
+				   (NEW.flow, 'phone and last name', 30, '{phone,last_name}', 'act'), (NEW.flow, 'phone', 40, '{phone}', 'suggest');
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.flow_begins() IS 'Trigger on flows: gives a new flow that has no match rules its first ones, which are rows like any others from then on.';
+CREATE TRIGGER flow_begins AFTER INSERT ON leadroute.flows FOR EACH ROW EXECUTE FUNCTION leadroute.flow_begins();
+
 /* --- what the other rows must tell: at commit, once a flow --- */
 
 CREATE TABLE leadroute.pending_checks (
@@ -446,8 +464,20 @@ DO $do$
 DECLARE
 	relation	text;
 BEGIN
-	FOREACH relation IN ARRAY ARRAY['flows', 'attachments', 'rules', 'queues', 'reps', 'rep_skills', 'time_off', 'teams', 'team_members',
-									'territories', 'outbox_consumers'] LOOP
+	FOREACH relation IN ARRAY ARRAY[
+			'flows',
+			'attachments',
+			'rules',
+			'queues',
+			'reps',
+			'rep_skills',
+			'time_off',
+			'teams',
+			'team_members',
+			'territories',
+			'match_rules',
+			'merge_columns',
+			'outbox_consumers'] LOOP
 		EXECUTE pg_catalog.format($$
 			CREATE TRIGGER config_written_insert AFTER INSERT ON leadroute.%1$I REFERENCING NEW TABLE AS new_rows
 				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_written();
@@ -462,8 +492,21 @@ BEGIN
 	END LOOP;
 
 	/* territory_sides is kept from territories, and not in config_changes */
-	FOREACH relation IN ARRAY ARRAY['flows', 'attachments', 'rules', 'queues', 'reps', 'rep_skills', 'time_off', 'teams', 'team_members',
-									'territories', 'territory_sides', 'outbox_consumers'] LOOP
+	FOREACH relation IN ARRAY ARRAY[
+			'flows',
+			'attachments',
+			'rules',
+			'queues',
+			'reps',
+			'rep_skills',
+			'time_off',
+			'teams',
+			'team_members',
+			'territories',
+			'territory_sides',
+			'match_rules',
+			'merge_columns',
+			'outbox_consumers'] LOOP
 		EXECUTE pg_catalog.format($$
 			CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON leadroute.%1$I
 				FOR EACH ROW EXECUTE FUNCTION leadroute.config_changed();

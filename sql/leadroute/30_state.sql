@@ -31,6 +31,9 @@ INSERT INTO leadroute.codes VALUES
 	('owner_inactive',	'waiting',		'the owner of the lead''s account is no active rep; it waits in his queue'),
 	('buying_committee', 'any',			'so many people of the lead''s account have arrived that they are a buying committee'),
 	('discarded',		'discarded',	'a rule discarded the lead'),
+	('duplicate',		'duplicate',	'the lead shares a key with an earlier one, which has its owner; no turn was taken, and it counts as no load of its own'),
+	('returning',		'assigned',		'the lead shares a key with one that is closed or old; the same owner has it again, without a turn'),
+	('absorbed',		'merged',		'the lead shares a key with an earlier one; its values went into that, its row was not inserted'),
 	('flow_off',		'unrouted',		'the flow was not active when the lead arrived'),
 	('disabled',		'unrouted',		'leadroute.enabled was off in the session that wrote the lead'),
 	('no_rule',			'unrouted',		'the flow is active, but no rule took the lead: its last rule has a condition'),
@@ -63,10 +66,12 @@ CREATE TABLE leadroute.lead_states (
 	outcome			text,
 	account			text COLLATE "C",
 	account_by		text,
+	duplicate_of	text COLLATE "C",
 	PRIMARY KEY (flow, lead)
 ) WITH (fillfactor = 90);
 CREATE INDEX lead_states_account_idx ON leadroute.lead_states (flow, account, submitted_at) WHERE account IS NOT NULL;
 CREATE INDEX lead_states_unrouted_idx ON leadroute.lead_states (flow, submitted_at) WHERE status = 'unrouted';
+CREATE INDEX lead_states_duplicate_idx ON leadroute.lead_states (flow, duplicate_of) WHERE duplicate_of IS NOT NULL;
 CREATE INDEX lead_states_waiting_idx ON leadroute.lead_states (flow, queue, submitted_at) WHERE status = 'waiting';
 
 /* What happened, append-only. */
@@ -91,7 +96,7 @@ CREATE TABLE leadroute.events (
 );
 CREATE INDEX events_at_idx ON leadroute.events USING brin (at);
 
-/* Keys that identify a lead where no unique index of the leads table guards them: the index decides a race. */
+/* Keys that identify a lead (kind "key": its own, where no unique index of the leads table guards it): the index decides a race. */
 CREATE TABLE leadroute.identities (
 	flow			text COLLATE "C" NOT NULL,
 	kind			text COLLATE "C" NOT NULL,
@@ -174,7 +179,7 @@ COMMENT ON COLUMN leadroute.codes.meaning IS 'What it says.';
 COMMENT ON TABLE leadroute.lead_states IS 'One row a lead, whatever the loader does to the leads table.';
 COMMENT ON COLUMN leadroute.lead_states.flow IS 'The flow that decided.';
 COMMENT ON COLUMN leadroute.lead_states.lead IS 'The lead''s key, as text.';
-COMMENT ON COLUMN leadroute.lead_states.status IS 'assigned, waiting, discarded, unrouted, ignored or closed.';
+COMMENT ON COLUMN leadroute.lead_states.status IS 'assigned, waiting, discarded, duplicate, merged, unrouted or ignored.';
 COMMENT ON COLUMN leadroute.lead_states.code IS 'Why; see leadroute.codes.';
 COMMENT ON COLUMN leadroute.lead_states.owner IS 'The rep who has the lead.';
 COMMENT ON COLUMN leadroute.lead_states.source_owner IS 'The owner that the source last sent: sending it again is no hand-over.';
@@ -189,6 +194,7 @@ COMMENT ON COLUMN leadroute.lead_states.closed_at IS 'When the lead was closed.'
 COMMENT ON COLUMN leadroute.lead_states.outcome IS 'What came of it.';
 COMMENT ON COLUMN leadroute.lead_states.account IS 'The account that the lead belongs to, as found when it was decided; it stays when the account is deleted.';
 COMMENT ON COLUMN leadroute.lead_states.account_by IS 'What found the account: given (the row''s account column), website, email, alias, or accepted (a suggestion).';
+COMMENT ON COLUMN leadroute.lead_states.duplicate_of IS 'The earlier lead of the same person; never itself one with status duplicate or merged while its first one stands.';
 
 COMMENT ON TABLE leadroute.events IS 'What happened to leads, append-only.';
 COMMENT ON COLUMN leadroute.events.flow IS 'The flow.';
@@ -210,8 +216,8 @@ COMMENT ON COLUMN leadroute.events.account IS 'The account of the lead.';
 
 COMMENT ON TABLE leadroute.identities IS 'Keys that identify a lead: the unique index decides a race.';
 COMMENT ON COLUMN leadroute.identities.flow IS 'The flow.';
-COMMENT ON COLUMN leadroute.identities.kind IS 'What kind of key.';
-COMMENT ON COLUMN leadroute.identities.key IS 'The key in canonical form.';
+COMMENT ON COLUMN leadroute.identities.kind IS 'What kind of key: the kinds of its match rule, joined by "+", or "key".';
+COMMENT ON COLUMN leadroute.identities.key IS 'The key in canonical form; of several kinds, joined by "|".';
 COMMENT ON COLUMN leadroute.identities.lead IS 'The lead that holds it.';
 
 COMMENT ON TABLE leadroute.outbox IS 'Messages for other systems, written only for the types that a consumer asked for.';

@@ -42,3 +42,9 @@ COMMENT ON FUNCTION leadroute.route_stored(text, text) IS
 	'Part of catch_up(): decides a lead that stands in its table and was not decided; writes a known one''s outputs into its row where another owner or none stands there; answers its status, NULL where the row has gone. Locks the row.';
 REVOKE ALL ON FUNCTION leadroute.route_stored(text, text) FROM PUBLIC;
 
+
+CREATE FUNCTION leadroute.lead_keys(lead record, flow text DEFAULT 'default', OUT kind text, OUT key text) RETURNS SETOF record
+LANGUAGE c STABLE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'lr_lead_keys';
+COMMENT ON FUNCTION leadroute.lead_keys(record, text) IS
+	'The keys by which a row of a leads table would be known, by the match rules of the flow that act: as leadroute.identities holds them. Who has one: SELECT i.lead FROM leadroute.identities i WHERE i.flow = ''default'' AND i.kind = ''email'' AND i.key = leadroute.email_key(''Kim@acme.example'').';

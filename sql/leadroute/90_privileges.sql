@@ -54,9 +54,23 @@ GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.close_gone(t
 	leadroute.sweep_accounts(text), leadroute.check_committees(text) TO leadroute_operator;
 
 /* the admin: configuration */
-GRANT INSERT, UPDATE, DELETE, TRUNCATE ON leadroute.flows, leadroute.rules, leadroute.queues, leadroute.reps, leadroute.rep_skills,
-	leadroute.time_off, leadroute.teams, leadroute.team_members, leadroute.territories, leadroute.outbox_consumers, leadroute.accounts,
-	leadroute.account_domains, leadroute.account_aliases TO leadroute_admin;
+GRANT INSERT, UPDATE, DELETE, TRUNCATE ON
+	leadroute.flows,
+	leadroute.rules,
+	leadroute.queues,
+	leadroute.reps,
+	leadroute.rep_skills,
+	leadroute.time_off,
+	leadroute.teams,
+	leadroute.team_members,
+	leadroute.territories,
+	leadroute.outbox_consumers,
+	leadroute.match_rules,
+	leadroute.merge_columns,
+	leadroute.accounts,
+	leadroute.account_domains,
+	leadroute.account_aliases
+	TO leadroute_admin;
 GRANT UPDATE (note) ON leadroute.attachments, leadroute.account_attachments TO leadroute_admin;
 GRANT EXECUTE ON FUNCTION leadroute.activate(text), leadroute.deactivate(text) TO leadroute_admin;
 /* the triggers of configuration tables that run as who writes call these */

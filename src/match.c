@@ -1,0 +1,190 @@
+/*
+ * match.c
+ *		From a lead's row to the keys by which it is known: match_rules over the row's canonical values.
+ *
+ * A key is text, as people would write it, and not a hash: it costs a microsecond more for two, but who holds an e-mail
+ * address can be asked in SQL, and two different people never share one. Its kind is the kinds of its rule, joined by "+",
+ * so that a rule may change its name and keep its keys. A key that would not fit into an index entry is none.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "ask.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "lib/stringinfo.h"
+#include "match.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(lr_lead_keys);
+
+#define MATCH_MAX_KEY 1000 /* bytes */
+
+static char *rule_key(const MatchRule *rule, LeadProfile *profile);
+static const char *value_of(LeadProfile *profile, MatchKind kind);
+static void append_part(StringInfo key, const char *value);
+
+int
+lr_match_row(const LeadShape *shape, const FlowConfig *config, TupleTableSlot *slot, MatchKey **keys)
+{
+	LeadProfile profile;
+
+	lr_profile_begin(&profile, shape, config, slot);
+	return lr_match_keys(&profile, keys);
+}
+
+int
+lr_match_keys(LeadProfile *profile, MatchKey **keys)
+{
+	const FlowConfig *config = profile->config;
+	int n = 0;
+
+	*keys = NULL;
+	for (int i = 0; i < config->nmatch_rules; i++)
+	{
+		char *key = rule_key(&config->match_rules[i], profile);
+
+		if (key == NULL)
+			continue;
+		if (*keys == NULL)
+			*keys = palloc(config->nmatch_rules * sizeof(MatchKey));
+		(*keys)[n].kind = config->match_rules[i].kind;
+		(*keys)[n++].key = key;
+	}
+	return n;
+}
+
+static char *
+rule_key(const MatchRule *rule, LeadProfile *profile)
+{
+	StringInfoData key;
+
+	/* a column that the table does not have, or a name that the row does not, before a phone number is parsed */
+	for (int i = rule->nkinds - 1; i >= 0; i--)
+		if (value_of(profile, rule->kinds[i]) == NULL)
+			return NULL;
+	if (rule->nkinds == 1)
+	{
+		const char *value = value_of(profile, rule->kinds[0]);
+
+		return strlen(value) > MATCH_MAX_KEY ? NULL : pstrdup(value);
+	}
+	initStringInfo(&key);
+	for (int i = 0; i < rule->nkinds; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(&key, '|');
+		append_part(&key, value_of(profile, rule->kinds[i]));
+	}
+	return key.len > MATCH_MAX_KEY ? NULL : key.data;
+}
+
+static const char *
+value_of(LeadProfile *profile, MatchKind kind)
+{
+	switch (kind)
+	{
+		case MATCH_EXTERNAL_ID:
+			return lr_lead_word(&profile->shape->inputs[INPUT_EXTERNAL_ID], profile->slot);
+		case MATCH_EMAIL:
+			return lr_profile_email(profile);
+		case MATCH_PHONE:
+		{
+			const char *phone = lr_profile_phone(profile);
+			const char *extension = phone ? lr_profile_phone_extension(profile) : NULL;
+
+			return extension ? psprintf("%s;ext=%s", phone, extension) : phone;
+		}
+		case MATCH_FIRST_NAME:
+			return lr_profile_first_name(profile);
+		case MATCH_LAST_NAME:
+			return lr_profile_last_name(profile);
+		case MATCH_COMPANY:
+			return lr_profile_company(profile);
+		case MATCH_WEBSITE:
+			return lr_profile_website_domain(profile);
+		case MATCH_POSTAL_CODE:
+			return lr_profile_postal(profile);
+		case MATCH_COUNTRY:
+			return lr_profile_country(profile);
+	}
+	elog(ERROR, "unrecognized kind of key %d", (int) kind);
+}
+
+/* A separator within a value is escaped. */
+static void
+append_part(StringInfo key, const char *value)
+{
+	for (; *value; value++)
+	{
+		if (*value == '|' || *value == '\\')
+			appendStringInfoChar(key, '\\');
+		appendStringInfoChar(key, *value);
+	}
+}
+
+bool
+lr_match_contains(const MatchKey *keys, int n, const MatchKey *key)
+{
+	for (int i = 0; i < n; i++)
+		if (strcmp(keys[i].kind, key->kind) == 0 && strcmp(keys[i].key, key->key) == 0)
+			return true;
+	return false;
+}
+
+bool
+lr_match_equal(const MatchKey *a, int na, const MatchKey *b, int nb)
+{
+	if (na != nb)
+		return false;
+	for (int i = 0; i < na; i++)
+		if (strcmp(a[i].kind, b[i].kind) != 0 || strcmp(a[i].key, b[i].key) != 0)
+			return false;
+	return true;
+}
+
+/* lead_keys(lead record, flow text): the keys of a row. */
+Datum
+lr_lead_keys(PG_FUNCTION_ARGS)
+{
+	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
+	char *flow = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Oid relid = get_typ_typrelid(HeapTupleHeaderGetTypeId(header));
+	FlowConfig *config;
+	FlowConfig *attachment;
+	Relation rel;
+	HeapTupleData tuple;
+	TupleTableSlot *slot;
+	MatchKey *keys;
+	int n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	config = lr_config(flow);
+	attachment = config->attachment ? config : lr_config(lr_flow_table(flow).attachment);
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("the row is of type %s, not of a table", format_type_be(HeapTupleHeaderGetTypeId(header))),
+				 errhint("Name the leads table's alias: SELECT k.* FROM public.leads l, leadroute.lead_keys(l) k.")));
+	rel = table_open(relid, AccessShareLock);
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = relid;
+	tuple.t_data = header;
+	slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
+	ExecStoreHeapTuple(&tuple, slot, false);
+	n = lr_match_row(lr_lead_shape(rel, attachment), config->exists ? config : attachment, slot, &keys);
+	for (int i = 0; i < n; i++)
+	{
+		Datum values[] = {CStringGetTextDatum(keys[i].kind), CStringGetTextDatum(keys[i].key)};
+		bool nulls[] = {false, false};
+
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rel, AccessShareLock);
+	return (Datum) 0;
+}
