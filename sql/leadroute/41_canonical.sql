@@ -61,7 +61,7 @@ CREATE FUNCTION leadroute.postal_key(postal_code text, country text DEFAULT NULL
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'lr_postal_key_sql';
 COMMENT ON FUNCTION leadroute.postal_key(text, text) IS
-	'The letters and digits of a postal code, in lower case; one of the US keeps the hyphen of ZIP+4. Codes of digits only get their lost leading zeros back where the country is known (7725 in the US is 07725). NULL where nothing is left. No errors.';
+	'The letters and digits of a postal code, in lower case; one of the US, or without a country one that looks so, keeps the hyphen of ZIP+4. Codes of digits only get their lost leading zeros back where the country is known (7725 in the US is 07725). NULL where nothing is left. No errors.';
 
 CREATE FUNCTION leadroute.company_key(company text) RETURNS text
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
