@@ -90,6 +90,18 @@ COMMENT ON COLUMN leadroute.mail_domains.is_public IS 'Whether people who have n
 COMMENT ON COLUMN leadroute.mail_domains.is_disposable IS 'Whether addresses there are made for one message.';
 COMMENT ON COLUMN leadroute.mail_domains.note IS 'Anything.';
 
+/* As with configuration: every session forgets what it has read when a change commits. */
+CREATE FUNCTION leadroute.mail_changed() RETURNS trigger
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'lr_mail_changed';
+COMMENT ON FUNCTION leadroute.mail_changed() IS 'Trigger on mail_domains: drops what sessions have read of it.';
+REVOKE ALL ON FUNCTION leadroute.mail_changed() FROM PUBLIC;
+CREATE TRIGGER mail_changed AFTER INSERT OR UPDATE OR DELETE ON leadroute.mail_domains
+	FOR EACH ROW EXECUTE FUNCTION leadroute.mail_changed();
+CREATE TRIGGER mail_changed_truncate AFTER TRUNCATE ON leadroute.mail_domains
+	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.mail_changed();
+ALTER TABLE leadroute.mail_domains ENABLE ALWAYS TRIGGER mail_changed, ENABLE ALWAYS TRIGGER mail_changed_truncate;
+
 INSERT INTO leadroute.mail_domains (domain, source, is_public)
 SELECT domain, 'leadroute', true
   FROM pg_catalog.regexp_split_to_table('126.com 139.com 163.com 189.cn 21cn.com abv.bg aim.com alice.it aliceadsl.fr aliyun.com ameritech.net aol.co.uk aol.com aol.de aol.fr aol.it
