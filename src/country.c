@@ -18,6 +18,7 @@
 #include "fmgr.h"
 #include "fold.h"
 #include "utils/builtins.h"
+#include "utils/varlena.h"
 
 PG_FUNCTION_INFO_V1(lr_country_code_sql);
 PG_FUNCTION_INFO_V1(lr_region_code_sql);
@@ -52,6 +53,8 @@ static char *name_key(const char *data, int len);
 static const char *find_name(const LrPlaceName *names, int count, const char *key);
 static const LrRegionRange *find_range(const char *country);
 static int code_digits(const char *country, bool *plus_four);
+static bool is_plus_four(const char *key);
+static const char *find_nearest(const LrPlaceName *names, int count, const char *key, const char **name, int *distance);
 
 /* country_code(country text) RETURNS text */
 Datum
@@ -160,6 +163,9 @@ lr_postal_key(const char *data, int len, const char *country)
 	len = strlen(key);
 	if (digits > 0 && len > 2 && strcmp(key + len - 2, ".0") == 0)
 		key[len - 2] = '\0';
+	/* nobody else writes it so */
+	if (country == NULL && is_plus_four(key))
+		return key;
 
 	for (next = out = key; *next; next++)
 	{
@@ -183,6 +189,80 @@ lr_postal_key(const char *data, int len, const char *country)
 	if (len < digits && len >= 3)
 		return psprintf("%.*s%s", digits - len, "000", key);
 	return key;
+}
+
+/*
+ * The beginning of a postal code, as lr_postal_key would have it begin, palloc'd; perhaps "". Nothing is known of
+ * lost zeros here.
+ */
+char *
+lr_postal_part(const char *data, int len, const char *country)
+{
+	char *key;
+	char *out;
+	const char *next;
+	bool plus_four;
+
+	(void) code_digits(country, &plus_four);
+	lr_trim(&data, &len);
+	key = lr_fold(data, len, LR_FOLD_ACCENTS);
+	for (next = out = key; *next; next++)
+	{
+		bool hyphen = *next == '-' && (plus_four || country == NULL) && out - key == 5 && strspn(key, "0123456789") >= 5;
+
+		if (hyphen || (!IS_HIGHBIT_SET(*next) && isalnum((unsigned char) *next)))
+			*out++ = *next;
+	}
+	*out = '\0';
+	return key;
+}
+
+/* The codes of all countries, one a call, from *at = 0 on; NULL at the end. */
+const char *
+lr_country_next(int *at)
+{
+	static const char *codes[26 * 26];
+	static int ncodes = 0;
+
+	if (ncodes == 0)
+	{
+		/* a code is among its country's names */
+		for (int i = 0; i < lengthof(lr_country_names); i++)
+		{
+			if (strcmp(lr_country_names[i].name, lr_country_names[i].code) == 0)
+				codes[ncodes++] = lr_country_names[i].code;
+		}
+	}
+	return *at < ncodes ? codes[(*at)++] : NULL;
+}
+
+/* The same for a country's regions; a code can come more than once. */
+const char *
+lr_region_next(const char *country, int *at)
+{
+	const LrRegionRange *range = find_range(country);
+
+	if (range == NULL || *at >= range->count)
+		return NULL;
+	return lr_region_names[range->first + (*at)++].code;
+}
+
+/* The code of the country whose name or code is most like the text; *distance: letters that differ. For hints: it looks at all. */
+const char *
+lr_country_nearest(const char *data, int len, const char **name, int *distance)
+{
+	return find_nearest(lr_country_names, lengthof(lr_country_names), name_key(data, len), name, distance);
+}
+
+/* The same for the regions of a country; NULL where none are known. */
+const char *
+lr_region_nearest(const char *data, int len, const char *country, const char **name, int *distance)
+{
+	const LrRegionRange *range = find_range(country);
+
+	if (range == NULL)
+		return NULL;
+	return find_nearest(lr_region_names + range->first, range->count, name_key(data, len), name, distance);
 }
 
 const char *
@@ -248,14 +328,58 @@ find_name(const LrPlaceName *names, int count, const char *key)
 static const LrRegionRange *
 find_range(const char *country)
 {
-	int i;
+	int low = 0;
+	int high = lengthof(lr_region_ranges) - 1;
 
-	for (i = 0; i < lengthof(lr_region_ranges); i++)
+	while (low <= high)
 	{
-		if (strcmp(lr_region_ranges[i].country, country) == 0)
-			return &lr_region_ranges[i];
+		int middle = (low + high) / 2;
+		int cmp = strcmp(country, lr_region_ranges[middle].country);
+
+		if (cmp == 0)
+			return &lr_region_ranges[middle];
+		if (cmp < 0)
+			high = middle - 1;
+		else
+			low = middle + 1;
 	}
 	return NULL;
+}
+
+/* 95199-0001 */
+static bool
+is_plus_four(const char *key)
+{
+	return strlen(key) == 10 && strspn(key, "0123456789") == 5 && key[5] == '-' && strspn(key + 6, "0123456789") == 4;
+}
+
+/* By Levenshtein's distance; of equals the one that begins alike longest. */
+static const char *
+find_nearest(const LrPlaceName *names, int count, const char *key, const char **name, int *distance)
+{
+	const char *code = NULL;
+	int best_alike = 0;
+	int len = strlen(key);
+
+	*distance = len;
+	if (len > LR_PLACE_MAX_INPUT)
+		return NULL;
+	for (int i = 0; i < count; i++)
+	{
+		int other = varstr_levenshtein_less_equal(key, len, names[i].name, strlen(names[i].name), 1, 1, 1, *distance, true);
+		int alike = 0;
+
+		while (key[alike] && key[alike] == names[i].name[alike])
+			alike++;
+		if (other < *distance || (other == *distance && code && alike > best_alike))
+		{
+			code = names[i].code;
+			*name = names[i].name;
+			*distance = other;
+			best_alike = alike;
+		}
+	}
+	return code;
 }
 
 /* How many digits a postal code of the country has; 0 where it is not of digits only, or not known. */

@@ -12,6 +12,7 @@
 #include "fmgr.h"
 #include "lead.h"
 #include "leadroute.h"
+#include "mail.h"
 #include "pending.h"
 #include "phone_sql.h"
 #include "rotation.h"
@@ -160,6 +161,7 @@ _PG_init(void)
 	lr_rotation_init();
 	lr_config_init();
 	lr_lead_init();
+	lr_mail_init();
 	lr_pending_init();
 	lr_phone_init();
 

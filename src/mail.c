@@ -3,10 +3,15 @@
  *		Whether a domain is a public mail provider's or a disposable one, by the table
  *		leadroute.mail_domains.
  *
- * The table is asked through its primary key each time, under the statement's snapshot: a
- * row that is written counts from the next statement on, and nothing is cached that would
- * have to be forgotten. It is read whoever asks: who may insert a lead need not be able to
- * read configuration.
+ * The table has some hundred rows, or 135,000 with the long lists. A session that asks now and then asks its primary
+ * key; one that has asked as often as the table has pages reads it whole, and answers from memory from then on. A row
+ * trigger (mail_changed, ENABLE ALWAYS) and one for TRUNCATE send a relcache invalidation of the table: others hear of
+ * it when the change commits, the writer at his next command, and again should he roll back. Both ways read with
+ * the newest snapshot, as configuration does. It is read whoever asks: who may insert a lead need not be able to read it.
+ *
+ * Memory: one context under CacheMemoryContext, deleted whole when it is stale: a byte of flags and the text of each
+ * domain, one after the other, and a hash table (open addressing, three quarters full at most) of where each begins. With the
+ * long lists some 3.5 MB in a session that has asked two thousand times, else nothing.
  */
 #include "postgres.h"
 
@@ -14,19 +19,25 @@
 #include "access/genam.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "commands/trigger.h"
+#include "common/hashfn.h"
 #include "compat.h"
 #include "domain.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "leadroute.h"
 #include "mail.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(lr_is_public_mail_sql);
 PG_FUNCTION_INFO_V1(lr_is_disposable_mail_sql);
+PG_FUNCTION_INFO_V1(lr_mail_changed);
 
 /* Columns of leadroute.mail_domains, from 0. */
 typedef enum MailColumn
@@ -37,8 +48,41 @@ typedef enum MailColumn
 	MAIL_DISPOSABLE
 } MailColumn;
 
+/* What the rows of one domain come to: before each text in MailTable. */
+#define MAIL_IS_PUBLIC 0x01
+#define MAIL_IS_DISPOSABLE 0x02
+#define MAIL_IS_LOCAL 0x04 /* by a row that decides against the others */
+#define MAIL_IS_THERE 0x08 /* so that no byte of flags is zero */
+
+typedef struct MailTable
+{
+	MemoryContext mcxt;
+	uint32 mask;	/* slots - 1, a power of two */
+	uint32 used;	/* slots */
+	uint32 *slots;	/* where in texts a domain's flags stand; 0: free */
+	char *texts;	/* flags and terminated text, from 1 on */
+	Size length;	/* of texts */
+	Size allocated; /* for texts */
+} MailTable;
+
+static MailTable *mail_table = NULL;
+static uint64 mail_changes = 1; /* that this session has heard of */
+static uint64 mail_read = 0;	/* of these, how many mail_table knows */
+static uint64 mail_asked_at = 0;
+static BlockNumber mail_asked = 0; /* times that the index was asked since then */
+static Oid mail_relid = InvalidOid;
+
+static void mail_relcache_callback(Datum arg, Oid relid);
+static bool table_is_worth_it(void);
+static void read_table(void);
+static void add_domain(MailTable *table, const char *domain, Size len, uint8 flags);
+static void grow_slots(MailTable *table);
+static uint32 *find_slot(const MailTable *table, const char *domain, Size len);
+static void find_in_table(const char *host, LrMailDomain *mail);
+static void find_by_index(const char *host, LrMailDomain *mail);
+static uint8 row_flags(TupleTableSlot *slot);
+static uint8 add_flags(uint8 flags, uint8 others);
 static bool find_datum(Datum datum, LrMailDomain *mail);
-static bool read_rows(TupleTableSlot *slot, IndexScanDesc scan, LrMailDomain *mail);
 
 /* is_public_mail(address text) RETURNS boolean */
 Datum
@@ -62,6 +106,31 @@ lr_is_disposable_mail_sql(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(mail.is_disposable);
 }
 
+void
+lr_mail_init(void)
+{
+	CacheRegisterRelcacheCallback(mail_relcache_callback, (Datum) 0);
+}
+
+static void
+mail_relcache_callback(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || relid == mail_relid)
+		mail_changes++;
+}
+
+/* The trigger on mail_domains: every session forgets what it read when, and if, the change commits. */
+Datum
+lr_mail_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by trigger manager", "mail_changed")));
+	CacheInvalidateRelcacheByRelid(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation));
+	return PointerGetDatum(NULL);
+}
+
 /*
  * What mail_domains says of a host (lower case, ASCII): of itself, else of the nearest domain above it.
  * A row with source "local" decides against the others.
@@ -69,31 +138,234 @@ lr_is_disposable_mail_sql(PG_FUNCTION_ARGS)
 void
 lr_mail_find(const char *host, LrMailDomain *mail)
 {
+	mail->is_public = mail->is_disposable = false;
+	if (mail_table && mail_read == mail_changes)
+		find_in_table(host, mail);
+	else if (table_is_worth_it())
+	{
+		read_table();
+		find_in_table(host, mail);
+	}
+	else
+		find_by_index(host, mail);
+}
+
+/* Whether the index was asked as often as the table has pages, since it last changed. */
+static bool
+table_is_worth_it(void)
+{
+	Relation rel;
+	bool result;
+
+	if (mail_asked_at != mail_changes)
+	{
+		mail_asked_at = mail_changes;
+		mail_asked = 0;
+	}
+	mail_asked++;
+	/* its size is asked for at each doubling only */
+	if ((mail_asked & (mail_asked - 1)) != 0)
+		return false;
+	rel = table_open(lr_relation_oid("mail_domains"), AccessShareLock);
+	result = mail_asked >= RelationGetNumberOfBlocks(rel);
+	table_close(rel, AccessShareLock);
+	return result;
+}
+
+static void
+read_table(void)
+{
+	MemoryContext mcxt;
+	MemoryContext oldcontext;
+	MailTable *table;
+	Relation rel;
+	TupleTableSlot *slot;
+	TableScanDesc scan;
+	Snapshot snapshot;
+	uint64 seen;
+
+	if (mail_table)
+	{
+		mcxt = mail_table->mcxt;
+		mail_table = NULL;
+		MemoryContextDelete(mcxt);
+	}
+
+	/* the transaction's until it is whole */
+	mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute mail domains", ALLOCSET_DEFAULT_SIZES);
+	oldcontext = MemoryContextSwitchTo(mcxt);
+	table = palloc0(sizeof(MailTable));
+	table->mcxt = mcxt;
+	table->length = 1;
+	MemoryContextSwitchTo(oldcontext);
+
+	rel = table_open(lr_relation_oid("mail_domains"), AccessShareLock);
+	mail_relid = RelationGetRelid(rel);
+	AcceptInvalidationMessages();
+	seen = mail_changes;
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	slot = table_slot_create(rel, NULL);
+	scan = table_beginscan(rel, snapshot, 0, NULL);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		bool isnull;
+		text *domain = DatumGetTextPP(slot_getattr(slot, MAIL_DOMAIN + 1, &isnull));
+
+		/* no look-up is for a longer one */
+		if (VARSIZE_ANY_EXHDR(domain) <= LR_DOMAIN_MAX)
+			add_domain(table, VARDATA_ANY(domain), VARSIZE_ANY_EXHDR(domain), row_flags(slot));
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+	table_close(rel, AccessShareLock);
+	if (table->texts)
+		table->texts = repalloc_huge(table->texts, table->length);
+
+	MemoryContextSetParent(mcxt, CacheMemoryContext);
+	mail_table = table;
+	mail_read = seen;
+}
+
+static void
+add_domain(MailTable *table, const char *domain, Size len, uint8 flags)
+{
+	uint32 *slot;
+
+	if (table->slots == NULL || table->used >= table->mask / 4 * 3)
+		grow_slots(table);
+	slot = find_slot(table, domain, len);
+	if (*slot != 0)
+	{
+		table->texts[*slot] = (char) add_flags((uint8) table->texts[*slot], flags);
+		return;
+	}
+	if (table->length + len + 2 > table->allocated)
+	{
+		table->allocated = Max(8192, table->allocated * 2);
+		table->texts = table->texts ? repalloc_huge(table->texts, table->allocated) : MemoryContextAllocHuge(table->mcxt, table->allocated);
+	}
+	*slot = (uint32) table->length;
+	table->used++;
+	table->texts[table->length++] = (char) flags;
+	memcpy(table->texts + table->length, domain, len);
+	table->length += len;
+	table->texts[table->length++] = '\0';
+	if (table->length > PG_UINT32_MAX - LR_DOMAIN_MAX - 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("table leadroute.%s is too large", "mail_domains")));
+}
+
+static void
+grow_slots(MailTable *table)
+{
+	uint32 *old = table->slots;
+	uint32 nold = old ? table->mask + 1 : 0;
+	uint32 nslots = nold ? nold * 2 : 1024;
+
+	table->slots = MemoryContextAllocExtended(table->mcxt, nslots * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	table->mask = nslots - 1;
+	for (uint32 i = 0; i < nold; i++)
+	{
+		if (old[i] != 0)
+		{
+			const char *domain = table->texts + old[i] + 1;
+
+			*find_slot(table, domain, strlen(domain)) = old[i];
+		}
+	}
+	if (old)
+		pfree(old);
+}
+
+/* The slot of a domain, or the free one where it belongs. */
+static uint32 *
+find_slot(const MailTable *table, const char *domain, Size len)
+{
+	uint32 at = hash_bytes((const unsigned char *) domain, (int) len) & table->mask;
+
+	while (table->slots[at] != 0)
+	{
+		const char *other = table->texts + table->slots[at] + 1;
+
+		if (strncmp(other, domain, len) == 0 && other[len] == '\0')
+			break;
+		at = (at + 1) & table->mask;
+	}
+	return &table->slots[at];
+}
+
+static void
+find_in_table(const char *host, LrMailDomain *mail)
+{
+	/* the domain above, unless that is a whole country or kind */
+	for (; mail_table->slots && strchr(host, '.'); host = strchr(host, '.') + 1)
+	{
+		uint32 at = *find_slot(mail_table, host, strlen(host));
+
+		if (at != 0)
+		{
+			mail->is_public = (mail_table->texts[at] & MAIL_IS_PUBLIC) != 0;
+			mail->is_disposable = (mail_table->texts[at] & MAIL_IS_DISPOSABLE) != 0;
+			return;
+		}
+	}
+}
+
+static void
+find_by_index(const char *host, LrMailDomain *mail)
+{
 	Relation rel = table_open(lr_relation_oid("mail_domains"), AccessShareLock);
 	Relation index = index_open(lr_relation_oid("mail_domains_pkey"), AccessShareLock);
-	Snapshot snapshot = RegisterSnapshot(ActiveSnapshotSet() ? GetActiveSnapshot() : GetLatestSnapshot());
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	IndexScanDesc scan = lr_index_beginscan(rel, index, snapshot, NULL, 1, 0);
-	ScanKeyData key;
+	uint8 flags = 0;
 
-	mail->is_public = mail->is_disposable = false;
-	for (;;)
+	mail_relid = RelationGetRelid(rel);
+	for (; flags == 0 && strchr(host, '.'); host = strchr(host, '.') + 1)
 	{
+		ScanKeyData key;
+
 		ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[0],
 							   F_TEXTEQ, CStringGetTextDatum(host));
 		index_rescan(scan, &key, 1, NULL, 0);
-		if (read_rows(slot, scan, mail))
-			break;
-		/* the domain above, unless that is a whole country or kind */
-		host = strchr(host, '.') + 1;
-		if (strchr(host, '.') == NULL)
-			break;
+		while (index_getnext_slot(scan, ForwardScanDirection, slot))
+			flags = add_flags(flags, row_flags(slot));
 	}
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	UnregisterSnapshot(snapshot);
 	index_close(index, AccessShareLock);
 	table_close(rel, AccessShareLock);
+	mail->is_public = (flags & MAIL_IS_PUBLIC) != 0;
+	mail->is_disposable = (flags & MAIL_IS_DISPOSABLE) != 0;
+}
+
+static uint8
+row_flags(TupleTableSlot *slot)
+{
+	bool isnull;
+	text *source = DatumGetTextPP(slot_getattr(slot, MAIL_SOURCE + 1, &isnull));
+	uint8 flags = MAIL_IS_THERE;
+
+	if (DatumGetBool(slot_getattr(slot, MAIL_PUBLIC + 1, &isnull)))
+		flags |= MAIL_IS_PUBLIC;
+	if (DatumGetBool(slot_getattr(slot, MAIL_DISPOSABLE + 1, &isnull)))
+		flags |= MAIL_IS_DISPOSABLE;
+	if (VARSIZE_ANY_EXHDR(source) == 5 && memcmp(VARDATA_ANY(source), "local", 5) == 0)
+		flags |= MAIL_IS_LOCAL;
+	return flags;
+}
+
+/* What two rows of one domain come to, in any order. */
+static uint8
+add_flags(uint8 flags, uint8 others)
+{
+	if (flags & MAIL_IS_LOCAL)
+		return flags;
+	return (others & MAIL_IS_LOCAL) ? others : flags | others;
 }
 
 /* False where the text has no domain. */
@@ -112,30 +384,4 @@ find_datum(Datum datum, LrMailDomain *mail)
 		return false;
 	lr_mail_find(host, mail);
 	return true;
-}
-
-/* The rows of one domain, taken together; false where there is none. */
-static bool
-read_rows(TupleTableSlot *slot, IndexScanDesc scan, LrMailDomain *mail)
-{
-	bool found = false;
-
-	while (index_getnext_slot(scan, ForwardScanDirection, slot))
-	{
-		bool isnull;
-		text *source = DatumGetTextPP(slot_getattr(slot, MAIL_SOURCE + 1, &isnull));
-		bool is_public = DatumGetBool(slot_getattr(slot, MAIL_PUBLIC + 1, &isnull));
-		bool is_disposable = DatumGetBool(slot_getattr(slot, MAIL_DISPOSABLE + 1, &isnull));
-
-		found = true;
-		if (VARSIZE_ANY_EXHDR(source) == 5 && memcmp(VARDATA_ANY(source), "local", 5) == 0)
-		{
-			mail->is_public = is_public;
-			mail->is_disposable = is_disposable;
-			break;
-		}
-		mail->is_public |= is_public;
-		mail->is_disposable |= is_disposable;
-	}
-	return found;
 }

@@ -35,6 +35,8 @@ typedef struct PointColumn
 	const char *side;
 	LeadColumn column;
 	bool is_number;
+	bool is_place; /* a country, a region or a postal code, which the point has in canonical form */
+	LeadInput place;
 } PointColumn;
 
 struct RoutePlan
@@ -72,6 +74,7 @@ typedef struct RouteWalk
 } RouteWalk;
 
 static void plan_points(RoutePlan *plan, const LeadShape *shape);
+static void find_side(LeadColumn *column, const LeadShape *shape, const char *side, MemoryContext mcxt);
 static void start_decision(Decision *decision, FlowConfig *config, const LeadRow *row);
 static void walk_begin(void *arg);
 static bool may_take_place(RouteWalk *walk, const char *rep);
@@ -92,6 +95,7 @@ static bool ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *req
 static bool apply_rep(RouteWalk *walk, const char *name, char **why);
 static bool apply_account_owner(RouteWalk *walk, char **why, const char **code);
 static struct varlena *lead_point(RouteWalk *walk, const char *map);
+static const char *place_code(LeadProfile *profile, LeadInput place);
 static Datum as_numeric(const LeadColumn *column, Datum value, bool *isnull);
 static void trace_line(RouteWalk *walk, const char *item, const char *name, const char *verdict, const char *detail);
 static void trace_team(RouteWalk *walk, const PickRequest *request, int picked);
@@ -161,15 +165,45 @@ plan_points(RoutePlan *plan, const LeadShape *shape)
 	{
 		PointColumn *point = &plan->points[plan->npoints];
 
-		lr_lead_column(&point->column, plan->scope.row, lr_column_name(&shape->columns, config->sides[i].side),
-					   false, plan->mcxt);
+		memset(point, 0, sizeof(PointColumn));
+		find_side(&point->column, shape, config->sides[i].side, plan->mcxt);
 		if (point->column.attno == 0)
 			continue;
 		point->map = config->sides[i].map;
 		point->side = config->sides[i].side;
 		point->is_number = TypeCategory(getBaseType(point->column.type)) == TYPCATEGORY_NUMERIC;
+		for (LeadInput input = INPUT_COUNTRY; !point->is_number && input <= INPUT_POSTAL_CODE; input++)
+		{
+			if (shape->inputs[input].attno == point->column.attno)
+			{
+				point->is_place = true;
+				point->place = input;
+			}
+		}
 		plan->npoints++;
 	}
+}
+
+/* The mapped column, else the one of that name, else one that differs in case only: as leadroute.side_column() has it. */
+static void
+find_side(LeadColumn *column, const LeadShape *shape, const char *side, MemoryContext mcxt)
+{
+	const char *other = NULL;
+
+	lr_lead_column(column, shape->desc, lr_column_name(&shape->columns, side), false, mcxt);
+	if (column->attno == 0)
+		lr_lead_column(column, shape->desc, side, false, mcxt);
+	if (column->attno != 0)
+		return;
+	for (int i = 0; i < shape->desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(shape->desc, i);
+
+		if (!attribute->attisdropped && attribute->attgenerated == '\0' && pg_strcasecmp(NameStr(attribute->attname), side) == 0 &&
+			(other == NULL || strcmp(NameStr(attribute->attname), other) < 0))
+			other = NameStr(attribute->attname);
+	}
+	lr_lead_column(column, shape->desc, other, false, mcxt);
 }
 
 static void
@@ -556,12 +590,14 @@ apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char 
 	struct varlena *point = lead_point(walk, rule->target_name);
 	ListCell *cell;
 
+	if (walk->trace)
+		trace_line(walk, "point", rule->target_name, "is looked up", lr_territory_text(point));
 	if (!lr_map_find(walk->plan->config, rule->target_name, point, decision->at, &hit,
 					 walk->trace ? &chain : NULL))
 	{
 		*why = psprintf("no territory of map \"%s\" covers the lead", rule->target_name);
 		*code = "no_territory";
-		trace_line(walk, "territory", rule->target_name, "none", lr_territory_text(point));
+		trace_line(walk, "territory", rule->target_name, "none", NULL);
 		return false;
 	}
 	foreach(cell, chain)
@@ -751,7 +787,10 @@ lead_point(RouteWalk *walk, const char *map)
 		}
 		else
 		{
-			side->label = lr_lead_word(&point->column, walk->row->slot);
+			side->label = point->is_place ? place_code(walk->row->profile, point->place) : NULL;
+			/* a place without a code is still another than those that have one */
+			if (side->label == NULL)
+				side->label = lr_lead_word(&point->column, walk->row->slot);
 			if (side->label == NULL)
 				continue;
 			side->label_len = (int) strlen(side->label);
@@ -759,6 +798,22 @@ lead_point(RouteWalk *walk, const char *map)
 		n++;
 	}
 	return lr_territory_point(sides, n);
+}
+
+static const char *
+place_code(LeadProfile *profile, LeadInput place)
+{
+	switch (place)
+	{
+		case INPUT_COUNTRY:
+			return lr_profile_country(profile);
+		case INPUT_REGION:
+			return lr_profile_region(profile);
+		case INPUT_POSTAL_CODE:
+			return lr_profile_postal(profile);
+		default:
+			return NULL;
+	}
 }
 
 static Datum

@@ -75,7 +75,7 @@ typedef enum RouteMode
 /* One line of explain(). */
 typedef struct TraceLine
 {
-	const char *item; /* flow, rule, territory, team, rep, decision */
+	const char *item; /* flow, rule, point, territory, team, rep, decision */
 	const char *name;
 	const char *verdict;
 	const char *detail;

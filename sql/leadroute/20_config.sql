@@ -164,6 +164,7 @@ CREATE TABLE leadroute.territory_sides (
 	map				text COLLATE "C" NOT NULL,
 	side			text COLLATE "C" NOT NULL,
 	kind			text NOT NULL CHECK (kind IN ('label', 'number')),
+	place			text CHECK (place IN ('country', 'region', 'postal_code')),
 	PRIMARY KEY (flow, map, side)
 );
 
@@ -316,6 +317,7 @@ COMMENT ON COLUMN leadroute.territory_sides.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.territory_sides.map IS 'The map.';
 COMMENT ON COLUMN leadroute.territory_sides.side IS 'Name of the side.';
 COMMENT ON COLUMN leadroute.territory_sides.kind IS '''label'' or ''number''.';
+COMMENT ON COLUMN leadroute.territory_sides.place IS '''country'', ''region'' or ''postal_code'' where the side''s column is that one by the flow''s mapping: its labels are codes then. NULL: neither, or no table is attached.';
 
 COMMENT ON TABLE leadroute.config_changes IS 'Every change of a configuration row, with who made it and the note it carried.';
 COMMENT ON COLUMN leadroute.config_changes.flow IS 'The flow; ''*'' for TRUNCATE, which empties all.';

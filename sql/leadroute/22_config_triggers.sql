@@ -126,12 +126,40 @@ $$;
 COMMENT ON FUNCTION leadroute.side_problem(leadroute.attachments, text, text) IS
 	'What is wrong with a side, of labels or numbers, on the table of an attachment; NULL where nothing is, or the table is not there.';
 
+/* Whether a side is a place, whose labels are codes. */
+CREATE FUNCTION leadroute.side_place(attachment leadroute.attachments, side text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT c
+	FROM unnest('{country,region,postal_code}'::text[]) c
+	WHERE (attachment).flow IS NOT NULL
+		AND coalesce((leadroute.side_column(attachment, side)).attname, leadroute.mapped_column((attachment).columns, side)) = leadroute.mapped_column((attachment).columns, c)
+	LIMIT 1
+$$;
+COMMENT ON FUNCTION leadroute.side_place(leadroute.attachments, text) IS
+	'Which of country, region and postal_code a side''s column is, by the mapping of an attachment; NULL where it is none of them, or there is no attachment.';
+
+CREATE FUNCTION leadroute.place_codes(area leadroute.territory, sides text[], places text[], default_country text,
+	OUT codes leadroute.territory, OUT problem text, OUT hint text, OUT region_alone boolean)
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'lr_territory_codes_sql';
+COMMENT ON FUNCTION leadroute.place_codes(leadroute.territory, text[], text[], text) IS
+	'A territory whose places are codes: each of "sides" is a country, region or postal_code as "places" says. Regions are read in the countries that it constrains, else where their name has one code only, else in the default country. A problem instead where a place is not known, with the nearest code as a hint; region_alone: it constrains a region and no country.';
+
 /* A restore says so as pg_dump does. */
 CREATE FUNCTION leadroute.restoring() RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$ SELECT NOT current_setting('check_function_bodies')::boolean $$;
 COMMENT ON FUNCTION leadroute.restoring() IS 'Whether rows come from a dump: what they say is taken as it is, as the bodies of functions are.';
+
+/* The jobs of a restore look one after the other: whoever is last sees what all of them brought. */
+CREATE FUNCTION leadroute.lock_restore() RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$ SELECT pg_advisory_xact_lock('pg_class'::regclass::oid::integer, 'leadroute.flows'::regclass::oid::integer) $$;
+COMMENT ON FUNCTION leadroute.lock_restore() IS 'Waits until no other job of a restore is between its look at the configuration and its commit.';
 
 /* --- what a row and the leads table can tell --- */
 
@@ -193,37 +221,60 @@ DECLARE
 	attachment	leadroute.attachments;
 	side		record;
 	problem		text;
+	coded		record;
+	as_is		boolean := leadroute.restoring() OR current_setting('session_replication_role') = 'replica';
 BEGIN
-	/* the usual case: all its sides are known, with their kinds */
-	IF NOT EXISTS (SELECT FROM leadroute.sides(NEW.area) s
-				   WHERE NOT EXISTS (SELECT FROM leadroute.territory_sides t
-									 WHERE t.flow = NEW.flow AND t.map = NEW.map AND t.side = s
-										AND t.kind = leadroute.side_kind(NEW.area, s))) THEN
-		RETURN NEW;
+	/* unless, as usual, all its sides are known, with their kinds */
+	IF EXISTS (SELECT FROM leadroute.sides(NEW.area) s
+			   WHERE NOT EXISTS (SELECT FROM leadroute.territory_sides t
+								 WHERE t.flow = NEW.flow AND t.map = NEW.map AND t.side = s
+									AND t.kind = leadroute.side_kind(NEW.area, s))) THEN
+		attachment := leadroute.flow_attachment(NEW.flow);
+		FOR side IN SELECT s AS name, leadroute.side_kind(NEW.area, s) AS kind FROM leadroute.sides(NEW.area) s LOOP
+			problem := leadroute.side_problem(attachment, side.name, side.kind);
+			IF problem IS NOT NULL AND NOT as_is THEN
+				RAISE EXCEPTION USING
+					ERRCODE = CASE WHEN problem LIKE '%no such column' THEN 'undefined_column' ELSE 'datatype_mismatch' END,
+					MESSAGE = problem,
+					DETAIL = format('Territory "%s" of map "%s" is %s.', NEW.territory, NEW.map, NEW.area),
+					HINT = CASE WHEN problem LIKE '%no such column'
+								THEN 'A side is named for the column it constrains: by its canonical name, as "country", or the column''s own.'
+								ELSE 'Bare words are labels, brackets are numbers: "94105" is a label, "[250]" the number.' END,
+					SCHEMA = 'leadroute', TABLE = 'territories', COLUMN = 'area';
+			END IF;
+			UPDATE leadroute.territory_sides t SET kind = side.kind
+				WHERE t.flow = NEW.flow AND t.map = NEW.map AND t.side = side.name AND t.kind <> side.kind;
+			INSERT INTO leadroute.territory_sides (flow, map, side, kind, place)
+				VALUES (NEW.flow, NEW.map, side.name, side.kind, leadroute.side_place(attachment, side.name))
+				ON CONFLICT DO NOTHING;
+		END LOOP;
 	END IF;
-	attachment := leadroute.flow_attachment(NEW.flow);
-	FOR side IN SELECT s AS name, leadroute.side_kind(NEW.area, s) AS kind FROM leadroute.sides(NEW.area) s LOOP
-		problem := leadroute.side_problem(attachment, side.name, side.kind);
-		IF problem IS NOT NULL AND NOT leadroute.restoring() AND current_setting('session_replication_role') <> 'replica' THEN
-			RAISE EXCEPTION USING
-				ERRCODE = CASE WHEN problem LIKE '%no such column' THEN 'undefined_column' ELSE 'datatype_mismatch' END,
-				MESSAGE = problem,
-				DETAIL = format('Territory "%s" of map "%s" is %s.', NEW.territory, NEW.map, NEW.area),
-				HINT = CASE WHEN problem LIKE '%no such column'
-							THEN 'A side is named for the column it constrains: by its canonical name, as "country", or the column''s own.'
-							ELSE 'Bare words are labels, brackets are numbers: "94105" is a label, "[250]" the number.' END,
-				SCHEMA = 'leadroute', TABLE = 'territories', COLUMN = 'area';
-		END IF;
-		UPDATE leadroute.territory_sides t SET kind = side.kind
-			WHERE t.flow = NEW.flow AND t.map = NEW.map AND t.side = side.name AND t.kind <> side.kind;
-		INSERT INTO leadroute.territory_sides (flow, map, side, kind) VALUES (NEW.flow, NEW.map, side.name, side.kind)
-			ON CONFLICT DO NOTHING;
-	END LOOP;
+	IF as_is THEN
+		RETURN NEW;		/* these are codes already */
+	END IF;
+
+	SELECT c.* INTO coded
+	FROM (SELECT array_agg(t.side) AS sides, array_agg(t.place) AS places
+		  FROM leadroute.territory_sides t WHERE t.flow = NEW.flow AND t.map = NEW.map AND t.place IS NOT NULL) k
+		CROSS JOIN LATERAL leadroute.place_codes(NEW.area, k.sides, k.places, (SELECT f.default_country FROM leadroute.flows f WHERE f.flow = NEW.flow)) c
+	WHERE k.sides IS NOT NULL;
+	IF coded.problem IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = coded.problem,
+			DETAIL = format('Territory "%s" of map "%s" is %s.', NEW.territory, NEW.map, NEW.area),
+			HINT = coalesce(coded.hint, ''),
+			SCHEMA = 'leadroute', TABLE = 'territories', COLUMN = 'area';
+	ELSIF coded.region_alone THEN
+		RAISE WARNING USING MESSAGE = format('territory "%s" of map "%s" constrains the region and not the country', NEW.territory, NEW.map),
+			DETAIL = 'A region''s code is one of its country''s: "ca" is in several.',
+			HINT = 'Constrain the country too: "country: us; region: ca".';
+	END IF;
+	NEW.area := coalesce(coded.codes, NEW.area);
 	RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION leadroute.territory_written() IS
-	'Trigger on territories: a side must have a column of its kind in the flow''s leads table, where that is there; keeps territory_sides.';
+	'Trigger on territories: a side must have a column of its kind in the flow''s leads table, where that is there; labels of countries, regions and postal codes become codes; keeps territory_sides.';
 /* its name sorts before territories_check_crossing: a side that is misspelt is told first */
 CREATE TRIGGER territories_check_area BEFORE INSERT OR UPDATE OF area, flow, map ON leadroute.territories
 	FOR EACH ROW EXECUTE FUNCTION leadroute.territory_written();
@@ -246,6 +297,36 @@ COMMENT ON FUNCTION leadroute.attachment_written() IS 'Trigger on attachments: n
 CREATE TRIGGER attachment_written BEFORE INSERT ON leadroute.attachments
 	FOR EACH ROW EXECUTE FUNCTION leadroute.attachment_written();
 ALTER TABLE leadroute.attachments ENABLE ALWAYS TRIGGER attachment_written;
+
+/* Which sides are places changes with the mapping; labels that stand become codes where attach() asks for it. */
+CREATE FUNCTION leadroute.refresh_places() RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	UPDATE leadroute.territory_sides s SET place = p.place
+	FROM (SELECT t.flow, t.map, t.side, leadroute.side_place(leadroute.flow_attachment(t.flow), t.side) AS place
+		  FROM leadroute.territory_sides t) p
+	WHERE s.flow = p.flow AND s.map = p.map AND s.side = p.side AND s.place IS DISTINCT FROM p.place
+$$;
+COMMENT ON FUNCTION leadroute.refresh_places() IS 'Notes in territory_sides which sides are places, by the attachments as they are now.';
+
+CREATE FUNCTION leadroute.attachment_mapped() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	/* the territories may come in another job of a restore: check_at_commit() looks again for who is last */
+	IF leadroute.restoring() THEN
+		PERFORM leadroute.lock_restore();
+	END IF;
+	PERFORM leadroute.refresh_places();
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.attachment_mapped() IS 'Trigger on attachments: notes which sides of territories are places now.';
+CREATE TRIGGER attachment_mapped AFTER INSERT OR DELETE OR UPDATE OF table_schema, table_name, columns, flow_column ON leadroute.attachments
+	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.attachment_mapped();
+ALTER TABLE leadroute.attachments ENABLE ALWAYS TRIGGER attachment_mapped;
 
 /* --- what open leads name stays --- */
 
@@ -371,9 +452,9 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN NULL;
 	END IF;
-	/* the jobs of a restore check one after the other: whoever is last sees what all of them brought */
 	IF leadroute.restoring() THEN
-		PERFORM pg_advisory_xact_lock('pg_class'::regclass::oid::integer, 'leadroute.flows'::regclass::oid::integer);
+		PERFORM leadroute.lock_restore();
+		PERFORM leadroute.refresh_places();
 	END IF;
 	SELECT f.* INTO subject FROM leadroute.flows f WHERE f.flow = NEW.flow;
 	IF NOT FOUND OR NOT subject.active THEN

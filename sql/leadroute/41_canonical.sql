@@ -61,7 +61,7 @@ CREATE FUNCTION leadroute.postal_key(postal_code text, country text DEFAULT NULL
 	LANGUAGE c IMMUTABLE PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'lr_postal_key_sql';
 COMMENT ON FUNCTION leadroute.postal_key(text, text) IS
-	'The letters and digits of a postal code, in lower case; one of the US keeps the hyphen of ZIP+4. Codes of digits only get their lost leading zeros back where the country is known (7725 in the US is 07725). NULL where nothing is left. No errors.';
+	'The letters and digits of a postal code, in lower case; one of the US, or without a country one that looks so, keeps the hyphen of ZIP+4. Codes of digits only get their lost leading zeros back where the country is known (7725 in the US is 07725). NULL where nothing is left. No errors.';
 
 CREATE FUNCTION leadroute.company_key(company text) RETURNS text
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
@@ -89,6 +89,18 @@ COMMENT ON COLUMN leadroute.mail_domains.source IS
 COMMENT ON COLUMN leadroute.mail_domains.is_public IS 'Whether people who have nothing to do with each other have addresses there.';
 COMMENT ON COLUMN leadroute.mail_domains.is_disposable IS 'Whether addresses there are made for one message.';
 COMMENT ON COLUMN leadroute.mail_domains.note IS 'Anything.';
+
+/* As with configuration: every session forgets what it has read when a change commits. */
+CREATE FUNCTION leadroute.mail_changed() RETURNS trigger
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'lr_mail_changed';
+COMMENT ON FUNCTION leadroute.mail_changed() IS 'Trigger on mail_domains: drops what sessions have read of it.';
+REVOKE ALL ON FUNCTION leadroute.mail_changed() FROM PUBLIC;
+CREATE TRIGGER mail_changed AFTER INSERT OR UPDATE OR DELETE ON leadroute.mail_domains
+	FOR EACH ROW EXECUTE FUNCTION leadroute.mail_changed();
+CREATE TRIGGER mail_changed_truncate AFTER TRUNCATE ON leadroute.mail_domains
+	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.mail_changed();
+ALTER TABLE leadroute.mail_domains ENABLE ALWAYS TRIGGER mail_changed, ENABLE ALWAYS TRIGGER mail_changed_truncate;
 
 INSERT INTO leadroute.mail_domains (domain, source, is_public)
 SELECT domain, 'leadroute', true

@@ -386,6 +386,29 @@ AS $$
 $$;
 COMMENT ON FUNCTION leadroute.side_faults(leadroute.attachments) IS 'Sides of territories that the columns of a leads table do not answer, a line each; NULL where there are none.';
 
+/* The territories that a table serves, with the codes of their places where these differ from what stands there. */
+CREATE FUNCTION leadroute.uncoded_territories(attachment leadroute.attachments,
+	OUT flow text, OUT map text, OUT territory text, OUT during tstzrange, OUT codes leadroute.territory, OUT problem text, OUT hint text, OUT region_alone boolean)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	WITH s AS MATERIALIZED (
+		SELECT s.flow, s.map, array_agg(s.side) AS sides, array_agg(s.place) AS places
+		FROM leadroute.territory_sides s
+		WHERE s.place IS NOT NULL
+			AND (s.flow = (attachment).flow
+				 OR ((attachment).flow_column IS NOT NULL AND (leadroute.flow_attachment(s.flow)).flow = (attachment).flow))
+		GROUP BY s.flow, s.map)
+	SELECT t.flow, t.map, t.territory, t.during, c.codes, c.problem, c.hint, c.region_alone
+	FROM s JOIN leadroute.territories t ON t.flow = s.flow AND t.map = s.map
+		LEFT JOIN leadroute.flows f ON f.flow = t.flow
+		CROSS JOIN LATERAL leadroute.place_codes(t.area, s.sides, s.places, f.default_country) c
+	WHERE c.problem IS NOT NULL OR c.region_alone OR c.codes OPERATOR(leadroute.<>) t.area
+$$;
+COMMENT ON FUNCTION leadroute.uncoded_territories(leadroute.attachments) IS
+	'Territories on a leads table''s maps whose places are not codes yet, cannot become any, or are regions without a country.';
+
 CREATE FUNCTION leadroute.attach_owned(relation regclass, flow text, columns jsonb, flow_column name) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -402,6 +425,8 @@ DECLARE
 	behind		name;
 	standing	record;
 	faults		text;
+	uncoded		record;
+	alone		text[] := '{}';
 	is_active	boolean;
 BEGIN
 	IF coalesce(flow, '') = '' OR columns IS NULL OR jsonb_typeof(columns) <> 'object' THEN
@@ -485,6 +510,32 @@ BEGIN
 			MESSAGE = format('table %s does not answer all sides of the territories of flow "%s"', relation, flow),
 			DETAIL = faults,
 			HINT = 'Map the columns with columns => ''{"region": "…"}'', or change the territories first.';
+	END IF;
+
+	/* places that were written before their columns were known; the trigger of territories writes the codes */
+	SELECT string_agg(format('Map "%s" of flow "%s", territory "%s": %s. %s', u.map, u.flow, u.territory, u.problem, coalesce(u.hint, '')), E'\n' ORDER BY u.flow, u.map, u.territory) INTO faults
+	FROM leadroute.uncoded_territories(attachment) u WHERE u.problem IS NOT NULL;
+	IF faults IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('territories of flow "%s" name places that nobody knows', flow),
+			DETAIL = faults,
+			HINT = 'Change the territories first, or map the column to none: columns => ''{"region": null}''.';
+	END IF;
+	FOR uncoded IN SELECT u.flow, u.map, u.territory, u.during, u.codes FROM leadroute.uncoded_territories(attachment) u ORDER BY 1, 2, 3, 4 LOOP
+		UPDATE leadroute.territories t SET area = t.area
+		WHERE t.flow = uncoded.flow AND t.map = uncoded.map AND t.territory = uncoded.territory AND t.during = uncoded.during
+			AND t.area OPERATOR(leadroute.<>) uncoded.codes;
+		IF NOT FOUND THEN
+			alone := alone || format('"%s" of map "%s"', uncoded.territory, uncoded.map);
+		END IF;
+	END LOOP;
+	IF alone <> '{}' THEN
+		RAISE WARNING USING
+			MESSAGE = CASE cardinality(alone) WHEN 1 THEN format('territory %s constrains the region and not the country', alone[1])
+					  ELSE format('%s territories constrain the region and not the country', cardinality(alone)) END,
+			DETAIL = CASE WHEN cardinality(alone) > 1 THEN format('They are %s%s.', array_to_string(alone[1:5], ', '), CASE WHEN cardinality(alone) > 5 THEN ' and others' ELSE '' END)
+					 ELSE 'A region''s code is one of its country''s: "ca" is in several.' END,
+			HINT = 'Constrain the country too: "country: us; region: ca".';
 	END IF;
 
 	PERFORM leadroute.put_triggers(relation, attachment);

@@ -214,8 +214,8 @@ BEGIN
 		RAISE WARNING USING MESSAGE = format('%s: %s', fault.object, fault.problem), HINT = fault.hint;
 	END LOOP;
 	/* territories that came while triggers were disabled */
-	INSERT INTO leadroute.territory_sides (flow, map, side, kind)
-		SELECT m.flow, m.map, m.side, m.kind FROM leadroute.missing_sides() m WHERE m.flow = activate.flow
+	INSERT INTO leadroute.territory_sides (flow, map, side, kind, place)
+		SELECT m.flow, m.map, m.side, m.kind, leadroute.side_place(leadroute.flow_attachment(m.flow), m.side) FROM leadroute.missing_sides() m WHERE m.flow = activate.flow
 		ON CONFLICT DO NOTHING;
 	UPDATE leadroute.flows f SET active = true, checked = true WHERE f.flow = activate.flow;
 	SELECT count(*) INTO waiting FROM leadroute.lead_states s

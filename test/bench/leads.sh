@@ -104,11 +104,13 @@ bulk_slice() { # KIND ROUND VARIANT LEADS STATEMENT...
 
 columns="email, phone, company, country, region, postal_code, industry, employees, title, source, submitted_at, email_norm, stage, sla_due_at"
 countries="ARRAY['US', 'US', 'US', 'CA', 'GB', 'DE', 'FR', 'BR']"
+# the 50 states, and five territories that the map does not have
+regions="'{AL,AK,AZ,AR,CA,CO,CT,DE,FL,GA,HI,ID,IL,IN,IA,KS,KY,LA,ME,MD,MA,MI,MN,MS,MO,MT,NE,NV,NH,NJ,NM,NY,NC,ND,OH,OK,OR,PA,RI,SC,SD,TN,TX,UT,VT,VA,WA,WV,WI,WY,PR,GU,VI,AS,MP}'::text[]"
 titles="ARRAY['owner', 'Sales Manager', 'VP Marketing', 'Chief 9 Officer', 'engineer', 'Chief 27 Officer', 'analyst', 'Head of IT']"
-values="'u' || :a || '@company' || :n || '.example', '+1555' || :n, 'Company ' || :n, ($countries)[:c], 'r' || :r, :z, 'ind' || :i, :e, ($titles)[:t], 'src' || :s, now(), 'u' || :a || '@company' || :n || '.example', 'open', now() + '1 hour'"
+values="'u' || :a || '@company' || :n || '.example', '+1555' || :n, 'Company ' || :n, ($countries)[:c], ($regions)[:r], :z, 'ind' || :i, :e, ($titles)[:t], 'src' || :s, now(), 'u' || :a || '@company' || :n || '.example', 'open', now() + '1 hour'"
 
 say "load average before the run: $(cut -d' ' -f1-3 /proc/loadavg)"
-query -f - <"$top/test/bench/leads/schema.sql" >/dev/null
+query -v regions="$regions" -f - <"$top/test/bench/leads/schema.sql" >/dev/null
 query -f - <"$top/test/bench/leads/twin.sql" >/dev/null
 insert=$(<"$top/test/bench/leads/insert.sql")
 for variant in f0 p1 p2 lr; do
@@ -168,7 +170,7 @@ if [[ $parts == *bulk* ]]; then
 	file=$scratch/leads.copy
 	as_server touch "$file"
 	query -c "SELECT setseed(0.5)" -c "COPY (SELECT 1000000 + n AS id, 'u' || n || '@company' || n % 7919 || '.example', '+1555' || 100000 + n, 'Company ' || n % 7919,
-		($countries)[1 + floor(random() * 8)::integer], 'r' || 1 + floor(random() * 55)::integer, (10000 + floor(random() * 90000)::integer)::text,
+		($countries)[1 + floor(random() * 8)::integer], ($regions)[1 + floor(random() * 55)::integer], (10000 + floor(random() * 90000)::integer)::text,
 		'ind' || floor(random() * 20)::integer, 1 + floor(9000 * -ln(1 - random() * 0.9975) / 6)::integer, ($titles)[1 + floor(random() * 8)::integer],
 		'src' || floor(random() * 50)::integer, now(), 'u' || n || '@company' || n % 7919 || '.example', 'open', now() + '1 hour'
 		FROM generate_series(1, $rows) n) TO '$file'" >/dev/null

@@ -8,7 +8,7 @@ INSERT INTO leadroute.reps (rep) VALUES ('ana');
 INSERT INTO leadroute.teams (team) VALUES ('all');
 INSERT INTO leadroute.team_members (team, rep) VALUES ('all', 'ana');
 CREATE TABLE leads (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, country text, region text, employees integer, territory text);
-SELECT leadroute.attach('leads') \g /dev/null
+SELECT leadroute.attach('leads', columns => '{"country": null, "region": null}') \g /dev/null
 
 /* four deep, and gaps */
 INSERT INTO leadroute.territories (map, territory, area, team)

@@ -60,7 +60,7 @@ CREATE TABLE edge_map (id bigint PRIMARY KEY, "State" text, bu text, owner text,
 SELECT leadroute.attach('edge_map', 'edge3', columns => '{"region": "State"}', flow_column => 'bu');
 INSERT INTO leadroute.flows (flow) VALUES ('edge4');
 INSERT INTO leadroute.reps (flow, rep, name) VALUES ('edge4', 'cy', 'Cy');
-INSERT INTO leadroute.territories (flow, map, territory, area, rep) VALUES ('edge4', 'us', 'pacific', 'region: ca, or', 'cy');
+INSERT INTO leadroute.territories (flow, map, territory, area, rep) VALUES ('edge4', 'us', 'pacific', 'region: California, or', 'cy');
 INSERT INTO leadroute.rules (flow, position, rule, target, target_name) VALUES ('edge4', 1, 'map', 'territory', 'us');
 SELECT leadroute.activate('edge4');
 INSERT INTO edge_map (id, "State", bu) VALUES (1, 'CA', 'edge4') RETURNING owner, territory;

@@ -83,9 +83,11 @@ INSERT INTO leadroute.team_members (team, rep, weight)
 
 -- a country, its regions, four sizes of company in each: three deep
 CREATE TABLE bench.map AS
-	WITH countries (country, regions) AS (VALUES ('us', 50), ('ca', 10), ('gb', 4), ('de', 16), ('fr', 0), ('in', 0)),
+	WITH countries (country, regions) AS (VALUES
+		('us', (:regions)[1:50]), ('ca', '{ab,bc,mb,nb,nl,ns,on,pe,qc,sk}'), ('gb', '{eng,nir,sct,wls}'),
+		('de', '{bb,be,bw,by,hb,he,hh,mv,ni,nw,rp,sh,sl,sn,st,th}'), ('fr', '{}'), ('in', '{}')),
 	bands (lo, hi) AS (VALUES (1, 51), (51, 201), (201, 1001), (1001, 1000000000)),
-	regions AS (SELECT country, format('r%s', r) AS region FROM countries, generate_series(1, regions) r),
+	regions AS (SELECT country, lower(region) AS region FROM countries, unnest(regions) region),
 	areas AS (
 		SELECT country, NULL AS region, NULL::integer AS lo, NULL::integer AS hi FROM countries
 		 UNION ALL SELECT country, region, NULL, NULL FROM regions
@@ -106,7 +108,7 @@ INSERT INTO leadroute.territories (map, territory, area, team)
 CREATE TABLE bench.rules AS
 	SELECT n * 10 AS position, format('rule %s', n) AS rule, format('team-%s', n % 10) AS team,
 		   CASE n % 6 WHEN 0 THEN 'US' WHEN 5 THEN 'GB' END AS country, CASE n % 6 WHEN 2 THEN 'US' END AS not_country,
-		   CASE n % 6 WHEN 0 THEN ARRAY[format('r%s', n), format('r%s', n + 1)] END AS regions,
+		   CASE n % 6 WHEN 0 THEN (:regions)[n:n + 1] END AS regions,
 		   CASE n % 6 WHEN 1 THEN ARRAY[format('ind%s', n % 20)] WHEN 5 THEN ARRAY[format('ind%s', n % 20), format('ind%s', (n + 7) % 20)] END AS industries,
 		   CASE n % 6 WHEN 2 THEN format('src%s', n) WHEN 4 THEN 'src1' END AS source,
 		   CASE n % 6 WHEN 3 THEN format('%%chief %s%%', n) WHEN 5 THEN 'owner' END AS title_like,
@@ -114,7 +116,7 @@ CREATE TABLE bench.rules AS
 		   CASE n % 6 WHEN 0 THEN 4001 WHEN 1 THEN 100 * n WHEN 3 THEN 51 END AS employees_from,
 		   CASE n % 6 WHEN 1 THEN 100 * n + 60 WHEN 2 THEN 99 END AS employees_to,
 		   CASE n % 6
-			   WHEN 0 THEN format('country = ''US'' AND region IN (''r%s'', ''r%s'') AND employees > 4000', n, n + 1)
+			   WHEN 0 THEN format('country = ''US'' AND region IN (%L, %L) AND employees > 4000', (:regions)[n], (:regions)[n + 1])
 			   WHEN 1 THEN format('industry = ''ind%s'' AND employees BETWEEN %s AND %s', n % 20, 100 * n, 100 * n + 60)
 			   WHEN 2 THEN format('source = ''src%s'' AND country <> ''US'' AND employees < 100', n)
 			   WHEN 3 THEN format('lower(title) LIKE ''%%chief %s%%'' AND employees > 50', n)
