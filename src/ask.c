@@ -39,6 +39,7 @@ static void explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *
 						 const char *flow);
 static void explain_events(ReturnSetInfo *rsinfo, const char *flow, const char *lead);
 static void put_line(ReturnSetInfo *rsinfo, const TraceLine *line);
+static bool lacks_account(const Arrival *arrival, const LeadState *state);
 static void give_back(Relation rel, Arrival *arrival, const LeadState *state);
 static void write_outputs(Relation rel, const Arrival *arrival, const LeadOutputs *outputs);
 
@@ -442,7 +443,7 @@ give_back(Relation rel, Arrival *arrival, const LeadState *state)
 	LeadOutputs outputs;
 	const char *hand = lr_arrival_is_hand(arrival, state, arrival->given) ? arrival->given : NULL;
 
-	if (arrival->given && state->owner && strcmp(arrival->given, state->owner) == 0)
+	if (arrival->given && state->owner && strcmp(arrival->given, state->owner) == 0 && !lacks_account(arrival, state))
 		return;
 	lr_arrival_outputs(arrival, state, hand, lr_now(), &outputs);
 	write_outputs(rel, arrival, &outputs);
@@ -477,6 +478,19 @@ lr_stored_outputs(const char *flow, const char *lead)
 		ExecDropSingleTupleTableSlot(slot);
 	}
 	table_close(rel, NoLock);
+}
+
+/* Whether the row's account column has yet to hear of the lead's account (accept_account). */
+static bool
+lacks_account(const Arrival *arrival, const LeadState *state)
+{
+	const LeadColumn *column = &arrival->shape->outputs[OUTPUT_ACCOUNT];
+	const char *account;
+
+	if (state->account == NULL || column->attno == 0)
+		return false;
+	account = lr_lead_word(column, arrival->slot);
+	return account == NULL || strcmp(account, state->account) != 0;
 }
 
 /* UPDATEs the row's output columns, as the table's owner, past our own triggers. */

@@ -30,6 +30,7 @@ INSERT INTO leadroute.codes VALUES
 	('no_account',		'waiting',		'the lead has no account, or its account has no owner; it waits in the queue account_owner'),
 	('owner_inactive',	'waiting',		'the owner of the lead''s account is no active rep; it waits in his queue'),
 	('buying_committee', 'any',			'so many people of the lead''s account have arrived that they are a buying committee'),
+	('account_accepted', 'any',			'somebody accepted the account that was suggested for the lead'),
 	('discarded',		'discarded',	'a rule discarded the lead'),
 	('duplicate',		'duplicate',	'the lead shares a key with an earlier one, which has its owner; no turn was taken, and it counts as no load of its own'),
 	('returning',		'assigned',		'the lead shares a key with one that is closed or old; the same owner has it again, without a turn'),

@@ -22,7 +22,17 @@ CREATE VIEW leadroute.health AS
 		SELECT count(*) FILTER (WHERE e.code = 'routing_error') AS errors, count(*) FILTER (WHERE e.code = 'fallback') AS fallbacks, count(*) AS decisions,
 			min(e.at) FILTER (WHERE e.code = 'routing_error') AS first_error, min(e.at) FILTER (WHERE e.code = 'fallback') AS first_fallback
 		FROM leadroute.events e
-		WHERE e.at > leadroute.clock() - interval '1 hour' AND e.code IN ('routing_error', 'fallback', 'assigned', 'queued', 'no_member', 'not_accepting', 'on_leave', 'all_tried', 'no_skill', 'off_shift', 'no_capacity', 'capped', 'no_territory', 'rep_unavailable', 'discarded', 'given', 'no_flow')
+		WHERE e.at > leadroute.clock() - interval '1 hour' AND e.code IN ('routing_error', 'fallback', 'assigned', 'queued', 'no_member', 'not_accepting', 'on_leave', 'all_tried', 'no_skill', 'off_shift', 'no_capacity', 'capped', 'no_territory', 'rep_unavailable', 'discarded', 'given', 'no_flow', 'account_owner', 'no_account', 'owner_inactive')
+	), account_owners AS (
+		WITH RECURSIVE skip(flow, owner) AS (
+			(SELECT a.flow, a.owner FROM leadroute.accounts a WHERE a.owner IS NOT NULL ORDER BY a.flow, a.owner LIMIT 1)
+			UNION ALL
+			SELECT n.flow, n.owner
+			FROM skip s CROSS JOIN LATERAL (
+				SELECT a.flow, a.owner FROM leadroute.accounts a
+				WHERE a.owner IS NOT NULL AND (a.flow, a.owner) > (s.flow, s.owner) ORDER BY a.flow, a.owner LIMIT 1) n
+		)
+		SELECT s.flow, s.owner FROM skip s
 	), checks(position, check_name, bad, warn, since, detail, run) AS (
 		SELECT 1, 'library', NOT leadroute.library_ready(), false, NULL::timestamptz,
 			'leadroute is not in shared_preload_libraries of the running server: leads are stored unrouted',
@@ -88,6 +98,27 @@ CREATE VIEW leadroute.health AS
 			string_agg(format('map "%s" of flow "%s": side "%s" is not looked at', m.map, m.flow, m.side), '; ' ORDER BY m.flow, m.map, m.side),
 			string_agg(DISTINCT format('SELECT leadroute.activate(%L)', m.flow), '; ')
 		FROM leadroute.missing_sides() m
+		UNION ALL
+		SELECT 30, 'accounts table', bool_or(a.status = 'broken' OR a.leads IS NULL OR a.standing < 4), count(*) > 0, min(coalesce(a.behind_since, a.attached_at)),
+			string_agg(CASE WHEN a.leads IS NULL THEN format('table %I.%I of the accounts of flow "%s" does not exist', a.table_schema, a.table_name, a.flow)
+							WHEN a.status = 'broken' THEN format('accounts of flow "%s" do not follow table %I.%I: %s', a.flow, a.table_schema, a.table_name, a.problem)
+							WHEN a.standing < 4 THEN format('triggers of table %s are missing or not ENABLE ALWAYS', a.leads)
+							ELSE format('accounts of flow "%s" may differ from table %s%s', a.flow, a.leads, coalesce(': ' || a.problem, '')) END, '; ' ORDER BY a.flow),
+			string_agg(CASE WHEN a.leads IS NULL OR a.status = 'broken' OR a.standing < 4
+							THEN format('SELECT leadroute.attach_accounts(%L, columns => %L, flow => %L)', format('%I.%I', a.table_schema, a.table_name), a.columns, a.flow)
+							ELSE 'CALL leadroute.sweep()' END, '; ' ORDER BY a.flow)
+		FROM (SELECT a.*, to_regclass(format('%I.%I', a.table_schema, a.table_name)) AS leads,
+					(SELECT count(*) FROM pg_catalog.pg_trigger t
+					 WHERE t.tgrelid = a.relation AND t.tgname LIKE 'leadroute\_accounts\_%' AND t.tgenabled = 'A') AS standing
+			  FROM leadroute.account_attachments a) a
+		WHERE a.status = 'broken' OR a.leads IS NULL OR a.standing < 4 OR a.behind_since IS NOT NULL
+		UNION ALL
+		/* the distinct owners by skips through their index, not by reading a million accounts */
+		SELECT 31, 'account owners', false, count(*) > 0, NULL,
+			string_agg(format('%s of flow "%s" owns accounts and is no active rep', o.owner, o.flow), '; ' ORDER BY o.flow, o.owner),
+			'give their accounts to others, or make them reps: their leads fall through'
+		FROM (SELECT * FROM account_owners o
+			  WHERE NOT EXISTS (SELECT FROM leadroute.reps p WHERE p.flow = o.flow AND p.rep = o.owner AND p.active) LIMIT 20) o
 	)
 	SELECT c.check_name,
 		CASE WHEN c.bad THEN 'bad' WHEN c.warn THEN 'warn' ELSE 'ok' END AS status,

@@ -51,7 +51,10 @@ GRANT EXECUTE ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(
 /* the operator: works with leads, sweeps */
 GRANT EXECUTE ON PROCEDURE leadroute.sweep(text) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.close_gone(text, integer), leadroute.fold_rotation(text),
-	leadroute.sweep_accounts(text), leadroute.check_committees(text) TO leadroute_operator;
+	leadroute.sweep_accounts(text), leadroute.check_committees(text), leadroute.suggest_accounts_batch(text, integer, real, boolean),
+	leadroute.accept_account(text, text, boolean, text), leadroute.accept_account(bigint, text, boolean, text), leadroute.accept_account(uuid, text, boolean, text),
+	leadroute.dismiss_account(text, text, text), leadroute.dismiss_account(bigint, text, text), leadroute.dismiss_account(uuid, text, text) TO leadroute_operator;
+GRANT EXECUTE ON PROCEDURE leadroute.suggest_accounts(text, integer, real, boolean) TO leadroute_operator;
 
 /* the admin: configuration */
 GRANT INSERT, UPDATE, DELETE, TRUNCATE ON
