@@ -335,8 +335,10 @@ DECLARE
 	attachment	leadroute.attachments;
 	leads		regclass;
 	run			leadroute.match_runs;
-	shape		bigint;
-	system		bigint;
+	new_shape	bigint;
+	cluster		bigint;
+	same		boolean;
+	flows		text[];
 BEGIN
 	SELECT a.* INTO attachment FROM leadroute.attachments a WHERE a.flow = find_duplicates_start.flow;
 	leads := leadroute.attachment_table(attachment);
@@ -349,17 +351,17 @@ BEGIN
 	END IF;
 	SELECT hashtextextended(string_agg(concat_ws('|', f.field, f.kind, f.columns, f.part), E'\n' ORDER BY f.field COLLATE "C")
 							|| coalesce(E'\n' || (SELECT s.country FROM leadroute.match_settings s WHERE s.flow = attachment.flow), ''), 0)
-		INTO shape
+		INTO new_shape
 	FROM leadroute.match_fields_of(flow) f;
-	IF shape IS NULL THEN
+	IF new_shape IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = format('table %s has no column that leads could be compared by', leads),
 			HINT = 'Name columns and their kinds in leadroute.match_fields.';
 	END IF;
-	SELECT c.system_identifier INTO system FROM pg_control_system() c;
+	SELECT c.system_identifier INTO cluster FROM pg_control_system() c;
 
 	INSERT INTO leadroute.match_runs (flow, relation, system, shape, began, phase, started_at, updated_at)
-		VALUES (attachment.flow, leads, system, shape, pg_snapshot_xmin(pg_current_snapshot()), 'walk', clock_timestamp(), clock_timestamp())
+		VALUES (attachment.flow, leads, cluster, new_shape, pg_snapshot_xmin(pg_current_snapshot()), 'walk', clock_timestamp(), clock_timestamp())
 		ON CONFLICT ON CONSTRAINT match_runs_pkey DO NOTHING;
 	IF FOUND THEN
 		RETURN true;
@@ -368,18 +370,19 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN false;
 	END IF;
-	IF run.phase = 'done' OR again OR (run.relation, run.system, run.shape) IS DISTINCT FROM (leads::oid, system, shape) THEN
-		IF again OR run.shape <> shape THEN
+	same := (run.relation, run.system, run.shape) = (leads::oid, cluster, new_shape) AND NOT again;
+	IF run.phase = 'done' OR NOT same THEN
+		IF again OR run.shape <> new_shape THEN
+			flows := leadroute.match_flows(attachment);
 			/* every lead has new values then: none of the old keys is worth a look-up */
-			DELETE FROM leadroute.match_values v WHERE leadroute.match_flow(v.flow, attachment);
-			DELETE FROM leadroute.match_keys k WHERE leadroute.match_flow(k.flow, attachment);
-			DELETE FROM leadroute.match_frequencies q WHERE leadroute.match_flow(q.flow, attachment);
-			DELETE FROM leadroute.match_blocks b WHERE leadroute.match_flow(b.flow, attachment);
-			DELETE FROM leadroute.duplicate_candidates d WHERE leadroute.match_flow(d.flow, attachment) AND d.status = 'open';
+			DELETE FROM leadroute.match_values v WHERE v.flow = ANY (flows);
+			DELETE FROM leadroute.match_keys k WHERE k.flow = ANY (flows);
+			DELETE FROM leadroute.match_frequencies q WHERE q.flow = ANY (flows);
+			DELETE FROM leadroute.match_blocks b WHERE b.flow = ANY (flows);
+			DELETE FROM leadroute.duplicate_candidates d WHERE d.flow = ANY (flows) AND d.status = 'open';
 		END IF;
 		UPDATE leadroute.match_runs r
-			SET relation = leads, system = find_duplicates_start.system, shape = find_duplicates_start.shape,
-				since = CASE WHEN run.phase = 'done' AND NOT again AND (run.relation, run.system, run.shape) = (leads::oid, system, shape) THEN run.began END,
+			SET relation = leads, system = cluster, shape = new_shape, since = CASE WHEN same THEN run.began END,
 				began = pg_snapshot_xmin(pg_current_snapshot()), phase = 'walk', leaf = NULL, next_block = 0,
 				written = 0, changed = 0, compared = 0, suggested = 0, oversized = 0,
 				started_at = clock_timestamp(), updated_at = clock_timestamp(), finished_at = NULL
@@ -391,26 +394,15 @@ $$;
 COMMENT ON FUNCTION leadroute.find_duplicates_start(text, boolean) IS 'Part of find_duplicates(): starts a run, or resumes it; false where another session is at work on the flow.';
 
 /* The flows of a leads table: its own, and those that its flow_column may name. */
-CREATE FUNCTION leadroute.match_flow(flow text, attachment leadroute.attachments) RETURNS boolean
+CREATE FUNCTION leadroute.match_flows(attachment leadroute.attachments) RETURNS text[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
-	SELECT flow = (attachment).flow
-		OR ((attachment).flow_column IS NOT NULL AND (leadroute.flow_attachment(flow)).flow = (attachment).flow)
+	SELECT array_agg(f.flow) FROM leadroute.flows f
+	WHERE f.flow = (attachment).flow
+		OR ((attachment).flow_column IS NOT NULL AND (leadroute.flow_attachment(f.flow)).flow = (attachment).flow)
 $$;
-COMMENT ON FUNCTION leadroute.match_flow(text, leadroute.attachments) IS 'Whether leads of a flow stand in the table of an attachment.';
-
-/* What a lead counts in match_frequencies: each of its values, its having one, and itself. */
-CREATE FUNCTION leadroute.match_counts(compared text[], fields text[], by_frequency boolean[], OUT field text, OUT value text) RETURNS SETOF record
-LANGUAGE sql IMMUTABLE
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-	SELECT fields[c.n], v.value
-	FROM unnest(compared) WITH ORDINALITY c(value, n) CROSS JOIN LATERAL (VALUES (c.value), ('')) v(value)
-	WHERE by_frequency[c.n] AND c.value IS NOT NULL
-	UNION ALL VALUES ('', '')
-$$;
-COMMENT ON FUNCTION leadroute.match_counts(text[], text[], boolean[]) IS 'Part of find_duplicates(): the rows of match_frequencies that a lead counts in.';
+COMMENT ON FUNCTION leadroute.match_flows(leadroute.attachments) IS 'The flows whose leads stand in the table of an attachment.';
 
 /*
  * Takes leads out of the comparison: their values, keys, what they count in the frequencies, and their open
@@ -419,6 +411,8 @@ COMMENT ON FUNCTION leadroute.match_counts(text[], text[], boolean[]) IS 'Part o
 CREATE FUNCTION leadroute.forget_match_values(in_flow text, leads text[], fields text[], by_frequency boolean[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $$
@@ -427,12 +421,16 @@ BEGIN
 		DELETE FROM leadroute.match_values v USING unnest(leads) l(lead) WHERE v.flow = in_flow AND v.lead = l.lead
 		RETURNING v.lead, v.compared, v.keys
 	), no_keys AS (
-		DELETE FROM leadroute.match_keys k USING old o, unnest(o.keys) AS u(key)
-		WHERE k.flow = in_flow AND k.key = u.key AND k.lead = o.lead
+		DELETE FROM leadroute.match_keys k
+		WHERE (k.flow, k.key, k.lead) IN (SELECT in_flow, u.key, o.lead FROM old o CROSS JOIN LATERAL unnest(o.keys) u(key))
 	), less AS (
-		SELECT n.field, n.value, count(*) AS leads
-		FROM old o CROSS JOIN LATERAL leadroute.match_counts(o.compared, fields, by_frequency) n
+		/* each of its values, its having one, and itself */
+		SELECT fields[c.n] AS field, x.value, count(*) AS leads
+		FROM old o CROSS JOIN LATERAL unnest(o.compared) WITH ORDINALITY c(value, n) CROSS JOIN LATERAL (VALUES (c.value), ('')) x(value)
+		WHERE by_frequency[c.n] AND c.value IS NOT NULL
 		GROUP BY 1, 2
+		UNION ALL
+		SELECT '', '', count(*) FROM old
 	)
 	UPDATE leadroute.match_frequencies q SET leads = q.leads - l.leads
 	FROM less l WHERE q.flow = in_flow AND q.field = l.field AND q.value = l.value;
@@ -446,26 +444,32 @@ COMMENT ON FUNCTION leadroute.forget_match_values(text, text[], text[], boolean[
 	'Part of find_duplicates(): takes leads out of the comparison, with their open suggestions.';
 
 /*
- * Compares leads whose values are new with all that have a key in common with them. The planner is held to
- * nested loops over the primary keys: what it thinks of the tables' sizes must not make it read them whole.
+ * Compares leads whose values are new with all that have a key in common with them. Every look-up is a LATERAL
+ * with a LIMIT, and sequential scans are off: whatever the planner takes the tables' sizes to be, it can only
+ * go by their primary keys, lead by lead.
  */
 CREATE FUNCTION leadroute.compare_leads(in_flow text, settings leadroute.match_settings, leads text[], fields text[], kinds text[],
 	OUT compared bigint, OUT suggested bigint, OUT oversized bigint)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
-SET enable_hashjoin = off
-SET enable_mergejoin = off
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_column
 DECLARE
-	/* how many leads without a value of their own a frequency is averaged over */
+	/* a frequency counts as if so many leads more had been seen, with average values */
 	smoothing	CONSTANT double precision := 200;
+	/* a value can be rarer than an average one by so much; how rare beyond that, few leads do not tell */
+	rarest		CONSTANT double precision := 0.25;
 	/* a table of few leads is judged as one of so many */
 	least_leads	CONSTANT bigint := 1000;
 	n_leads		bigint;
 	prior		double precision;
 	at_least	double precision;
 	weights		double precision[];
+	exact		double precision[];
+	average		double precision[];
+	valued		bigint[];
 	now_at		timestamptz := clock_timestamp();
 BEGIN
 	SELECT q.leads INTO n_leads FROM leadroute.match_frequencies q WHERE q.flow = in_flow AND q.field = '' AND q.value = '';
@@ -474,58 +478,60 @@ BEGIN
 	SELECT array_agg(b.bit ORDER BY k.n, b.n) INTO weights
 	FROM unnest(kinds) WITH ORDINALITY k(kind, n)
 		CROSS JOIN LATERAL unnest(leadroute.match_bits(settings.flow, k.kind)) WITH ORDINALITY b(bit, n);
+	/* of the kinds whose exact agreement counts by the value's frequency */
+	SELECT array_agg(CASE WHEN l.by_frequency THEN coalesce(w.matches, l.matches) END ORDER BY k.n),
+			array_agg(CASE WHEN l.by_frequency THEN coalesce(w.others, l.others) END ORDER BY k.n),
+			array_agg(coalesce(q.leads, 0) ORDER BY k.n)
+		INTO exact, average, valued
+	FROM unnest(kinds, fields) WITH ORDINALITY k(kind, field, n)
+		JOIN leadroute.match_levels() l ON l.kind = k.kind AND l.level = 'exact'
+		LEFT JOIN leadroute.match_weights w ON w.flow = settings.flow AND w.kind = k.kind AND w.level = 'exact'
+		LEFT JOIN leadroute.match_frequencies q ON q.flow = in_flow AND q.field = k.field AND q.value = '';
 
 	WITH blocks AS MATERIALIZED (
 		SELECT f.lead, u.key, m.members
 		FROM unnest(leads) f(lead)
-			JOIN leadroute.match_values v ON v.flow = in_flow AND v.lead = f.lead
+			CROSS JOIN LATERAL (SELECT v.keys FROM leadroute.match_values v WHERE v.flow = in_flow AND v.lead = f.lead LIMIT 1) v
 			CROSS JOIN LATERAL unnest(v.keys) u(key)
 			CROSS JOIN LATERAL (
 				SELECT array_agg(k.lead) AS members
 				FROM (SELECT k.lead FROM leadroute.match_keys k WHERE k.flow = in_flow AND k.key = u.key LIMIT settings.block_limit + 1) k) m
 	), too_large AS (
 		INSERT INTO leadroute.match_blocks AS b (flow, key, times, first_at, last_at)
-			SELECT in_flow, l.key, count(*), clock_timestamp(), clock_timestamp()
-			FROM blocks l WHERE cardinality(l.members) > settings.block_limit GROUP BY l.key
+			SELECT in_flow, l.key, count(*), now_at, now_at
+			FROM blocks l WHERE cardinality(l.members) > settings.block_limit
+			GROUP BY l.key ORDER BY l.key
 			ON CONFLICT (flow, key) DO UPDATE SET times = b.times + EXCLUDED.times, last_at = EXCLUDED.last_at
 			RETURNING key
 	), pairs AS MATERIALIZED (
-		/* which of two fresh leads is asked for the frequencies does not matter: only what is exact counts by them */
+		/* of two fresh leads either may be asked for the frequencies: they count only where the values are the same */
 		SELECT min(l.lead) AS fresh, least(l.lead, m.member) AS lead, greatest(l.lead, m.member) AS other
 		FROM blocks l CROSS JOIN LATERAL unnest(l.members) m(member)
 		WHERE cardinality(l.members) <= settings.block_limit AND m.member <> l.lead
 		GROUP BY 2, 3
-	), rarity AS MATERIALIZED (
-		SELECT f.lead, array_agg(CASE WHEN d.by_frequency AND c.value IS NOT NULL THEN
-				ln(d.matches / greatest((coalesce(q.leads, 0) + smoothing * d.others) / (coalesce(t.leads, 0) + smoothing), d.others / 4)) / ln(2.0)
-				END ORDER BY c.n) AS bits
-		FROM (SELECT DISTINCT p.fresh AS lead FROM pairs p) f
-			JOIN leadroute.match_values v ON v.flow = in_flow AND v.lead = f.lead
-			CROSS JOIN LATERAL unnest(v.compared) WITH ORDINALITY c(value, n)
-			JOIN LATERAL (
-				SELECT l.by_frequency, coalesce(w.matches, l.matches) AS matches, coalesce(w.others, l.others) AS others
-				FROM leadroute.match_levels() l
-					LEFT JOIN leadroute.match_weights w ON w.flow = settings.flow AND w.kind = l.kind AND w.level = l.level
-				WHERE l.kind = kinds[c.n] AND l.level = 'exact') d ON true
-			LEFT JOIN leadroute.match_frequencies q ON q.flow = in_flow AND q.field = fields[c.n] AND q.value = c.value AND d.by_frequency
-			LEFT JOIN leadroute.match_frequencies t ON t.flow = in_flow AND t.field = fields[c.n] AND t.value = '' AND d.by_frequency
-		GROUP BY f.lead
 	), scored AS MATERIALIZED (
-		SELECT p.lead, p.other, s.bits, s.levels, s.field_bits
-		FROM pairs p
-			JOIN rarity r ON r.lead = p.fresh
-			JOIN leadroute.match_values a ON a.flow = in_flow AND a.lead = p.fresh
-			JOIN leadroute.match_values b ON b.flow = in_flow AND b.lead = CASE p.fresh WHEN p.lead THEN p.other ELSE p.lead END
+		SELECT least(p.fresh, o.lead) AS lead, greatest(p.fresh, o.lead) AS other, s.bits, s.levels, s.field_bits
+		FROM (SELECT p.fresh, array_agg(CASE p.fresh WHEN p.lead THEN p.other ELSE p.lead END) AS others FROM pairs p GROUP BY p.fresh) p
+			CROSS JOIN LATERAL (SELECT v.compared FROM leadroute.match_values v WHERE v.flow = in_flow AND v.lead = p.fresh LIMIT 1) a
+			CROSS JOIN LATERAL (
+				SELECT array_agg(CASE WHEN exact[c.n] IS NOT NULL AND c.value IS NOT NULL THEN
+						ln(exact[c.n] / greatest((coalesce((SELECT q.leads FROM leadroute.match_frequencies q
+															WHERE q.flow = in_flow AND q.field = fields[c.n] AND q.value = c.value), 0)
+												  + smoothing * average[c.n]) / (valued[c.n] + smoothing), average[c.n] * rarest)) / ln(2.0)
+						END ORDER BY c.n) AS bits
+				FROM unnest(a.compared) WITH ORDINALITY c(value, n)) r
+			CROSS JOIN LATERAL unnest(p.others) o(lead)
+			CROSS JOIN LATERAL (SELECT v.compared FROM leadroute.match_values v WHERE v.flow = in_flow AND v.lead = o.lead LIMIT 1) b
 			CROSS JOIN LATERAL leadroute.match_score(kinds, weights, r.bits, settings.context_bits, settings.conflict_bits,
 													 a.compared, b.compared, at_least) s
 		WHERE s.bits IS NOT NULL
 	), stale AS (
-		DELETE FROM leadroute.duplicate_candidates d USING unnest(leads) f(lead)
-		WHERE d.flow = in_flow AND d.lead = f.lead AND d.status = 'open'
+		DELETE FROM leadroute.duplicate_candidates d
+		WHERE d.flow = in_flow AND d.lead = ANY (leads) AND d.status = 'open'
 			AND NOT EXISTS (SELECT FROM scored s WHERE s.lead = d.lead AND s.other = d.other)
 	), stale_other AS (
-		DELETE FROM leadroute.duplicate_candidates d USING unnest(leads) f(lead)
-		WHERE d.flow = in_flow AND d.other = f.lead AND d.status = 'open'
+		DELETE FROM leadroute.duplicate_candidates d
+		WHERE d.flow = in_flow AND d.other = ANY (leads) AND d.lead <> ALL (leads) AND d.status = 'open'
 			AND NOT EXISTS (SELECT FROM scored s WHERE s.lead = d.lead AND s.other = d.other)
 	), written AS (
 		INSERT INTO leadroute.duplicate_candidates AS d (flow, lead, other, score, evidence, found_at, scored_at)
@@ -547,9 +553,10 @@ COMMENT ON FUNCTION leadroute.compare_leads(text, leadroute.match_settings, text
 	'Part of find_duplicates(): compares leads with all that have a blocking key in common with them and writes what is likely; answers how many pairs were compared, how many are new suggestions, how many blocks were too large.';
 
 /* Leads that stand in the table no more. Answers false where there are none left. */
-CREATE FUNCTION leadroute.forget_gone(attachment leadroute.attachments, fields text[], by_frequency boolean[], standing text, batch integer) RETURNS boolean
+CREATE FUNCTION leadroute.forget_gone(flows text[], fields text[], by_frequency boolean[], standing text, batch integer) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
+SET enable_seqscan = on
 SET enable_hashjoin = on
 AS $$
 DECLARE
@@ -560,14 +567,14 @@ BEGIN
 	/* an anti-join reads both tables whole: only where the leads table has fewer rows than leads are known */
 	EXECUTE format('SELECT count(*) FROM %s s', standing) INTO rows;
 	IF rows < (SELECT coalesce(sum(q.leads), 0) FROM leadroute.match_frequencies q
-			   WHERE q.field = '' AND q.value = '' AND leadroute.match_flow(q.flow, attachment)) THEN
+			   WHERE q.flow = ANY (flows) AND q.field = '' AND q.value = '') THEN
 		FOR part IN EXECUTE format($gone$
 			SELECT g.flow, array_agg(g.lead) AS leads
 			FROM (SELECT v.flow, v.lead FROM leadroute.match_values v
-				  WHERE (v.flow = $1 OR $2 AND leadroute.match_flow(v.flow, $3))
+				  WHERE v.flow = ANY ($1)
 					AND NOT EXISTS (SELECT FROM %s s WHERE s.lead = v.lead AND s.flow = v.flow)
-				  LIMIT $4) g
-			GROUP BY g.flow$gone$, standing) USING attachment.flow, attachment.flow_column IS NOT NULL, attachment, batch
+				  LIMIT $2) g
+			GROUP BY g.flow$gone$, standing) USING flows, batch
 		LOOP
 			PERFORM leadroute.forget_match_values(part.flow, part.leads, fields, by_frequency);
 			found := true;
@@ -576,7 +583,7 @@ BEGIN
 	RETURN found;
 END
 $$;
-COMMENT ON FUNCTION leadroute.forget_gone(leadroute.attachments, text[], boolean[], text, integer) IS
+COMMENT ON FUNCTION leadroute.forget_gone(text[], text[], boolean[], text, integer) IS
 	'Part of find_duplicates(): takes up to "batch" leads out of the comparison that stand in the table no more; false where there is none.';
 
 /* One batch; answers whether the run has come to its end. */
@@ -584,6 +591,8 @@ CREATE FUNCTION leadroute.find_duplicates_batch(flow text, batch integer) RETURN
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 SET datestyle = 'ISO, YMD'
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 AS $$
@@ -689,7 +698,7 @@ BEGIN
 				), fresh AS MATERIALIZED (
 					SELECT c.flow, c.lead, c.mark, c.compared, leadroute.match_keys_of($2, c.compared) AS keys, v.compared AS old_compared, v.keys AS old_keys
 					FROM (SELECT w.flow, w.lead, w.mark, leadroute.match_compared($2, w.raw, w.country) AS compared FROM written w WHERE NOT w.deleted) c
-						LEFT JOIN leadroute.match_values v ON v.flow = c.flow AND v.lead = c.lead
+						LEFT JOIN LATERAL (SELECT v.mark, v.compared, v.keys FROM leadroute.match_values v WHERE v.flow = c.flow AND v.lead = c.lead LIMIT 1) v ON true
 					WHERE v.mark IS DISTINCT FROM c.mark
 				), valued AS (
 					INSERT INTO leadroute.match_values AS v (flow, lead, mark, compared, keys, valued_at)
@@ -697,20 +706,24 @@ BEGIN
 						ON CONFLICT ON CONSTRAINT match_values_pkey DO UPDATE
 							SET mark = EXCLUDED.mark, compared = EXCLUDED.compared, keys = EXCLUDED.keys, valued_at = EXCLUDED.valued_at
 				), no_keys AS (
-					DELETE FROM leadroute.match_keys k USING fresh f, unnest(f.old_keys) u(key)
-					WHERE k.flow = f.flow AND k.key = u.key AND k.lead = f.lead AND NOT (u.key = ANY (f.keys))
+					DELETE FROM leadroute.match_keys k
+					WHERE (k.flow, k.key, k.lead) IN (SELECT f.flow, u.key, f.lead FROM fresh f CROSS JOIN LATERAL unnest(f.old_keys) u(key)
+													  WHERE u.key <> ALL (f.keys))
 				), new_keys AS (
 					INSERT INTO leadroute.match_keys (flow, key, lead)
 						SELECT f.flow, u.key, f.lead FROM fresh f, unnest(f.keys) u(key)
 						ON CONFLICT ON CONSTRAINT match_keys_pkey DO NOTHING
 				), counted AS (
 					INSERT INTO leadroute.match_frequencies AS q (flow, field, value, leads)
-						SELECT f.flow, n.field, n.value, sum(x.n)
-						FROM fresh f CROSS JOIN LATERAL (VALUES (f.compared, 1), (f.old_compared, -1)) x(compared, n)
-							CROSS JOIN LATERAL leadroute.match_counts(x.compared, $3, $4) n
-						WHERE x.compared IS NOT NULL
+						/* each of its values, its having one, and itself */
+						SELECT f.flow, $3[c.n], x.value, sum(l.sign)
+						FROM fresh f CROSS JOIN LATERAL (VALUES (f.compared, 1), (f.old_compared, -1)) l(compared, sign)
+							CROSS JOIN LATERAL unnest(l.compared) WITH ORDINALITY c(value, n) CROSS JOIN LATERAL (VALUES (c.value), ('')) x(value)
+						WHERE $4[c.n] AND c.value IS NOT NULL
 						GROUP BY 1, 2, 3
-						HAVING sum(x.n) <> 0
+						HAVING sum(l.sign) <> 0
+						UNION ALL
+						SELECT f.flow, '', '', count(*) FROM fresh f WHERE f.old_keys IS NULL GROUP BY 1
 						ORDER BY 1, 2, 3
 						ON CONFLICT ON CONSTRAINT match_frequencies_pkey DO UPDATE SET leads = q.leads + EXCLUDED.leads
 				)
@@ -739,7 +752,7 @@ BEGIN
 			END LOOP;
 			run.next_block := stop;
 		END LOOP;
-	ELSIF NOT leadroute.forget_gone(attachment, fields, counted,
+	ELSIF NOT leadroute.forget_gone(leadroute.match_flows(attachment), fields, counted,
 			format('(SELECT %1$s AS flow, format(''%%s'', t.%2$I) AS lead FROM %3$s t WHERE t.%2$I IS NOT NULL AND NOT coalesce(%4$s, false))',
 				   flow_value, attachment.key_column, leads, deleted), batch) THEN
 		run.phase := 'done';
