@@ -82,6 +82,7 @@ static LrLikeness code_likeness(const Letters *left, const Letters *right, int s
 static int day_number(const Letters *date);
 static bool equal(const Letters *left, const Letters *right);
 static bool starts_with(const Letters *text, const Letters *start);
+static bool same_but_digits(const Letters *left, const Letters *right);
 static int edits(const Letters *left, const Letters *right);
 static double winkler(const Letters *left, const Letters *right);
 static int loose_letters(const Letters *left, const Letters *right);
@@ -304,9 +305,13 @@ email_likeness(const char *left, int left_len, const char *right, int right_len)
 		return LR_ALIKE_NEAR;
 	if (same_local && domain[0].n > 0 && domain[1].n > 0 && name_likeness(&domain[0], &domain[1], false) == LR_ALIKE_DIFFERENT)
 		return local[0].n >= 6 ? LR_ALIKE_SIMILAR : LR_ALIKE_CLOSE;
-	/* a mailbox of few letters has neighbours: j.smith and k.smith, kim1 and kim2 */
+	/* mailboxes have neighbours: maria.3 and maria.4, j.smith and k.smith, kim and tim */
 	if (same_domain)
 	{
+		if (same_but_digits(&local[0], &local[1]))
+			return LR_ALIKE_CLOSE;
+		if (slips == 1 && local[0].n == local[1].n && local[0].c[0] != local[1].c[0])
+			return LR_ALIKE_SIMILAR;
 		if (Min(local[0].n, local[1].n) >= 6 && name_likeness(&local[0], &local[1], false) == LR_ALIKE_NEAR && slips <= 2)
 			return LR_ALIKE_NEAR;
 		if (Min(local[0].n, local[1].n) >= 4 && (slips == 1 || loose == 0))
@@ -474,6 +479,28 @@ static bool
 starts_with(const Letters *text, const Letters *start)
 {
 	return text->n >= start->n && memcmp(text->c, start->c, sizeof(pg_wchar) * start->n) == 0;
+}
+
+/* Whether both have digits, and they alone differ. */
+static bool
+same_but_digits(const Letters *left, const Letters *right)
+{
+	int i = 0;
+	int j = 0;
+
+	if (!has_digit(left->c, left->n) || !has_digit(right->c, right->n))
+		return false;
+	while (true)
+	{
+		while (i < left->n && has_digit(left->c + i, 1))
+			i++;
+		while (j < right->n && has_digit(right->c + j, 1))
+			j++;
+		if (i == left->n || j == right->n)
+			return i == left->n && j == right->n;
+		if (left->c[i++] != right->c[j++])
+			return false;
+	}
 }
 
 /* Insertions, deletions, replacements, and neighbours that changed places. */
