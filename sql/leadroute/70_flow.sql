@@ -335,8 +335,19 @@ BEGIN
 		IF leadroute.may_commit() THEN
 			COMMIT;
 		END IF;
+		/* a first run over many leads takes several sweeps: the rest of their work must not wait for it */
+		FOR round IN 1 .. 20 LOOP
+			EXIT WHEN NOT leadroute.sweep_duplicates(swept, 1000);
+			IF NOT leadroute.may_commit() THEN
+				RETURN;
+			END IF;
+			COMMIT;
+		END LOOP;
+		IF leadroute.may_commit() THEN
+			COMMIT;
+		END IF;
 	END LOOP;
 END
 $$;
 COMMENT ON PROCEDURE leadroute.sweep(text) IS
-	'What is due, in one flow or (NULL) all: folds the ledger of turns, closes leads that a full refresh did not bring back, compares accounts with their table where they may differ, tells buying committees that a race missed. Commits after each batch; in a transaction block it does one batch and commits nothing.';
+	'What is due, in one flow or (NULL) all: folds the ledger of turns, closes leads that a full refresh did not bring back, compares accounts with their table where they may differ, tells buying committees that a race missed, looks for duplicates where match_settings.in_sweep says so. Commits after each batch; in a transaction block it does one batch and commits nothing.';

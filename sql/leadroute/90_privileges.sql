@@ -88,6 +88,7 @@ GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(),
  * A dump keeps every row; codes are the extension's own, pending_checks is empty between transactions,
  * territory_sides is written by the trigger on territories (and in a parallel restore would race with it), account_flows
  * by that on accounts; committee_checks speaks of this cluster's transactions.
+ * What find_duplicates() made of the leads table (match_...) it makes again.
  */
 DO $do$
 DECLARE
@@ -97,7 +98,7 @@ BEGIN
 		SELECT c.oid
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
-			AND c.relname NOT IN ('codes', 'pending_checks', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks')
+			AND c.relname NOT IN ('codes', 'pending_checks', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs')
 		ORDER BY c.relname
 	LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');

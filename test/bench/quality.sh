@@ -1,0 +1,47 @@
+# shellcheck shell=bash disable=SC2154
+# quality.sh: how many of the duplicates in published sets are suggested, how many suggestions are none, and how far that
+# depends on the order of the leads, on the weights and on the half of the set; and what a new lead's comparison costs
+# as the table grows. Sourced by test/bench/run; `make bench` runs it, `test/bench/run quality` it alone. The sets
+# lie beside the tree (../shared/data) or where LEADROUTE_DATA says.
+#
+# The default weights (leadroute.match_levels) hold for all sets.
+
+quality_query() { sql -d "$database" -q -P footer=off "$@"; }
+
+data=${LEADROUTE_DATA:-$top/../shared/data}
+for set in fake_1000 febrl fodors_zagats; do
+	if [[ ! -d $data/$set ]]; then
+		say "skipped: $data/$set is not here"
+		data=
+		break
+	fi
+done
+
+if [[ -n $data ]]; then
+	# the server's user need not be able to read the sets: psql does
+	cp -r "$data"/{fake_1000,febrl,fodors_zagats} "$scratch/"
+	chmod -R a+rX "$scratch"/{fake_1000,febrl,fodors_zagats}
+	sed "s,DATA/,$scratch/,g" "$top/test/quality/load.sql" >"$scratch/load.sql"
+	quality_query -f - <"$scratch/load.sql" >/dev/null
+	say "the curve: suggestions from a score on"
+	quality_query -c 'CALL leadroute.find_duplicates()' -c 'SELECT * FROM quality.curve ORDER BY flow, score'
+	say "what was compared"
+	quality_query -c 'SELECT flow, changed AS leads, compared AS pairs, round(2.0 * compared / changed, 1) AS per_lead, suggested, oversized AS blocks_too_large FROM leadroute.match_runs ORDER BY flow'
+
+	say "streamed in a shuffled order, compared every 50 leads (score 0.5)"
+	for seed in 1 2 3; do
+		quality_query -c "CALL quality.stream('fake_1000', $seed, 50)"
+		quality_query -At -F ' ' -c "SELECT 'fake_1000 seed $seed: precision', precision, 'recall', recall, 'F1', f1 FROM quality.curve WHERE flow = 'fake_1000' AND score = 0.5"
+	done
+
+	say "every weight changed at random by up to 20 % (score 0.5)"
+	for set in fake_1000 febrl_1 fodors_zagats; do
+		for seed in 0.1 0.2 0.3; do
+			quality_query -c "CALL quality.perturb('$set', $seed, 0.2)"
+			quality_query -At -F ' ' -c "SELECT '$set seed $seed: precision', precision, 'recall', recall, 'F1', f1 FROM quality.curve WHERE flow = '$set' AND score = 0.5"
+		done
+	done
+fi
+
+say "what a new lead's comparison costs as the table grows (invented people; means of the 1,000 that were added last)"
+quality_query -f - <"$top/test/quality/growth.sql"
