@@ -144,7 +144,7 @@ BEGIN
 		NEW.checked := false;
 	END IF;
 	IF NOT leadroute.restoring() THEN
-		PERFORM now() AT TIME ZONE NEW.timezone;	/* raises core's own error */
+		PERFORM leadroute.check_zone(NEW.timezone);
 		IF NEW.default_country IS NOT NULL AND leadroute.country_code(NEW.default_country) IS NULL THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('country "%s" is not known', NEW.default_country),
@@ -447,7 +447,7 @@ DECLARE
 	relation	text;
 BEGIN
 	FOREACH relation IN ARRAY ARRAY['flows', 'attachments', 'rules', 'queues', 'reps', 'teams', 'team_members',
-									'territories', 'outbox_consumers'] LOOP
+									'territories', 'outbox_consumers', 'calendars', 'calendar_hours', 'holidays'] LOOP
 		EXECUTE pg_catalog.format($$
 			CREATE TRIGGER config_written_insert AFTER INSERT ON leadroute.%1$I REFERENCING NEW TABLE AS new_rows
 				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_written();
@@ -461,7 +461,7 @@ BEGIN
 				FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION leadroute.config_row_updated()$$, relation);
 	END LOOP;
 
-	/* territory_sides is kept from territories, and not in config_changes */
+	/* territory_sides is kept from territories, and not in config_changes; calendars have an invalidation of their own (24_calendars.sql) */
 	FOREACH relation IN ARRAY ARRAY['flows', 'attachments', 'rules', 'queues', 'reps', 'teams', 'team_members',
 									'territories', 'territory_sides', 'outbox_consumers'] LOOP
 		EXECUTE pg_catalog.format($$

@@ -125,6 +125,9 @@ BEGIN
 							WHERE m.flow = subject.flow AND m.team = t.team AND m.weight > 0 AND p.active)
 		ORDER BY t.team;
 
+	/* calendars, and who names one */
+	RETURN QUERY SELECT c.* FROM leadroute.calendar_faults(subject.flow) c;
+
 	/* the columns that take what we write */
 	IF leads IS NOT NULL AND attachment.status = 'attached' THEN
 		RETURN QUERY
