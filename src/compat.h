@@ -54,8 +54,10 @@ typedef TU_UpdateIndexes lr_UpdateIndexes;
 
 /* ---- 17 ---- */
 
-/* the index of this session's PGPROC */
+/* the index of this session's PGPROC; infinite intervals */
 #if PG_VERSION_NUM < 170000
+#define INTERVAL_IS_NOEND(interval) ((void) (interval), false)
+#define INTERVAL_NOT_FINITE(interval) ((void) (interval), false)
 #define MyProcNumber (MyProc->pgprocno)
 #endif
 

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "calendar.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
 #include "compat.h"
@@ -160,6 +161,7 @@ _PG_init(void)
 	/* the rotation first: its commit callback must run after the one that confirms turns */
 	lr_rotation_init();
 	lr_config_init();
+	lr_calendar_init();
 	lr_lead_init();
 	lr_mail_init();
 	lr_pending_init();

@@ -172,7 +172,7 @@ BEGIN
 		NEW.checked := false;
 	END IF;
 	IF NOT leadroute.restoring() THEN
-		PERFORM now() AT TIME ZONE NEW.timezone;	/* raises core's own error */
+		PERFORM leadroute.check_zone(NEW.timezone);
 		IF NEW.default_country IS NOT NULL AND leadroute.country_code(NEW.default_country) IS NULL THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('country "%s" is not known', NEW.default_country),
@@ -558,6 +558,9 @@ BEGIN
 			'territories',
 			'match_rules',
 			'merge_columns',
+			'calendars',
+			'calendar_hours',
+			'holidays',
 			'outbox_consumers'] LOOP
 		EXECUTE pg_catalog.format($$
 			CREATE TRIGGER config_written_insert AFTER INSERT ON leadroute.%1$I REFERENCING NEW TABLE AS new_rows
@@ -572,7 +575,7 @@ BEGIN
 				FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION leadroute.config_row_updated()$$, relation);
 	END LOOP;
 
-	/* territory_sides is kept from territories, and not in config_changes */
+	/* territory_sides is kept from territories, and not in config_changes; calendars have an invalidation of their own (24_calendars.sql) */
 	FOREACH relation IN ARRAY ARRAY[
 			'flows',
 			'attachments',

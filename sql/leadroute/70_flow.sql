@@ -144,6 +144,9 @@ BEGIN
 
 	RETURN QUERY SELECT p.* FROM leadroute.check_people(subject.flow) p;
 
+	/* calendars, and who names one */
+	RETURN QUERY SELECT c.* FROM leadroute.calendar_faults(subject.flow) c;
+
 	/* the columns that take what we write */
 	IF leads IS NOT NULL AND attachment.status = 'attached' THEN
 		RETURN QUERY

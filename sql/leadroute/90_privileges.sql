@@ -32,11 +32,16 @@ GRANT EXECUTE ON FUNCTION leadroute.attach(regclass, text, jsonb, name), leadrou
 /* and anybody may try a condition: it runs as the caller and shows nothing that he could not ask for himself */
 GRANT EXECUTE ON FUNCTION leadroute.check_condition(text, regclass, text), leadroute.condition_columns(text, regclass),
 	leadroute.condition_holds(text, record, leadroute.facts, text) TO PUBLIC;
+/* business time: conditions run as who inserts */
+GRANT EXECUTE ON FUNCTION leadroute.business_add(text, timestamptz, interval, text), leadroute.business_between(text, timestamptz, timestamptz, text),
+	leadroute.business_close(text, timestamptz, integer, text), leadroute.business_is_open(text, timestamptz, text),
+	leadroute.business_next_open(text, timestamptz, text), leadroute.business_hours(text, timestamptz, timestamptz, text),
+	leadroute.calendar_week(text, date, text) TO PUBLIC;
 GRANT EXECUTE ON PROCEDURE leadroute.catch_up(regclass, text, interval, integer) TO PUBLIC;
 
 /* the reader: every table and view, the checks */
 GRANT SELECT ON ALL TABLES IN SCHEMA leadroute TO leadroute_reader;
-GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(), leadroute.flow_attachment(text), leadroute.attachment_table(leadroute.attachments),
+GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(), leadroute.calendar_problem(text, text), leadroute.flow_attachment(text), leadroute.attachment_table(leadroute.attachments),
 	leadroute.flow_table(text), leadroute.mapped_column(jsonb, text), leadroute.canonical_columns() TO leadroute_reader;
 
 GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text),
@@ -70,6 +75,9 @@ GRANT INSERT, UPDATE, DELETE, TRUNCATE ON
 	leadroute.outbox_consumers,
 	leadroute.match_rules,
 	leadroute.merge_columns,
+	leadroute.calendars,
+	leadroute.calendar_hours,
+	leadroute.holidays,
 	leadroute.accounts,
 	leadroute.account_domains,
 	leadroute.account_aliases
@@ -77,7 +85,7 @@ GRANT INSERT, UPDATE, DELETE, TRUNCATE ON
 GRANT UPDATE (note) ON leadroute.attachments, leadroute.account_attachments TO leadroute_admin;
 GRANT EXECUTE ON FUNCTION leadroute.activate(text), leadroute.deactivate(text) TO leadroute_admin;
 /* the triggers of configuration tables that run as who writes call these */
-GRANT EXECUTE ON FUNCTION leadroute.restoring() TO leadroute_admin;
+GRANT EXECUTE ON FUNCTION leadroute.restoring(), leadroute.zone_is_known(text), leadroute.check_zone(text) TO leadroute_admin;
 GRANT SET ON PARAMETER leadroute.enabled TO leadroute_admin;
 
 /* monitoring */
