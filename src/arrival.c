@@ -140,7 +140,15 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 	Pending *pending;
 	LeadState state;
 	const char *code;
+	Rekey *rekey;
 
+	/* a row that an UPDATE moves into this partition, under another key: its lead is the one it was */
+	rekey = lr_statement_arriving(arrival->statement, flow, arrival->lead, RelationGetRelid(arrival->rel));
+	if (rekey)
+	{
+		rekey->arrives = true;
+		return tuple;
+	}
 	lr_effects_rename_now();
 	drop_if_not_inserted(arrival);
 	pending = lr_pending_find(flow, arrival->lead);

@@ -22,8 +22,12 @@ static int changed_outputs(const LeadShape *shape, TupleTableSlot *old, TupleTab
 static HeapTuple keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state);
 static bool came_from_excluded(Arrival *arrival);
 static bool find_lead(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *flow);
+static Pending *find_rekeyed(const Rekey *rekey);
 static void late_hand_over(Arrival *arrival, const char *lead, TupleTableSlot *slot);
+static void left(const Arrival *arrival, TupleTableSlot *slot);
 static bool is_exact(const Arrival *arrival);
+static bool stands(const Arrival *arrival, TupleTableSlot *slot);
+static void set(const Arrival *arrival, bool stands, const char *outcome);
 static void came(const Arrival *arrival, TupleTableSlot *slot);
 static void went(const Arrival *arrival, TupleTableSlot *slot, const char *outcome);
 static CommandId row_command(TupleTableSlot *slot);
@@ -46,7 +50,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	/* most updates touch nothing of ours: tell so before anything is read */
 	arrival.attachment = lr_config_cached(flow);
 	shape = arrival.attachment ? lr_lead_shape_cached(RelationGetRelid(rel), arrival.attachment) : NULL;
-	if (shape && changed_outputs(shape, old, new) == 0 &&
+	if (shape && changed_outputs(shape, old, new) == 0 && !differs(&shape->key, shape->desc, old, new) &&
 		!differs(&shape->flow_column, shape->desc, old, new) && !differs(&shape->deleted, shape->desc, old, new))
 		return newtuple;
 
@@ -59,6 +63,9 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 
 	/* the key may change with the rest: the state still stands at the old one */
 	old_lead = lr_lead_text(&shape->key, old);
+	if (old_lead && strcmp(old_lead, arrival.lead) != 0)
+		lr_statement_rekey(arrival.statement, arrival.config->flow, old_lead, arrival.lead, RelationGetRelid(rel),
+						   shape->guarded);
 	if (old_lead == NULL || (changed_outputs(shape, old, new) == 0 && !differs(&shape->deleted, shape->desc, old, new)))
 		return newtuple;
 	if (lr_pending_find(arrival.config->flow, old_lead))
@@ -185,10 +192,27 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 {
 	Arrival arrival;
 	Pending *pending;
+	Rekey *rekey;
 	bool decided;
 
 	if (!find_lead(&arrival, rel, slot, flow))
 		return;
+	rekey = lr_rekey_find(arrival.config->flow, NULL, arrival.lead);
+	if (rekey && rekey->arrives)
+	{
+		pending = find_rekeyed(rekey);
+		if (pending)
+			lr_pending_confirm(pending);
+		lr_pending_flush();
+		lr_rekey_tell(rekey);
+		if (arrival.config->nmatch_rules > 0)
+		{
+			lr_effects_rename_now();
+			lr_duplicate_take_back(&arrival);
+		}
+		came(&arrival, slot);
+		return;
+	}
 	pending = lr_pending_find(arrival.config->flow, arrival.lead);
 	/* of one that came marked as deleted before, this transaction may have noted so */
 	decided = pending && pending->kind == PENDING_DECISION && !pending->replaces;
@@ -209,6 +233,16 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 	if (lr_effect_is_gone(arrival.config->flow, arrival.lead))
 		lr_duplicate_take_back(&arrival);
 	came(&arrival, slot);
+}
+
+/* The new owner that a hand gave a lead, in the UPDATE that changes its key; or NULL. */
+static Pending *
+find_rekeyed(const Rekey *rekey)
+{
+	/* its state bears the new key as soon as that is told */
+	if (rekey->told)
+		lr_effects_rename_now();
+	return lr_pending_find(rekey->flow, rekey->told ? rekey->to : rekey->from);
 }
 
 /*
@@ -244,7 +278,9 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	Arrival was;
 	Arrival is;
 	Pending *pending;
+	Rekey *rekey = NULL;
 	bool moved; /* by name: a configuration may have been read anew in between */
+	bool renamed;
 	bool gone;
 	bool decided;
 
@@ -253,8 +289,11 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 
 	pending = lr_pending_find(is.config->flow, is.lead);
 	moved = strcmp(was.config->flow, is.config->flow) != 0;
-	if (pending == NULL && !moved)
-		pending = lr_pending_find(was.config->flow, was.lead);
+	renamed = !moved && strcmp(was.lead, is.lead) != 0;
+	if (renamed)
+		rekey = lr_rekey_find(is.config->flow, was.lead, is.lead);
+	if (rekey && (pending == NULL || pending->kind == PENDING_HAND_OVER))
+		pending = find_rekeyed(rekey);
 	decided = pending && pending->kind == PENDING_DECISION && !pending->replaces;
 	if (pending)
 		lr_pending_confirm(pending);
@@ -270,43 +309,83 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 		late_hand_over(&is, was.lead, new);
 	if (is.config->nmatch_rules > 0)
 		lr_duplicate_follow(&is, old, was.lead, new);
+	if (renamed)
+	{
+		lr_pending_flush();
+		if (rekey)
+			lr_rekey_tell(rekey);
+		else
+			lr_effect_rename(is.config->flow, was.lead, is.lead, row_command(new), is.shape->guarded);
+		left(&was, old);
+	}
 	gone = lr_lead_is_deleted(is.shape, new);
 	if (gone != lr_lead_is_deleted(was.shape, old) && !decided)
 	{
-		if (is_exact(&was))
-			lr_effect_set(was.config->flow, was.lead, !gone, gone ? "deleted" : NULL);
+		if (is_exact(&is))
+			set(&is, !gone, gone ? "deleted" : NULL);
 		else
-			lr_effect_mark(was.config->flow, was.lead, gone);
+			lr_effect_mark(is.config->flow, is.lead, gone);
 	}
-	if (strcmp(was.lead, is.lead) != 0)
-	{
-		lr_pending_flush();
-		lr_effect_rename(is.config->flow, was.lead, is.lead, row_command(new), is_exact(&is));
-		if (is_exact(&is) && !gone)
-			lr_effect_set(is.config->flow, is.lead, true, NULL);
-	}
+	else if (renamed && is_exact(&is) && !gone)
+		set(&is, true, NULL);
 }
 
 void
 lr_row_deleted(Relation rel, TupleTableSlot *slot, const char *flow)
 {
 	Arrival arrival;
-	bool isnull;
+	Rekey *rekey;
 
 	if (!find_lead(&arrival, rel, slot, flow))
 		return;
+	rekey = lr_rekey_find(arrival.config->flow, arrival.lead, NULL);
+	if (rekey && rekey->arrives)
+	{
+		left(&arrival, slot);
+		return;
+	}
 	if (lr_pending_find(arrival.config->flow, arrival.lead))
 		return;
 	/* another row of the key stands: the one that a statement put in this one's place, or a second of a table without a unique key */
-	if (!lr_lead_stands(rel, arrival.shape, slot_getattr(slot, arrival.shape->key.attno, &isnull)))
+	if (!stands(&arrival, slot))
 		went(&arrival, slot, "deleted");
 }
 
-/* Whether this table's (partition's) index tells what stands: where a key may stand twice, rows are counted. */
+/* The lead of a row goes on under another key: its own is a second row's, or nobody's. */
+static void
+left(const Arrival *arrival, TupleTableSlot *slot)
+{
+	if (!is_exact(arrival))
+		return;
+	if (stands(arrival, slot))
+		set(arrival, true, NULL);
+	else
+		lr_effect_forget(arrival->config->flow, arrival->lead);
+}
+
+/* Whether this table's (partition's) index tells what stands: elsewhere rows are counted. */
 static bool
 is_exact(const Arrival *arrival)
 {
-	return arrival->shape->guarded && OidIsValid(arrival->shape->key_index);
+	return OidIsValid(arrival->shape->key_index);
+}
+
+static bool
+stands(const Arrival *arrival, TupleTableSlot *slot)
+{
+	bool isnull;
+
+	return lr_lead_stands(arrival->rel, arrival->shape, slot_getattr(slot, arrival->shape->key.attno, &isnull));
+}
+
+static void
+set(const Arrival *arrival, bool stands, const char *outcome)
+{
+	/* where no index of all partitions guards the key, another may bear it too */
+	bool partial = arrival->rel->rd_rel->relispartition && !arrival->shape->guarded;
+
+	lr_effect_set(arrival->config->flow, arrival->lead, stands, partial ? RelationGetRelid(arrival->rel) : InvalidOid,
+				  outcome);
 }
 
 static void
@@ -315,7 +394,7 @@ came(const Arrival *arrival, TupleTableSlot *slot)
 	bool deleted = lr_lead_is_deleted(arrival->shape, slot);
 
 	if (is_exact(arrival))
-		lr_effect_set(arrival->config->flow, arrival->lead, !deleted, deleted ? "deleted" : NULL);
+		set(arrival, !deleted, deleted ? "deleted" : NULL);
 	else if (deleted)
 		lr_effect_mark(arrival->config->flow, arrival->lead, true);
 	else
@@ -327,7 +406,7 @@ went(const Arrival *arrival, TupleTableSlot *slot, const char *outcome)
 {
 	lr_duplicate_release_later(arrival, slot);
 	if (is_exact(arrival))
-		lr_effect_set(arrival->config->flow, arrival->lead, false, outcome);
+		set(arrival, false, outcome);
 	/* a row that was marked as deleted has taken its lead along already: one that comes back counts as new */
 	else if (lr_lead_is_deleted(arrival->shape, slot))
 		lr_effect_mark(arrival->config->flow, arrival->lead, true);

@@ -8,14 +8,14 @@
  * somebody asks or RESOLVE_AT leads wait. A loader's DELETE and INSERT of unchanged leads in one transaction
  * comes to nothing and writes nothing.
  *
- * Where the table's unique index guards the key, what stands after a row's trigger is the truth, and the last one
- * counts (lr_effect_set); elsewhere rows are counted (lr_effect_add).
+ * Where an index of the table tells which rows bear a key, what stands after a row's trigger is the truth, and the last
+ * one counts (lr_effect_set); elsewhere rows are counted (lr_effect_add).
  *
  * Each subtransaction has a level of its own, dropped by its abort and merged into its parent's by its commit. A level
  * that is written while an outer one has effects too stays, and writes the same once more after it is merged: the
  * outer one's may say otherwise of a lead, and to close or restore twice is to do it once.
  *
- * Key changes of one command happen at once, those of different commands one after another. A look-up in a nested
+ * Key changes of one statement happen at once, those of different ones one after another. A look-up in a nested
  * subtransaction needs those of outer ones in place: they are written there, and again where that is rolled back.
  * Memory: TopTransactionContext.
  */
@@ -24,6 +24,7 @@
 #include "access/xact.h"
 #include "common/hashfn.h"
 #include "effect.h"
+#include "pending.h"
 #include "state.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -38,10 +39,13 @@ typedef struct Effect
 	const char *lead;
 	const char *outcome;
 	int32 net;
-	bool exact;	  /* net is what stands, whatever outer levels counted */
-	bool marked;  /* a deleted column spoke */
-	bool deleted; /* what it said last */
-	int nkeys;	  /* of the row that went; -1: none did */
+	uint64 group; /* the key change that brought `brought` of net with it, from another key */
+	int32 brought;
+	Oid partition; /* where it stands, if exact and the key may be in others too */
+	bool exact;	   /* net is what stands, whatever outer levels counted */
+	bool marked;   /* a deleted column spoke */
+	bool deleted;  /* what it said last */
+	int nkeys;	   /* of the row that went; -1: none did */
 	MatchKey *keys;
 } Effect;
 
@@ -50,7 +54,7 @@ typedef struct Rename
 	const char *flow;
 	char *from;
 	char *to;
-	CommandId command;
+	uint64 group;			  /* those of one happen at once */
 	bool replaces;			  /* the lead that bore the new key before is gone */
 	SubTransactionId written; /* the subtransaction that wrote it, or none yet */
 	struct Rename *next;
@@ -99,15 +103,33 @@ lr_effect_add(const char *flow, const char *lead, int delta, const char *outcome
 }
 
 void
-lr_effect_set(const char *flow, const char *lead, bool stands, const char *outcome)
+lr_effect_set(const char *flow, const char *lead, bool stands, Oid partition, const char *outcome)
+{
+	Effect *effect = next_effect(flow, lead);
+
+	if (!stands && OidIsValid(partition))
+	{
+		Effect total = effect_total(flow, lead);
+
+		if (total.exact && total.net > 0 && total.partition != partition)
+			return;
+	}
+	effect->exact = true;
+	effect->marked = false;
+	effect->net = stands ? 1 : -1;
+	effect->partition = partition;
+	if (outcome)
+		effect->outcome = outcome;
+}
+
+void
+lr_effect_forget(const char *flow, const char *lead)
 {
 	Effect *effect = next_effect(flow, lead);
 
 	effect->exact = true;
 	effect->marked = false;
-	effect->net = stands ? 1 : -1;
-	if (outcome)
-		effect->outcome = outcome;
+	effect->net = 0;
 }
 
 void
@@ -130,34 +152,40 @@ next_effect(const char *flow, const char *lead)
 }
 
 void
-lr_effect_rename(const char *flow, const char *from, const char *to, CommandId command, bool unique)
+lr_effect_rename(const char *flow, const char *from, const char *to, uint64 group, bool unique)
 {
 	EffectLevel *level = current_level();
+	Effect *effect;
 	Effect was = effect_total(flow, from);
 	Effect is = effect_total(flow, to);
 	Rename rename = {
 		.flow = flow,
 		.from = unconstify(char *, from),
 		.to = unconstify(char *, to),
-		.command = command,
+		.group = group,
 		.replaces = unique || effect_verdict(&is) < 0,
 	};
 
 	add_rename(level, &rename);
 	if (unique)
 		return;
-	/* what was counted goes along; the one that is gone is closed when this is written */
-	if (was.net != 0)
-		effect_enter(level, flow, from)->net -= was.net;
+	/* what was counted goes along, but not what another key has brought at the same time */
+	effect = effect_enter(level, flow, from);
+	if (effect->group == group)
+		was.net -= effect->brought;
+	effect->net -= was.net;
+	/* the one that is gone is closed when this is written */
+	effect = effect_enter(level, flow, to);
 	if (effect_verdict(&is) < 0)
 	{
-		Effect *effect = effect_enter(level, flow, to);
-
 		effect->net -= is.net;
 		effect->deleted = false;
 	}
-	if (was.net != 0)
-		effect_enter(level, flow, to)->net += was.net;
+	effect->net += was.net;
+	if (effect->group != group)
+		effect->brought = 0;
+	effect->group = group;
+	effect->brought += was.net;
 }
 
 /* What all levels together say of a lead. */
@@ -179,7 +207,11 @@ effect_total(const char *flow, const char *lead)
 			total.deleted = effect->deleted;
 		}
 		if (effect->exact)
+		{
+			total.exact = true;
+			total.partition = effect->partition;
 			break;
+		}
 	}
 	return total;
 }
@@ -257,6 +289,7 @@ add_rename(EffectLevel *level, const Rename *from)
 void
 lr_effects_rename_now(void)
 {
+	lr_rekeys_tell();
 	for (EffectLevel *level = levels; level; level = level->outer)
 		if (level->renames)
 		{
@@ -300,7 +333,9 @@ effect_enter(EffectLevel *level, const char *flow, const char *lead)
 		effect->flow = MemoryContextStrdup(level->mcxt, flow);
 		effect->lead = MemoryContextStrdup(level->mcxt, lead);
 		effect->outcome = "deleted";
-		effect->net = 0;
+		effect->net = effect->brought = 0;
+		effect->group = 0;
+		effect->partition = InvalidOid;
 		effect->nkeys = -1;
 		effect->keys = NULL;
 		effect->exact = effect->marked = effect->deleted = false;
@@ -344,7 +379,7 @@ lr_effects_resolve(void)
 	MemoryContextDelete(level->mcxt);
 }
 
-/* Writes the key changes of a level, those of outer ones first; those of one command and flow at once. */
+/* Writes the key changes of a level, those of outer ones first; those of one group and flow at once. */
 static void
 write_renames(EffectLevel *level)
 {
@@ -367,7 +402,7 @@ write_renames(EffectLevel *level)
 			rename = rename->next;
 			continue;
 		}
-		for (end = rename; end && end->written == InvalidSubTransactionId && end->command == first->command &&
+		for (end = rename; end && end->written == InvalidSubTransactionId && end->group == first->group &&
 						   end->replaces == first->replaces && strcmp(end->flow, first->flow) == 0;
 			 end = end->next)
 			n++;
@@ -550,6 +585,7 @@ merge_level(EffectLevel *level, EffectLevel *into)
 			merged->exact = true;
 			merged->marked = false;
 			merged->net = effect->net;
+			merged->partition = effect->partition;
 		}
 		else
 			merged->net += effect->net;

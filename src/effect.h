@@ -16,14 +16,20 @@ extern void lr_effect_add(const char *flow, const char *lead, int delta, const c
 /* A mapped `deleted` column says now that the lead is deleted, or no longer. */
 extern void lr_effect_mark(const char *flow, const char *lead, bool deleted);
 
-/* The same where it is known what stands now, whatever came and went before: no row, or the row. */
-extern void lr_effect_set(const char *flow, const char *lead, bool stands, const char *outcome);
+/*
+ * The same where it is known what stands now, whatever came and went before: no row, or the row. What is known of one
+ * partition (else InvalidOid) says nothing of a row that came into another.
+ */
+extern void lr_effect_set(const char *flow, const char *lead, bool stands, Oid partition, const char *outcome);
+
+/* Its key is another lead's now, or nobody's: what came and went under it is settled. */
+extern void lr_effect_forget(const char *flow, const char *lead);
 
 /*
- * The key of a lead changed, in the command that wrote the row. Where the key is unique, no other lead can bear it any
- * more; else that one keeps it, unless it is gone.
+ * The key of a lead changed; those of one `group` (a statement, or the command that wrote the row) at once. Where the
+ * key is unique, no other lead can bear it any more; else that one keeps it, unless it is gone.
  */
-extern void lr_effect_rename(const char *flow, const char *from, const char *to, CommandId command, bool unique);
+extern void lr_effect_rename(const char *flow, const char *from, const char *to, uint64 group, bool unique);
 
 /* Whether a lead's row went in this transaction and has not come back. */
 extern bool lr_effect_is_gone(const char *flow, const char *lead);

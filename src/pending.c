@@ -11,6 +11,9 @@
  * the statement is left open, every FLUSH_EVERY rows, at the end of the statement, when anybody asks, and before
  * commit.
  *
+ * Keys that a statement changes are noted here too, so that all of them can be told at once where a user's trigger
+ * runs a statement within it, and so that a row which leaves its partition is known where it arrives.
+ *
  * Memory: a context per statement under TopTransactionContext; an entry is some 150 bytes, since a COPY keeps one
  * per row until its AFTER triggers fire. What many leads share is an Outcome, made once.
  */
@@ -58,6 +61,12 @@ struct Statement
 	List *pinned; /* of FlowConfig */
 	LastInsert last;
 	Pending *newest; /* decision, as long as it waits for its row */
+	Rekey *rekeys;
+	int nrekeys;
+	int rekeys_room;
+	uint64 rekey_group;
+	int rekeys_next; /* AFTER triggers come in the order of BEFORE triggers: where to look first */
+	bool rekeyed;	 /* the first of them has come: all rows stand */
 	bool warned;
 };
 
@@ -68,9 +77,13 @@ static Statement *statements = NULL; /* newest first */
 static Pending **confirmed = NULL;	 /* in the hash, their rows in the journal; TopTransactionContext */
 static int nconfirmed = 0;
 static int confirmed_room = 0;
+static int untold = 0; /* rekeys, of all statements */
 
 static void statement_over(void *arg);
 static void drop_claims(const Pending *pending);
+static Rekey *statement_rekey(Statement *statement, const char *flow, const char *from, const char *to);
+static void rekey_hand_overs(Statement *statement);
+static void forget_rekeys(Statement *statement);
 static void statement_free(Statement *statement);
 static void statement_abandon(Statement *statement);
 static uint32 pending_hash(const void *key, Size size);
@@ -166,6 +179,139 @@ lr_statement_last(Statement *statement)
 	return statement->last.lead ? &statement->last : NULL;
 }
 
+void
+lr_statement_rekey(Statement *statement, const char *flow, const char *from, const char *to, Oid relid, bool unique)
+{
+	static uint64 last_group = 0;
+	Rekey *rekey;
+
+	if (statement->rekeys == NULL)
+	{
+		statement->rekeys_room = 16;
+		statement->rekeys = MemoryContextAlloc(statement->mcxt, statement->rekeys_room * sizeof(Rekey));
+		/* apart from command ids, which stand for statements that are not known */
+		last_group += UINT64CONST(1) << 32;
+		statement->rekey_group = last_group;
+	}
+	else if (statement->nrekeys == statement->rekeys_room)
+	{
+		statement->rekeys_room *= 2;
+		statement->rekeys = repalloc_huge(statement->rekeys, (Size) statement->rekeys_room * sizeof(Rekey));
+	}
+	rekey = &statement->rekeys[statement->nrekeys++];
+	memset(rekey, 0, sizeof(Rekey));
+	rekey->flow = MemoryContextStrdup(statement->mcxt, flow);
+	rekey->from = MemoryContextStrdup(statement->mcxt, from);
+	rekey->to = MemoryContextStrdup(statement->mcxt, to);
+	rekey->relid = relid;
+	rekey->unique = unique;
+	rekey->group = statement->rekey_group;
+	untold++;
+}
+
+Rekey *
+lr_statement_arriving(Statement *statement, const char *flow, const char *lead, Oid relid)
+{
+	Rekey *rekey = statement->nrekeys > 0 ? &statement->rekeys[statement->nrekeys - 1] : NULL;
+
+	/* the INSERT of a row that moves follows its BEFORE UPDATE at once */
+	if (rekey == NULL || rekey->arrives || rekey->told || rekey->relid == relid ||
+		strcmp(rekey->to, lead) != 0 || strcmp(rekey->flow, flow) != 0)
+		return NULL;
+	return rekey;
+}
+
+Rekey *
+lr_rekey_find(const char *flow, const char *from, const char *to)
+{
+	for (Statement *statement = statements; statement; statement = statement->next)
+	{
+		Rekey *rekey = statement_rekey(statement, flow, from, to);
+
+		if (rekey)
+		{
+			statement->rekeyed = true;
+			return rekey;
+		}
+	}
+	return NULL;
+}
+
+/* That of a key, old or new (NULL: any). A statement that is over has none left. */
+static Rekey *
+statement_rekey(Statement *statement, const char *flow, const char *from, const char *to)
+{
+	for (int i = 0; i < statement->nrekeys; i++)
+	{
+		int at = (statement->rekeys_next + i) % statement->nrekeys;
+		Rekey *rekey = &statement->rekeys[at];
+
+		if ((from == NULL || strcmp(rekey->from, from) == 0) && (to == NULL || strcmp(rekey->to, to) == 0) &&
+			strcmp(rekey->flow, flow) == 0)
+		{
+			statement->rekeys_next = at;
+			return rekey;
+		}
+	}
+	return NULL;
+}
+
+void
+lr_rekeys_tell(void)
+{
+	if (untold == 0)
+		return;
+	for (Statement *statement = statements; statement; statement = statement->next)
+	{
+		if (!statement->rekeyed)
+			continue;
+		rekey_hand_overs(statement);
+		for (int i = 0; i < statement->nrekeys; i++)
+			lr_rekey_tell(&statement->rekeys[i]);
+	}
+}
+
+/* Hands' new owners that wait for their rows, under keys that change now: all of them away, then to the new keys. */
+static void
+rekey_hand_overs(Statement *statement)
+{
+	List *taken = NIL;
+	ListCell *cell;
+
+	for (int i = 0; i < statement->nrekeys; i++)
+	{
+		const Rekey *rekey = &statement->rekeys[i];
+		Pending *pending = rekey->told ? NULL : lr_pending_find(rekey->flow, rekey->from);
+		Pending *copy;
+
+		if (pending == NULL || pending->statement != statement || pending->kind != PENDING_HAND_OVER || pending->confirmed)
+			continue;
+		copy = MemoryContextAlloc(statement->mcxt, sizeof(Pending));
+		*copy = *pending;
+		copy->lead = rekey->to;
+		statement->open--;
+		pending_remove(pending);
+		taken = lappend(taken, copy);
+	}
+	foreach(cell, taken)
+	{
+		const Pending *copy = lfirst(cell);
+
+		(void) lr_pending_add_hand_over(statement, copy->flow, copy->lead, copy->source_owner, copy->at);
+	}
+	list_free(taken);
+}
+
+void
+lr_rekey_tell(Rekey *rekey)
+{
+	if (rekey->told)
+		return;
+	rekey->told = true;
+	untold--;
+	lr_effect_rename(rekey->flow, rekey->from, rekey->to, rekey->group, rekey->unique);
+}
+
 /*
  * The executor state goes away. No catalog or table may be touched here; in an abort the turns
  * have gone back already or are about to, and giving one back twice is the rotation's to prevent.
@@ -180,6 +326,7 @@ statement_over(void *arg)
 	if (statement == NULL)
 		return;
 	statement->ref = NULL;
+	forget_rekeys(statement);
 	dlist_foreach_modify(iter, &statement->entries)
 	{
 		Pending *pending = dlist_container(Pending, node, iter.cur);
@@ -244,11 +391,20 @@ lr_pending_set_claims(Pending *pending, Oid relid, const Claim *claims, int n)
 }
 
 static void
+forget_rekeys(Statement *statement)
+{
+	for (int i = 0; i < statement->nrekeys; i++)
+		untold -= !statement->rekeys[i].told;
+	statement->nrekeys = 0;
+}
+
+static void
 statement_free(Statement *statement)
 {
 	Statement **link = &statements;
 	ListCell *cell;
 
+	forget_rekeys(statement);
 	while (*link != statement)
 		link = &(*link)->next;
 	*link = statement->next;

@@ -101,6 +101,38 @@ extern void lr_statement_set_last(Statement *statement, Oid relid, const char *l
 								  Datum key, bool byval, int16 len);
 extern const LastInsert *lr_statement_last(Statement *statement);
 
+/*
+ * The key of a lead that a row of the statement changes, noted before the row is written: its AFTER trigger tells that
+ * it stands. Where the row leaves its partition it arrives in another one instead, and no AFTER UPDATE fires.
+ */
+typedef struct Rekey
+{
+	const char *flow;
+	const char *from;
+	const char *to;
+	uint64 group; /* of the statement */
+	Oid relid;	  /* that the row was in */
+	bool unique;  /* an index guards the key */
+	bool arrives; /* as an INSERT, in another partition */
+	bool told;	  /* effect.c knows it */
+} Rekey;
+
+extern void lr_statement_rekey(Statement *statement, const char *flow, const char *from, const char *to, Oid relid,
+							   bool unique);
+
+/* The one whose row, of another relation than `relid`, is about to be inserted as `lead`; or NULL. */
+extern Rekey *lr_statement_arriving(Statement *statement, const char *flow, const char *lead, Oid relid);
+
+/* For AFTER triggers: that of a key, old or new (NULL: any), among the statements under way; or NULL. */
+extern Rekey *lr_rekey_find(const char *flow, const char *from, const char *to);
+
+/*
+ * Tells effect.c the rest of what statements around the current one have changed, once their rows stand: half of it
+ * would look as if one lead had taken another's key.
+ */
+extern void lr_rekeys_tell(void);
+extern void lr_rekey_tell(Rekey *rekey);
+
 /* The decision that waits, or has just been confirmed and perhaps not been written, for a lead; or NULL. */
 extern Pending *lr_pending_find(const char *flow, const char *lead);
 

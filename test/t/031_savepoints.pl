@@ -16,6 +16,7 @@ stress_setup($node);
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 sub states { return sql("SELECT string_agg(concat_ws(' ', lead, status, owner, outcome), ', ' ORDER BY lead::bigint) FROM leadroute.lead_states WHERE lead IN ($_[0])"); }
+sub owners { return map { split / / } split /\n/, sql('SELECT id, owner FROM leads') =~ s/\|/ /gr; }
 
 # -- what was found by hand or at random, each by itself
 sql('INSERT INTO leads (id) SELECT generate_series(1, 14)');
@@ -40,6 +41,18 @@ sql('ALTER TABLE leads DROP CONSTRAINT leads_pkey; ALTER TABLE leads ADD PRIMARY
 sql('INSERT INTO leads (id) SELECT generate_series(301, 304)');
 sql('BEGIN; UPDATE leads SET id = 605 - id WHERE id > 300; SAVEPOINT s; INSERT INTO leads (id) VALUES (309); ROLLBACK TO s; UPDATE leads SET id = 301 + (id - 300) % 4 WHERE id > 300; COMMIT');
 stress_whole($node, 'keys that change places in one statement', gone => 1, rekeyed => 1);
+# a user's trigger that updates the table, when the first of two keys that change places has been told
+sql('INSERT INTO leads (id) SELECT generate_series(401, 406)');
+my %was = owners();
+sql(q{CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN IF pg_trigger_depth() < 2 THEN UPDATE leads SET email = 'touched', owner = CASE WHEN NEW.id = 404 THEN 'r7' ELSE owner END WHERE id = NEW.id; END IF; RETURN NULL; END $$;
+	CREATE TRIGGER zz_touch AFTER UPDATE ON leads FOR EACH ROW EXECUTE FUNCTION touch();
+	UPDATE leads SET id = CASE id WHEN 401 THEN 402 ELSE 401 END WHERE id IN (401, 402);
+	UPDATE leads SET id = 403 + (id - 402) % 4, owner = 'r6' WHERE id BETWEEN 403 AND 406;
+	DROP TRIGGER zz_touch ON leads});
+is(states("'401', '402', '403', '404', '405', '406'"),
+	"401 assigned $was{402}, 402 assigned $was{401}, 403 assigned r6, 404 assigned r7, 405 assigned r6, 406 assigned r6",
+	'keys that change places, and a trigger that updates the table meanwhile');
 sql('ALTER TABLE leads DROP CONSTRAINT leads_pkey; ALTER TABLE leads ADD PRIMARY KEY (id)');
 stress_whole($node, 'cases by hand', gone => 1, rekeyed => 1);
 
@@ -145,6 +158,14 @@ sql(q{SELECT leadroute.detach('public.leads'); DROP TABLE leads;
 	CREATE TABLE leads_1 PARTITION OF leads FOR VALUES FROM (0) TO (30);
 	CREATE TABLE leads_2 PARTITION OF leads DEFAULT;
 	SELECT leadroute.attach('public.leads')});
+sql('INSERT INTO leads (id) SELECT generate_series(1, 7)');
+%was = owners();
+sql('UPDATE leads SET id = id + 100 WHERE id <= 4');
+is(states("'1', '101', '2', '102', '3', '103', '4', '104'"), join(', ', map { 100 + $_ . " assigned $was{$_}" } 1 .. 4), 'a key that changes takes the lead into another partition');
+sql(q{UPDATE leads SET id = id - 100, owner = 'r7' WHERE id IN (101, 102)});
+is(states("'1', '101', '2', '102'"), '1 assigned r7, 2 assigned r7', 'and a hand gives it to another in the same UPDATE');
+is(sql("SELECT string_agg(kind || ' ' || count, ', ' ORDER BY kind) FROM (SELECT kind, count(*) FROM leadroute.events GROUP BY 1) e"),
+	'decided 7, handed_over 2, rekeyed 6', 'no lead was closed or decided anew');
 rounds('partitioned table');
 
 # -- no unique key: leads are claimed, rows of one key are one lead
@@ -154,6 +175,12 @@ for my $index (1, 0)
 		DELETE FROM leadroute.lead_states; DELETE FROM leadroute.events; DELETE FROM leadroute.identities; DELETE FROM leadroute.rotation;
 		CREATE TABLE leads (id bigint, email text, country text, owner text, team text)} . ($index ? '; CREATE INDEX ON leads (id)' : '') .
 		q{; SELECT leadroute.attach('public.leads')});
+	sql('INSERT INTO leads (id) SELECT generate_series(1, 7)');
+	%was = owners();
+	sql('BEGIN; WITH d AS (DELETE FROM leads WHERE id = 1 RETURNING id) INSERT INTO leads (id) SELECT id FROM d; DELETE FROM leads WHERE id = 1; COMMIT');
+	is(states("'1'"), "1 assigned $was{1} deleted", 'replaced by one statement, deleted by the next, no unique index');
+	sql('DELETE FROM leads WHERE id = 2; BEGIN; INSERT INTO leads (id) VALUES (2); UPDATE leads SET id = CASE id WHEN 2 THEN 3 ELSE 2 END WHERE id IN (2, 3); COMMIT');
+	is(states("'2', '3'"), "2 assigned $was{3}, 3 assigned $was{2}", 'a lead that came back changes places with another');
 	$unguarded = 1;
 	rounds($index ? 'a key that an index does not guard' : 'a key without an index');
 }
