@@ -10,11 +10,13 @@
 
 #include "access/htup_details.h"
 #include "arrival.h"
+#include "catalog/pg_class.h"
 #include "identity.h"
 #include "leadroute.h"
 #include "miscadmin.h"
 #include "protect.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 typedef struct Preparation
 {
@@ -34,6 +36,7 @@ typedef struct Deciding
 
 static void prepare(void *arg);
 static void complain(Arrival *arrival, const char *what);
+static void let_states_come(void);
 static void drop_if_not_inserted(Arrival *arrival);
 static bool claim_own_key(Arrival *arrival);
 static HeapTuple give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state);
@@ -149,6 +152,8 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 		rekey->arrives = true;
 		return tuple;
 	}
+	if (lr_restoring())
+		let_states_come();
 	lr_effects_rename_now();
 	drop_if_not_inserted(arrival);
 	pending = lr_pending_find(flow, arrival->lead);
@@ -195,6 +200,17 @@ lr_arrival_keep_claim(Arrival *arrival, const Claim *claim)
 	if (arrival->claims == NULL)
 		arrival->claims = palloc((arrival->config->nmatch_rules + 1) * sizeof(Claim));
 	arrival->claims[arrival->nclaims++] = *claim;
+}
+
+/*
+ * The jobs of a parallel restore bring leads, states and identities at once: each would wait for the others' keys, and fail.
+ * So leads come in a transaction before or after the states, whose triggers (32_restored_state.sql) share this lock.
+ */
+static void
+let_states_come(void)
+{
+	DirectFunctionCall2(pg_advisory_xact_lock_int4, Int32GetDatum(RelationRelationId),
+						Int32GetDatum(lr_relation_oid("lead_states")));
 }
 
 /*
@@ -369,6 +385,9 @@ reason_not_to_decide(const Arrival *arrival)
 {
 	if (lr_lead_is_deleted(arrival->shape, arrival->slot))
 		return "deleted";
+	/* its state comes from the dump too, or has none: catch_up */
+	if (lr_restoring())
+		return "pending";
 	if (!arrival->config->exists || !arrival->config->active)
 		return "flow_off";
 	if (!lr_enabled)

@@ -6,6 +6,7 @@
 #ifndef LEADROUTE_H
 #define LEADROUTE_H
 
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 /* settings (leadroute.c) */
@@ -20,6 +21,9 @@ extern Oid lr_extension_owner(void);
 
 /* Whether the extension is there in this database: a transaction that wrote leads may have dropped it. */
 extern bool lr_installed(void);
+
+/* Rows come from a dump, as pg_dump says: leads are taken as they are. leadroute.restoring() is the same in SQL. */
+#define lr_restoring() (!check_function_bodies)
 
 /* OID of the schema leadroute, of a relation in it; errors when it is not there. */
 extern Oid lr_schema_oid(void);

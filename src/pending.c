@@ -795,8 +795,8 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 	lr_journal_set_text(&row, STATE_ACCOUNT_BY, decision->account_by);
 	lr_journal_append(JOURNAL_STATES, &row);
 
-	/* a lead that arrived while the flow was off is recorded, not decided */
-	if (routed || decision->config->active)
+	/* a lead that arrived while the flow was off, or from a dump, is recorded, not decided */
+	if (routed || (decision->config->active && !lr_restoring()))
 	{
 		lr_journal_begin_row(&row);
 		lr_journal_set_text(&row, EVENT_FLOW, decision->config->flow);

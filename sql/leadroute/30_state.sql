@@ -40,7 +40,7 @@ INSERT INTO leadroute.codes VALUES
 	('no_rule',			'unrouted',		'the flow is active, but no rule took the lead: its last rule has a condition'),
 	('routing_error',	'unrouted',		'a decision failed and so did the fallback'),
 	('no_library',		'unrouted',		'the library was not in shared_preload_libraries'),
-	('pending',			'unrouted',		'the lead stood in the table before the attach; catch_up is to route it'),
+	('pending',			'unrouted',		'the lead stood in the table before the attach, or came from a dump without its state; catch_up is to route it'),
 	('deleted',			'unrouted',		'the row arrived marked as deleted'),
 	('existing',		'ignored',		'the lead stood in the table before the attach'),
 	('by_hand',			'assigned',		'a hand gave the lead to somebody else'),

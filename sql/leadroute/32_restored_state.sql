@@ -1,4 +1,14 @@
 /*
+ * The jobs of a parallel restore bring leads, states and identities at once. Our triggers on the leads table (arrival.c)
+ * hold this lock alone, so that neither meets keys that the other has not committed.
+ */
+CREATE FUNCTION leadroute.share_restore() RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$ SELECT pg_advisory_xact_lock_shared('pg_class'::regclass::oid::integer, 'leadroute.lead_states'::regclass::oid::integer) WHERE leadroute.restoring() $$;
+COMMENT ON FUNCTION leadroute.share_restore() IS 'Part of the triggers on lead_states and identities: in a restore, waits for a job that brings leads.';
+
+/*
  * State that a dump brings back. A data-only restore brings the leads first, so our triggers have decided about them when their own
  * states arrive: what the dump says replaces what was decided meanwhile, and its place is given back.
  * Direct writes (journal.c) fire no triggers; what catch_up writes runs with session_replication_role
@@ -11,6 +21,7 @@ AS $$
 DECLARE
 	meanwhile	leadroute.lead_states;
 BEGIN
+	PERFORM leadroute.share_restore();
 	DELETE FROM leadroute.lead_states s WHERE s.flow = NEW.flow AND s.lead = NEW.lead RETURNING s.* INTO meanwhile;
 	IF FOUND AND meanwhile.status = 'assigned' AND meanwhile.owner IS NOT NULL THEN
 		PERFORM leadroute.rotation_open(meanwhile.flow, coalesce(meanwhile.team, ''), meanwhile.owner, -1);
@@ -27,6 +38,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 BEGIN
+	PERFORM leadroute.share_restore();
 	DELETE FROM leadroute.identities i WHERE i.flow = NEW.flow AND i.kind = NEW.kind AND i.key = NEW.key;
 	RETURN NEW;
 END
