@@ -186,6 +186,10 @@ BEGIN
 				WHEN used.canonical IN ('key', 'flow_column') OR (used.direction = 'output' AND used.kind = 'text')
 					THEN used.typtype IN ('b', 'e') AND (used.typcategory IN ('S', 'N', 'E') OR used.type = 'uuid'::regtype
 														 OR (used.typcategory = 'U' AND NOT used.builtin))
+						/* these have another text under other settings, and a lead another name */
+						AND NOT (used.canonical = 'key'
+								 AND (used.type IN ('float4'::regtype, 'float8'::regtype, 'money'::regtype)
+									  OR used.builtin AND used.type <> 'oid'::regtype AND format_type(used.type, NULL) ~ '^reg'))
 				WHEN used.kind = 'number' THEN used.typcategory IN ('N', 'S') AND used.typtype = 'b'
 				WHEN used.kind = 'time' THEN used.typcategory IN ('D', 'S') AND used.typtype = 'b'
 				WHEN used.kind = 'flag' THEN used.typcategory IN ('B', 'S', 'N') AND used.typtype = 'b'
@@ -196,6 +200,7 @@ BEGIN
 			detail := CASE WHEN used.kind = 'number' THEN 'It takes a number, as a number or text.'
 						   WHEN used.kind = 'time' THEN 'It holds an instant, as a date, a timestamp or text.'
 						   WHEN used.kind = 'flag' THEN 'It is a boolean, a number or text.'
+						   WHEN used.canonical = 'key' AND used.typcategory = 'N' THEN 'The text of such a value depends on settings; a lead is known by the text of its key.'
 						   ELSE 'It takes a short text, through the input function of a text, number, uuid or enum type.' END;
 			hint := format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical);
 		END IF;
@@ -423,6 +428,7 @@ DECLARE
 	missing		text;
 	likely		jsonb;
 	behind		name;
+	setter		record;
 	standing	record;
 	faults		text;
 	uncoded		record;
@@ -560,6 +566,21 @@ BEGIN
 	LOOP
 		RAISE WARNING USING MESSAGE = format('trigger "%s" of table %s fires after leadroute''s and may change what was decided on', behind, relation),
 			HINT = 'Triggers fire in the order of their names: rename it to sort before "zzz_leadroute".';
+	END LOOP;
+
+	FOR setter IN
+		SELECT k.conname, a.attname, k.confrelid::regclass AS referenced,
+			CASE WHEN k.confdeltype IN ('n', 'd') THEN 'DELETE' ELSE 'UPDATE' END AS event,
+			CASE WHEN CASE WHEN k.confdeltype IN ('n', 'd') THEN k.confdeltype ELSE k.confupdtype END = 'n' THEN 'NULL' ELSE 'DEFAULT' END AS value
+		FROM pg_constraint k
+			JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attname = leadroute.mapped_column(columns, 'owner')
+		WHERE k.conrelid = relation AND k.contype = 'f'
+			AND (k.confdeltype IN ('n', 'd') AND a.attnum = ANY (coalesce(k.confdelsetcols, k.conkey)) OR k.confupdtype IN ('n', 'd') AND a.attnum = ANY (k.conkey))
+		ORDER BY 1
+	LOOP
+		RAISE WARNING USING MESSAGE = format('foreign key "%s" of table %s is ON %s SET %s, but leadroute puts the owner back', setter.conname, relation, setter.event, setter.value),
+			DETAIL = format('An owner that is blanked is no hand''s decision: column "%s" would go on naming a row of %s that is not there.', setter.attname, setter.referenced),
+			HINT = format('Use ON %s RESTRICT, and give the leads to somebody else first.', setter.event);
 	END LOOP;
 
 	standing := leadroute.rows_standing(relation);

@@ -3,7 +3,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS leadroute CASCADE;
 SET client_min_messages = error;
-SELECT plan(33);
+SELECT plan(37);
 
 CREATE SCHEMA lr;
 CREATE TABLE lr.leads (id bigint PRIMARY KEY, email text, country text, owner text);
@@ -30,6 +30,11 @@ CREATE TABLE lr.partial (code text NOT NULL, "Id" text);
 CREATE UNIQUE INDEX ON lr.partial (code) WHERE code > 'a';
 CREATE UNIQUE INDEX ON lr.partial (lower(code));
 SELECT is(leadroute.find_key('lr.partial', '{}'), 'Id', 'neither a partial index nor an expression; "Id" in any case');
+
+CREATE TABLE lr.soft (a float8, b money, c regclass, d numeric);
+SELECT throws_ok(format('SELECT leadroute.attach(%L, %L, %L)', 'lr.soft', 'k', format('{"key": "%s"}', col)), '42804', format('column "%s" of table lr.soft has type %s and cannot serve as "key"', col, type),
+	'a key whose text depends on settings: ' || type) FROM (VALUES ('a', 'double precision'), ('b', 'money'), ('c', 'regclass')) v(col, type);
+SELECT lives_ok($$SELECT leadroute.attach('lr.soft', 'k', '{"key": "d"}'); SELECT leadroute.detach('lr.soft')$$, 'numeric has one text');
 
 -- columns
 CREATE TABLE lr.gen (id int PRIMARY KEY, raw text, email text GENERATED ALWAYS AS (lower(raw)) STORED, owner json);
