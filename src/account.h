@@ -30,8 +30,8 @@ typedef struct AccountHit
 	const char *parent;	 /* or NULL */
 	const char *decided; /* what put it behind the one before it; of the first, before the second */
 	int same_name;		 /* 2: as written, 1: in canonical form or by an alias, 0: another */
-	bool has_owner; /* an active rep */
-	bool below;		/* its parent is a candidate too */
+	bool has_owner;		 /* an active rep */
+	bool below;			 /* its parent is a candidate too */
 } AccountHit;
 
 /*
@@ -42,7 +42,7 @@ typedef const char *(*AccountValue)(void *source, int step, const char **note);
 
 typedef struct AccountMatch
 {
-	int step;						  /* an AccountStep, or ACCOUNT_STEPS where none found an account */
+	int step;						   /* an AccountStep, or ACCOUNT_STEPS where none found an account */
 	const char *values[ACCOUNT_STEPS]; /* what was looked for, up to that step */
 	const char *notes[ACCOUNT_STEPS];  /* why nothing was, or NULL */
 	int nhits;

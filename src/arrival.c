@@ -35,7 +35,7 @@ typedef struct Deciding
 } Deciding;
 
 static void prepare(void *arg);
-static void complain(Arrival *arrival, const char *what);
+static void complain(Arrival *arrival, int sqlerrcode, const char *what);
 static void let_states_come(void);
 static void drop_if_not_inserted(Arrival *arrival);
 static bool claim_own_key(Arrival *arrival);
@@ -67,15 +67,26 @@ lr_arrival_start(Arrival *arrival, Relation rel, TupleTableSlot *slot, const cha
 	{
 		if (arrival->attachment && arrival->attachment->fails)
 			ReThrowError(arrival->error);
-		complain(arrival, arrival->error->message);
+		complain(arrival, arrival->error->sqlerrcode, arrival->error->message);
 		return false;
 	}
 
 	arrival->lead = lr_lead_text(&arrival->shape->key, slot);
 	if (arrival->lead == NULL)
 	{
-		complain(arrival, psprintf("column \"%s\", the lead's key, is null",
-								   arrival->attachment->attachment->key_column));
+		complain(arrival, ERRCODE_NOT_NULL_VIOLATION, psprintf("column \"%s\", the lead's key, is null", arrival->attachment->attachment->key_column));
+		return false;
+	}
+	if (strlen(arrival->lead) > LEAD_KEY_MAX)
+	{
+		const char *problem = psprintf("column \"%s\", the lead's key, is longer than %d bytes",
+									   arrival->attachment->attachment->key_column, LEAD_KEY_MAX);
+
+		if (arrival->attachment->fails)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("leadroute cannot route rows of \"%s\": %s", RelationGetRelationName(rel), problem)));
+		complain(arrival, ERRCODE_PROGRAM_LIMIT_EXCEEDED, problem);
 		return false;
 	}
 	arrival->given = lr_lead_word(&arrival->shape->outputs[OUTPUT_OWNER], slot);
@@ -122,7 +133,7 @@ lr_arrival_flow(Arrival *arrival, TupleTableSlot *slot, bool *unknown)
 
 /* Once a statement: the row goes in, unrecorded; catch_up finds it. */
 static void
-complain(Arrival *arrival, const char *what)
+complain(Arrival *arrival, int sqlerrcode, const char *what)
 {
 	bool *warned = lr_statement_warned(arrival->statement);
 
@@ -130,7 +141,7 @@ complain(Arrival *arrival, const char *what)
 		return;
 	*warned = true;
 	ereport(WARNING,
-			(errcode(arrival->error ? arrival->error->sqlerrcode : ERRCODE_NOT_NULL_VIOLATION),
+			(errcode(sqlerrcode),
 			 errmsg("leadroute cannot route rows of \"%s\": %s", RelationGetRelationName(arrival->rel), what),
 			 errdetail("They are stored unrouted."),
 			 errhint("See SELECT * FROM leadroute.health; then CALL leadroute.catch_up().")));
@@ -368,7 +379,7 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 		decision->duplicate_of = arrival->first.lead;
 		decision->match = arrival->first.match;
 		arrival->error = error;
-		complain(arrival, error->message);
+		complain(arrival, error->sqlerrcode, error->message);
 	}
 
 	pending = lr_pending_add(arrival->statement, arrival->lead, decision, arrival->given);

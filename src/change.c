@@ -184,7 +184,7 @@ find_lead(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *flow
 	arrival->shape = lr_lead_shape(rel, arrival->attachment);
 	arrival->config = lr_arrival_flow(arrival, slot, &unknown);
 	arrival->lead = lr_lead_text(&arrival->shape->key, slot);
-	return arrival->lead != NULL;
+	return arrival->lead != NULL && strlen(arrival->lead) <= LEAD_KEY_MAX;
 }
 
 void

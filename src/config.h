@@ -127,7 +127,7 @@ typedef struct RuleConfig
 	const char *condition; /* NULL: always */
 	RuleTarget target;
 	const char *target_name;
-	bool waits; /* where the target can take no one: wait, or fall through */
+	bool waits;			/* where the target can take no one: wait, or fall through */
 	const char *skills; /* expression that gives text[], or NULL */
 } RuleConfig;
 
@@ -216,10 +216,10 @@ typedef struct FlowConfig
 	SideConfig *sides;
 	int noutbox_types;
 	const char **outbox_types;
-	bool has_accounts;		  /* else no look-up is worth its while */
-	int committee_size;		  /* persons of an account that make a buying committee; 0: none does */
+	bool has_accounts;		   /* else no look-up is worth its while */
+	int committee_size;		   /* persons of an account that make a buying committee; 0: none does */
 	Interval committee_window; /* within which they arrive */
-	struct MapTree *maps;	  /* map.c's: read when first asked for */
+	struct MapTree *maps;	   /* map.c's: read when first asked for */
 
 	/* the cache's own */
 	MemoryContext mcxt; /* holds all of the above */

@@ -23,6 +23,9 @@ typedef enum LeadOutput
 
 #define LEAD_OUTPUTS 7
 
+/* Bytes of a lead's key as text: with its flow it must fit into the rows of our indexes, a third of a page. */
+#define LEAD_KEY_MAX 2000
+
 /* Columns that say who the lead is (profile.c reads them); a condition may read any other. */
 typedef enum LeadInput
 {

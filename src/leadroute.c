@@ -54,7 +54,11 @@ clock_check(char **newval, void **extra, GucSource source)
 		return true;
 	/* a SET of a bad value raises timestamptz_in's own error */
 	if (!IsTransactionState())
+	{
+		GUC_check_errdetail("It cannot be read where no session is under way yet, as in postgresql.conf.");
+		GUC_check_errhint("Use SET in a session, or ALTER DATABASE or ALTER ROLE ... SET leadroute.clock.");
 		return false;
+	}
 	instant = (TimestampTz *) lr_guc_malloc(sizeof(TimestampTz));
 	if (instant == NULL)
 		return false;

@@ -54,7 +54,7 @@ typedef struct Pending
 
 	const Outcome *outcome;	  /* of a decision */
 	const char *source_owner; /* the owner that the source sent; of a hand-over, the new owner */
-	const char *account;	   /* of a decision, or NULL */
+	const char *account;	  /* of a decision, or NULL */
 	const char *account_by;
 	const char *account_owner;
 	Statement *statement;

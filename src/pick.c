@@ -55,7 +55,7 @@ typedef struct PickTeam
 	RotationCandidate *candidates; /* of a plain team */
 	PickMember *members;
 	RotationSlot **slots;
-	TimestampTz from; /* PickMember.fixed holds from ... */
+	TimestampTz from;  /* PickMember.fixed holds from ... */
 	TimestampTz until; /* ... until before this */
 } PickTeam;
 

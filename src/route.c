@@ -67,7 +67,7 @@ typedef struct RouteWalk
 	int next;		/* rule to look at */
 	bool protected; /* may compile and evaluate anything */
 	bool facts_ready;
-	bool account_ready; /* looked up: account says what was found */
+	bool account_ready;	 /* looked up: account says what was found */
 	bool account_filled; /* into the facts */
 	AccountMatch account;
 	bool stopped; /* a step may fail and is not protected: nothing is decided yet */

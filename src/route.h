@@ -14,14 +14,14 @@ typedef struct LeadRow
 {
 	LeadShape *shape;
 	TupleTableSlot *slot;
-	LeadProfile *profile;	 /* what the row says of a person, in canonical form */
-	const char *lead;		 /* the key as text; NULL in explain(row) of a row without one */
-	const char *operation;	 /* INSERT, UPDATE, CATCH_UP, as facts.operation shows it */
-	const char *given_owner; /* the owner the row arrived with, or NULL */
+	LeadProfile *profile;	   /* what the row says of a person, in canonical form */
+	const char *lead;		   /* the key as text; NULL in explain(row) of a row without one */
+	const char *operation;	   /* INSERT, UPDATE, CATCH_UP, as facts.operation shows it */
+	const char *given_owner;   /* the owner the row arrived with, or NULL */
 	const char *given_account; /* what stood in its account column, or NULL */
-	TimestampTz at;			 /* the instant of the decision */
-	bool unknown_flow;		 /* the row named a flow that does not exist */
-	int ntried;				 /* reps who had this lead and let it lapse: they are not asked again */
+	TimestampTz at;			   /* the instant of the decision */
+	bool unknown_flow;		   /* the row named a flow that does not exist */
+	int ntried;				   /* reps who had this lead and let it lapse: they are not asked again */
 	const char *const *tried;
 	bool is_duplicate;		 /* it shares a key with an earlier lead */
 } LeadRow;
@@ -48,9 +48,9 @@ typedef struct Decision
 	const char *territory;
 	const char *queue;
 	const char *account;
-	const char *account_by; /* the step that found it: a literal */
+	const char *account_by;	   /* the step that found it: a literal */
 	const char *account_owner; /* or NULL */
-	const char *how; /* the team's strategy in words: a literal; NULL where no team picked */
+	const char *how;		   /* the team's strategy in words: a literal; NULL where no team picked */
 	TimestampTz at;
 	TimestampTz submitted_at;
 	RotationTurn turn;

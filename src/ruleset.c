@@ -84,7 +84,7 @@ typedef struct Test
 	AttrNumber attno;
 	Oid operator;
 	Oid collation;
-	Oid type; /* of the values */
+	Oid type;	  /* of the values */
 	List *values; /* of Datum, as pointers to them; none: it can never hold */
 } Test;
 
@@ -209,15 +209,15 @@ switch_of(RuleSet *set, const Test *test)
 	int nwords = Max(WORDS(set->config->nrules), 1);
 
 	for (sw = set->switches; sw; sw = sw->next)
-		if (sw->attno == test->attno && sw->operator == test->operator && sw->collation == test->collation)
+		if (sw->attno == test->attno && sw->operator== test->operator&& sw->collation == test->collation)
 			return sw;
 
 	oldcontext = MemoryContextSwitchTo(set->mcxt);
 	sw = palloc0(sizeof(Switch));
 	sw->attno = test->attno;
-	sw->operator = test->operator;
+	sw->operator= test->operator;
 	sw->collation = test->collation;
-	if (!get_op_hash_functions(test->operator, &hash_column, &hash_constant))
+	if (!get_op_hash_functions(test->operator, & hash_column, &hash_constant))
 		elog(ERROR, "operator %u has no hash functions", test->operator);
 	fmgr_info_cxt(get_opcode(test->operator), &sw->equal, set->mcxt);
 	fmgr_info_cxt(hash_column, &sw->hash_column, set->mcxt);
@@ -320,13 +320,13 @@ equality(Oid operator, Oid collation, const Expr *left, const Expr *right, bool 
 	{
 		column = right;
 		right = left;
-		operator = get_commutator(operator);
+		operator= get_commutator(operator);
 	}
 	while (IsA(column, RelabelType))
 		column = ((const RelabelType *) column)->arg;
 	if (!OidIsValid(operator) || !IsA(column, Var) || ((const Var *) column)->varno != OUTER_VAR || !IsA(right, Const))
 		return NULL;
-	if (!op_hashjoinable(operator, exprType((const Node *) column)) || !get_op_hash_functions(operator, &hashes[0], &hashes[1]) ||
+	if (!op_hashjoinable(operator, exprType((const Node *) column)) || !get_op_hash_functions(operator, & hashes[0], &hashes[1]) ||
 		!get_func_leakproof(get_opcode(operator)))
 		return NULL;
 	/* texts that differ as bytes may be equal under such a collation, and hash alike only with care */
@@ -336,7 +336,7 @@ equality(Oid operator, Oid collation, const Expr *left, const Expr *right, bool 
 	constant = (const Const *) right;
 	test = palloc0(sizeof(Test));
 	test->attno = ((const Var *) column)->varattno;
-	test->operator = operator;
+	test->operator= operator;
 	test->collation = collation;
 	test->type = any_of ? get_element_type(constant->consttype) : constant->consttype;
 	if (any_of && !OidIsValid(test->type))
@@ -403,8 +403,8 @@ same_test(List *tests, const Test *like)
 	{
 		Test *test = lfirst(cell);
 
-		if (test->attno == like->attno && test->operator == like->operator && test->collation == like->collation &&
-			test->type == like->type)
+		if (test->attno == like->attno && test->operator== like->operator&& test->collation == like->collation &&
+										  test->type == like->type)
 			return test;
 	}
 	return NULL;

@@ -137,7 +137,7 @@ BEGIN
 			WHERE t.%2$I IS NOT NULL AND %7$s
 		), fresh AS (
 			SELECT s.* FROM standing s
-			WHERE %8$s
+			WHERE octet_length(s.lead) <= 2000 AND %8$s	/* LEAD_KEY_MAX in lead.h */
 			LIMIT $4
 		), judged AS (
 			SELECT f.flow, f.lead, f.owner, f.asked_at, r.rep,
@@ -206,6 +206,7 @@ DECLARE
 	stop		bigint;
 	done		record;
 	lead		record;
+	status		text;
 	seen		integer := 0;
 BEGIN
 	SELECT a.* INTO attachment FROM leadroute.attachments a WHERE leadroute.attachment_table(a) = catch_up_batch_owned.relation;
@@ -258,7 +259,7 @@ BEGIN
 		FOR lead IN
 			SELECT s.flow, s.lead, coalesce(s.submitted_at, '-infinity') AS at
 			FROM leadroute.lead_states s JOIN leadroute.flows f ON f.flow = s.flow
-			WHERE s.status = 'unrouted' AND s.code IN ('pending', 'flow_off', 'disabled', 'routing_error', 'no_library') AND f.active
+			WHERE s.status = 'unrouted' AND s.closed_at IS NULL AND s.code IN ('pending', 'flow_off', 'disabled', 'routing_error', 'no_library') AND f.active
 				AND (s.flow = attachment.flow
 					 OR (attachment.flow_column IS NOT NULL AND (leadroute.flow_attachment(s.flow)).flow = attachment.flow))
 				AND (run.route_flow IS NULL OR s.flow >= run.route_flow)
@@ -272,9 +273,10 @@ BEGIN
 			run.route_at := lead.at;
 			run.route_lead := lead.lead;
 			BEGIN
-				IF leadroute.route_stored(lead.flow, lead.lead) = 'unrouted' THEN
+				status := leadroute.route_stored(lead.flow, lead.lead);
+				IF status = 'unrouted' THEN
 					run.failed := run.failed + 1;
-				ELSE
+				ELSIF status IS NOT NULL THEN	/* else its row has gone meanwhile */
 					run.routed := run.routed + 1;
 				END IF;
 			EXCEPTION WHEN OTHERS THEN

@@ -222,7 +222,7 @@ BEGIN
 		ON CONFLICT DO NOTHING;
 	UPDATE leadroute.flows f SET active = true, checked = true WHERE f.flow = activate.flow;
 	SELECT count(*) INTO waiting FROM leadroute.lead_states s
-	WHERE s.flow = activate.flow AND s.status = 'unrouted' AND s.code IN ('pending', 'flow_off', 'disabled', 'routing_error', 'no_library');
+	WHERE s.flow = activate.flow AND s.status = 'unrouted' AND s.closed_at IS NULL AND s.code IN ('pending', 'flow_off', 'disabled', 'routing_error', 'no_library');
 	RETURN format('flow "%s" is active', flow)
 		|| CASE WHEN waiting > 0
 				THEN format('; %s lead%s arrived before and %s not routed yet: CALL leadroute.catch_up(%L)', waiting,

@@ -74,7 +74,7 @@ CREATE VIEW leadroute.health AS
 		UNION ALL
 		SELECT 8, 'unrouted leads', false, count(*) > 0, min(s.submitted_at), format('%s leads wait to be routed', count(*)), 'CALL leadroute.catch_up()'
 		FROM leadroute.lead_states s
-		WHERE s.status = 'unrouted' AND s.code IN ('pending', 'flow_off', 'disabled', 'routing_error', 'no_library')
+		WHERE s.status = 'unrouted' AND s.closed_at IS NULL AND s.code IN ('pending', 'flow_off', 'disabled', 'routing_error', 'no_library')
 		UNION ALL
 		SELECT 9, 'routing errors', r.errors > 0, false, r.first_error, format('%s leads of the last hour could not be decided', r.errors),
 			'SELECT * FROM leadroute.events WHERE code = ''routing_error'' ORDER BY at DESC; then CALL leadroute.catch_up()'
@@ -119,6 +119,12 @@ CREATE VIEW leadroute.health AS
 			'give their accounts to others, or make them reps: their leads fall through'
 		FROM (SELECT * FROM account_owners o
 			  WHERE NOT EXISTS (SELECT FROM leadroute.reps p WHERE p.flow = o.flow AND p.rep = o.owner AND p.active) LIMIT 20) o
+		UNION ALL
+		SELECT 14, 'own triggers', count(*) > 0, false, NULL,
+			string_agg(format('trigger "%s" of table leadroute.%s is %s', f.trigger, f.relation,
+							  CASE WHEN f.standing IS NULL THEN 'missing' WHEN f.standing = 'D' THEN 'disabled' WHEN f.wanted = 'A' THEN 'not ENABLE ALWAYS' ELSE 'not ENABLE' END), '; ' ORDER BY f.relation, f.trigger),
+			'SELECT leadroute.enable_triggers()'
+		FROM leadroute.trigger_faults() f
 	)
 	SELECT c.check_name,
 		CASE WHEN c.bad THEN 'bad' WHEN c.warn THEN 'warn' ELSE 'ok' END AS status,

@@ -41,7 +41,7 @@ GRANT EXECUTE ON PROCEDURE leadroute.catch_up(regclass, text, interval, integer)
 
 /* the reader: every table and view, the checks */
 GRANT SELECT ON ALL TABLES IN SCHEMA leadroute TO leadroute_reader;
-GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(), leadroute.calendar_problem(text, text), leadroute.flow_attachment(text), leadroute.attachment_table(leadroute.attachments),
+GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(), leadroute.trigger_faults(), leadroute.calendar_problem(text, text), leadroute.flow_attachment(text), leadroute.attachment_table(leadroute.attachments),
 	leadroute.flow_table(text), leadroute.mapped_column(jsonb, text), leadroute.canonical_columns() TO leadroute_reader;
 
 GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text),
@@ -83,17 +83,17 @@ GRANT INSERT, UPDATE, DELETE, TRUNCATE ON
 	leadroute.account_aliases
 	TO leadroute_admin;
 GRANT UPDATE (note) ON leadroute.attachments, leadroute.account_attachments TO leadroute_admin;
-GRANT EXECUTE ON FUNCTION leadroute.activate(text), leadroute.deactivate(text) TO leadroute_admin;
+GRANT EXECUTE ON FUNCTION leadroute.activate(text), leadroute.deactivate(text), leadroute.enable_triggers() TO leadroute_admin;
 /* the triggers of configuration tables that run as who writes call these */
 GRANT EXECUTE ON FUNCTION leadroute.restoring(), leadroute.zone_is_known(text), leadroute.check_zone(text) TO leadroute_admin;
 GRANT SET ON PARAMETER leadroute.enabled TO leadroute_admin;
 
 /* monitoring */
 GRANT SELECT ON leadroute.health TO pg_monitor;
-GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(), leadroute.attachment_table(leadroute.attachments) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(), leadroute.trigger_faults(), leadroute.attachment_table(leadroute.attachments) TO pg_monitor;
 
 /*
- * A dump keeps every row; codes are the extension's own, pending_checks is empty between transactions,
+ * A dump keeps every row; codes and own_triggers are the extension's own, pending_checks is empty between transactions,
  * territory_sides is written by the trigger on territories (and in a parallel restore would race with it), account_flows
  * by that on accounts; committee_checks speaks of this cluster's transactions.
  * What find_duplicates() made of the leads table (match_...) it makes again.
@@ -106,7 +106,7 @@ BEGIN
 		SELECT c.oid
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
-			AND c.relname NOT IN ('codes', 'pending_checks', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs')
+			AND c.relname NOT IN ('codes', 'own_triggers', 'pending_checks', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs')
 		ORDER BY c.relname
 	LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');

@@ -194,5 +194,37 @@ is(said('SET search_path = crm; CALL leadroute.catch_up()'), '', 'with room agai
 is(sql("SELECT count(*) FROM crm.leads WHERE id BETWEEN 6001 AND 6020 AND owner IS NULL"), '0', 'nothing is lost');
 is(sql('SELECT * FROM leadroute.rotation_drift()'), '', 'turns and ledger agree');
 
+# -- keys that fit into no index
+sql(q{CREATE TABLE crm.wide (id text, owner text); SELECT leadroute.attach('crm.wide', 'wide'); INSERT INTO leadroute.reps (flow, rep) VALUES ('wide', 'a');
+	INSERT INTO leadroute.rules (flow, position, rule, target, target_name) VALUES ('wide', 1, 'all', 'rep', 'a'); SELECT leadroute.activate('wide')});
+my $wide = q{INSERT INTO crm.wide (id) SELECT string_agg(md5(n::text || g), '') FROM generate_series(1, 3) n, generate_series(1, 100 * n - 90) g GROUP BY n ORDER BY n};
+($err) = said($wide);
+is($err, "WARNING:  54000: leadroute cannot route rows of \"wide\": column \"id\", the lead's key, is longer than 2000 bytes\nDETAIL:  They are stored unrouted.\n"
+	. "HINT:  See SELECT * FROM leadroute.health; then CALL leadroute.catch_up().\nLOCATION:  complain, arrival.c:" . ($err =~ /arrival\.c:(\d+)/ ? $1 : '-'), 'a key that is too long: a warning');
+is(sql(q{SELECT string_agg(coalesce(owner, '-'), ' ' ORDER BY length(id)) FROM crm.wide}), 'a - -', 'the leads stand');
+is(said(q{UPDATE crm.wide SET owner = 'b' WHERE length(id) > 2000; UPDATE crm.wide SET id = id || id; DELETE FROM crm.wide WHERE length(id) > 2000}) =~ /ERROR/, '', 'can be changed and deleted');
+is(said(q{INSERT INTO crm.wide (id) SELECT string_agg(md5(g::text), '') FROM generate_series(1, 100) g; CALL leadroute.catch_up('crm.wide')}) =~ /ERROR/, '', 'and do not stop catch_up');
+like(said("UPDATE leadroute.flows SET on_error = 'fail' WHERE flow = 'wide'; $wide"), qr/^ERROR:  54000: leadroute cannot route rows of "wide": column "id", the lead's key, is longer than 2000 bytes$/m, 'on_error = fail: an error');
+
+# -- an owner that the table's own foreign key blanks
+sql('CREATE TABLE crm.users (id text PRIMARY KEY); CREATE TABLE crm.referring (id int PRIMARY KEY, owner text REFERENCES crm.users ON DELETE SET NULL, team text REFERENCES crm.users ON DELETE SET NULL)');
+like(said("SELECT leadroute.attach('crm.referring', 'referring')"), qr/^WARNING:  01000: foreign key "referring_owner_fkey" of table crm\.referring is ON DELETE SET NULL, but leadroute puts the owner back$(?!.*foreign key)/ms, 'ON DELETE SET NULL');
+sql("SELECT leadroute.detach('crm.referring'); ALTER TABLE crm.referring DROP CONSTRAINT referring_owner_fkey, ADD FOREIGN KEY (owner) REFERENCES crm.users ON UPDATE SET DEFAULT");
+like(said("SELECT leadroute.attach('crm.referring', 'referring')"), qr/^WARNING:  01000: foreign key "referring_owner_fkey" of table crm\.referring is ON UPDATE SET DEFAULT/m, 'ON UPDATE SET DEFAULT');
+sql("SELECT leadroute.detach('crm.referring')");
+
+# -- the triggers on leadroute's own tables
+sql('ALTER TABLE leadroute.rules ENABLE TRIGGER ALL; ALTER TABLE leadroute.reps DISABLE TRIGGER config_written_insert; DROP TRIGGER config_written_delete ON leadroute.queues');
+is(sql(q{SELECT status, detail, run FROM leadroute.health WHERE check_name = 'own triggers'}), 'bad|trigger "config_written_delete" of table leadroute.queues is missing; '
+	. 'trigger "config_written_insert" of table leadroute.reps is disabled; trigger "config_changed" of table leadroute.rules is not ENABLE ALWAYS; '
+	. 'trigger "config_changed_truncate" of table leadroute.rules is not ENABLE ALWAYS|SELECT leadroute.enable_triggers()', 'health names triggers that do not stand as they were made');
+is(sql('SET ROLE leadroute_admin; SELECT leadroute.enable_triggers()'), '3 triggers enabled', 'and an admin mends them');
+is(sql(q{SELECT detail FROM leadroute.health WHERE check_name = 'own triggers'}), 'trigger "config_written_delete" of table leadroute.queues is missing', 'but for one that is gone');
+
+# -- a clock in the server's configuration
+$node->append_conf('postgresql.conf', "leadroute.clock = '2026-03-02 10:00Z'");
+$node->restart;
+like(slurp_file($node->logfile), qr/invalid value for parameter "leadroute\.clock": "2026-03-02 10:00Z"\n.*DETAIL:  It cannot be read where no session is under way yet, as in postgresql\.conf\.\n.*HINT:  Use SET in a session/, 'a clock in postgresql.conf says where it can be set');
+
 $node->stop;
 done_testing();
