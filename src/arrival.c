@@ -13,6 +13,7 @@
 #include "catalog/pg_class.h"
 #include "identity.h"
 #include "leadroute.h"
+#include "merge.h"
 #include "miscadmin.h"
 #include "protect.h"
 #include "utils/builtins.h"
@@ -38,6 +39,7 @@ static void prepare(void *arg);
 static void complain(Arrival *arrival, int sqlerrcode, const char *what);
 static void let_states_come(void);
 static void drop_if_not_inserted(Arrival *arrival);
+static HeapTuple arrive_as_new(Arrival *arrival, HeapTuple tuple, bool replaces);
 static bool claim_own_key(Arrival *arrival);
 static HeapTuple give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state);
 static void remember_last(Arrival *arrival, const char *owner);
@@ -153,7 +155,6 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 	const char *flow = arrival->config->flow;
 	Pending *pending;
 	LeadState state;
-	const char *code;
 	Rekey *rekey;
 
 	/* a row that an UPDATE moves into this partition, under another key: its lead is the one it was */
@@ -176,17 +177,42 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 		if (lr_state_is_unrouted(&state) && strcmp(state.code, "deleted") == 0 &&
 			!lr_lead_is_deleted(arrival->shape, arrival->slot))
 			return lr_arrival_decide(arrival, tuple, "INSERT", true);
+		/* its values are the earlier lead's, for as long as that is there */
+		if (strcmp(state.status, "merged") == 0)
+		{
+			if (!arrival->updates && lr_duplicate_is_there(arrival, state.duplicate_of))
+				return NULL;
+			return arrive_as_new(arrival, tuple, true);
+		}
 		return give_back_state(arrival, tuple, &state);
 	}
 
-	if (!arrival->shape->guarded && !claim_own_key(arrival) && lr_state_find(flow, arrival->lead, &state))
+	return arrive_as_new(arrival, tuple, false);
+}
+
+static HeapTuple
+arrive_as_new(Arrival *arrival, HeapTuple tuple, bool replaces)
+{
+	const char *flow = arrival->config->flow;
+	LeadState state;
+
+	if (!arrival->shape->guarded && !claim_own_key(arrival) && !replaces && lr_state_find(flow, arrival->lead, &state))
 		return give_back_state(arrival, tuple, &state);
-	code = reason_not_to_decide(arrival);
-	if (code == NULL && !lr_duplicate_identify(arrival, true) && lr_state_find(flow, arrival->lead, &state))
+	if (reason_not_to_decide(arrival) == NULL && !lr_duplicate_identify(arrival, !replaces) && lr_state_find(flow, arrival->lead, &state))
 		return give_back_state(arrival, tuple, &state);
-	if (arrival->first.lead && arrival->config->duplicate_policy == DUPLICATE_REFUSE)
-		lr_duplicate_refuse(arrival);
-	return lr_arrival_decide(arrival, tuple, "INSERT", false);
+	if (arrival->first.lead && !arrival->first.returns && !arrival->updates)
+	{
+		if (arrival->config->duplicate_policy == DUPLICATE_REFUSE)
+			lr_duplicate_refuse(arrival);
+		if (arrival->config->duplicate_policy == DUPLICATE_MERGE)
+		{
+			if (replaces)
+				lr_state_remove(flow, arrival->lead);
+			lr_merge_absorb(arrival, tuple);
+			return NULL;
+		}
+	}
+	return lr_arrival_decide(arrival, tuple, "INSERT", replaces);
 }
 
 /* Where no unique index of the table guards the lead's key. False where another row of it has been faster. */

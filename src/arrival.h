@@ -24,6 +24,7 @@ typedef struct Arrival
 	char *lead;	 /* the key as text; NULL where the row has none */
 	char *given; /* the owner in the row, or NULL */
 	bool unknown_flow;
+	bool updates; /* its row stands already, in another flow: it cannot be kept out */
 	FirstLead first; /* the earlier lead of the same person, where there is one */
 	Claim *claims;	 /* the keys that were this row's to claim */
 	int nclaims;
@@ -40,7 +41,10 @@ extern bool lr_arrival_start(Arrival *arrival, Relation rel, TupleTableSlot *slo
 /* The flow that decides a row, as its flow column names it. */
 extern FlowConfig *lr_arrival_flow(Arrival *arrival, TupleTableSlot *slot, bool *unknown);
 
-/* BEFORE INSERT: gives a known lead back what it had, decides a new one. Returns the tuple to insert. */
+/*
+ * BEFORE INSERT: gives a known lead back what it had, decides a new one. Returns the tuple to insert, or NULL where the row
+ * is merged into an earlier lead's.
+ */
 extern HeapTuple lr_arrive(Arrival *arrival, HeapTuple tuple);
 
 /*

@@ -59,7 +59,10 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	shape = arrival.shape;
 	old_config = lr_arrival_flow(&arrival, old, &unknown);
 	if (strcmp(old_config->flow, arrival.config->flow) != 0)
+	{
+		arrival.updates = true;
 		return lr_arrive(&arrival, newtuple); /* there it is known, or new */
+	}
 
 	/* the key may change with the rest: the state still stands at the old one */
 	old_lead = lr_lead_text(&shape->key, old);

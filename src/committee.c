@@ -176,6 +176,9 @@ count_people(const Contact *contact, Snapshot snapshot, char **last)
 	{
 		bool isnull;
 
+		/* the same person once more */
+		if (!slot_attisnull(slot, STATE_DUPLICATE_OF + 1))
+			continue;
 		if (++people == contact->size && last)
 			*last = TextDatumGetCString(slot_getattr(slot, STATE_LEAD + 1, &isnull));
 	}

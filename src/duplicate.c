@@ -29,6 +29,7 @@
 #include "journal.h"
 #include "leadroute.h"
 #include "match.h"
+#include "merge.h"
 #include "owner.h"
 #include "protect.h"
 #include "utils/builtins.h"
@@ -67,10 +68,18 @@ typedef struct Submission
 	TimestampTz at;
 } Submission;
 
+/* A place to be taken. */
+typedef struct Place
+{
+	Decision *decision;
+	const char *team; /* "": of none */
+} Place;
+
 static HTAB *first_results = NULL;
 static int nstanding = 0;
 
 static bool claim_key(Arrival *arrival, IdentityTable *table, const MatchKey *key, bool is_new);
+static bool returns(const Arrival *arrival, const FirstLead *first);
 static bool judge(Arrival *arrival, const char *holder, FirstLead *first);
 static bool is_gone(const Arrival *arrival, const char *lead, const LeadState *state);
 static bool pending_stands(Arrival *arrival, const Pending *pending);
@@ -78,8 +87,10 @@ static bool scan_for(Relation rel, const LeadShape *shape, const char *lead);
 static void first_from_pending(const Pending *pending, FirstLead *first);
 static void first_from_state(const LeadState *state, FirstLead *first);
 static void apply_promise(const char *flow, FirstLead *first);
+static bool is_active(const FlowConfig *config, const char *owner);
+static bool take_place(Decision *decision);
+static void take_place_in(void *arg);
 static void read_submitted(void *arg);
-static bool says_nothing_new(const Arrival *arrival, TimestampTz at);
 static void promise(const Arrival *arrival, const Decision *decision);
 static FirstResult *find_result(const char *flow, const char *lead, HASHACTION action);
 static uint32 result_hash(const void *key, Size size);
@@ -143,7 +154,18 @@ claim_key(Arrival *arrival, IdentityTable *table, const MatchKey *key, bool is_n
 			return false;
 		}
 		if (judge(arrival, holder, &first))
+		{
+			if (lr_unmerged_lead && strcmp(lr_unmerged_lead, arrival->lead) == 0)
+				return true;
+			first.returns = returns(arrival, &first);
+			if (!first.returns || unseen)
+				break;
+			/* who comes next is this one's duplicate */
+			if (!lr_identity_take(table, &claim, arrival->lead))
+				continue;
+			lr_arrival_keep_claim(arrival, &claim);
 			break;
+		}
 		if (lr_identity_drop_now())
 			continue;
 		if (lr_identity_take(table, &claim, arrival->lead))
@@ -166,6 +188,15 @@ claim_key(Arrival *arrival, IdentityTable *table, const MatchKey *key, bool is_n
 		arrival->first = first;
 	}
 	return true;
+}
+
+/* Whether its person had been done with, or is so long ago that he asks anew. */
+static bool
+returns(const Arrival *arrival, const FirstLead *first)
+{
+	int64 after = arrival->config->returning_after;
+
+	return first->closed || (after > 0 && first->has_submitted_at && lr_now() - first->submitted_at > after);
 }
 
 /* Whether the holder of a key is a lead, or stands for one; fills in which. False: the key is free. */
@@ -210,6 +241,14 @@ judge(Arrival *arrival, const char *holder, FirstLead *first)
 	/* what it was a duplicate of is gone: it stands for itself; a merged one has no row */
 	*first = last;
 	return last.lead && strcmp(last.status, "merged") != 0;
+}
+
+bool
+lr_duplicate_is_there(Arrival *arrival, const char *lead)
+{
+	FirstLead first;
+
+	return lead && judge(arrival, lead, &first);
 }
 
 /* Deleted, if its row has not come back in a statement that still runs. */
@@ -266,6 +305,8 @@ first_from_pending(const Pending *pending, FirstLead *first)
 	first->owner = pending->outcome->owner;
 	first->team = pending->outcome->team;
 	first->territory = pending->outcome->territory;
+	first->account = pending->account;
+	first->account_by = pending->account_by;
 	first->submitted_at = pending->submitted_at;
 	first->routed_at = pending->at;
 	first->has_submitted_at = first->has_routed_at = true;
@@ -278,6 +319,8 @@ first_from_state(const LeadState *state, FirstLead *first)
 	first->owner = state->owner;
 	first->team = state->team;
 	first->territory = state->territory;
+	first->account = state->account;
+	first->account_by = state->account_by;
 	first->submitted_at = state->submitted_at;
 	first->routed_at = state->routed_at;
 	first->has_submitted_at = state->has_submitted_at;
@@ -314,6 +357,7 @@ lr_duplicate_look(Arrival *arrival)
 			continue;
 		first.match = keys[i].kind;
 		first.key = keys[i].key;
+		first.returns = returns(arrival, &first);
 		arrival->first = first;
 	}
 }
@@ -322,12 +366,13 @@ bool
 lr_duplicate_decide(Arrival *arrival, const LeadRow *row, RouteMode mode, Decision *decision)
 {
 	const FirstLead *first = &arrival->first;
-	Submission submission = {.row = row, .at = row->at};
 
 	if (first->lead == NULL || first->owner == NULL)
 		return false;
-	/* who gives out the leads himself goes on doing so */
-	if (arrival->config->crm_is_master && row->given_owner)
+	if (first->returns && !is_active(arrival->config, first->owner))
+		return false;
+	/* the row brought an owner who is to keep it */
+	if (row->given_owner && (arrival->config->crm_is_master || (arrival->config->keeps_given && is_active(arrival->config, row->given_owner))))
 		return false;
 
 	memset(decision, 0, sizeof(Decision));
@@ -338,12 +383,70 @@ lr_duplicate_decide(Arrival *arrival, const LeadRow *row, RouteMode mode, Decisi
 	decision->owner = first->owner;
 	decision->team = first->team;
 	decision->territory = first->territory;
+	decision->account = first->account;
+	decision->account_by = first->account_by;
 	decision->duplicate_of = first->lead;
 	decision->match = first->match;
-	decision->silent = says_nothing_new(arrival, row->at);
-	(void) lr_protect(read_submitted, &submission);
-	decision->submitted_at = submission.at;
+	decision->submitted_at = lr_duplicate_submitted_at(row);
+	if (first->returns)
+	{
+		decision->status = "assigned";
+		decision->code = "returning";
+		return mode == ROUTE_PEEK || take_place(decision);
+	}
+	decision->silent = lr_duplicate_says_nothing_new(arrival, row->at);
 	return true;
+}
+
+static bool
+is_active(const FlowConfig *config, const char *owner)
+{
+	const RepConfig *rep = lr_config_rep(config, owner);
+
+	return rep && rep->active;
+}
+
+/* The place that a returning lead has with its owner, and no turn; false where shared memory has no room for him. */
+static bool
+take_place(Decision *decision)
+{
+	Place place = {.decision = decision, .team = ""};
+	TeamConfig *team = decision->team ? lr_config_team(decision->config, decision->team) : NULL;
+
+	for (int i = 0; team && i < team->nmembers; i++)
+		if (strcmp(team->member_names[i], decision->owner) == 0)
+			place.team = team->team;
+	if (place.team[0] == '\0')
+		decision->team = NULL;
+	if (lr_rotation_ready_slot(decision->config->flow, place.team, decision->owner))
+		take_place_in(&place);
+	else if (lr_protect(take_place_in, &place))
+		return false;
+	return true;
+}
+
+static void
+take_place_in(void *arg)
+{
+	Place *place = arg;
+	Decision *decision = place->decision;
+
+	lr_rotation_take_place(lr_rotation_slot(decision->config->flow, place->team, decision->owner), &decision->turn);
+	decision->has_turn = true;
+}
+
+/* A column of text may hold what is no time: then it is now. */
+TimestampTz
+lr_duplicate_submitted_at(const LeadRow *row)
+{
+	Submission submission = {.row = row, .at = row->at};
+	Oid type = row->shape->submitted_at.type;
+
+	if (type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID || row->shape->submitted_at.attno == 0)
+		read_submitted(&submission);
+	else
+		(void) lr_protect(read_submitted, &submission);
+	return submission.at;
 }
 
 static void
@@ -355,8 +458,8 @@ read_submitted(void *arg)
 }
 
 /* The same identity within the replay window, and every column that a person or a form fills is as it was. */
-static bool
-says_nothing_new(const Arrival *arrival, TimestampTz at)
+bool
+lr_duplicate_says_nothing_new(const Arrival *arrival, TimestampTz at)
 {
 	const FirstLead *first = &arrival->first;
 
@@ -375,6 +478,16 @@ lr_duplicate_mark(Arrival *arrival, RouteMode mode, Decision *decision)
 		return;
 	decision->duplicate_of = first->lead;
 	decision->match = first->match;
+	if (first->returns)
+	{
+		if (strcmp(decision->status, "assigned") == 0)
+		{
+			decision->ruled_status = decision->status;
+			decision->ruled_code = decision->code;
+			decision->code = "returning";
+		}
+		return;
+	}
 	/* a lead from before the attach is left as it is */
 	if (strcmp(first->status, "ignored") == 0 || strcmp(decision->status, "unrouted") == 0 || first->owner)
 		return;
@@ -383,7 +496,7 @@ lr_duplicate_mark(Arrival *arrival, RouteMode mode, Decision *decision)
 	decision->status = "duplicate";
 	decision->code = "duplicate";
 	decision->for_first = true;
-	decision->silent = says_nothing_new(arrival, decision->at);
+	decision->silent = lr_duplicate_says_nothing_new(arrival, decision->at);
 	if (mode == ROUTE_TAKE)
 		promise(arrival, decision);
 }
@@ -483,7 +596,7 @@ lr_duplicate_first_forget(const char *flow, const char *first, const char *lead)
 bool
 lr_duplicate_firsts_wait(void)
 {
-	return nstanding > 0;
+	return nstanding > 0 || lr_merges_wait();
 }
 
 /* Those of outer subtransactions wait until that is current again: a rollback of this one would undo them. */
@@ -496,6 +609,11 @@ lr_duplicate_write_firsts(void)
 	FirstResult *result;
 	ListCell *cell;
 
+	if (lr_merges_wait())
+	{
+		lr_pending_flush();
+		lr_merge_write();
+	}
 	if (nstanding == 0)
 		return;
 	hash_seq_init(&status, first_results);
@@ -524,7 +642,7 @@ lr_duplicate_before_commit(void)
 	OwnerSession session;
 
 	/* the deferred triggers have fired; what a row's UPDATE would queue for them now would never be */
-	if (nstanding == 0 || !lr_installed())
+	if (!lr_duplicate_firsts_wait() || !lr_installed())
 		return;
 	lr_owner_begin(&session);
 	if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) != SPI_OK_UTILITY)
@@ -678,6 +796,7 @@ lr_duplicate_abort(SubTransactionId subid)
 	HASH_SEQ_STATUS status;
 	FirstResult *result;
 
+	lr_merge_abort(subid);
 	if (first_results == NULL)
 		return;
 	hash_seq_init(&status, first_results);
@@ -695,6 +814,7 @@ lr_duplicate_reparent(SubTransactionId subid, SubTransactionId parent)
 	HASH_SEQ_STATUS status;
 	FirstResult *result;
 
+	lr_merge_reparent(subid, parent);
 	if (first_results == NULL)
 		return;
 	hash_seq_init(&status, first_results);
@@ -708,4 +828,5 @@ lr_duplicate_end(void)
 {
 	first_results = NULL;
 	nstanding = 0;
+	lr_merge_end();
 }

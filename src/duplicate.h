@@ -19,11 +19,14 @@ typedef struct FirstLead
 	const char *owner;
 	const char *team;
 	const char *territory;
+	const char *account;
+	const char *account_by;
 	TimestampTz submitted_at;
 	TimestampTz routed_at;
 	bool has_submitted_at;
 	bool has_routed_at;
 	bool closed;
+	bool returns; /* its person comes back: it is closed, or old */
 } FirstLead;
 
 /*
@@ -37,11 +40,20 @@ extern bool lr_duplicate_identify(struct Arrival *arrival, bool is_new);
 /* Finds the earlier lead without claiming anything: explain. */
 extern void lr_duplicate_look(struct Arrival *arrival);
 
+/* Whether a lead that another was merged into has not gone since. */
+extern bool lr_duplicate_is_there(struct Arrival *arrival, const char *lead);
+
 /* Decides a duplicate that needs no rule: the earlier lead has an owner. False where the rules are to be asked. */
 extern bool lr_duplicate_decide(struct Arrival *arrival, const LeadRow *row, RouteMode mode, Decision *decision);
 
 /* What the rules decided, as a duplicate has it. */
 extern void lr_duplicate_mark(struct Arrival *arrival, RouteMode mode, Decision *decision);
+
+/* When a person asked, however the row says so. */
+extern TimestampTz lr_duplicate_submitted_at(const LeadRow *row);
+
+/* Whether the row repeats the earlier lead's within the replay window. */
+extern bool lr_duplicate_says_nothing_new(const struct Arrival *arrival, TimestampTz at);
 
 /* The policy `refuse`: the unique_violation. */
 extern void lr_duplicate_refuse(const struct Arrival *arrival);

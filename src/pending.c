@@ -516,7 +516,7 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 	if (decision->account)
 	{
 		pending->account = MemoryContextStrdup(statement->mcxt, decision->account);
-		pending->account_by = decision->account_by;
+		pending->account_by = decision->account_by ? MemoryContextStrdup(statement->mcxt, decision->account_by) : NULL;
 		if (decision->account_owner)
 			pending->account_owner = MemoryContextStrdup(statement->mcxt, decision->account_owner);
 	}
@@ -849,7 +849,7 @@ write_outbox(const char *lead, const Decision *decision, const char *reason)
 
 	if (strcmp(decision->code, "fallback") == 0 || strcmp(decision->code, "routing_error") == 0)
 		type = decision->code;
-	else if (strcmp(decision->status, "duplicate") == 0)
+	else if (strcmp(decision->status, "duplicate") == 0 || strcmp(decision->status, "merged") == 0)
 	{
 		/* sent again: nobody needs to hear of it */
 		if (decision->silent)

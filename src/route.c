@@ -903,9 +903,15 @@ lr_route_reason(const Decision *decision)
 						 decision->match, decision->duplicate_of);
 		if (decision->silent)
 			appendStringInfoString(&text, ", sent again");
-		if (decision->owner && decision->rule == NULL && decision->ruled_code == NULL && strcmp(decision->code, "given") != 0)
+		if (decision->owner && decision->rule == NULL && decision->ruled_code == NULL && strcmp(decision->code, "given") != 0 &&
+			strcmp(decision->code, "absorbed") != 0)
 		{
 			appendStringInfo(&text, strcmp(decision->code, "returning") == 0 ? ": %s, who had it, has it again" : ": %s has it", decision->owner);
+			return text.data;
+		}
+		if (strcmp(decision->code, "absorbed") == 0)
+		{
+			appendStringInfoString(&text, ": merged into it");
 			return text.data;
 		}
 		appendStringInfoString(&text, "; ");

@@ -369,7 +369,7 @@ lr_state_remove(const char *flow, const char *lead)
 
 	lr_owner_begin(&saved);
 	lr_owner_execute("DELETE FROM leadroute.lead_states s WHERE s.flow = $1"
-					 " AND s.lead = $2 AND s.status = ANY ('{unrouted,ignored}')",
+					 " AND s.lead = $2 AND s.status = ANY ('{unrouted,ignored,merged}')",
 					 lengthof(types), types, values, SPI_OK_DELETE);
 	lr_owner_end(&saved);
 }

@@ -52,7 +52,7 @@ extern void lr_state_release(const char *flow, char **leads, char **kinds, char 
 extern void lr_state_restore(const char *flow, char **leads, int n);
 extern void lr_state_rekey(const char *flow, char **from, char **to, int n, bool replaces);
 
-/* Removes an unrouted state, so that a decision can be written in its stead. */
+/* Removes an unrouted or merged state, so that a decision can be written in its stead. */
 extern void lr_state_remove(const char *flow, const char *lead);
 
 /* The leads table of a flow was emptied: what is not found again will close as gone. */

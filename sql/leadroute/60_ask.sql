@@ -48,3 +48,19 @@ LANGUAGE c STABLE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'lr_lead_keys';
 COMMENT ON FUNCTION leadroute.lead_keys(record, text) IS
 	'The keys by which a row of a leads table would be known, by the match rules of the flow that act: as leadroute.identities holds them. Who has one: SELECT i.lead FROM leadroute.identities i WHERE i.flow = ''default'' AND i.kind = ''email'' AND i.key = leadroute.email_key(''Kim@acme.example'').';
+
+CREATE FUNCTION leadroute.unmerge(lead text, flow text DEFAULT 'default') RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'lr_unmerge';
+COMMENT ON FUNCTION leadroute.unmerge(text, text) IS
+	'Makes a lead that was merged into another one of its own again: inserts its row as it came, routed as new, and gives the other back what the merge changed there, where nobody has changed it since. Keys that both have stay with the other. Runs as the leads table''s owner. Errors: the lead was not merged; the event that kept its row was removed.';
+CREATE FUNCTION leadroute.unmerge(lead bigint, flow text DEFAULT 'default') RETURNS text
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$ SELECT leadroute.unmerge(lead::text, flow) $$;
+COMMENT ON FUNCTION leadroute.unmerge(bigint, text) IS 'unmerge() for a lead whose key is a bigint.';
+CREATE FUNCTION leadroute.unmerge(lead uuid, flow text DEFAULT 'default') RETURNS text
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$ SELECT leadroute.unmerge(lead::text, flow) $$;
+COMMENT ON FUNCTION leadroute.unmerge(uuid, text) IS 'unmerge() for a lead whose key is a uuid.';
