@@ -26,6 +26,7 @@
 
 #include <math.h>
 
+#include "access/xlog.h"
 #include "lib/stringinfo.h"
 #include "pick.h"
 #include "territory.h"
@@ -52,6 +53,7 @@ typedef struct PickTeam
 	bool plain;
 	bool has_calendars;
 	bool has_preferences;
+	bool lacks_meters; /* made on a standby */
 	RotationCandidate *candidates; /* of a plain team */
 	PickMember *members;
 	RotationSlot **slots;
@@ -76,7 +78,36 @@ typedef struct Place
 	int64 last;
 } Place;
 
+/* The choice of a rep by himself. */
+typedef struct RepChoice
+{
+	const RepConfig *rep;
+	RotationSlot *slot;
+	TimestampTz at;
+	PickReason reason;
+} RepChoice;
+
+/* A limit that a lead goes beyond: a cap, or a capacity. */
+typedef struct GivenOver
+{
+	const CapConfig *cap;
+	int capacity;
+} GivenOver;
+
+/* A lead that is given, and what it goes beyond. */
+typedef struct GivenChoice
+{
+	RepConfig *rep;
+	const MemberConfig *detail;
+	RotationSlot *slot;
+	TimestampTz at;
+	int nover;
+	GivenOver over[2 * MAX_CAPS + 2];
+} GivenChoice;
+
 static PickTeam *pick_team(FlowConfig *config, TeamConfig *team);
+static void find_team_meters(const TeamConfig *team, PickTeam *pick);
+static void find_meters(RotationSlot *slot, bool of_rep, CapConfig *caps, int n);
 static bool is_plain(const FlowConfig *config, const TeamConfig *team);
 static bool is_plain_request(const PickTeam *pick, const PickRequest *request);
 static void weigh_members(const TeamConfig *team, PickTeam *pick);
@@ -97,7 +128,12 @@ static int64 lapsed_turns(const TeamConfig *team, const PickMember *member, cons
 static double load_of(const TeamConfig *team, const PickMember *member);
 static bool comes_before(const Place *a, const Place *b);
 static PickReason load_reason(const Choice *choice, int member);
+static bool is_full(const RepConfig *rep, const RotationSlot *slot);
+static const CapConfig *full_cap(const CapConfig *caps, int n, TimestampTz at);
+static RotationSlot *rep_slot(FlowConfig *config, RepConfig *rep);
 static int choose_rep(void *arg, int64 *step);
+static int choose_given(void *arg, int64 *step);
+static void note_over(GivenChoice *choice, const CapConfig *caps, int n);
 
 int
 lr_pick(const PickRequest *request, RotationTurn *turn, PickReason *why)
@@ -110,7 +146,7 @@ lr_pick(const PickRequest *request, RotationTurn *turn, PickReason *why)
 	*why = PICK_NO_REP;
 	if (is_plain_request(pick, request))
 	{
-		index = turn ? lr_rotation_take(pick->candidates, team->nmembers, turn)
+		index = turn ? lr_rotation_take_at(pick->candidates, team->nmembers, request->at, turn)
 					 : lr_rotation_peek(pick->candidates, team->nmembers);
 		if (index >= 0 && !request->explains)
 			return index;
@@ -119,6 +155,8 @@ lr_pick(const PickRequest *request, RotationTurn *turn, PickReason *why)
 	}
 	else
 	{
+		if (pick->lacks_meters)
+			find_team_meters(team, pick);
 		if (!is_fresh(pick, request->at))
 			refresh(request->config, team, request->at);
 		look_at_lead(request, pick);
@@ -166,8 +204,31 @@ pick_team(FlowConfig *config, TeamConfig *team)
 		}
 	}
 	pick->has_calendars |= team->hours == HOURS_TEAM && team->calendar;
+	find_team_meters(team, pick);
 	team->pick = pick;
 	return pick;
+}
+
+/* A standby has none: they are found after its promotion. */
+static void
+find_team_meters(const TeamConfig *team, PickTeam *pick)
+{
+	pick->lacks_meters = RecoveryInProgress();
+	for (int i = 0; i < team->nmembers; i++)
+	{
+		find_meters(pick->slots[i], false, team->details[i].caps, team->details[i].ncaps);
+		if (team->members[i])
+			find_meters(pick->slots[i], true, team->members[i]->caps, team->members[i]->ncaps);
+	}
+}
+
+/* From now on everybody counts leads for these caps. */
+static void
+find_meters(RotationSlot *slot, bool of_rep, CapConfig *caps, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (caps[i].meter == NULL)
+			caps[i].meter = lr_rotation_meter(slot, of_rep, caps[i].period, caps[i].zone);
 }
 
 /* Whether turns alone decide, today and always, for a lead that asks for nothing. */
@@ -235,7 +296,7 @@ lr_pick_is_ready(const PickRequest *request)
 {
 	PickTeam *pick = request->team->pick;
 
-	return pick && lr_rotation_is_ready(pick->candidates, request->team->nmembers) &&
+	return pick && !pick->lacks_meters && lr_rotation_is_ready(pick->candidates, request->team->nmembers) &&
 		   (is_plain_request(pick, request) || !pick->has_calendars || is_fresh(pick, request->at));
 }
 
@@ -512,24 +573,32 @@ static PickReason
 load_reason(const Choice *choice, int index)
 {
 	const TeamConfig *team = choice->request->team;
-	const PickMember *member = &choice->pick->members[index];
 	const MemberConfig *detail = &team->details[index];
 	const RepConfig *rep = team->members[index];
+	const RotationSlot *slot = choice->pick->slots[index];
 
-	if (detail->capacity != NO_LIMIT && lr_rotation_open(member->slot) >= detail->capacity)
+	if ((detail->capacity != NO_LIMIT && lr_rotation_open(slot) >= detail->capacity) || is_full(rep, slot))
 		return PICK_NO_CAPACITY;
-	if (rep->capacity != NO_LIMIT && lr_rotation_rep_open(member->slot) >= rep->capacity)
-		return PICK_NO_CAPACITY;
+	if (full_cap(detail->caps, detail->ncaps, choice->request->at) || full_cap(rep->caps, rep->ncaps, choice->request->at))
+		return PICK_CAPPED;
 	return PICK_ELIGIBLE;
 }
 
-typedef struct RepChoice
+static bool
+is_full(const RepConfig *rep, const RotationSlot *slot)
 {
-	const RepConfig *rep;
-	RotationSlot *slot;
-	TimestampTz at;
-	PickReason reason;
-} RepChoice;
+	return rep->capacity != NO_LIMIT && lr_rotation_rep_open(slot) >= rep->capacity;
+}
+
+/* The first cap that a further lead would exceed, or NULL. */
+static const CapConfig *
+full_cap(const CapConfig *caps, int n, TimestampTz at)
+{
+	for (int i = 0; i < n; i++)
+		if (caps[i].meter && lr_rotation_count(caps[i].meter, at) >= caps[i].limit)
+			return &caps[i];
+	return NULL;
+}
 
 PickReason
 lr_pick_rep(FlowConfig *config, RepConfig *rep, TimestampTz at, RotationTurn *turn)
@@ -543,9 +612,21 @@ lr_pick_rep(FlowConfig *config, RepConfig *rep, TimestampTz at, RotationTurn *tu
 	choice.reason = rep_reason(config, rep, rep->calendar, at, &from, &until);
 	if (choice.reason != PICK_ELIGIBLE)
 		return choice.reason;
-	choice.slot = lr_rotation_slot(config->flow, "", rep->rep);
+	choice.slot = rep_slot(config, rep);
 	(void) lr_rotation_choose(&choice.slot, &choice.slot, 1, choose_rep, &choice, at, turn);
 	return choice.reason;
+}
+
+static RotationSlot *
+rep_slot(FlowConfig *config, RepConfig *rep)
+{
+	RotationSlot *slot = rep->slot ? rep->slot : lr_rotation_slot(config->flow, "", rep->rep);
+
+	/* a standby has no meters: found after its promotion */
+	if (rep->slot == NULL || (rep->ncaps > 0 && rep->caps[0].meter == NULL))
+		find_meters(slot, true, rep->caps, rep->ncaps);
+	rep->slot = slot;
+	return slot;
 }
 
 static int
@@ -553,16 +634,82 @@ choose_rep(void *arg, int64 *step)
 {
 	RepChoice *choice = arg;
 
-	*step = 0;
-	if (choice->rep->capacity != NO_LIMIT && lr_rotation_rep_open(choice->slot) >= choice->rep->capacity)
+	if (is_full(choice->rep, choice->slot))
 		choice->reason = PICK_NO_CAPACITY;
+	else if (full_cap(choice->rep->caps, choice->rep->ncaps, choice->at))
+		choice->reason = PICK_CAPPED;
 	return choice->reason == PICK_ELIGIBLE ? 0 : -1;
 }
 
-bool
-lr_pick_rep_is_ready(FlowConfig *config, RepConfig *rep, TimestampTz at)
+char *
+lr_pick_given(FlowConfig *config, TeamConfig *team, const char *name, TimestampTz at, RotationTurn *turn)
 {
-	return rep->calendar == NULL && lr_rotation_ready_slot(config->flow, "", rep->rep) != NULL;
+	GivenChoice choice = {.rep = lr_config_rep(config, name), .at = at};
+	int index = team ? team->nmembers - 1 : -1;
+	StringInfoData text;
+
+	while (index >= 0 && strcmp(team->member_names[index], name) != 0)
+		index--;
+	if (index >= 0)
+	{
+		choice.slot = pick_team(config, team)->slots[index];
+		choice.detail = &team->details[index];
+	}
+	else if (choice.rep)
+		choice.slot = rep_slot(config, choice.rep);
+	else
+		choice.slot = lr_rotation_slot(config->flow, "", name);
+	(void) lr_rotation_choose(&choice.slot, &choice.slot, 1, choose_given, &choice, at, turn);
+
+	if (choice.nover == 0)
+		return NULL;
+	initStringInfo(&text);
+	for (int i = 0; i < choice.nover; i++)
+	{
+		if (choice.over[i].cap)
+			appendStringInfo(&text, "%s%s", i > 0 ? ", " : "", choice.over[i].cap->text);
+		else
+			appendStringInfo(&text, "%scapacity %d", i > 0 ? ", " : "", choice.over[i].capacity);
+	}
+	return text.data;
+}
+
+/* He has it in any case; what it goes beyond is noted in the same act. */
+static int
+choose_given(void *arg, int64 *step)
+{
+	GivenChoice *choice = arg;
+
+	choice->nover = 0;
+	if (choice->detail)
+	{
+		if (choice->detail->capacity != NO_LIMIT && lr_rotation_open(choice->slot) >= choice->detail->capacity)
+			choice->over[choice->nover++] = (GivenOver){NULL, choice->detail->capacity};
+		note_over(choice, choice->detail->caps, choice->detail->ncaps);
+	}
+	if (choice->rep)
+	{
+		if (is_full(choice->rep, choice->slot))
+			choice->over[choice->nover++] = (GivenOver){NULL, choice->rep->capacity};
+		note_over(choice, choice->rep->caps, choice->rep->ncaps);
+	}
+	return 0;
+}
+
+static void
+note_over(GivenChoice *choice, const CapConfig *caps, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (full_cap(&caps[i], 1, choice->at))
+			choice->over[choice->nover++] = (GivenOver){&caps[i], 0};
+}
+
+bool
+lr_pick_rep_is_ready(FlowConfig *config, RepConfig *rep, const char *name)
+{
+	if (rep && (rep->calendar || (rep->ncaps > 0 && rep->slot == NULL)))
+		return false;
+	return lr_rotation_ready_slot(config->flow, "", name) != NULL;
 }
 
 char *
@@ -584,6 +731,16 @@ lr_pick_obstacle(const PickRequest *request, int index)
 			if (detail->capacity != NO_LIMIT && open >= detail->capacity)
 				return psprintf("at capacity %d/%d", open, detail->capacity);
 			return psprintf("at capacity %d/%d over all teams", lr_rotation_rep_load(member->slot), rep->capacity);
+		case PICK_CAPPED:
+			for (int i = 0; i < detail->ncaps + rep->ncaps; i++)
+			{
+				const CapConfig *cap = i < detail->ncaps ? &detail->caps[i] : &rep->caps[i - detail->ncaps];
+				int count = lr_rotation_metered(member->slot, cap->meter, request->at);
+
+				if (count >= cap->limit)
+					return psprintf("had %d of %s%s", count, cap->text, i < detail->ncaps ? "" : " over all teams");
+			}
+			return pstrdup("at a cap");
 		default:
 			return pstrdup(lr_pick_reason_text((PickReason) member->reason));
 	}

@@ -32,6 +32,22 @@ typedef struct RotationCandidate
 	bool eligible;
 } RotationCandidate;
 
+/* The time that a cap counts leads in: of the clock of a zone, or back from now. */
+typedef enum RotationPeriod
+{
+	PERIOD_HOUR,
+	PERIOD_DAY,
+	PERIOD_WEEK,
+	PERIOD_MONTH,
+	PERIOD_ROLLING_HOUR,
+	PERIOD_ROLLING_DAY,
+	PERIOD_ROLLING_WEEK,
+	PERIOD_ROLLING_MONTH /* 30 days */
+} RotationPeriod;
+
+/* Counts the leads that a member, or his rep over all teams, is given in such a time; in shared memory. */
+typedef struct RotationMeter RotationMeter;
+
 /* What one lead took: kept by the caller until it is confirmed or given back. */
 typedef struct RotationTurn
 {
@@ -41,6 +57,8 @@ typedef struct RotationTurn
 	int64 sequence;		 /* 0: a place without a turn */
 	int64 previous;		 /* the member's last turn before this one */
 	int32 previous_minute;
+	int32 minute;  /* of the decision */
+	int32 nmeters; /* how many meters of the member count the lead */
 } RotationTurn;
 
 /* Where a member stands, for who chooses among members. */
@@ -89,6 +107,9 @@ extern void lr_rotation_read_members(const char *flow, const char *team, char **
 									 int32 *opens);
 
 /* Picks and takes: adds the step and a place. Returns the index, -1 for nobody (nothing is taken then). */
+extern int lr_rotation_take_at(const RotationCandidate *candidates, int n, TimestampTz at, RotationTurn *turn);
+
+/* The same, now. */
 extern PGDLLEXPORT int lr_rotation_take(const RotationCandidate *candidates, int n, RotationTurn *turn);
 
 /*
@@ -103,11 +124,26 @@ extern void lr_rotation_standing(const RotationSlot *slot, RotationStanding *sta
 extern int32 lr_rotation_open(const RotationSlot *slot);
 extern int32 lr_rotation_rep_open(const RotationSlot *slot);
 
+/* For use within a choice: the leads that count in a meter at an instant. */
+extern int32 lr_rotation_count(RotationMeter *meter, TimestampTz at);
+
+/* The same outside of one. */
+extern int32 lr_rotation_metered(RotationSlot *slot, RotationMeter *meter, TimestampTz at);
+
+/*
+ * The meter of a member, or of his rep, found or made, so that from now on all leads are counted in it; what was given
+ * before comes from the ledger. NULL during recovery: nobody counts there.
+ */
+extern RotationMeter *lr_rotation_meter(RotationSlot *slot, bool of_rep, RotationPeriod period, const char *zone);
+
 /* An instant in minutes since 2000, downwards. */
 extern int32 lr_rotation_minute(TimestampTz at);
 
 /* A place without a turn: account owners, given owners. */
 extern PGDLLEXPORT void lr_rotation_take_place(RotationSlot *slot, RotationTurn *turn);
+
+/* The same of a lead that is given now, so that it counts for caps too. */
+extern void lr_rotation_assign(RotationSlot *slot, TimestampTz at, RotationTurn *turn);
 
 /* n places whose leads stand already: taken and confirmed in one. */
 extern PGDLLEXPORT void lr_rotation_take_places(RotationSlot *slot, int32 n);

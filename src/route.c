@@ -77,7 +77,7 @@ static void plan_points(RoutePlan *plan, const LeadShape *shape);
 static void find_side(LeadColumn *column, const LeadShape *shape, const char *side, MemoryContext mcxt);
 static void start_decision(Decision *decision, FlowConfig *config, const LeadRow *row);
 static void walk_begin(void *arg);
-static bool may_take_place(RouteWalk *walk, const char *rep);
+static bool may_take_place(RouteWalk *walk, RepConfig *rep, const char *name);
 static bool may_take_turn(RouteWalk *walk, const PickRequest *request);
 static void walk_rules(void *arg);
 static void walk_fallback(void *arg);
@@ -286,14 +286,14 @@ walk_begin(void *arg)
 		trace_line(walk, "rep", given, "not kept", "the row arrived with an owner who is no active rep");
 		return;
 	}
-	if (!may_take_place(walk, given))
+	if (!may_take_place(walk, rep, given))
 		return;
 	decision->status = "assigned";
 	decision->code = "given";
 	decision->owner = given;
 	if (walk->mode == ROUTE_TAKE)
 	{
-		lr_rotation_take_place(lr_rotation_slot(config->flow, "", given), &decision->turn);
+		decision->over_cap = lr_pick_given(config, NULL, given, decision->at, &decision->turn);
 		decision->has_turn = true;
 	}
 }
@@ -303,9 +303,9 @@ walk_begin(void *arg)
  * not, the walk stops, to be repeated under protection.
  */
 static bool
-may_take_place(RouteWalk *walk, const char *rep)
+may_take_place(RouteWalk *walk, RepConfig *rep, const char *name)
 {
-	if (!walk->protected && walk->mode == ROUTE_TAKE && lr_rotation_ready_slot(walk->plan->flow, "", rep) == NULL)
+	if (!walk->protected && walk->mode == ROUTE_TAKE && !lr_pick_rep_is_ready(walk->plan->config, rep, name))
 		walk->stopped = true;
 	return !walk->stopped;
 }
@@ -709,11 +709,8 @@ apply_rep(RouteWalk *walk, const char *name, char **why)
 		trace_line(walk, "rep", name, "not there", NULL);
 		return false;
 	}
-	if (!walk->protected && walk->mode == ROUTE_TAKE && !lr_pick_rep_is_ready(config, rep, decision->at))
-	{
-		walk->stopped = true;
+	if (!may_take_place(walk, rep, name))
 		return false;
-	}
 	reason = lr_pick_rep(config, rep, decision->at, walk->mode == ROUTE_TAKE ? &decision->turn : NULL);
 	if (reason != PICK_ELIGIBLE)
 	{
