@@ -32,6 +32,9 @@
 #include "territory.h"
 #include "utils/memutils.h"
 
+/* Between the parts of the names that turns are counted under; no team's name has it. */
+#define NAME_SEPARATOR "\x1f"
+
 /* How many turns a member makes up who was passed over without leave. */
 #define PICK_SLACK 2
 
@@ -48,6 +51,15 @@ typedef struct PickMember
 	int32 returned; /* minute in which his last leave ended, or PG_INT32_MIN */
 } PickMember;
 
+/* The pointers that a team goes by. */
+typedef struct PickTurns
+{
+	struct PickTurns *next;
+	const RuleConfig *rule; /* NULL: of all rules */
+	RotationSlot **slots;
+	RotationSlot *epoch; /* its pointer is the beginning of the week or month in which turns were last made equal; NULL: never */
+} PickTurns;
+
 typedef struct PickTeam
 {
 	bool plain;
@@ -57,6 +69,9 @@ typedef struct PickTeam
 	RotationCandidate *candidates; /* of a plain team */
 	PickMember *members;
 	RotationSlot **slots;
+	PickTurns *turns; /* whose pointers: one, or one a rule */
+	int32 period_begin; /* of the week or month that the turns are counted in, in minutes */
+	int32 period_end;
 	TimestampTz from; /* PickMember.fixed holds from ... */
 	TimestampTz until; /* ... until before this */
 } PickTeam;
@@ -66,7 +81,9 @@ typedef struct Choice
 {
 	const PickRequest *request;
 	PickTeam *pick;
-	RotationSlot *const *turns;
+	const PickTurns *turns;
+	bool takes;
+	bool resets; /* a week or month has begun */
 } Choice;
 
 /* Where a member comes in the order of a strategy; the least comes first. */
@@ -106,23 +123,27 @@ typedef struct GivenChoice
 } GivenChoice;
 
 static PickTeam *pick_team(FlowConfig *config, TeamConfig *team);
+static PickTurns *pick_turns(const PickRequest *request, PickTeam *pick);
 static void find_team_meters(const TeamConfig *team, PickTeam *pick);
 static void find_meters(RotationSlot *slot, bool of_rep, CapConfig *caps, int n);
 static bool is_plain(const FlowConfig *config, const TeamConfig *team);
 static bool is_plain_request(const PickTeam *pick, const PickRequest *request);
 static void weigh_members(const TeamConfig *team, PickTeam *pick);
 static void refresh(FlowConfig *config, TeamConfig *team, TimestampTz at);
+static bool turns_are_ready(const PickRequest *request, const PickTeam *pick);
 static bool is_fresh(const PickTeam *pick, TimestampTz at);
 static PickReason fixed_reason(FlowConfig *config, const TeamConfig *team, int member, TimestampTz at, TimestampTz *from,
 							   TimestampTz *until);
 static PickReason rep_reason(FlowConfig *config, const RepConfig *rep, const char *calendar, TimestampTz at,
 							 TimestampTz *from, TimestampTz *until);
+static bool is_on_leave(const RepConfig *rep, TimestampTz at, TimestampTz *from, TimestampTz *until);
 static bool holds_until(TimestampTz boundary, TimestampTz at, TimestampTz *from, TimestampTz *until);
 static int32 last_return(const RepConfig *rep, TimestampTz at);
 static void look_at_lead(const PickRequest *request, PickTeam *pick);
 static bool has_skills(const RepConfig *rep, const PickRequest *request);
 static bool has_skill(const RepConfig *rep, const SkillConfig *asked);
 static int choose(void *arg, int64 *step);
+static void reset_turns(Choice *choice);
 static int64 latest_turn(const Choice *choice);
 static int64 lapsed_turns(const TeamConfig *team, const PickMember *member, const RotationStanding *standing, int64 latest);
 static double load_of(const TeamConfig *team, const PickMember *member);
@@ -160,8 +181,9 @@ lr_pick(const PickRequest *request, RotationTurn *turn, PickReason *why)
 		if (!is_fresh(pick, request->at))
 			refresh(request->config, team, request->at);
 		look_at_lead(request, pick);
-		choice.turns = pick->slots;
-		index = lr_rotation_choose(pick->slots, choice.turns, team->nmembers, choose, &choice, request->at, turn);
+		choice.turns = pick_turns(request, pick);
+		choice.takes = turn != NULL;
+		index = lr_rotation_choose(pick->slots, choice.turns->slots, team->nmembers, choose, &choice, request->at, turn);
 	}
 	for (int i = 0; index < 0 && i < team->nmembers; i++)
 		*why = Max(*why, (PickReason) pick->members[i].reason);
@@ -207,6 +229,49 @@ pick_team(FlowConfig *config, TeamConfig *team)
 	find_team_meters(team, pick);
 	team->pick = pick;
 	return pick;
+}
+
+/*
+ * Where the team's turns are counted: under its own name; with scope rule, under its and the rule's; with scope flow, under
+ * one that all teams share. A name that no team bears keeps them apart from places. What fails, fails before anything is kept.
+ */
+static PickTurns *
+pick_turns(const PickRequest *request, PickTeam *pick)
+{
+	const TeamConfig *team = request->team;
+	FlowConfig *config = request->config;
+	const RuleConfig *rule = team->scope == SCOPE_RULE ? request->rule : NULL;
+	PickTurns *turns = pick->turns;
+	char *name;
+	RotationSlot *epoch = NULL;
+
+	while (turns != NULL && turns->rule != rule)
+		turns = turns->next;
+	if (turns == NULL)
+	{
+		name = team->scope == SCOPE_FLOW ? pstrdup(NAME_SEPARATOR)
+			   : rule					 ? psprintf("%s" NAME_SEPARATOR "%s", team->team, rule->rule)
+										 : pstrdup(team->team);
+		for (int i = 0; i < team->nmembers; i++)
+			(void) lr_rotation_slot(config->flow, name, team->member_names[i]);
+		if (team->reset != RESET_NEVER)
+			epoch = lr_rotation_slot(config->flow, psprintf("%s" NAME_SEPARATOR, name), "");
+
+		turns = MemoryContextAllocZero(config->mcxt, sizeof(PickTurns));
+		turns->rule = rule;
+		turns->slots = MemoryContextAllocZero(config->mcxt, Max(team->nmembers, 1) * sizeof(RotationSlot *));
+		turns->epoch = epoch;
+		for (int i = 0; i < team->nmembers; i++)
+			turns->slots[i] = lr_rotation_slot(config->flow, name, team->member_names[i]);
+		turns->next = pick->turns;
+		pick->turns = turns;
+	}
+	if (turns->epoch)
+		lr_rotation_attach(turns->epoch);
+	if (turns->epoch && !(pick->period_begin <= lr_rotation_minute(request->at) && lr_rotation_minute(request->at) < pick->period_end))
+		lr_rotation_period(team->reset == RESET_WEEKLY ? PERIOD_WEEK : PERIOD_MONTH, team->zone, request->at,
+						   &pick->period_begin, &pick->period_end);
+	return turns;
 }
 
 /* A standby has none: they are found after its promotion. */
@@ -296,8 +361,24 @@ lr_pick_is_ready(const PickRequest *request)
 {
 	PickTeam *pick = request->team->pick;
 
-	return pick && !pick->lacks_meters && lr_rotation_is_ready(pick->candidates, request->team->nmembers) &&
-		   (is_plain_request(pick, request) || !pick->has_calendars || is_fresh(pick, request->at));
+	if (pick == NULL || pick->lacks_meters || !lr_rotation_is_ready(pick->candidates, request->team->nmembers))
+		return false;
+	if (is_plain_request(pick, request))
+		return true;
+	return (!pick->has_calendars || is_fresh(pick, request->at)) && turns_are_ready(request, pick);
+}
+
+static bool
+turns_are_ready(const PickRequest *request, const PickTeam *pick)
+{
+	const TeamConfig *team = request->team;
+	const PickTurns *turns = pick->turns;
+
+	while (turns != NULL && turns->rule != (team->scope == SCOPE_RULE ? request->rule : NULL))
+		turns = turns->next;
+	if (turns == NULL || !lr_rotation_are_ready(turns->slots, team->nmembers))
+		return false;
+	return turns->epoch == NULL || lr_rotation_are_ready(&turns->epoch, 1);
 }
 
 bool
@@ -363,14 +444,20 @@ rep_reason(FlowConfig *config, const RepConfig *rep, const char *calendar, Times
 {
 	if (!rep->accepting)
 		return PICK_NOT_ACCEPTING;
+	return is_on_leave(rep, at, from, until) ? PICK_ON_LEAVE : PICK_ELIGIBLE;
+}
+
+static bool
+is_on_leave(const RepConfig *rep, TimestampTz at, TimestampTz *from, TimestampTz *until)
+{
 	for (int i = 0; i < rep->nleaves; i++)
 	{
 		bool ahead = holds_until(rep->leave_begins[i], at, from, until);
 
 		if (!ahead && holds_until(rep->leave_ends[i], at, from, until))
-			return PICK_ON_LEAVE;
+			return true;
 	}
-	return PICK_ELIGIBLE;
+	return false;
 }
 
 /* Whether an instant is still ahead; the answer holds up to it, or from it on. */
@@ -472,11 +559,15 @@ choose(void *arg, int64 *step)
 	Choice *choice = arg;
 	const TeamConfig *team = choice->request->team;
 	bool by_turns = team->strategy == STRATEGY_ROUND_ROBIN;
-	int64 latest = by_turns ? latest_turn(choice) : 0;
+	int64 latest = 0;
 	Place best = {0};
 	int64 best_owed = 0;
 	int index = -1;
 
+	if (choice->turns->epoch)
+		reset_turns(choice);
+	if (by_turns && !choice->resets)
+		latest = latest_turn(choice);
 	for (int i = 0; i < team->nmembers; i++)
 	{
 		PickMember *member = &choice->pick->members[i];
@@ -487,10 +578,10 @@ choose(void *arg, int64 *step)
 
 		if (member->reason != PICK_ELIGIBLE)
 			continue;
-		lr_rotation_standing(choice->turns[i], &standing);
-		owed = by_turns ? lapsed_turns(team, member, &standing, latest) : 0;
+		lr_rotation_standing(choice->turns->slots[i], &standing);
+		owed = by_turns && !choice->resets ? lapsed_turns(team, member, &standing, latest) : 0;
 		place.preferred = member->preferred;
-		place.pointer = by_turns ? standing.pointer + owed : 0;
+		place.pointer = by_turns && !choice->resets ? standing.pointer + owed : 0;
 		place.load = by_turns ? 0 : load_of(team, member);
 		place.last = standing.last;
 		wanted = index < 0 || comes_before(&place, &best);
@@ -508,6 +599,35 @@ choose(void *arg, int64 *step)
 	return index;
 }
 
+/* In a new week or month all members are lifted to the one who is ahead; who only looks takes them for equal. */
+static void
+reset_turns(Choice *choice)
+{
+	int n = choice->request->team->nmembers;
+	int64 highest = PG_INT64_MIN;
+	RotationStanding standing;
+	int64 ahead;
+
+	lr_rotation_standing(choice->turns->epoch, &standing);
+	ahead = choice->pick->period_begin - standing.pointer;
+	choice->resets = ahead > 0;
+	if (!choice->resets || !choice->takes)
+		return;
+	for (int i = 0; i < n; i++)
+	{
+		lr_rotation_standing(choice->turns->slots[i], &standing);
+		highest = Max(highest, standing.pointer);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		lr_rotation_standing(choice->turns->slots[i], &standing);
+		if (standing.pointer < highest)
+			lr_rotation_lift(choice->turns->slots[i], highest - standing.pointer);
+	}
+	lr_rotation_lift(choice->turns->epoch, ahead);
+	choice->resets = false;
+}
+
 /* The latest of the last turns of all who may be picked: time as the rotation counts it. */
 static int64
 latest_turn(const Choice *choice)
@@ -521,7 +641,7 @@ latest_turn(const Choice *choice)
 
 		if (member->reason != PICK_ELIGIBLE)
 			continue;
-		lr_rotation_standing(choice->turns[i], &standing);
+		lr_rotation_standing(choice->turns->slots[i], &standing);
 		latest = Max(latest, standing.pointer - member->step);
 	}
 	return latest;
@@ -598,6 +718,17 @@ full_cap(const CapConfig *caps, int n, TimestampTz at)
 		if (caps[i].meter && lr_rotation_count(caps[i].meter, at) >= caps[i].limit)
 			return &caps[i];
 	return NULL;
+}
+
+PickReason
+lr_pick_owner(const RepConfig *rep, TimestampTz at)
+{
+	TimestampTz from = DT_NOBEGIN;
+	TimestampTz until = DT_NOEND;
+
+	if (!rep->active)
+		return PICK_NOT_ACTIVE;
+	return is_on_leave(rep, at, &from, &until) ? PICK_ON_LEAVE : PICK_ELIGIBLE;
 }
 
 PickReason

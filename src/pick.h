@@ -66,6 +66,9 @@ extern bool lr_pick_wants_point(FlowConfig *config, TeamConfig *team);
  */
 extern PickReason lr_pick_rep(FlowConfig *config, RepConfig *rep, TimestampTz at, RotationTurn *turn);
 
+/* Whether a rep can have what is his own: he is active and not on leave; else why not. */
+extern PickReason lr_pick_owner(const RepConfig *rep, TimestampTz at);
+
 /*
  * A lead that nobody picks an owner for: the row brought him, or a hand gives it to him. It counts for him, as a member of
  * the team where that is not NULL and he is one. Returns the limits that it goes beyond, "3 per day, capacity 40",

@@ -123,6 +123,15 @@ lr_rotation_is_ready(const RotationCandidate *candidates, int n)
 	return lr_rotation_is_loaded();
 }
 
+bool
+lr_rotation_are_ready(RotationSlot *const *members, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (members[i]->shared == NULL)
+			return false;
+	return lr_rotation_is_loaded();
+}
+
 /* The slot's member in shared memory. Not during recovery. */
 static SharedMember *
 attached(RotationSlot *slot)
@@ -373,7 +382,8 @@ lr_rotation_choose(RotationSlot *const *slots, RotationSlot *const *turns, int n
 	for (int i = 0; i < n; i++)
 	{
 		attached(slots[i]);
-		attached(turns[i]);
+		if (turns[i] != slots[i])
+			attached(turns[i]);
 	}
 	partition = slots[0]->key.partition;
 	for (;;)
@@ -492,6 +502,29 @@ int32
 lr_rotation_open(const RotationSlot *slot)
 {
 	return slot->shared ? slot->shared->open : slot->ledger_open;
+}
+
+void
+lr_rotation_attach(RotationSlot *slot)
+{
+	if (!RecoveryInProgress())
+		attached(slot);
+}
+
+void
+lr_rotation_lift(RotationSlot *slot, int64 by)
+{
+	RotationDelta *delta = lr_delta_current(slot);
+
+	count_take(slot, delta, by, 0);
+	delta->kept_pointer += by;
+	delta->pending_pointer += by;
+}
+
+void
+lr_rotation_period(RotationPeriod period, const char *zone, TimestampTz at, int32 *begin, int32 *end)
+{
+	lr_meter_clock_span(period, zone, lr_rotation_minute(at), begin, end);
 }
 
 int32

@@ -89,6 +89,7 @@ extern RotationSlot *lr_rotation_ready_slot(const char *flow, const char *team, 
 
 /* Whether a turn among these can be taken without loading or making an entry, so without failing. */
 extern bool lr_rotation_is_ready(const RotationCandidate *candidates, int n);
+extern bool lr_rotation_are_ready(RotationSlot *const *slots, int n);
 
 /* Index of who would go next, -1 for nobody. Takes nothing; works during recovery, from the ledger. */
 extern PGDLLEXPORT int lr_rotation_peek(const RotationCandidate *candidates, int n);
@@ -119,10 +120,19 @@ extern PGDLLEXPORT int lr_rotation_take(const RotationCandidate *candidates, int
 extern int lr_rotation_choose(RotationSlot *const *slots, RotationSlot *const *turns, int n, RotationChoice choose,
 							  void *arg, TimestampTz at, RotationTurn *turn);
 
+/* Before a choice that looks at further slots than its members': after a promotion they find their members. */
+extern void lr_rotation_attach(RotationSlot *slot);
+
 /* For use within a choice: where a member stands, his open leads, and those of his rep over all teams. */
 extern void lr_rotation_standing(const RotationSlot *slot, RotationStanding *standing);
 extern int32 lr_rotation_open(const RotationSlot *slot);
 extern int32 lr_rotation_rep_open(const RotationSlot *slot);
+
+/* For use within a choice that takes: lifts a pointer at once, whatever becomes of the lead. May run out of memory. */
+extern void lr_rotation_lift(RotationSlot *slot, int64 by);
+
+/* The period by the clock of a zone that holds an instant, in minutes. Reads time zones: not within a choice. */
+extern void lr_rotation_period(RotationPeriod period, const char *zone, TimestampTz at, int32 *begin, int32 *end);
 
 /* For use within a choice: the leads that count in a meter at an instant. */
 extern int32 lr_rotation_count(RotationMeter *meter, TimestampTz at);

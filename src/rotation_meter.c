@@ -28,7 +28,6 @@
 #define ROLLING_SLOTS 30
 
 static int32 rolling_width(const RotationMeter *meter);
-static void clock_span(const RotationMeter *meter, int32 minute, int32 *begin, int32 *end);
 static int32 local_midnight(int day, pg_tz *zone);
 static int32 floor_to(int32 minute, int32 width);
 
@@ -38,7 +37,7 @@ lr_meter_span(const RotationMeter *meter, int32 minute, int32 *begin, int32 *end
 	int32 width = rolling_width(meter);
 
 	if (width == 0)
-		clock_span(meter, minute, begin, end);
+		lr_meter_clock_span((RotationPeriod) meter->key.kind, meter->zone, minute, begin, end);
 	else
 	{
 		*begin = floor_to(minute, width);
@@ -65,11 +64,10 @@ rolling_width(const RotationMeter *meter)
 	}
 }
 
-/* The hour, day, ISO week or month of the meter's zone. */
-static void
-clock_span(const RotationMeter *meter, int32 minute, int32 *begin, int32 *end)
+void
+lr_meter_clock_span(RotationPeriod period, const char *zone_name, int32 minute, int32 *begin, int32 *end)
 {
-	pg_tz *zone = pg_tzset(meter->zone);
+	pg_tz *zone = pg_tzset(zone_name);
 	TimestampTz at = (TimestampTz) minute * USECS_PER_MINUTE;
 	struct pg_tm tm;
 	fsec_t fsec;
@@ -81,9 +79,9 @@ clock_span(const RotationMeter *meter, int32 minute, int32 *begin, int32 *end)
 	if (zone == NULL || timestamp2tm(at, &offset, &tm, &fsec, NULL, zone) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("time zone \"%s\" not recognized", meter->zone)));
+				 errmsg("time zone \"%s\" not recognized", zone_name)));
 	day = date2j(tm.tm_year, tm.tm_mon, tm.tm_mday);
-	switch ((RotationPeriod) meter->key.kind)
+	switch (period)
 	{
 		case PERIOD_HOUR:
 			/* of the local clock: offsets of quarters of an hour exist */

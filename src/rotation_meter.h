@@ -42,6 +42,9 @@ struct RotationMeter
 /* The span of a meter that holds a minute. May read time zone files; not under a lock. */
 extern void lr_meter_span(const RotationMeter *meter, int32 minute, int32 *begin, int32 *end);
 
+/* The hour, day, ISO week or month of a zone that holds a minute. The same holds. */
+extern void lr_meter_clock_span(RotationPeriod period, const char *zone_name, int32 minute, int32 *begin, int32 *end);
+
 /* The slot of a minute, or NULL where there is none (yet). Under the lock. */
 extern MeterSlot *lr_meter_slot(RotationMeter *meter, int32 minute);
 
