@@ -27,6 +27,7 @@
 #include <math.h>
 
 #include "access/xlog.h"
+#include "calendar.h"
 #include "lib/stringinfo.h"
 #include "pick.h"
 #include "territory.h"
@@ -73,7 +74,8 @@ typedef struct PickTeam
 	int32 period_begin; /* of the week or month that the turns are counted in, in minutes */
 	int32 period_end;
 	TimestampTz from; /* PickMember.fixed holds from ... */
-	TimestampTz until; /* ... until before this */
+	TimestampTz until; /* ... until before this, */
+	uint64 generation; /* and under these calendars */
 } PickTeam;
 
 /* A choice under way. */
@@ -136,6 +138,7 @@ static PickReason fixed_reason(FlowConfig *config, const TeamConfig *team, int m
 							   TimestampTz *until);
 static PickReason rep_reason(FlowConfig *config, const RepConfig *rep, const char *calendar, TimestampTz at,
 							 TimestampTz *from, TimestampTz *until);
+static bool is_on_shift(FlowConfig *config, const char *name, TimestampTz at, TimestampTz *from, TimestampTz *until);
 static bool is_on_leave(const RepConfig *rep, TimestampTz at, TimestampTz *from, TimestampTz *until);
 static bool holds_until(TimestampTz boundary, TimestampTz at, TimestampTz *from, TimestampTz *until);
 static int32 last_return(const RepConfig *rep, TimestampTz at);
@@ -393,7 +396,7 @@ lr_pick_wants_point(FlowConfig *config, TeamConfig *team)
 static bool
 is_fresh(const PickTeam *pick, TimestampTz at)
 {
-	return pick->from <= at && at < pick->until;
+	return pick->from <= at && at < pick->until && (!pick->has_calendars || pick->generation == lr_calendar_generation());
 }
 
 /* Works out what configuration and time say of each member, and until when. */
@@ -403,6 +406,7 @@ refresh(FlowConfig *config, TeamConfig *team, TimestampTz at)
 	PickTeam *pick = team->pick;
 	TimestampTz from = DT_NOBEGIN;
 	TimestampTz until = DT_NOEND;
+	uint64 generation = lr_calendar_generation();
 
 	/* an error leaves what is known unusable */
 	pick->from = pick->until = 0;
@@ -413,6 +417,7 @@ refresh(FlowConfig *config, TeamConfig *team, TimestampTz at)
 	}
 	pick->from = from;
 	pick->until = until;
+	pick->generation = generation;
 }
 
 /* Narrows [*from, *until) to where the answer stays the same. */
@@ -444,7 +449,26 @@ rep_reason(FlowConfig *config, const RepConfig *rep, const char *calendar, Times
 {
 	if (!rep->accepting)
 		return PICK_NOT_ACCEPTING;
-	return is_on_leave(rep, at, from, until) ? PICK_ON_LEAVE : PICK_ELIGIBLE;
+	if (is_on_leave(rep, at, from, until))
+		return PICK_ON_LEAVE;
+	return calendar && !is_on_shift(config, calendar, at, from, until) ? PICK_OFF_SHIFT : PICK_ELIGIBLE;
+}
+
+/* By a calendar; what it says holds from now until it closes or opens, a day at most. */
+static bool
+is_on_shift(FlowConfig *config, const char *name, TimestampTz at, TimestampTz *from, TimestampTz *until)
+{
+	LrCalendar *calendar = lr_calendar(config->flow, name);
+	bool open = lr_calendar_is_open(calendar, at);
+	TimestampTz limit = at + USECS_PER_DAY;
+
+	*from = Max(*from, at);
+	if (open)
+		limit = lr_calendar_next_close(calendar, at, limit);
+	else if (!lr_calendar_never_opens(calendar))
+		limit = Min(limit, lr_calendar_next_open(calendar, at));
+	*until = Min(*until, limit);
+	return open;
 }
 
 static bool
