@@ -89,6 +89,12 @@ calendar_relcache_callback(Datum arg, Oid relid)
 
 /* ---- by name ---- */
 
+uint64
+lr_calendar_generation(void)
+{
+	return generation;
+}
+
 LrCalendar *
 lr_calendar(const char *flow, const char *name)
 {

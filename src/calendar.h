@@ -29,6 +29,9 @@ typedef struct LrCalendar LrCalendar;
 
 extern void lr_calendar_init(void);
 
+/* Counts the changes of any calendar that this session has heard of: for who keeps an answer. */
+extern uint64 lr_calendar_generation(void);
+
 /* The calendar of that name; raises undefined_object where there is none. */
 extern LrCalendar *lr_calendar(const char *flow, const char *name);
 

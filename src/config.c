@@ -650,7 +650,7 @@ static CapConfig *
 row_caps(FlowConfig *config, uint64 row, int column, const char *zone, int *n)
 {
 	static const char *const units[] = {"hour", "day", "week", "month"};
-	char *text = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+	char *text = row_text(config, row, column);
 	CapConfig *caps;
 	char *rest;
 
@@ -661,14 +661,15 @@ row_caps(FlowConfig *config, uint64 row, int column, const char *zone, int *n)
 	for (char *word = strtok_r(text, ",", &rest); word && *n < MAX_CAPS; word = strtok_r(NULL, ",", &rest))
 	{
 		CapConfig *cap = &caps[(*n)++];
-		const char *unit = strrchr(word, ' ') + 1;
+		bool rolling = strstr(word, " rolling ") != NULL;
 
 		cap->limit = atoi(word);
-		cap->rolling = strstr(word, " rolling ") != NULL;
-		cap->zone = zone;
+		/* back from now is the same everywhere */
+		cap->zone = rolling ? "UTC" : zone;
+		cap->text = word;
 		for (int i = 0; i < (int) lengthof(units); i++)
-			if (strcmp(units[i], unit) == 0)
-				cap->unit = (CapUnit) i;
+			if (strcmp(units[i], strrchr(word, ' ') + 1) == 0)
+				cap->period = (RotationPeriod) (rolling ? PERIOD_ROLLING_HOUR + i : PERIOD_HOUR + i);
 	}
 	return caps;
 }

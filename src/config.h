@@ -21,21 +21,14 @@ typedef enum RuleTarget
 #define NO_LIMIT (-1)
 #define MAX_CAPS 3
 
-typedef enum CapUnit
-{
-	CAP_HOUR,
-	CAP_DAY,
-	CAP_WEEK,
-	CAP_MONTH
-} CapUnit;
-
 /* At most so many leads in a time. */
 typedef struct CapConfig
 {
 	int limit;
-	CapUnit unit;
-	bool rolling;	  /* back from now; else by the clock of the zone */
-	const char *zone; /* IANA */
+	RotationPeriod period;
+	const char *zone;	  /* IANA; of periods by the clock */
+	const char *text;	  /* as it is written: "3 per day" */
+	RotationMeter *meter; /* pick.c's: found by the first pick; NULL on a standby */
 } CapConfig;
 
 typedef struct SkillConfig
@@ -58,6 +51,7 @@ typedef struct RepConfig
 	TimestampTz *leave_ends;
 	int nskills; /* in order of their numbers */
 	SkillConfig *skills;
+	RotationSlot *slot; /* pick.c's: of leads that belong to no team, found by the first pick */
 } RepConfig;
 
 typedef struct MemberConfig

@@ -59,6 +59,7 @@ typedef enum EventColumn
 	EVENT_PATH,
 	EVENT_ACTOR,
 	EVENT_ACCOUNT,
+	EVENT_OVER_CAP,
 	EVENT_COLUMNS
 } EventColumn;
 

@@ -592,7 +592,7 @@ outcome_match(const void *a, const void *b, Size size)
 	return !(x->config == y->config && x->rule == y->rule && same_text(x->code, y->code) &&
 			 same_text(x->status, y->status) && same_text(x->owner, y->owner) && same_text(x->team, y->team) &&
 			 same_text(x->territory, y->territory) && same_text(x->queue, y->queue) &&
-			 same_text(x->path, y->path));
+			 same_text(x->over_cap, y->over_cap) && same_text(x->path, y->path));
 }
 
 static const Outcome *
@@ -607,6 +607,7 @@ outcome_of(Statement *statement, const Decision *decision)
 		.team = decision->team,
 		.territory = decision->territory,
 		.queue = decision->queue,
+		.over_cap = decision->over_cap,
 		.how = decision->how,
 		.path = lr_route_path(decision),
 	};
@@ -635,6 +636,8 @@ outcome_of(Statement *statement, const Decision *decision)
 		outcome->territory = pstrdup(probe.territory);
 	if (probe.queue)
 		outcome->queue = pstrdup(probe.queue);
+	if (probe.over_cap)
+		outcome->over_cap = pstrdup(probe.over_cap);
 	if (probe.path)
 	{
 		ListCell *cell;
@@ -671,6 +674,7 @@ decision_of(const Pending *pending)
 		.team = outcome->team,
 		.territory = outcome->territory,
 		.queue = outcome->queue,
+		.over_cap = outcome->over_cap,
 		.how = outcome->how,
 		.passed = outcome->passed,
 		.account = pending->account,
@@ -812,6 +816,7 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 		lr_journal_set_text(&row, EVENT_REASON, reason);
 		if (decision->duplicate_of)
 			path = path_of_duplicate(decision, path);
+		lr_journal_set_text(&row, EVENT_OVER_CAP, decision->over_cap);
 		if (path)
 			lr_journal_set_datum(&row, EVENT_PATH, DirectFunctionCall1(jsonb_in, CStringGetDatum(path)));
 		lr_journal_set_text(&row, EVENT_ACCOUNT, decision->account);

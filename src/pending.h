@@ -28,6 +28,7 @@ typedef struct Outcome
 	const char *team;
 	const char *territory;
 	const char *queue;
+	const char *over_cap;
 	const char *how; /* follows from config, rule, territory and team */
 	List *passed;
 	const char *path; /* of the passed rules, as JSON text */

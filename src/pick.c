@@ -26,10 +26,15 @@
 
 #include <math.h>
 
+#include "access/xlog.h"
+#include "calendar.h"
 #include "lib/stringinfo.h"
 #include "pick.h"
 #include "territory.h"
 #include "utils/memutils.h"
+
+/* Between the parts of the names that turns are counted under; no team's name has it. */
+#define NAME_SEPARATOR "\x1f"
 
 /* How many turns a member makes up who was passed over without leave. */
 #define PICK_SLACK 2
@@ -47,16 +52,30 @@ typedef struct PickMember
 	int32 returned; /* minute in which his last leave ended, or PG_INT32_MIN */
 } PickMember;
 
+/* The pointers that a team goes by. */
+typedef struct PickTurns
+{
+	struct PickTurns *next;
+	const RuleConfig *rule; /* NULL: of all rules */
+	RotationSlot **slots;
+	RotationSlot *epoch; /* its pointer is the beginning of the week or month in which turns were last made equal; NULL: never */
+} PickTurns;
+
 typedef struct PickTeam
 {
 	bool plain;
 	bool has_calendars;
 	bool has_preferences;
+	bool lacks_meters; /* made on a standby */
 	RotationCandidate *candidates; /* of a plain team */
 	PickMember *members;
 	RotationSlot **slots;
-	TimestampTz from;  /* PickMember.fixed holds from ... */
-	TimestampTz until; /* ... until before this */
+	PickTurns *turns; /* whose pointers: one, or one a rule */
+	int32 period_begin; /* of the week or month that the turns are counted in, in minutes */
+	int32 period_end;
+	TimestampTz from; /* PickMember.fixed holds from ... */
+	TimestampTz until; /* ... until before this, */
+	uint64 generation; /* and under these calendars */
 } PickTeam;
 
 /* A choice under way. */
@@ -64,7 +83,9 @@ typedef struct Choice
 {
 	const PickRequest *request;
 	PickTeam *pick;
-	RotationSlot *const *turns;
+	const PickTurns *turns;
+	bool takes;
+	bool resets; /* a week or month has begun */
 } Choice;
 
 /* Where a member comes in the order of a strategy; the least comes first. */
@@ -76,28 +97,67 @@ typedef struct Place
 	int64 last;
 } Place;
 
+/* The choice of a rep by himself. */
+typedef struct RepChoice
+{
+	const RepConfig *rep;
+	RotationSlot *slot;
+	TimestampTz at;
+	PickReason reason;
+} RepChoice;
+
+/* A limit that a lead goes beyond: a cap, or a capacity. */
+typedef struct GivenOver
+{
+	const CapConfig *cap;
+	int capacity;
+} GivenOver;
+
+/* A lead that is given, and what it goes beyond. */
+typedef struct GivenChoice
+{
+	RepConfig *rep;
+	const MemberConfig *detail;
+	RotationSlot *slot;
+	TimestampTz at;
+	int nover;
+	GivenOver over[2 * MAX_CAPS + 2];
+} GivenChoice;
+
 static PickTeam *pick_team(FlowConfig *config, TeamConfig *team);
+static PickTurns *pick_turns(const PickRequest *request, PickTeam *pick);
+static void find_team_meters(const TeamConfig *team, PickTeam *pick);
+static void find_meters(RotationSlot *slot, bool of_rep, CapConfig *caps, int n);
 static bool is_plain(const FlowConfig *config, const TeamConfig *team);
 static bool is_plain_request(const PickTeam *pick, const PickRequest *request);
 static void weigh_members(const TeamConfig *team, PickTeam *pick);
 static void refresh(FlowConfig *config, TeamConfig *team, TimestampTz at);
+static bool turns_are_ready(const PickRequest *request, const PickTeam *pick);
 static bool is_fresh(const PickTeam *pick, TimestampTz at);
 static PickReason fixed_reason(FlowConfig *config, const TeamConfig *team, int member, TimestampTz at, TimestampTz *from,
 							   TimestampTz *until);
 static PickReason rep_reason(FlowConfig *config, const RepConfig *rep, const char *calendar, TimestampTz at,
 							 TimestampTz *from, TimestampTz *until);
+static bool is_on_shift(FlowConfig *config, const char *name, TimestampTz at, TimestampTz *from, TimestampTz *until);
+static bool is_on_leave(const RepConfig *rep, TimestampTz at, TimestampTz *from, TimestampTz *until);
 static bool holds_until(TimestampTz boundary, TimestampTz at, TimestampTz *from, TimestampTz *until);
 static int32 last_return(const RepConfig *rep, TimestampTz at);
 static void look_at_lead(const PickRequest *request, PickTeam *pick);
 static bool has_skills(const RepConfig *rep, const PickRequest *request);
 static bool has_skill(const RepConfig *rep, const SkillConfig *asked);
 static int choose(void *arg, int64 *step);
+static void reset_turns(Choice *choice);
 static int64 latest_turn(const Choice *choice);
 static int64 lapsed_turns(const TeamConfig *team, const PickMember *member, const RotationStanding *standing, int64 latest);
 static double load_of(const TeamConfig *team, const PickMember *member);
 static bool comes_before(const Place *a, const Place *b);
 static PickReason load_reason(const Choice *choice, int member);
+static bool is_full(const RepConfig *rep, const RotationSlot *slot);
+static const CapConfig *full_cap(const CapConfig *caps, int n, TimestampTz at);
+static RotationSlot *rep_slot(FlowConfig *config, RepConfig *rep);
 static int choose_rep(void *arg, int64 *step);
+static int choose_given(void *arg, int64 *step);
+static void note_over(GivenChoice *choice, const CapConfig *caps, int n);
 
 int
 lr_pick(const PickRequest *request, RotationTurn *turn, PickReason *why)
@@ -110,7 +170,7 @@ lr_pick(const PickRequest *request, RotationTurn *turn, PickReason *why)
 	*why = PICK_NO_REP;
 	if (is_plain_request(pick, request))
 	{
-		index = turn ? lr_rotation_take(pick->candidates, team->nmembers, turn)
+		index = turn ? lr_rotation_take_at(pick->candidates, team->nmembers, request->at, turn)
 					 : lr_rotation_peek(pick->candidates, team->nmembers);
 		if (index >= 0 && !request->explains)
 			return index;
@@ -119,11 +179,14 @@ lr_pick(const PickRequest *request, RotationTurn *turn, PickReason *why)
 	}
 	else
 	{
+		if (pick->lacks_meters)
+			find_team_meters(team, pick);
 		if (!is_fresh(pick, request->at))
 			refresh(request->config, team, request->at);
 		look_at_lead(request, pick);
-		choice.turns = pick->slots;
-		index = lr_rotation_choose(pick->slots, choice.turns, team->nmembers, choose, &choice, request->at, turn);
+		choice.turns = pick_turns(request, pick);
+		choice.takes = turn != NULL;
+		index = lr_rotation_choose(pick->slots, choice.turns->slots, team->nmembers, choose, &choice, request->at, turn);
 	}
 	for (int i = 0; index < 0 && i < team->nmembers; i++)
 		*why = Max(*why, (PickReason) pick->members[i].reason);
@@ -166,8 +229,74 @@ pick_team(FlowConfig *config, TeamConfig *team)
 		}
 	}
 	pick->has_calendars |= team->hours == HOURS_TEAM && team->calendar;
+	find_team_meters(team, pick);
 	team->pick = pick;
 	return pick;
+}
+
+/*
+ * Where the team's turns are counted: under its own name; with scope rule, under its and the rule's; with scope flow, under
+ * one that all teams share. A name that no team bears keeps them apart from places. What fails, fails before anything is kept.
+ */
+static PickTurns *
+pick_turns(const PickRequest *request, PickTeam *pick)
+{
+	const TeamConfig *team = request->team;
+	FlowConfig *config = request->config;
+	const RuleConfig *rule = team->scope == SCOPE_RULE ? request->rule : NULL;
+	PickTurns *turns = pick->turns;
+	char *name;
+	RotationSlot *epoch = NULL;
+
+	while (turns != NULL && turns->rule != rule)
+		turns = turns->next;
+	if (turns == NULL)
+	{
+		name = team->scope == SCOPE_FLOW ? pstrdup(NAME_SEPARATOR)
+			   : rule					 ? psprintf("%s" NAME_SEPARATOR "%s", team->team, rule->rule)
+										 : pstrdup(team->team);
+		for (int i = 0; i < team->nmembers; i++)
+			(void) lr_rotation_slot(config->flow, name, team->member_names[i]);
+		if (team->reset != RESET_NEVER)
+			epoch = lr_rotation_slot(config->flow, psprintf("%s" NAME_SEPARATOR, name), "");
+
+		turns = MemoryContextAllocZero(config->mcxt, sizeof(PickTurns));
+		turns->rule = rule;
+		turns->slots = MemoryContextAllocZero(config->mcxt, Max(team->nmembers, 1) * sizeof(RotationSlot *));
+		turns->epoch = epoch;
+		for (int i = 0; i < team->nmembers; i++)
+			turns->slots[i] = lr_rotation_slot(config->flow, name, team->member_names[i]);
+		turns->next = pick->turns;
+		pick->turns = turns;
+	}
+	if (turns->epoch)
+		lr_rotation_attach(turns->epoch);
+	if (turns->epoch && !(pick->period_begin <= lr_rotation_minute(request->at) && lr_rotation_minute(request->at) < pick->period_end))
+		lr_rotation_period(team->reset == RESET_WEEKLY ? PERIOD_WEEK : PERIOD_MONTH, team->zone, request->at,
+						   &pick->period_begin, &pick->period_end);
+	return turns;
+}
+
+/* A standby has none: they are found after its promotion. */
+static void
+find_team_meters(const TeamConfig *team, PickTeam *pick)
+{
+	pick->lacks_meters = RecoveryInProgress();
+	for (int i = 0; i < team->nmembers; i++)
+	{
+		find_meters(pick->slots[i], false, team->details[i].caps, team->details[i].ncaps);
+		if (team->members[i])
+			find_meters(pick->slots[i], true, team->members[i]->caps, team->members[i]->ncaps);
+	}
+}
+
+/* From now on everybody counts leads for these caps. */
+static void
+find_meters(RotationSlot *slot, bool of_rep, CapConfig *caps, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (caps[i].meter == NULL)
+			caps[i].meter = lr_rotation_meter(slot, of_rep, caps[i].period, caps[i].zone);
 }
 
 /* Whether turns alone decide, today and always, for a lead that asks for nothing. */
@@ -235,8 +364,24 @@ lr_pick_is_ready(const PickRequest *request)
 {
 	PickTeam *pick = request->team->pick;
 
-	return pick && lr_rotation_is_ready(pick->candidates, request->team->nmembers) &&
-		   (is_plain_request(pick, request) || !pick->has_calendars || is_fresh(pick, request->at));
+	if (pick == NULL || pick->lacks_meters || !lr_rotation_is_ready(pick->candidates, request->team->nmembers))
+		return false;
+	if (is_plain_request(pick, request))
+		return true;
+	return (!pick->has_calendars || is_fresh(pick, request->at)) && turns_are_ready(request, pick);
+}
+
+static bool
+turns_are_ready(const PickRequest *request, const PickTeam *pick)
+{
+	const TeamConfig *team = request->team;
+	const PickTurns *turns = pick->turns;
+
+	while (turns != NULL && turns->rule != (team->scope == SCOPE_RULE ? request->rule : NULL))
+		turns = turns->next;
+	if (turns == NULL || !lr_rotation_are_ready(turns->slots, team->nmembers))
+		return false;
+	return turns->epoch == NULL || lr_rotation_are_ready(&turns->epoch, 1);
 }
 
 bool
@@ -251,7 +396,7 @@ lr_pick_wants_point(FlowConfig *config, TeamConfig *team)
 static bool
 is_fresh(const PickTeam *pick, TimestampTz at)
 {
-	return pick->from <= at && at < pick->until;
+	return pick->from <= at && at < pick->until && (!pick->has_calendars || pick->generation == lr_calendar_generation());
 }
 
 /* Works out what configuration and time say of each member, and until when. */
@@ -261,6 +406,7 @@ refresh(FlowConfig *config, TeamConfig *team, TimestampTz at)
 	PickTeam *pick = team->pick;
 	TimestampTz from = DT_NOBEGIN;
 	TimestampTz until = DT_NOEND;
+	uint64 generation = lr_calendar_generation();
 
 	/* an error leaves what is known unusable */
 	pick->from = pick->until = 0;
@@ -271,6 +417,7 @@ refresh(FlowConfig *config, TeamConfig *team, TimestampTz at)
 	}
 	pick->from = from;
 	pick->until = until;
+	pick->generation = generation;
 }
 
 /* Narrows [*from, *until) to where the answer stays the same. */
@@ -302,14 +449,39 @@ rep_reason(FlowConfig *config, const RepConfig *rep, const char *calendar, Times
 {
 	if (!rep->accepting)
 		return PICK_NOT_ACCEPTING;
+	if (is_on_leave(rep, at, from, until))
+		return PICK_ON_LEAVE;
+	return calendar && !is_on_shift(config, calendar, at, from, until) ? PICK_OFF_SHIFT : PICK_ELIGIBLE;
+}
+
+/* By a calendar; what it says holds from now until it closes or opens, a day at most. */
+static bool
+is_on_shift(FlowConfig *config, const char *name, TimestampTz at, TimestampTz *from, TimestampTz *until)
+{
+	LrCalendar *calendar = lr_calendar(config->flow, name);
+	bool open = lr_calendar_is_open(calendar, at);
+	TimestampTz limit = at + USECS_PER_DAY;
+
+	*from = Max(*from, at);
+	if (open)
+		limit = lr_calendar_next_close(calendar, at, limit);
+	else if (!lr_calendar_never_opens(calendar))
+		limit = Min(limit, lr_calendar_next_open(calendar, at));
+	*until = Min(*until, limit);
+	return open;
+}
+
+static bool
+is_on_leave(const RepConfig *rep, TimestampTz at, TimestampTz *from, TimestampTz *until)
+{
 	for (int i = 0; i < rep->nleaves; i++)
 	{
 		bool ahead = holds_until(rep->leave_begins[i], at, from, until);
 
 		if (!ahead && holds_until(rep->leave_ends[i], at, from, until))
-			return PICK_ON_LEAVE;
+			return true;
 	}
-	return PICK_ELIGIBLE;
+	return false;
 }
 
 /* Whether an instant is still ahead; the answer holds up to it, or from it on. */
@@ -411,11 +583,15 @@ choose(void *arg, int64 *step)
 	Choice *choice = arg;
 	const TeamConfig *team = choice->request->team;
 	bool by_turns = team->strategy == STRATEGY_ROUND_ROBIN;
-	int64 latest = by_turns ? latest_turn(choice) : 0;
+	int64 latest = 0;
 	Place best = {0};
 	int64 best_owed = 0;
 	int index = -1;
 
+	if (choice->turns->epoch)
+		reset_turns(choice);
+	if (by_turns && !choice->resets)
+		latest = latest_turn(choice);
 	for (int i = 0; i < team->nmembers; i++)
 	{
 		PickMember *member = &choice->pick->members[i];
@@ -426,10 +602,10 @@ choose(void *arg, int64 *step)
 
 		if (member->reason != PICK_ELIGIBLE)
 			continue;
-		lr_rotation_standing(choice->turns[i], &standing);
-		owed = by_turns ? lapsed_turns(team, member, &standing, latest) : 0;
+		lr_rotation_standing(choice->turns->slots[i], &standing);
+		owed = by_turns && !choice->resets ? lapsed_turns(team, member, &standing, latest) : 0;
 		place.preferred = member->preferred;
-		place.pointer = by_turns ? standing.pointer + owed : 0;
+		place.pointer = by_turns && !choice->resets ? standing.pointer + owed : 0;
 		place.load = by_turns ? 0 : load_of(team, member);
 		place.last = standing.last;
 		wanted = index < 0 || comes_before(&place, &best);
@@ -447,6 +623,35 @@ choose(void *arg, int64 *step)
 	return index;
 }
 
+/* In a new week or month all members are lifted to the one who is ahead; who only looks takes them for equal. */
+static void
+reset_turns(Choice *choice)
+{
+	int n = choice->request->team->nmembers;
+	int64 highest = PG_INT64_MIN;
+	RotationStanding standing;
+	int64 ahead;
+
+	lr_rotation_standing(choice->turns->epoch, &standing);
+	ahead = choice->pick->period_begin - standing.pointer;
+	choice->resets = ahead > 0;
+	if (!choice->resets || !choice->takes)
+		return;
+	for (int i = 0; i < n; i++)
+	{
+		lr_rotation_standing(choice->turns->slots[i], &standing);
+		highest = Max(highest, standing.pointer);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		lr_rotation_standing(choice->turns->slots[i], &standing);
+		if (standing.pointer < highest)
+			lr_rotation_lift(choice->turns->slots[i], highest - standing.pointer);
+	}
+	lr_rotation_lift(choice->turns->epoch, ahead);
+	choice->resets = false;
+}
+
 /* The latest of the last turns of all who may be picked: time as the rotation counts it. */
 static int64
 latest_turn(const Choice *choice)
@@ -460,7 +665,7 @@ latest_turn(const Choice *choice)
 
 		if (member->reason != PICK_ELIGIBLE)
 			continue;
-		lr_rotation_standing(choice->turns[i], &standing);
+		lr_rotation_standing(choice->turns->slots[i], &standing);
 		latest = Max(latest, standing.pointer - member->step);
 	}
 	return latest;
@@ -512,24 +717,43 @@ static PickReason
 load_reason(const Choice *choice, int index)
 {
 	const TeamConfig *team = choice->request->team;
-	const PickMember *member = &choice->pick->members[index];
 	const MemberConfig *detail = &team->details[index];
 	const RepConfig *rep = team->members[index];
+	const RotationSlot *slot = choice->pick->slots[index];
 
-	if (detail->capacity != NO_LIMIT && lr_rotation_open(member->slot) >= detail->capacity)
+	if ((detail->capacity != NO_LIMIT && lr_rotation_open(slot) >= detail->capacity) || is_full(rep, slot))
 		return PICK_NO_CAPACITY;
-	if (rep->capacity != NO_LIMIT && lr_rotation_rep_open(member->slot) >= rep->capacity)
-		return PICK_NO_CAPACITY;
+	if (full_cap(detail->caps, detail->ncaps, choice->request->at) || full_cap(rep->caps, rep->ncaps, choice->request->at))
+		return PICK_CAPPED;
 	return PICK_ELIGIBLE;
 }
 
-typedef struct RepChoice
+static bool
+is_full(const RepConfig *rep, const RotationSlot *slot)
 {
-	const RepConfig *rep;
-	RotationSlot *slot;
-	TimestampTz at;
-	PickReason reason;
-} RepChoice;
+	return rep->capacity != NO_LIMIT && lr_rotation_rep_open(slot) >= rep->capacity;
+}
+
+/* The first cap that a further lead would exceed, or NULL. */
+static const CapConfig *
+full_cap(const CapConfig *caps, int n, TimestampTz at)
+{
+	for (int i = 0; i < n; i++)
+		if (caps[i].meter && lr_rotation_count(caps[i].meter, at) >= caps[i].limit)
+			return &caps[i];
+	return NULL;
+}
+
+PickReason
+lr_pick_owner(const RepConfig *rep, TimestampTz at)
+{
+	TimestampTz from = DT_NOBEGIN;
+	TimestampTz until = DT_NOEND;
+
+	if (!rep->active)
+		return PICK_NOT_ACTIVE;
+	return is_on_leave(rep, at, &from, &until) ? PICK_ON_LEAVE : PICK_ELIGIBLE;
+}
 
 PickReason
 lr_pick_rep(FlowConfig *config, RepConfig *rep, TimestampTz at, RotationTurn *turn)
@@ -543,9 +767,21 @@ lr_pick_rep(FlowConfig *config, RepConfig *rep, TimestampTz at, RotationTurn *tu
 	choice.reason = rep_reason(config, rep, rep->calendar, at, &from, &until);
 	if (choice.reason != PICK_ELIGIBLE)
 		return choice.reason;
-	choice.slot = lr_rotation_slot(config->flow, "", rep->rep);
+	choice.slot = rep_slot(config, rep);
 	(void) lr_rotation_choose(&choice.slot, &choice.slot, 1, choose_rep, &choice, at, turn);
 	return choice.reason;
+}
+
+static RotationSlot *
+rep_slot(FlowConfig *config, RepConfig *rep)
+{
+	RotationSlot *slot = rep->slot ? rep->slot : lr_rotation_slot(config->flow, "", rep->rep);
+
+	/* a standby has no meters: found after its promotion */
+	if (rep->slot == NULL || (rep->ncaps > 0 && rep->caps[0].meter == NULL))
+		find_meters(slot, true, rep->caps, rep->ncaps);
+	rep->slot = slot;
+	return slot;
 }
 
 static int
@@ -553,16 +789,82 @@ choose_rep(void *arg, int64 *step)
 {
 	RepChoice *choice = arg;
 
-	*step = 0;
-	if (choice->rep->capacity != NO_LIMIT && lr_rotation_rep_open(choice->slot) >= choice->rep->capacity)
+	if (is_full(choice->rep, choice->slot))
 		choice->reason = PICK_NO_CAPACITY;
+	else if (full_cap(choice->rep->caps, choice->rep->ncaps, choice->at))
+		choice->reason = PICK_CAPPED;
 	return choice->reason == PICK_ELIGIBLE ? 0 : -1;
 }
 
-bool
-lr_pick_rep_is_ready(FlowConfig *config, RepConfig *rep, TimestampTz at)
+char *
+lr_pick_given(FlowConfig *config, TeamConfig *team, const char *name, TimestampTz at, RotationTurn *turn)
 {
-	return rep->calendar == NULL && lr_rotation_ready_slot(config->flow, "", rep->rep) != NULL;
+	GivenChoice choice = {.rep = lr_config_rep(config, name), .at = at};
+	int index = team ? team->nmembers - 1 : -1;
+	StringInfoData text;
+
+	while (index >= 0 && strcmp(team->member_names[index], name) != 0)
+		index--;
+	if (index >= 0)
+	{
+		choice.slot = pick_team(config, team)->slots[index];
+		choice.detail = &team->details[index];
+	}
+	else if (choice.rep)
+		choice.slot = rep_slot(config, choice.rep);
+	else
+		choice.slot = lr_rotation_slot(config->flow, "", name);
+	(void) lr_rotation_choose(&choice.slot, &choice.slot, 1, choose_given, &choice, at, turn);
+
+	if (choice.nover == 0)
+		return NULL;
+	initStringInfo(&text);
+	for (int i = 0; i < choice.nover; i++)
+	{
+		if (choice.over[i].cap)
+			appendStringInfo(&text, "%s%s", i > 0 ? ", " : "", choice.over[i].cap->text);
+		else
+			appendStringInfo(&text, "%scapacity %d", i > 0 ? ", " : "", choice.over[i].capacity);
+	}
+	return text.data;
+}
+
+/* He has it in any case; what it goes beyond is noted in the same act. */
+static int
+choose_given(void *arg, int64 *step)
+{
+	GivenChoice *choice = arg;
+
+	choice->nover = 0;
+	if (choice->detail)
+	{
+		if (choice->detail->capacity != NO_LIMIT && lr_rotation_open(choice->slot) >= choice->detail->capacity)
+			choice->over[choice->nover++] = (GivenOver){NULL, choice->detail->capacity};
+		note_over(choice, choice->detail->caps, choice->detail->ncaps);
+	}
+	if (choice->rep)
+	{
+		if (is_full(choice->rep, choice->slot))
+			choice->over[choice->nover++] = (GivenOver){NULL, choice->rep->capacity};
+		note_over(choice, choice->rep->caps, choice->rep->ncaps);
+	}
+	return 0;
+}
+
+static void
+note_over(GivenChoice *choice, const CapConfig *caps, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (full_cap(&caps[i], 1, choice->at))
+			choice->over[choice->nover++] = (GivenOver){&caps[i], 0};
+}
+
+bool
+lr_pick_rep_is_ready(FlowConfig *config, RepConfig *rep, const char *name)
+{
+	if (rep && (rep->calendar || (rep->ncaps > 0 && rep->slot == NULL)))
+		return false;
+	return lr_rotation_ready_slot(config->flow, "", name) != NULL;
 }
 
 char *
@@ -584,6 +886,16 @@ lr_pick_obstacle(const PickRequest *request, int index)
 			if (detail->capacity != NO_LIMIT && open >= detail->capacity)
 				return psprintf("at capacity %d/%d", open, detail->capacity);
 			return psprintf("at capacity %d/%d over all teams", lr_rotation_rep_load(member->slot), rep->capacity);
+		case PICK_CAPPED:
+			for (int i = 0; i < detail->ncaps + rep->ncaps; i++)
+			{
+				const CapConfig *cap = i < detail->ncaps ? &detail->caps[i] : &rep->caps[i - detail->ncaps];
+				int count = lr_rotation_metered(member->slot, cap->meter, request->at);
+
+				if (count >= cap->limit)
+					return psprintf("had %d of %s%s", count, cap->text, i < detail->ncaps ? "" : " over all teams");
+			}
+			return pstrdup("at a cap");
 		default:
 			return pstrdup(lr_pick_reason_text((PickReason) member->reason));
 	}

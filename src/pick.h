@@ -65,7 +65,19 @@ extern bool lr_pick_wants_point(FlowConfig *config, TeamConfig *team);
  * PICK_ELIGIBLE, or why he may not.
  */
 extern PickReason lr_pick_rep(FlowConfig *config, RepConfig *rep, TimestampTz at, RotationTurn *turn);
-extern bool lr_pick_rep_is_ready(FlowConfig *config, RepConfig *rep, TimestampTz at);
+
+/* Whether a rep can have what is his own: he is active and not on leave; else why not. */
+extern PickReason lr_pick_owner(const RepConfig *rep, TimestampTz at);
+
+/*
+ * A lead that nobody picks an owner for: the row brought him, or a hand gives it to him. It counts for him, as a member of
+ * the team where that is not NULL and he is one. Returns the limits that it goes beyond, "3 per day, capacity 40",
+ * in the current context, or NULL.
+ */
+extern char *lr_pick_given(FlowConfig *config, TeamConfig *team, const char *rep, TimestampTz at, RotationTurn *turn);
+
+/* Whether lr_pick_rep and lr_pick_given (without a team) cannot fail now; rep NULL: of a name that no rep bears. */
+extern bool lr_pick_rep_is_ready(FlowConfig *config, RepConfig *rep, const char *name);
 
 /* Of the last lr_pick of this team: why a member could not have the lead, in words with figures; NULL where he could. In the current context. */
 extern char *lr_pick_obstacle(const PickRequest *request, int member);

@@ -2,46 +2,29 @@
  * rotation.c
  *		Turns and places as transactions take, keep, free and lose them.
  *
- * Who owns what. A RotationSlot is this session's handle of a member: it lives in slot_context, below
- * CacheMemoryContext, until the session ends. A RotationDelta is what one (sub)transaction level did to one
- * member; deltas live in delta_context, below TopTransactionContext. A slot points to its innermost delta, a delta
- * to the same slot's next outer one, and each level chains its deltas: taking costs no look-up, and ending a level
- * costs its members, not its leads. A level that did nothing is not in the list of levels at all.
+ * A RotationSlot is this session's handle of a member: it lives in slot_context, below CacheMemoryContext, until the
+ * session ends. What is taken is noted in the slot's delta (rotation_delta.c), which gives it back or keeps it.
  *
- * What is in a delta, and when it counts:
- *	taken		in shared memory from the moment of taking, as uncommitted; goes back when the level aborts
- *	kept		the part of taken whose rows stand; the rest goes back when the transaction commits
- *	raised		added to the pointer in shared memory by the commit
- *	freed		taken off the open leads in shared memory by the commit
- *	pending		kept + raised - freed, less what this level wrote to the ledger. May be negative: a level writes
- *				what outer levels have pending too; when it aborts, its rows and its negative share go together.
- *
- * Locks: all fields of shared members under their partition's lock (rotation_shmem.c). Deltas change under it too
- * where shared memory changes with them, since an LWLock holds off the interrupts that could part the two. What can
- * fail (memory) comes before the first change.
+ * Locks: all fields of shared members under their partition's lock (rotation_shmem.c). What can fail (memory, time
+ * zones) comes before the first change.
  *
  * During recovery shared memory is not used: a slot has no shared member, and lr_rotation_peek and
  * lr_rotation_read answer from the ledger, read once a statement. After a promotion slots find their members.
  */
 #include "postgres.h"
 
-#include "access/heapam.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "executor/tuptable.h"
 #include "leadroute.h"
 #include "miscadmin.h"
 #include "rotation.h"
-#include "rotation_shmem.h"
+#include "rotation_delta.h"
+#include "rotation_ledger.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-
-/* Rows of the ledger handed to the table at a time. */
-#define LEDGER_BATCH 100
 
 /* A rep's open leads in the ledger, during recovery. */
 typedef struct LedgerRep
@@ -50,84 +33,27 @@ typedef struct LedgerRep
 	int64 open;
 } LedgerRep;
 
-typedef struct RotationDelta RotationDelta;
-typedef struct RotationLevel RotationLevel;
-
-struct RotationSlot
-{
-	RotationKey key;	  /* hash key */
-	SharedMember *shared; /* NULL during recovery */
-	RotationDelta *delta; /* innermost level's, NULL outside of transactions that touched it */
-	char *flow;
-	char *team;
-	char *rep;
-	int64 ledger_pointer; /* during recovery only */
-	int32 ledger_open;
-	int32 ledger_rep_open;
-};
-
-struct RotationDelta
-{
-	RotationSlot *slot;
-	RotationLevel *level;
-	RotationDelta *outer; /* the same slot's, of an outer level */
-	RotationDelta *next;  /* of the same level, or of the free list */
-	int64 taken_pointer;
-	int64 kept_pointer;
-	int64 raised;
-	int64 pending_pointer;
-	int32 taken_open;
-	int32 kept_open;
-	int32 freed;
-	int32 pending_open;
-	int64 last_sequence;  /* the level's last turn of this member, 0 for none */
-	int64 first_previous; /* his last turn before the level's unbroken run of turns */
-	int32 first_previous_minute;
-};
-
-struct RotationLevel
-{
-	int nest_level;
-	RotationLevel *outer;
-	RotationDelta *deltas;
-};
-
 static MemoryContext slot_context = NULL;
 static HTAB *slots = NULL;
-
-static MemoryContext delta_context = NULL;
-static RotationLevel *innermost = NULL;
-static RotationDelta *free_deltas = NULL;
-static RotationLevel *free_levels = NULL;
-static bool reload_at_end = false;
 
 /* the statement that last read the ledger, during recovery */
 static TimestampTz ledger_read_at = 0;
 
-static void at_transaction_end(XactEvent event, void *arg);
-static void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg);
-static void before_commit(void);
-static void after_commit(void);
-static void after_abort(void);
-static void forget_transaction(void);
-static void merge_level(void);
-static void abort_level(void);
-static void give_back_delta(RotationDelta *delta);
-static void add_delta(RotationDelta *to, const RotationDelta *from);
-static RotationDelta *current_delta(RotationSlot *slot);
 static SharedMember *attached(RotationSlot *slot);
 static void read_ledger(void);
 static int pick(const RotationCandidate *candidates, int n);
+static int choose_only(void *arg, int64 *step);
+static bool has_slots(const SharedMember *member, int32 minute);
+static void make_slots(SharedMember *member, int32 minute);
 static void take(RotationSlot *slot, RotationSlot *turns, int64 step, int32 minute, RotationTurn *turn);
+static void count_lead(RotationSlot *slot, int32 minute, RotationTurn *turn);
 static void count_take(RotationSlot *slot, RotationDelta *delta, int64 step, int32 places);
-static void write_rows(Relation ledger, TupleTableSlot **rows, int n);
 
 void
 lr_rotation_init(void)
 {
 	lr_rotation_shmem_init();
-	RegisterXactCallback(at_transaction_end, NULL);
-	RegisterSubXactCallback(at_subtransaction_end, NULL);
+	lr_delta_init();
 }
 
 bool
@@ -193,6 +119,15 @@ lr_rotation_is_ready(const RotationCandidate *candidates, int n)
 {
 	for (int i = 0; i < n; i++)
 		if (candidates[i].slot->shared == NULL)
+			return false;
+	return lr_rotation_is_loaded();
+}
+
+bool
+lr_rotation_are_ready(RotationSlot *const *members, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (members[i]->shared == NULL)
 			return false;
 	return lr_rotation_is_loaded();
 }
@@ -277,7 +212,7 @@ read_ledger(void)
 	ledger = table_open(lr_relation_oid("rotation"), AccessShareLock);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	members = lr_rotation_ledger_hash();
-	lr_rotation_sum_ledger(ledger, snapshot, members);
+	lr_rotation_sum_ledger(ledger, snapshot, members, NULL);
 	UnregisterSnapshot(snapshot);
 	table_close(ledger, AccessShareLock);
 
@@ -389,7 +324,14 @@ lr_rotation_read_members(const char *flow, const char *team, char **reps, int n,
 int
 lr_rotation_take(const RotationCandidate *candidates, int n, RotationTurn *turn)
 {
+	return lr_rotation_take_at(candidates, n, lr_now(), turn);
+}
+
+int
+lr_rotation_take_at(const RotationCandidate *candidates, int n, TimestampTz at, RotationTurn *turn)
+{
 	uint32 partition;
+	int32 minute = lr_rotation_minute(at);
 	int index;
 
 	if (n == 0)
@@ -400,10 +342,20 @@ lr_rotation_take(const RotationCandidate *candidates, int n, RotationTurn *turn)
 		attached(candidates[i].slot);
 
 	partition = candidates[0].slot->key.partition;
-	lr_rotation_lock(partition, LW_EXCLUSIVE);
-	index = pick(candidates, n);
+	for (;;)
+	{
+		RotationSlot *slot;
+
+		lr_rotation_lock(partition, LW_EXCLUSIVE);
+		index = pick(candidates, n);
+		slot = index < 0 ? NULL : candidates[index].slot;
+		if (slot == NULL || has_slots(slot->shared, minute))
+			break;
+		lr_rotation_unlock(partition);
+		make_slots(slot->shared, minute);
+	}
 	if (index >= 0)
-		take(candidates[index].slot, candidates[index].slot, candidates[index].step, 0, turn);
+		take(candidates[index].slot, candidates[index].slot, candidates[index].step, minute, turn);
 	lr_rotation_unlock(partition);
 	return index;
 }
@@ -413,7 +365,8 @@ lr_rotation_choose(RotationSlot *const *slots, RotationSlot *const *turns, int n
 				   TimestampTz at, RotationTurn *turn)
 {
 	uint32 partition;
-	int64 step = 0;
+	int32 minute = lr_rotation_minute(at);
+	int64 step;
 	int index;
 
 	if (n == 0)
@@ -429,25 +382,69 @@ lr_rotation_choose(RotationSlot *const *slots, RotationSlot *const *turns, int n
 	for (int i = 0; i < n; i++)
 	{
 		attached(slots[i]);
-		attached(turns[i]);
+		if (turns[i] != slots[i])
+			attached(turns[i]);
 	}
 	partition = slots[0]->key.partition;
-	lr_rotation_lock(partition, turn ? LW_EXCLUSIVE : LW_SHARED);
-	index = choose(arg, &step);
+	for (;;)
+	{
+		step = 0;
+		lr_rotation_lock(partition, turn ? LW_EXCLUSIVE : LW_SHARED);
+		index = choose(arg, &step);
+		if (index < 0 || turn == NULL || has_slots(slots[index]->shared, minute))
+			break;
+		lr_rotation_unlock(partition);
+		make_slots(slots[index]->shared, minute);
+	}
 	if (index >= 0 && turn)
-		take(slots[index], turns[index], step, lr_rotation_minute(at), turn);
+		take(slots[index], turns[index], step, minute, turn);
 	lr_rotation_unlock(partition);
 	return index;
+}
+
+/* Whether all meters of a member can count a lead of a minute; one whose slots are all of later times never will. Under the lock. */
+static bool
+has_slots(const SharedMember *member, int32 minute)
+{
+	for (int i = 0; i < member->nmeters; i++)
+		if (lr_meter_slot(member->meters[i], minute) == NULL && !lr_meter_is_past(member->meters[i], minute))
+			return false;
+	return true;
+}
+
+/* Makes the spans that has_slots misses. Without the lock: time zones may be read. */
+static void
+make_slots(SharedMember *member, int32 minute)
+{
+	RotationMeter *meters[MEMBER_METERS];
+	int n;
+
+	lr_rotation_lock(member->key.partition, LW_SHARED);
+	n = member->nmeters;
+	memcpy(meters, member->meters, n * sizeof(RotationMeter *));
+	lr_rotation_unlock(member->key.partition);
+	for (int i = 0; i < n; i++)
+	{
+		int32 begin;
+		int32 end;
+
+		lr_meter_span(meters[i], minute, &begin, &end);
+		lr_rotation_lock(member->key.partition, LW_EXCLUSIVE);
+		if (lr_meter_slot(meters[i], minute) == NULL)
+			(void) lr_meter_make_slot(meters[i], begin, end);
+		lr_rotation_unlock(member->key.partition);
+	}
 }
 
 /* A turn and a place, counted for everybody. Under the lock, exclusive. */
 static void
 take(RotationSlot *slot, RotationSlot *turns, int64 step, int32 minute, RotationTurn *turn)
 {
-	RotationDelta *place = turns == slot ? NULL : current_delta(slot);
-	RotationDelta *delta = current_delta(turns);
+	RotationDelta *place = turns == slot ? NULL : lr_delta_current(slot);
+	RotationDelta *delta = lr_delta_current(turns);
 	SharedMember *member = turns->shared;
 
+	count_lead(slot, minute, turn);
 	turn->slot = slot;
 	turn->turns = turns;
 	turn->step = step;
@@ -465,6 +462,20 @@ take(RotationSlot *slot, RotationSlot *turns, int64 step, int32 minute, Rotation
 	count_take(turns, delta, step, place ? 0 : 1);
 	if (place)
 		count_take(slot, place, 0, 1);
+}
+
+/* Counts a lead in the member's meters. Under the lock, exclusive; the first change of a taking, since it may need memory. */
+static void
+count_lead(RotationSlot *slot, int32 minute, RotationTurn *turn)
+{
+	SharedMember *member = slot->shared;
+
+	turn->minute = minute;
+	turn->nmeters = member->nmeters;
+	if (likely(member->nmeters == 0))
+		return;
+	lr_delta_tally(lr_delta_current(slot), minute, member->nmeters)->taken++;
+	lr_delta_meter(member, 0, member->nmeters, minute, 1, 1);
 }
 
 int32
@@ -493,6 +504,55 @@ lr_rotation_open(const RotationSlot *slot)
 	return slot->shared ? slot->shared->open : slot->ledger_open;
 }
 
+void
+lr_rotation_attach(RotationSlot *slot)
+{
+	if (!RecoveryInProgress())
+		attached(slot);
+}
+
+void
+lr_rotation_lift(RotationSlot *slot, int64 by)
+{
+	RotationDelta *delta = lr_delta_current(slot);
+
+	count_take(slot, delta, by, 0);
+	delta->kept_pointer += by;
+	delta->pending_pointer += by;
+}
+
+void
+lr_rotation_period(RotationPeriod period, const char *zone, TimestampTz at, int32 *begin, int32 *end)
+{
+	lr_meter_clock_span(period, zone, lr_rotation_minute(at), begin, end);
+}
+
+int32
+lr_rotation_count(RotationMeter *meter, TimestampTz at)
+{
+	return lr_meter_count(meter, lr_rotation_minute(at));
+}
+
+int32
+lr_rotation_metered(RotationSlot *slot, RotationMeter *meter, TimestampTz at)
+{
+	int32 count;
+
+	lr_rotation_load();
+	lr_rotation_lock(slot->key.partition, LW_SHARED);
+	count = lr_rotation_count(meter, at);
+	lr_rotation_unlock(slot->key.partition);
+	return count;
+}
+
+RotationMeter *
+lr_rotation_meter(RotationSlot *slot, bool of_rep, RotationPeriod period, const char *zone)
+{
+	if (RecoveryInProgress())
+		return NULL;
+	return lr_rotation_find_meter(attached(slot), of_rep, period, zone);
+}
+
 int32
 lr_rotation_rep_open(const RotationSlot *slot)
 {
@@ -516,8 +576,20 @@ lr_rotation_take_place(RotationSlot *slot, RotationTurn *turn)
 	turn->slot = slot;
 	turn->turns = slot;
 	lr_rotation_lock(slot->key.partition, LW_EXCLUSIVE);
-	count_take(slot, current_delta(slot), 0, 1);
+	count_take(slot, lr_delta_current(slot), 0, 1);
 	lr_rotation_unlock(slot->key.partition);
+}
+
+void
+lr_rotation_assign(RotationSlot *slot, TimestampTz at, RotationTurn *turn)
+{
+	(void) lr_rotation_choose(&slot, &slot, 1, choose_only, NULL, at, turn);
+}
+
+static int
+choose_only(void *arg, int64 *step)
+{
+	return 0;
 }
 
 void
@@ -530,7 +602,7 @@ lr_rotation_take_places(RotationSlot *slot, int32 n)
 	attached(slot);
 
 	lr_rotation_lock(slot->key.partition, LW_EXCLUSIVE);
-	delta = current_delta(slot);
+	delta = lr_delta_current(slot);
 	count_take(slot, delta, 0, n);
 	delta->kept_open += n;
 	delta->pending_open += n;
@@ -554,11 +626,17 @@ count_take(RotationSlot *slot, RotationDelta *delta, int64 step, int32 places)
 void
 lr_rotation_give_back(RotationTurn *turn)
 {
-	RotationDelta *place = turn->turns == turn->slot ? NULL : current_delta(turn->slot);
-	RotationDelta *delta = current_delta(turn->turns);
+	RotationDelta *place = turn->turns == turn->slot ? NULL : lr_delta_current(turn->slot);
+	RotationDelta *delta = lr_delta_current(turn->turns);
 	SharedMember *member = turn->turns->shared;
+	RotationTally *tally = turn->nmeters == 0 ? NULL : lr_delta_tally(place ? place : delta, turn->minute, turn->nmeters);
 
 	lr_rotation_lock(turn->slot->key.partition, LW_EXCLUSIVE);
+	if (tally)
+	{
+		tally->taken--;
+		lr_delta_meter(turn->slot->shared, 0, turn->nmeters, turn->minute, -1, -1);
+	}
 	count_take(turn->turns, delta, -turn->step, place ? 0 : -1);
 	if (place)
 		count_take(turn->slot, place, 0, -1);
@@ -575,12 +653,19 @@ lr_rotation_give_back(RotationTurn *turn)
 void
 lr_rotation_confirm(RotationTurn *turn)
 {
-	RotationDelta *delta = current_delta(turn->slot);
+	RotationDelta *delta = lr_delta_current(turn->slot);
 
+	if (turn->nmeters > 0)
+	{
+		RotationTally *tally = lr_delta_tally(delta, turn->minute, turn->nmeters);
+
+		tally->kept++;
+		tally->pending++;
+	}
 	delta->kept_open++;
 	delta->pending_open++;
 	if (turn->turns != turn->slot)
-		delta = current_delta(turn->turns);
+		delta = lr_delta_current(turn->turns);
 	delta->kept_pointer += turn->step;
 	delta->pending_pointer += turn->step;
 }
@@ -592,7 +677,7 @@ lr_rotation_free_place(RotationSlot *slot, int32 n)
 
 	PreventCommandDuringRecovery("freeing a place");
 	attached(slot);
-	delta = current_delta(slot);
+	delta = lr_delta_current(slot);
 	delta->freed += n;
 	delta->pending_open -= n;
 }
@@ -604,391 +689,7 @@ lr_rotation_raise(RotationSlot *slot, int64 raise)
 
 	PreventCommandDuringRecovery("raising a pointer");
 	attached(slot);
-	delta = current_delta(slot);
+	delta = lr_delta_current(slot);
 	delta->raised += raise;
 	delta->pending_pointer += raise;
-}
-
-/* The delta of the slot at the current level, made where it is not there. */
-static RotationDelta *
-current_delta(RotationSlot *slot)
-{
-	int nest_level = GetCurrentTransactionNestLevel();
-	RotationDelta *delta = slot->delta;
-
-	if (delta != NULL && delta->level->nest_level == nest_level)
-		return delta;
-
-	if (delta_context == NULL)
-		delta_context = AllocSetContextCreate(TopTransactionContext, "leadroute rotation deltas",
-											  ALLOCSET_DEFAULT_SIZES);
-	if (free_deltas == NULL)
-		free_deltas = MemoryContextAllocZero(delta_context, sizeof(RotationDelta));
-	if (innermost == NULL || innermost->nest_level < nest_level)
-	{
-		RotationLevel *level = free_levels;
-
-		if (level == NULL)
-			level = MemoryContextAlloc(delta_context, sizeof(RotationLevel));
-		else
-			free_levels = level->outer;
-		level->nest_level = nest_level;
-		level->outer = innermost;
-		level->deltas = NULL;
-		innermost = level;
-	}
-
-	delta = free_deltas;
-	free_deltas = delta->next;
-	memset(delta, 0, sizeof(RotationDelta));
-	delta->slot = slot;
-	delta->level = innermost;
-	delta->outer = slot->delta;
-	delta->next = innermost->deltas;
-	innermost->deltas = delta;
-	slot->delta = delta;
-	return delta;
-}
-
-bool
-lr_rotation_write(void)
-{
-	Relation ledger = NULL;
-	TupleDesc descriptor = NULL;
-	TupleTableSlot *rows[LEDGER_BATCH];
-	int made = 0;
-	int n = 0;
-
-	/*
-	 * A member's innermost delta is where his pending sums are settled. current_delta may add deltas to the
-	 * innermost level and so while this runs, but only in front of those that the loop is at.
-	 */
-	for (RotationLevel *level = innermost; level != NULL; level = level->outer)
-	{
-		for (RotationDelta *delta = level->deltas; delta != NULL; delta = delta->next)
-		{
-			RotationSlot *slot = delta->slot;
-			int64 pointer = 0;
-			int64 open = 0;
-			TupleTableSlot *row;
-
-			for (RotationDelta *each = slot->delta; each != NULL; each = each->outer)
-			{
-				pointer += each->pending_pointer;
-				open += each->pending_open;
-			}
-			if (pointer == 0 && open == 0)
-				continue;
-
-			if (ledger == NULL)
-			{
-				ledger = table_open(lr_relation_oid("rotation"), RowExclusiveLock);
-				/* not the relation's own descriptor, whose reference each slot would have to remember */
-				descriptor = CreateTupleDescCopy(RelationGetDescr(ledger));
-			}
-			if (n == made)
-				rows[made++] = MakeSingleTupleTableSlot(descriptor, &TTSOpsHeapTuple);
-			row = rows[n++];
-			{
-				Datum values[5];
-				bool nulls[5] = {false, false, false, false, false};
-
-				values[0] = CStringGetTextDatum(slot->flow);
-				values[1] = CStringGetTextDatum(slot->team);
-				values[2] = CStringGetTextDatum(slot->rep);
-				values[3] = Int64GetDatum(pointer);
-				values[4] = Int32GetDatum((int32) open);
-				ExecForceStoreHeapTuple(heap_form_tuple(descriptor, values, nulls), row, true);
-			}
-			{
-				RotationDelta *current = current_delta(slot);
-
-				current->pending_pointer -= pointer;
-				current->pending_open -= (int32) open;
-			}
-			if (n == LEDGER_BATCH)
-			{
-				write_rows(ledger, rows, n);
-				n = 0;
-			}
-		}
-	}
-	if (ledger == NULL)
-		return false;
-	if (n > 0)
-		write_rows(ledger, rows, n);
-	for (int i = 0; i < made; i++)
-		ExecDropSingleTupleTableSlot(rows[i]);
-	table_close(ledger, NoLock);
-	return true;
-}
-
-static void
-write_rows(Relation ledger, TupleTableSlot **rows, int n)
-{
-	if (n == 1)
-		table_tuple_insert(ledger, rows[0], GetCurrentCommandId(true), 0, NULL);
-	else
-		table_multi_insert(ledger, rows, n, GetCurrentCommandId(true), 0, NULL);
-	for (int i = 0; i < n; i++)
-		ExecClearTuple(rows[i]);
-}
-
-void
-lr_rotation_append(const char *flow, const char *team, const char *rep, int64 pointer, int32 open)
-{
-	Relation ledger = table_open(lr_relation_oid("rotation"), RowExclusiveLock);
-	TupleTableSlot *row = MakeSingleTupleTableSlot(RelationGetDescr(ledger), &TTSOpsHeapTuple);
-	Datum values[5];
-	bool nulls[5] = {false, false, false, false, false};
-
-	values[0] = CStringGetTextDatum(flow);
-	values[1] = CStringGetTextDatum(team);
-	values[2] = CStringGetTextDatum(rep);
-	values[3] = Int64GetDatum(pointer);
-	values[4] = Int32GetDatum(open);
-	ExecForceStoreHeapTuple(heap_form_tuple(RelationGetDescr(ledger), values, nulls), row, true);
-	write_rows(ledger, &row, 1);
-	ExecDropSingleTupleTableSlot(row);
-	table_close(ledger, NoLock);
-}
-
-bool
-lr_rotation_touched(void)
-{
-	for (RotationLevel *level = innermost; level != NULL; level = level->outer)
-		for (RotationDelta *delta = level->deltas; delta != NULL; delta = delta->next)
-			if (delta->taken_pointer != 0 || delta->taken_open != 0 || delta->raised != 0 || delta->freed != 0)
-				return true;
-	return false;
-}
-
-void
-lr_rotation_reload(bool now)
-{
-	if (!lr_rotation_shmem_available())
-		return;
-	reload_at_end = true;
-	if (now)
-		lr_rotation_mark_stale();
-}
-
-static void
-at_transaction_end(XactEvent event, void *arg)
-{
-	switch (event)
-	{
-		case XACT_EVENT_PRE_COMMIT:
-			before_commit();
-			break;
-		case XACT_EVENT_PRE_PREPARE:
-			if (reload_at_end || lr_rotation_touched())
-				ereport(ERROR,
-						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("cannot PREPARE a transaction that has routed leads"),
-						 errdetail("Turns and places of its leads count for everybody until the transaction ends, and nothing tells leadroute when a prepared one does."),
-						 errhint("Use COMMIT, or set leadroute.enabled to off and let leadroute.catch_up() route the leads.")));
-			break;
-		case XACT_EVENT_COMMIT:
-			after_commit();
-			break;
-		case XACT_EVENT_ABORT:
-			after_abort();
-			break;
-		case XACT_EVENT_PREPARE:
-			forget_transaction();
-			break;
-		case XACT_EVENT_PARALLEL_PRE_COMMIT:
-		case XACT_EVENT_PARALLEL_COMMIT:
-		case XACT_EVENT_PARALLEL_ABORT:
-			/* workers take nothing */
-			break;
-	}
-}
-
-/* Writes what is left, and tells loaders that this transaction's takes are about to become committed. */
-static void
-before_commit(void)
-{
-	if (innermost == NULL)
-		return;
-	lr_rotation_write();
-	lr_rotation_publish_commit(GetTopTransactionIdIfAny());
-}
-
-/* Nothing here may fail. */
-static void
-after_commit(void)
-{
-	if (innermost != NULL)
-	{
-		bool unwritten = false;
-
-		for (RotationDelta *delta = innermost->deltas; delta != NULL; delta = delta->next)
-		{
-			SharedMember *member = delta->slot->shared;
-
-			lr_rotation_lock(delta->slot->key.partition, LW_EXCLUSIVE);
-			member->pointer += delta->raised - (delta->taken_pointer - delta->kept_pointer);
-			member->pointer_uncommitted -= delta->taken_pointer;
-			member->open -= delta->freed + (delta->taken_open - delta->kept_open);
-			member->open_uncommitted -= delta->taken_open;
-			lr_rotation_unlock(delta->slot->key.partition);
-			unwritten |= delta->pending_pointer != 0 || delta->pending_open != 0;
-		}
-		lr_rotation_publish_commit(InvalidTransactionId);
-
-		/* confirmed after our PRE_COMMIT, against lr_rotation_init's order: the ledger is what counts */
-		if (unwritten)
-		{
-			elog(WARNING, "turns were confirmed too late to be written down");
-			lr_rotation_mark_stale();
-		}
-	}
-	if (reload_at_end)
-		lr_rotation_mark_stale();
-	forget_transaction();
-}
-
-static void
-after_abort(void)
-{
-	if (innermost != NULL)
-	{
-		while (innermost != NULL)
-			abort_level();
-		/* where before_commit had been reached */
-		lr_rotation_publish_commit(InvalidTransactionId);
-	}
-	if (reload_at_end)
-		lr_rotation_mark_stale();
-	forget_transaction();
-}
-
-static void
-forget_transaction(void)
-{
-	for (RotationLevel *level = innermost; level != NULL; level = level->outer)
-		for (RotationDelta *delta = level->deltas; delta != NULL; delta = delta->next)
-			delta->slot->delta = NULL;
-	innermost = NULL;
-	free_deltas = NULL;
-	free_levels = NULL;
-	if (delta_context != NULL)
-		MemoryContextDelete(delta_context);
-	delta_context = NULL;
-	reload_at_end = false;
-	lr_rotation_joins_end();
-}
-
-static void
-at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
-{
-	int nest_level;
-
-	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
-		return;
-	nest_level = GetCurrentTransactionNestLevel();
-	lr_rotation_joins_end_sub(nest_level, event == SUBXACT_EVENT_COMMIT_SUB);
-	if (innermost == NULL || innermost->nest_level < nest_level)
-		return;
-	if (event == SUBXACT_EVENT_COMMIT_SUB)
-		merge_level();
-	else
-		abort_level();
-}
-
-/* The innermost level's deltas become its parent's. Needs no memory. */
-static void
-merge_level(void)
-{
-	RotationLevel *level = innermost;
-	RotationLevel *outer = level->outer;
-	RotationDelta *delta;
-
-	level->nest_level--;
-	if (outer == NULL || outer->nest_level < level->nest_level)
-		return;
-
-	innermost = outer;
-	while ((delta = level->deltas) != NULL)
-	{
-		level->deltas = delta->next;
-		if (delta->outer != NULL && delta->outer->level == outer)
-		{
-			add_delta(delta->outer, delta);
-			delta->slot->delta = delta->outer;
-			delta->next = free_deltas;
-			free_deltas = delta;
-		}
-		else
-		{
-			delta->level = outer;
-			delta->next = outer->deltas;
-			outer->deltas = delta;
-		}
-	}
-	level->outer = free_levels;
-	free_levels = level;
-}
-
-static void
-add_delta(RotationDelta *to, const RotationDelta *from)
-{
-	to->taken_pointer += from->taken_pointer;
-	to->kept_pointer += from->kept_pointer;
-	to->raised += from->raised;
-	to->pending_pointer += from->pending_pointer;
-	to->taken_open += from->taken_open;
-	to->kept_open += from->kept_open;
-	to->freed += from->freed;
-	to->pending_open += from->pending_open;
-	if (from->last_sequence != 0)
-	{
-		/* where somebody else had a turn between, that one's is what an abort restores */
-		if (to->last_sequence == 0 || from->first_previous != to->last_sequence)
-		{
-			to->first_previous = from->first_previous;
-			to->first_previous_minute = from->first_previous_minute;
-		}
-		to->last_sequence = from->last_sequence;
-	}
-}
-
-/* What the innermost level took goes back. Needs no memory. */
-static void
-abort_level(void)
-{
-	RotationLevel *level = innermost;
-	RotationDelta *delta;
-
-	innermost = level->outer;
-	while ((delta = level->deltas) != NULL)
-	{
-		level->deltas = delta->next;
-		give_back_delta(delta);
-		delta->slot->delta = delta->outer;
-		delta->next = free_deltas;
-		free_deltas = delta;
-	}
-	level->outer = free_levels;
-	free_levels = level;
-}
-
-static void
-give_back_delta(RotationDelta *delta)
-{
-	SharedMember *member = delta->slot->shared;
-
-	lr_rotation_lock(delta->slot->key.partition, LW_EXCLUSIVE);
-	member->pointer -= delta->taken_pointer;
-	member->pointer_uncommitted -= delta->taken_pointer;
-	member->open -= delta->taken_open;
-	member->open_uncommitted -= delta->taken_open;
-	if (delta->last_sequence != 0 && member->last == delta->last_sequence)
-	{
-		member->last = delta->first_previous;
-		member->last_minute = delta->first_previous_minute;
-	}
-	lr_rotation_unlock(delta->slot->key.partition);
 }

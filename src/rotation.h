@@ -32,6 +32,22 @@ typedef struct RotationCandidate
 	bool eligible;
 } RotationCandidate;
 
+/* The time that a cap counts leads in: of the clock of a zone, or back from now. */
+typedef enum RotationPeriod
+{
+	PERIOD_HOUR,
+	PERIOD_DAY,
+	PERIOD_WEEK,
+	PERIOD_MONTH,
+	PERIOD_ROLLING_HOUR,
+	PERIOD_ROLLING_DAY,
+	PERIOD_ROLLING_WEEK,
+	PERIOD_ROLLING_MONTH /* 30 days */
+} RotationPeriod;
+
+/* Counts the leads that a member, or his rep over all teams, is given in such a time; in shared memory. */
+typedef struct RotationMeter RotationMeter;
+
 /* What one lead took: kept by the caller until it is confirmed or given back. */
 typedef struct RotationTurn
 {
@@ -41,6 +57,8 @@ typedef struct RotationTurn
 	int64 sequence;		 /* 0: a place without a turn */
 	int64 previous;		 /* the member's last turn before this one */
 	int32 previous_minute;
+	int32 minute;  /* of the decision */
+	int32 nmeters; /* how many meters of the member count the lead */
 } RotationTurn;
 
 /* Where a member stands, for who chooses among members. */
@@ -71,6 +89,7 @@ extern RotationSlot *lr_rotation_ready_slot(const char *flow, const char *team, 
 
 /* Whether a turn among these can be taken without loading or making an entry, so without failing. */
 extern bool lr_rotation_is_ready(const RotationCandidate *candidates, int n);
+extern bool lr_rotation_are_ready(RotationSlot *const *slots, int n);
 
 /* Index of who would go next, -1 for nobody. Takes nothing; works during recovery, from the ledger. */
 extern PGDLLEXPORT int lr_rotation_peek(const RotationCandidate *candidates, int n);
@@ -89,6 +108,9 @@ extern void lr_rotation_read_members(const char *flow, const char *team, char **
 									 int32 *opens);
 
 /* Picks and takes: adds the step and a place. Returns the index, -1 for nobody (nothing is taken then). */
+extern int lr_rotation_take_at(const RotationCandidate *candidates, int n, TimestampTz at, RotationTurn *turn);
+
+/* The same, now. */
 extern PGDLLEXPORT int lr_rotation_take(const RotationCandidate *candidates, int n, RotationTurn *turn);
 
 /*
@@ -98,16 +120,40 @@ extern PGDLLEXPORT int lr_rotation_take(const RotationCandidate *candidates, int
 extern int lr_rotation_choose(RotationSlot *const *slots, RotationSlot *const *turns, int n, RotationChoice choose,
 							  void *arg, TimestampTz at, RotationTurn *turn);
 
+/* Before a choice that looks at further slots than its members': after a promotion they find their members. */
+extern void lr_rotation_attach(RotationSlot *slot);
+
 /* For use within a choice: where a member stands, his open leads, and those of his rep over all teams. */
 extern void lr_rotation_standing(const RotationSlot *slot, RotationStanding *standing);
 extern int32 lr_rotation_open(const RotationSlot *slot);
 extern int32 lr_rotation_rep_open(const RotationSlot *slot);
+
+/* For use within a choice that takes: lifts a pointer at once, whatever becomes of the lead. May run out of memory. */
+extern void lr_rotation_lift(RotationSlot *slot, int64 by);
+
+/* The period by the clock of a zone that holds an instant, in minutes. Reads time zones: not within a choice. */
+extern void lr_rotation_period(RotationPeriod period, const char *zone, TimestampTz at, int32 *begin, int32 *end);
+
+/* For use within a choice: the leads that count in a meter at an instant. */
+extern int32 lr_rotation_count(RotationMeter *meter, TimestampTz at);
+
+/* The same outside of one. */
+extern int32 lr_rotation_metered(RotationSlot *slot, RotationMeter *meter, TimestampTz at);
+
+/*
+ * The meter of a member, or of his rep, found or made, so that from now on all leads are counted in it; what was given
+ * before comes from the ledger. NULL during recovery: nobody counts there.
+ */
+extern RotationMeter *lr_rotation_meter(RotationSlot *slot, bool of_rep, RotationPeriod period, const char *zone);
 
 /* An instant in minutes since 2000, downwards. */
 extern int32 lr_rotation_minute(TimestampTz at);
 
 /* A place without a turn: account owners, given owners. */
 extern PGDLLEXPORT void lr_rotation_take_place(RotationSlot *slot, RotationTurn *turn);
+
+/* The same of a lead that is given now, so that it counts for caps too. */
+extern void lr_rotation_assign(RotationSlot *slot, TimestampTz at, RotationTurn *turn);
 
 /* n places whose leads stand already: taken and confirmed in one. */
 extern PGDLLEXPORT void lr_rotation_take_places(RotationSlot *slot, int32 n);

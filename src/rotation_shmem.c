@@ -22,6 +22,10 @@
  * snapshot while its takes still count as uncommitted. So each session publishes its xid from PRE_COMMIT to the
  * end of the callback, and the loader tries again while a published xid is visible to its snapshot.
  *
+ * Meters (rotation_meter.c) are loaded in the same way, span by span. One is made when a session first needs it, and
+ * "wanted" grows before anybody can find it, so whoever uses it has waited for the load. What was open when a
+ * meter was made is not in it: it counts there when it commits.
+ *
  * "wanted" grows when somebody changed the ledger by hand; loaded = wanted means ready. A new database wants 1.
  */
 #include "postgres.h"
@@ -37,6 +41,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "rotation_ledger.h"
 #include "rotation_shmem.h"
 #include "storage/condition_variable.h"
 #include "storage/ipc.h"
@@ -82,6 +87,7 @@ int lr_max_members = 10000;
 static SharedRotation *shared = NULL;
 static HTAB *shared_members = NULL;
 static HTAB *shared_reps = NULL;
+static HTAB *shared_meters = NULL;
 static HTAB *shared_databases = NULL;
 
 /* this session's database, once found */
@@ -95,10 +101,13 @@ static void startup_shmem(void);
 static Size shared_size(void);
 static void hash_names(const char *names, int length, uint64 *hash);
 static SharedMember *enter_member(const RotationKey *key);
+static bool has_room(const SharedMember *member, bool of_rep);
+static void link_meter(SharedMember *member, bool of_rep, RotationMeter *meter);
+static void correct_counts(HTAB *counts);
 static bool database_is_gone(Oid database, const Oid *gone, int n);
 static SharedDatabase *database_entry(void);
 static void load_ledger(SharedDatabase *database, Relation ledger);
-static Snapshot snapshot_with_members(HTAB *members);
+static Snapshot snapshot_with_members(HTAB *members, HTAB *counts);
 static bool commit_in_flight(Snapshot snapshot);
 static void loading_ended(int code, Datum arg);
 static bool remove_dropped_databases(void);
@@ -112,7 +121,7 @@ lr_rotation_shmem_init(void)
 	/* the server refuses new postmaster settings once it runs; where not preloaded, this one means nothing */
 	DefineCustomIntVariable("leadroute.max_members",
 							"How many members of teams, over all databases, shared memory has room for.",
-							"A rep counts once for each team, and once more where leads without a team belong to him.",
+							"A rep counts once for each team, and once more where leads without a team belong to him. There is room for as many caps.",
 							&lr_max_members, 10000, 100, 10000000,
 							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, 0, NULL, NULL, NULL);
 
@@ -133,6 +142,7 @@ request_shmem(void)
 	RequestAddinShmemSpace(MAXALIGN(shared_size()));
 	RequestAddinShmemSpace(hash_estimate_size(lr_max_members, sizeof(SharedMember)));
 	RequestAddinShmemSpace(hash_estimate_size(lr_max_members, sizeof(SharedRep)));
+	RequestAddinShmemSpace(hash_estimate_size(lr_max_members, sizeof(RotationMeter)));
 	RequestAddinShmemSpace(hash_estimate_size(ROTATION_MAX_DATABASES, sizeof(SharedDatabase)));
 	RequestNamedLWLockTranche(ROTATION_TRANCHE, ROTATION_PARTITIONS + 1);
 }
@@ -168,6 +178,10 @@ startup_shmem(void)
 	info.entrysize = sizeof(SharedRep);
 	shared_reps = ShmemInitHash("leadroute rotation reps", lr_max_members, lr_max_members, &info,
 								HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+	info.keysize = sizeof(MeterKey);
+	info.entrysize = sizeof(RotationMeter);
+	shared_meters = ShmemInitHash("leadroute rotation meters", lr_max_members, lr_max_members, &info,
+								  HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
 	info.keysize = sizeof(Oid);
 	info.entrysize = sizeof(SharedDatabase);
 	shared_databases = ShmemInitHash("leadroute rotation databases", ROTATION_MAX_DATABASES, ROTATION_MAX_DATABASES,
@@ -320,9 +334,94 @@ enter_member(const RotationKey *key)
 	lr_rotation_lock(key->partition, LW_EXCLUSIVE);
 	member->rep = rep;
 	member->next = rep->members;
+	member->nmeters = rep->nmeters;
+	memcpy(member->meters, rep->meters, rep->nmeters * sizeof(RotationMeter *));
 	rep->members = member;
 	lr_rotation_unlock(key->partition);
 	return member;
+}
+
+RotationMeter *
+lr_rotation_find_meter(SharedMember *member, bool of_rep, RotationPeriod period, const char *zone)
+{
+	MeterKey key;
+	RotationMeter *meter;
+	bool full = false;
+
+	if (strlen(zone) >= METER_ZONE_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_NAME_TOO_LONG),
+				 errmsg("time zone \"%s\" is too long a name for caps", zone)));
+	memset(&key, 0, sizeof(key));
+	memcpy(key.hash, of_rep ? member->key.rep : member->key.hash, sizeof(key.hash));
+	key.zone = hash_bytes_extended((const unsigned char *) zone, (int) strlen(zone), 0);
+	key.database = member->key.database;
+	key.partition = member->key.partition;
+	key.of_rep = of_rep;
+	key.kind = period;
+
+	LWLockAcquire(DIRECTORY_LOCK, LW_SHARED);
+	meter = hash_search(shared_meters, &key, HASH_FIND, NULL);
+	LWLockRelease(DIRECTORY_LOCK);
+	if (meter != NULL)
+		return meter;
+	do
+	{
+		LWLockAcquire(DIRECTORY_LOCK, LW_EXCLUSIVE);
+		meter = hash_search(shared_meters, &key, HASH_FIND, NULL);
+		if (meter == NULL)
+		{
+			lr_rotation_lock(key.partition, LW_EXCLUSIVE);
+			full = !has_room(member, of_rep);
+			if (!full && (meter = hash_search(shared_meters, &key, HASH_ENTER_NULL, NULL)) != NULL)
+			{
+				memset((char *) meter + sizeof(MeterKey), 0, sizeof(RotationMeter) - sizeof(MeterKey));
+				strlcpy(meter->zone, zone, METER_ZONE_LENGTH);
+				link_meter(member, of_rep, meter);
+				/* before anybody else can find it */
+				lr_rotation_mark_stale();
+			}
+			lr_rotation_unlock(key.partition);
+		}
+		LWLockRelease(DIRECTORY_LOCK);
+	} while (meter == NULL && !full && remove_dropped_databases());
+
+	if (meter == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("out of shared memory for caps"),
+				 full ? errdetail("The caps of one member were changed too often since the server started.")
+					  : errdetail("There is room for %d caps over all databases.", lr_max_members),
+				 full ? errhint("Restart the server.") : errhint("Raise leadroute.max_members and restart the server.")));
+	return meter;
+}
+
+/* Whether a further meter can be linked. Under the lock. */
+static bool
+has_room(const SharedMember *member, bool of_rep)
+{
+	if (!of_rep)
+		return member->nmeters < MEMBER_METERS;
+	if (member->rep->nmeters >= REP_METERS)
+		return false;
+	for (const SharedMember *each = member->rep->members; each != NULL; each = each->next)
+		if (each->nmeters >= MEMBER_METERS)
+			return false;
+	return true;
+}
+
+/* From now on the meter counts. Under the lock, exclusive. */
+static void
+link_meter(SharedMember *member, bool of_rep, RotationMeter *meter)
+{
+	if (!of_rep)
+	{
+		member->meters[member->nmeters++] = meter;
+		return;
+	}
+	member->rep->meters[member->rep->nmeters++] = meter;
+	for (SharedMember *each = member->rep->members; each != NULL; each = each->next)
+		each->meters[each->nmeters++] = meter;
 }
 
 /*
@@ -338,6 +437,7 @@ remove_dropped_databases(void)
 	HASH_SEQ_STATUS scan;
 	SharedMember *member;
 	SharedRep *rep;
+	RotationMeter *meter;
 	SharedDatabase *database;
 	bool removed = false;
 
@@ -363,6 +463,10 @@ remove_dropped_databases(void)
 	while ((member = hash_seq_search(&scan)) != NULL)
 		if (database_is_gone(member->key.database, databases, gone))
 			removed |= hash_search(shared_members, &member->key, HASH_REMOVE, NULL) != NULL;
+	hash_seq_init(&scan, shared_meters);
+	while ((meter = hash_seq_search(&scan)) != NULL)
+		if (database_is_gone(meter->key.database, databases, gone))
+			removed |= hash_search(shared_meters, &meter->key, HASH_REMOVE, NULL) != NULL;
 	hash_seq_init(&scan, shared_reps);
 	while ((rep = hash_seq_search(&scan)) != NULL)
 		if (database_is_gone(rep->key.database, databases, gone))
@@ -477,13 +581,14 @@ load_ledger(SharedDatabase *database, Relation ledger)
 	{
 		uint64 wanted = pg_atomic_read_u64(&database->wanted);
 		HTAB *members = lr_rotation_ledger_hash();
+		HTAB *counts = lr_rotation_count_hash();
 		Snapshot snapshot;
 		HASH_SEQ_STATUS scan;
 		LedgerMember *entry;
 
 		pg_memory_barrier();
-		snapshot = snapshot_with_members(members);
-		lr_rotation_sum_ledger(ledger, snapshot, members);
+		snapshot = snapshot_with_members(members, counts);
+		lr_rotation_sum_ledger(ledger, snapshot, members, counts);
 		UnregisterSnapshot(snapshot);
 
 		hash_seq_init(&scan, members);
@@ -502,6 +607,8 @@ load_ledger(SharedDatabase *database, Relation ledger)
 			lr_rotation_unlock(entry->key.partition);
 		}
 		hash_destroy(members);
+		correct_counts(counts);
+		hash_destroy(counts);
 		pg_atomic_write_u64(&database->loaded, wanted);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(loading_ended, PointerGetDatum(database));
@@ -525,11 +632,12 @@ loading_ended(int code, Datum arg)
  * same instant, what shared memory takes for committed.
  */
 static Snapshot
-snapshot_with_members(HTAB *members)
+snapshot_with_members(HTAB *members, HTAB *counts)
 {
 	Snapshot snapshot;
 	HASH_SEQ_STATUS scan;
 	SharedMember *member;
+	RotationMeter *meter;
 
 	for (;;)
 	{
@@ -563,6 +671,22 @@ snapshot_with_members(HTAB *members)
 		entry->shared_pointer = member->pointer - member->pointer_uncommitted;
 		entry->shared_open = member->open - member->open_uncommitted;
 	}
+	hash_seq_init(&scan, shared_meters);
+	while ((meter = hash_seq_search(&scan)) != NULL)
+	{
+		if (meter->key.database != MyDatabaseId)
+			continue;
+		for (int i = 0; i < METER_SLOTS; i++)
+		{
+			const MeterSlot *slot = &meter->slots[i];
+			LedgerCount *count;
+
+			if (slot->begin == slot->end)
+				continue;
+			count = lr_rotation_find_count(counts, meter, slot->begin, slot->end);
+			count->shared = slot->count - slot->uncommitted;
+		}
+	}
 	for (int i = 0; i < ROTATION_PARTITIONS; i++)
 		lr_rotation_unlock(i);
 	LWLockRelease(DIRECTORY_LOCK);
@@ -583,49 +707,25 @@ commit_in_flight(Snapshot snapshot)
 	return false;
 }
 
-HTAB *
-lr_rotation_ledger_hash(void)
+/* Spans that are older than a meter has slots for are left out: nobody asks for them. */
+static void
+correct_counts(HTAB *counts)
 {
-	HASHCTL info;
+	HASH_SEQ_STATUS scan;
+	LedgerCount *count;
 
-	memset(&info, 0, sizeof(info));
-	info.keysize = sizeof(RotationKey);
-	info.entrysize = sizeof(LedgerMember);
-	info.hcxt = CurrentMemoryContext;
-	return hash_create("leadroute rotation ledger", 256, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
-
-void
-lr_rotation_sum_ledger(Relation ledger, Snapshot snapshot, HTAB *members)
-{
-	TupleTableSlot *row = table_slot_create(ledger, NULL);
-	TableScanDesc scan = table_beginscan(ledger, snapshot, 0, NULL);
-	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "leadroute rotation row",
-													  ALLOCSET_SMALL_SIZES);
-
-	while (table_scan_getnextslot(scan, ForwardScanDirection, row))
+	hash_seq_init(&scan, counts);
+	while ((count = hash_seq_search(&scan)) != NULL)
 	{
-		MemoryContext caller_context;
-		RotationKey key;
-		LedgerMember *entry;
-		bool found;
+		RotationMeter *meter = count->key.meter;
+		MeterSlot *slot;
 
-		CHECK_FOR_INTERRUPTS();
-		slot_getallattrs(row);
-		caller_context = MemoryContextSwitchTo(row_context);
-		key = lr_rotation_key(TextDatumGetCString(row->tts_values[0]),
-							  TextDatumGetCString(row->tts_values[1]),
-							  TextDatumGetCString(row->tts_values[2]));
-		MemoryContextSwitchTo(caller_context);
-		MemoryContextReset(row_context);
-
-		entry = hash_search(members, &key, HASH_ENTER, &found);
-		if (!found)
-			memset((char *) entry + sizeof(RotationKey), 0, sizeof(LedgerMember) - sizeof(RotationKey));
-		entry->pointer += DatumGetInt64(row->tts_values[3]);
-		entry->open += DatumGetInt32(row->tts_values[4]);
+		if (count->leads == count->shared)
+			continue;
+		lr_rotation_lock(meter->key.partition, LW_EXCLUSIVE);
+		slot = lr_meter_make_slot(meter, (int32) count->key.begin, count->end);
+		if (slot)
+			slot->count += (int32) count->leads - count->shared;
+		lr_rotation_unlock(meter->key.partition);
 	}
-	MemoryContextDelete(row_context);
-	table_endscan(scan);
-	ExecDropSingleTupleTableSlot(row);
 }

@@ -7,12 +7,17 @@
 #define LR_ROTATION_SHMEM_H
 
 #include "port/atomics.h"
+#include "rotation_meter.h"
 #include "storage/lwlock.h"
 #include "utils/hsearch.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 
 #define ROTATION_PARTITIONS 32
+
+/* Up to three caps each of member and rep, and as many that were changed since the server started. */
+#define MEMBER_METERS 12
+#define REP_METERS 6
 
 /* A member's name in shared memory: 40 bytes, no padding. */
 typedef struct RotationKey
@@ -37,6 +42,8 @@ typedef struct SharedMember
 	int32 last_minute;		   /* when that was, in minutes since 2000; 0 for none since the start */
 	int32 open;				   /* counts what open transactions took, not what they freed */
 	int32 open_uncommitted;
+	int32 nmeters; /* only grows, in the order of making */
+	RotationMeter *meters[MEMBER_METERS]; /* his own and his rep's */
 } SharedMember;
 
 /* A rep's name: 24 bytes, no padding. */
@@ -52,17 +59,9 @@ struct SharedRep
 {
 	RepKey key;
 	SharedMember *members;
+	int32 nmeters;
+	RotationMeter *meters[REP_METERS];
 };
-
-/* A member's sums in the ledger, and what shared memory took for committed when they were read. */
-typedef struct LedgerMember
-{
-	RotationKey key;
-	int64 pointer;
-	int64 open;
-	int64 shared_pointer;
-	int64 shared_open;
-} LedgerMember;
 
 extern PGDLLIMPORT int lr_max_members; /* leadroute.max_members */
 
@@ -87,6 +86,12 @@ extern SharedMember *lr_rotation_member(const RotationKey *key);
 /* The member of this key, or NULL. */
 extern SharedMember *lr_rotation_find_member(const RotationKey *key);
 
+/*
+ * The meter of a member or of his rep, found or made; one that is made asks for the ledger to be read again. Errors
+ * where there is no room.
+ */
+extern RotationMeter *lr_rotation_find_meter(SharedMember *member, bool of_rep, RotationPeriod period, const char *zone);
+
 extern void lr_rotation_lock(uint32 partition, LWLockMode mode);
 extern void lr_rotation_unlock(uint32 partition);
 
@@ -95,9 +100,5 @@ extern int64 lr_rotation_next_sequence(uint32 partition);
 
 /* Between PRE_COMMIT and the end of the commit callback: this session's transaction, for the loader. */
 extern void lr_rotation_publish_commit(TransactionId xid);
-
-/* Adds the ledger's rows that the snapshot sees into a hash of LedgerMember. */
-extern HTAB *lr_rotation_ledger_hash(void);
-extern void lr_rotation_sum_ledger(Relation ledger, Snapshot snapshot, HTAB *members);
 
 #endif /* LR_ROTATION_SHMEM_H */

@@ -196,16 +196,30 @@ lr_sql_fold_rotation(PG_FUNCTION_ARGS)
 	{
 		bool isnull;
 
-		if (SPI_execute_with_args("WITH chosen AS (SELECT r.ctid AS place FROM leadroute.rotation r"
-								  "  WHERE ($1 IS NULL OR r.flow = $1) AND (r.flow, r.team, r.rep) IN"
-								  "    (SELECT s.flow, s.team, s.rep FROM leadroute.rotation s WHERE $1 IS NULL OR s.flow = $1"
-								  "      GROUP BY s.flow, s.team, s.rep HAVING count(*) > 1)"
+		if (SPI_execute_with_args("WITH horizon AS MATERIALIZED ("
+								  "  SELECT f.flow, leadroute.clock() - CASE WHEN c.caps ~ 'month' THEN interval '32 days' WHEN c.caps ~ 'week' THEN interval '8 days'"
+								  "    WHEN c.caps ~ 'day' THEN interval '2 days' WHEN c.caps <> '' THEN interval '2 hours' ELSE interval '-1 minute' END AS since"
+								  "  FROM (SELECT DISTINCT r.flow FROM leadroute.rotation r WHERE $1 IS NULL OR r.flow = $1) f"
+								  "  CROSS JOIN LATERAL (SELECT concat((SELECT string_agg(array_to_string(p.caps, ','), ',') FROM leadroute.reps p WHERE p.flow = f.flow),"
+								  "    (SELECT string_agg(array_to_string(m.caps, ','), ',') FROM leadroute.team_members m WHERE m.flow = f.flow)) AS caps) c),"
+								  /* a member's sums in one row; leads by the minute for two hours, then by the quarter of an hour, as long as a cap may ask */
+								  " standing AS (SELECT r.ctid AS place, r.minute, r.minute < h.since AS old, r.pointer <> 0 OR r.open <> 0 AS sums,"
+								  "  count(*) FILTER (WHERE r.pointer <> 0 OR r.open <> 0) OVER (PARTITION BY r.flow, r.team, r.rep) AS members,"
+								  "  count(*) OVER (PARTITION BY r.flow, r.team, r.rep, leadroute.rotation_bin(r.minute, leadroute.clock())) AS binned"
+								  "  FROM leadroute.rotation r JOIN horizon h ON h.flow = r.flow),"
+								  " chosen AS (SELECT r.ctid AS place FROM leadroute.rotation r WHERE r.ctid = ANY (ARRAY("
+								  "    SELECT s.place FROM standing s WHERE (s.sums AND s.members > 1) OR (NOT s.sums AND s.minute IS NULL)"
+								  "      OR (s.minute IS NOT NULL AND (s.old OR s.binned > 1))))"
 								  "  FOR UPDATE OF r SKIP LOCKED),"
 								  " taken AS (DELETE FROM leadroute.rotation r USING chosen c WHERE r.ctid = c.place"
-								  "  RETURNING r.flow, r.team, r.rep, r.pointer, r.open),"
+								  "  RETURNING r.flow, r.team, r.rep, r.pointer, r.open, r.minute, r.leads),"
 								  " put AS (INSERT INTO leadroute.rotation (flow, team, rep, pointer, open)"
 								  "  SELECT t.flow, t.team, t.rep, sum(t.pointer)::bigint, sum(t.open)::integer FROM taken t"
-								  "  GROUP BY t.flow, t.team, t.rep HAVING sum(t.pointer) <> 0 OR sum(t.open) <> 0)"
+								  "  GROUP BY t.flow, t.team, t.rep HAVING sum(t.pointer) <> 0 OR sum(t.open) <> 0),"
+								  " put_leads AS (INSERT INTO leadroute.rotation (flow, team, rep, pointer, open, minute, leads)"
+								  "  SELECT t.flow, t.team, t.rep, 0, 0, max(t.minute), sum(t.leads)::integer"
+								  "  FROM taken t JOIN horizon h ON h.flow = t.flow WHERE t.minute >= h.since"
+								  "  GROUP BY t.flow, t.team, t.rep, leadroute.rotation_bin(t.minute, leadroute.clock()) HAVING sum(t.leads) <> 0)"
 								  " SELECT count(*) FROM taken",
 								  1, types, values, nulls, false, 0) != SPI_OK_SELECT ||
 			SPI_processed != 1)

@@ -77,12 +77,13 @@ static void plan_points(RoutePlan *plan, const LeadShape *shape);
 static void find_side(LeadColumn *column, const LeadShape *shape, const char *side, MemoryContext mcxt);
 static void start_decision(Decision *decision, FlowConfig *config, const LeadRow *row);
 static void walk_begin(void *arg);
-static bool may_take_place(RouteWalk *walk, const char *rep);
+static bool may_take_place(RouteWalk *walk, RepConfig *rep, const char *name);
 static bool may_take_turn(RouteWalk *walk, const PickRequest *request);
 static void walk_rules(void *arg);
 static void walk_fallback(void *arg);
 static bool cannot_fail(const RoutePlan *plan, int number);
 static bool rule_holds(RouteWalk *walk, int number);
+static void prepare_facts(RouteWalk *walk, const LrCondition *condition);
 static void fill_facts(RouteWalk *walk);
 static void fill_account_facts(RouteWalk *walk);
 static const AccountHit *find_account(RouteWalk *walk);
@@ -92,7 +93,7 @@ static bool apply_target(RouteWalk *walk, const RuleConfig *rule);
 static bool apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char **code);
 static bool apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why, const char **code);
 static bool ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request);
-static bool apply_rep(RouteWalk *walk, const char *name, char **why);
+static bool apply_rep(RouteWalk *walk, const char *name, bool owns, char **why);
 static bool apply_account_owner(RouteWalk *walk, char **why, const char **code);
 static struct varlena *lead_point(RouteWalk *walk, const char *map);
 static const char *place_code(LeadProfile *profile, LeadInput place);
@@ -286,14 +287,14 @@ walk_begin(void *arg)
 		trace_line(walk, "rep", given, "not kept", "the row arrived with an owner who is no active rep");
 		return;
 	}
-	if (!may_take_place(walk, given))
+	if (!may_take_place(walk, rep, given))
 		return;
 	decision->status = "assigned";
 	decision->code = "given";
 	decision->owner = given;
 	if (walk->mode == ROUTE_TAKE)
 	{
-		lr_rotation_take_place(lr_rotation_slot(config->flow, "", given), &decision->turn);
+		decision->over_cap = lr_pick_given(config, NULL, given, decision->at, &decision->turn);
 		decision->has_turn = true;
 	}
 }
@@ -303,9 +304,9 @@ walk_begin(void *arg)
  * not, the walk stops, to be repeated under protection.
  */
 static bool
-may_take_place(RouteWalk *walk, const char *rep)
+may_take_place(RouteWalk *walk, RepConfig *rep, const char *name)
 {
-	if (!walk->protected && walk->mode == ROUTE_TAKE && lr_rotation_ready_slot(walk->plan->flow, "", rep) == NULL)
+	if (!walk->protected && walk->mode == ROUTE_TAKE && !lr_pick_rep_is_ready(walk->plan->config, rep, name))
 		walk->stopped = true;
 	return !walk->stopped;
 }
@@ -373,13 +374,22 @@ rule_holds(RouteWalk *walk, int number)
 	RoutePlan *plan = walk->plan;
 	LrCondition *condition = lr_ruleset_compile(plan->rules, number);
 
+	prepare_facts(walk, condition);
+	return lr_condition_holds(condition, plan->econtext);
+}
+
+/* What an expression may read, before it is evaluated. */
+static void
+prepare_facts(RouteWalk *walk, const LrCondition *condition)
+{
+	RoutePlan *plan = walk->plan;
+
 	if (!walk->facts_ready)
 		fill_facts(walk);
 	if (!walk->account_filled && bms_overlap(plan->account_facts, lr_condition_facts(condition)))
 		fill_account_facts(walk);
 	plan->econtext->ecxt_outertuple = walk->row->slot;
 	plan->econtext->ecxt_innertuple = plan->facts;
-	return lr_condition_holds(condition, plan->econtext);
 }
 
 static void
@@ -542,7 +552,7 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 			break;
 		case TARGET_REP:
 			code = "rep_unavailable";
-			if (apply_rep(walk, rule->target_name, &why))
+			if (apply_rep(walk, rule->target_name, false, &why))
 				return true;
 			break;
 		case TARGET_ACCOUNT_OWNER:
@@ -610,7 +620,7 @@ apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char 
 	}
 	decision->territory = hit.territory;
 	*code = "rep_unavailable";
-	if (hit.rep && apply_rep(walk, hit.rep, why))
+	if (hit.rep && apply_rep(walk, hit.rep, false, why))
 		return true;
 	return !walk->stopped && hit.team && apply_team(walk, rule, hit.team, why, code);
 }
@@ -677,10 +687,7 @@ ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request)
 	}
 	if (*condition == NULL)
 		*condition = lr_condition_compile_as(rule->skills, &plan->scope, TEXTARRAYOID, plan->mcxt);
-	if (!walk->facts_ready)
-		fill_facts(walk);
-	plan->econtext->ecxt_outertuple = walk->row->slot;
-	plan->econtext->ecxt_innertuple = plan->facts;
+	prepare_facts(walk, *condition);
 	value = lr_condition_value(*condition, plan->econtext, &isnull);
 	if (isnull)
 		return true;
@@ -695,8 +702,9 @@ ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request)
 	return true;
 }
 
+/* A rep by name; who owns the account has its leads also off shift, and beyond his limits. */
 static bool
-apply_rep(RouteWalk *walk, const char *name, char **why)
+apply_rep(RouteWalk *walk, const char *name, bool owns, char **why)
 {
 	Decision *decision = walk->decision;
 	FlowConfig *config = walk->plan->config;
@@ -709,12 +717,12 @@ apply_rep(RouteWalk *walk, const char *name, char **why)
 		trace_line(walk, "rep", name, "not there", NULL);
 		return false;
 	}
-	if (!walk->protected && walk->mode == ROUTE_TAKE && !lr_pick_rep_is_ready(config, rep, decision->at))
-	{
-		walk->stopped = true;
+	if (!may_take_place(walk, rep, name))
 		return false;
-	}
-	reason = lr_pick_rep(config, rep, decision->at, walk->mode == ROUTE_TAKE ? &decision->turn : NULL);
+	if (!owns)
+		reason = lr_pick_rep(config, rep, decision->at, walk->mode == ROUTE_TAKE ? &decision->turn : NULL);
+	else if ((reason = lr_pick_owner(rep, decision->at)) == PICK_ELIGIBLE && walk->mode == ROUTE_TAKE)
+		decision->over_cap = lr_pick_given(config, NULL, rep->rep, decision->at, &decision->turn);
 	if (reason != PICK_ELIGIBLE)
 	{
 		*why = psprintf("rep \"%s\" is %s", name, lr_pick_reason_text(reason));
@@ -745,7 +753,7 @@ apply_account_owner(RouteWalk *walk, char **why, const char **code)
 		return false;
 	}
 	*code = "owner_inactive";
-	if (!apply_rep(walk, hit->owner, why))
+	if (!apply_rep(walk, hit->owner, true, why))
 	{
 		if (!walk->stopped)
 			*why = psprintf("the owner of account \"%s\" cannot take it: %s", hit->account, *why);

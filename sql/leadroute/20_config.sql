@@ -122,6 +122,7 @@ CREATE TABLE leadroute.teams (
 	PRIMARY KEY (flow, team),
 	CONSTRAINT teams_most_free_check CHECK (NOT most_free OR strategy = 'least_loaded'),
 	CONSTRAINT teams_on_return_limit_check CHECK (catch_up_limit IS NULL OR on_return = 'catch_up'),
+	CONSTRAINT teams_reset_scope_check CHECK (reset = 'never' OR scope <> 'flow'),
 	CONSTRAINT teams_calendar_check CHECK (calendar IS NULL OR hours = 'team')
 );
 
@@ -283,7 +284,7 @@ COMMENT ON COLUMN leadroute.teams.calendar IS 'The team''s business hours, with 
 COMMENT ON COLUMN leadroute.teams.timezone IS 'IANA zone of the hours, days, weeks and months of caps and of reset; NULL: the flow''s.';
 COMMENT ON COLUMN leadroute.teams.on_return IS 'Who comes back from leave or becomes active or accepting again: ''level'' (goes on beside the others) or ''catch_up'' (makes up the turns he missed).';
 COMMENT ON COLUMN leadroute.teams.catch_up_limit IS 'With catch_up: how many turns he makes up at most; NULL: all.';
-COMMENT ON COLUMN leadroute.teams.reset IS 'When all members'' turns are made equal: never, weekly (Monday 00:00) or monthly (the 1st, 00:00) in the team''s zone.';
+COMMENT ON COLUMN leadroute.teams.reset IS 'When all members'' turns are made equal: never, weekly (Monday 00:00) or monthly (the 1st, 00:00) in the team''s zone; not with scope flow.';
 COMMENT ON COLUMN leadroute.teams.scope IS 'Whose turns they are: ''team'' (one rotation), ''rule'' (a rotation for each rule that sends leads here) or ''flow'' (one rotation with all other teams of scope flow).';
 COMMENT ON COLUMN leadroute.teams.note IS 'Free text of who wrote the row.';
 

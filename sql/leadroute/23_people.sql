@@ -110,7 +110,7 @@ BEGIN
 				SCHEMA = 'leadroute', TABLE = 'team_members', COLUMN = 'prefers';
 		END IF;
 		INSERT INTO leadroute.territory_sides (flow, map, side, kind) VALUES (NEW.flow, '', side.name, side.kind)
-			ON CONFLICT (flow, map, side) DO UPDATE SET kind = EXCLUDED.kind WHERE territory_sides.kind <> EXCLUDED.kind;
+			ON CONFLICT ON CONSTRAINT territory_sides_pkey DO UPDATE SET kind = EXCLUDED.kind WHERE territory_sides.kind <> EXCLUDED.kind;
 	END LOOP;
 	RETURN NEW;
 END

@@ -93,6 +93,7 @@ CREATE TABLE leadroute.events (
 	path			jsonb,
 	actor			text,
 	account			text COLLATE "C",
+	over_cap		text,
 	PRIMARY KEY (flow, lead, id)
 );
 CREATE INDEX events_at_idx ON leadroute.events USING brin (at);
@@ -146,7 +147,9 @@ CREATE TABLE leadroute.rotation (
 	team			text COLLATE "C" NOT NULL,
 	rep				text COLLATE "C" NOT NULL,
 	pointer			bigint NOT NULL,
-	open			integer NOT NULL
+	open			integer NOT NULL,
+	minute			timestamptz,
+	leads			integer
 );
 
 /* How far catch_up is: one row an attachment, kept after its end as the record of the last run. */
@@ -212,6 +215,7 @@ COMMENT ON COLUMN leadroute.events.territory IS 'The territory.';
 COMMENT ON COLUMN leadroute.events.queue IS 'The queue.';
 COMMENT ON COLUMN leadroute.events.reason IS 'The decision in one line.';
 COMMENT ON COLUMN leadroute.events.path IS 'The steps that led to it.';
+COMMENT ON COLUMN leadroute.events.over_cap IS 'The limits of the owner that this lead went beyond, as ''3 per day'' or ''capacity 40''; NULL: none. A pick never does: an owner that the row brought, an account''s owner, a hand may.';
 COMMENT ON COLUMN leadroute.events.actor IS 'Who did it; NULL for leadroute itself.';
 COMMENT ON COLUMN leadroute.events.account IS 'The account of the lead.';
 

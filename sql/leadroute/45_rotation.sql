@@ -11,6 +11,18 @@ COMMENT ON COLUMN leadroute.rotation.rep IS 'the member';
 COMMENT ON COLUMN leadroute.rotation.pointer IS 'what this row adds to the member''s pointer; 5354228880 is one turn at weight 1';
 COMMENT ON COLUMN leadroute.rotation.open IS 'what this row adds to the member''s open leads';
 
+COMMENT ON COLUMN leadroute.rotation.minute IS 'where a cap counts the member''s leads: the minute in which these were given, or the last of several';
+COMMENT ON COLUMN leadroute.rotation.leads IS 'how many leads were given then; a fold keeps them as long as a cap may ask';
+
+CREATE FUNCTION leadroute.rotation_bin(minute timestamptz, now timestamptz) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT CASE WHEN minute >= now - interval '2 hours' THEN minute ELSE date_bin('15 minutes', minute, '2000-01-01 00:00:00+00') END
+$$;
+COMMENT ON FUNCTION leadroute.rotation_bin(timestamptz, timestamptz) IS
+	'Internal: which minutes of the ledger a fold puts together: quarters of an hour, in which no hour or day of any zone begins, once they are two hours old.';
+
 CREATE FUNCTION leadroute.rotation_ready() RETURNS boolean
 	LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rotation_ready';
 COMMENT ON FUNCTION leadroute.rotation_ready() IS
@@ -181,7 +193,7 @@ REVOKE ALL ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(tex
 	leadroute.fold_rotation(text), leadroute.rotation_open(text, text, text, integer),
 	leadroute.rotation_raise(text, text, text, bigint), leadroute.rotation_reset(), leadroute.rotation_drift(),
 	leadroute.rotation_edited(), leadroute.rotation_joining(), leadroute.rotation_joiners(),
-	leadroute.rotation_settle_joins(), leadroute.rotation_join() FROM PUBLIC;
+	leadroute.rotation_settle_joins(), leadroute.rotation_join(), leadroute.rotation_bin(timestamptz, timestamptz) FROM PUBLIC;
 
 /* What an earlier installation in this database left in shared memory is none of this one's. */
 SELECT leadroute.rotation_reset();
