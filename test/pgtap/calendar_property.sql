@@ -15,7 +15,9 @@ CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS leadroute CASCADE;
 SET LOCAL client_min_messages = warning;
 SET LOCAL timezone = 'UTC';
-SET LOCAL work_mem = '64MB';
+SET LOCAL work_mem = '128MB';
+SET LOCAL enable_mergejoin = off;
+SET LOCAL jit = off;
 SELECT plan(15);
 SELECT setseed(0.20261123) \gset
 
