@@ -113,6 +113,8 @@ lr_calendar_find(const char *flow, const char *name)
 
 	if (calendars == NULL)
 		make_table();
+	/* a query that opens no table would not hear of a change until its transaction ends */
+	AcceptInvalidationMessages();
 	calendar = hash_search(calendars, &key, HASH_FIND, NULL);
 	if (calendar == NULL)
 	{

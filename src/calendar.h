@@ -13,8 +13,8 @@
  * and datetime_field_overflow where the answer cannot be expressed. Those that wait for a calendar to open (add, next_open,
  * close) raise object_not_in_prerequisite_state where it is never open.
  *
- * Cost: well under a microsecond each, whatever lies between the instants, but for the first after a change (some
- * 0.5 ms). lr_calendar_is_open answers from memory while it neither opens nor closes: some nanoseconds.
+ * Cost: well under a microsecond each, whatever lies between the instants, but for the first after a change (about
+ * a millisecond). lr_calendar_is_open answers from memory while it neither opens nor closes: some nanoseconds.
  *
  * Instants may be infinite only where it is said.
  */

@@ -69,16 +69,16 @@ struct LrHours
 	Cut *cuts;
 
 	/* by span of the zone */
-	int64 *skipped;	  /* open wall time that changes up to its start left out */
-	int64 *open_at;	  /* the total at its start */
+	int64 *skipped;			/* open wall time that changes up to its start left out */
+	int64 *open_at;			/* the total at its start */
 	int64 period_end_total; /* the total at LR_ZONE_PERIOD_END */
 	int64 cycle_total;		/* open time of a cycle */
 	int64 first_total;		/* of the first and the last instant that PostgreSQL can express */
 	int64 last_total;
 
 	/* days */
-	int week_days;	   /* weekdays that have hours */
-	int weekdays[7];   /* these */
+	int week_days;		/* weekdays that have hours */
+	int weekdays[7];	/* these */
 	int days_before[7]; /* how many of them come before a weekday */
 	int nexceptions;
 	int64 *exceptions;		/* days since 2000-01-01 */

@@ -13,8 +13,8 @@
 /* What the calendar's rows say. Times are microseconds since midnight of a local day. */
 typedef struct WeekHours
 {
-	int weekday; /* 0 = Monday */
-	int64 opens; /* below a day's length */
+	int weekday;  /* 0 = Monday */
+	int64 opens;  /* below a day's length */
 	int64 closes; /* beyond a day's length: on the next day */
 } WeekHours;
 
@@ -28,8 +28,8 @@ typedef struct Closure
 typedef struct LrHours LrHours;
 
 /*
- * Compiles hours into a context of its own below mcxt; closures may overlap and come in any order. Costs some 0.2 ms for
- * a zone with summer time.
+ * Compiles hours into a context of its own below mcxt; closures may overlap and come in any order. Costs some
+ * hundred microseconds for a zone with summer time.
  */
 extern LrHours *lr_hours_make(MemoryContext mcxt, LrZone *zone, const WeekHours *week, int nweek, const Closure *closures, int nclosures);
 extern void lr_hours_free(LrHours *hours);

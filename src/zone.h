@@ -21,10 +21,10 @@
 typedef struct LrZone
 {
 	pg_tz *tz;
-	int nspans;			/* at least one; the first has always been */
+	int nspans;			 /* at least one; the first has always been */
 	TimestampTz *starts; /* starts[0] is PG_INT64_MIN */
-	int64 *offsets;		/* microseconds east of UTC */
-	int hint;			/* the span that was found last */
+	int64 *offsets;		 /* microseconds east of UTC */
+	int hint;			 /* the span that was found last */
 } LrZone;
 
 /*

@@ -45,6 +45,9 @@ sub make_source
 		INSERT INTO leadroute.team_members (team, rep, weight) VALUES ('west', 'r1', 2), ('west', 'r2', 1), ('west', 'r3', 3),
 			('inbound', 'r3', 1), ('inbound', 'r4', 1), ('inbound', 'r5', 1), ('inbound', 'r9', 1), ('inbound', 'r6', 0);
 		INSERT INTO leadroute.queues (queue) VALUES ('desk');
+		INSERT INTO leadroute.calendars (calendar, timezone, holidays) VALUES ('ny', 'America/New_York', '{us}');
+		INSERT INTO leadroute.calendar_hours (calendar, weekday, opens, closes) SELECT 'ny', d, '22:00', '06:00' FROM generate_series(1, 5) d;
+		INSERT INTO leadroute.holidays (list, day, closed_from) VALUES ('us', '2026-12-24', '13:00'), ('us', '2026-12-25', '00:00');
 		INSERT INTO leadroute.territories (map, territory, area, team, rep) VALUES
 			('us', 'all', 'country: us', 'inbound', NULL), ('us', 'pacific', 'country: us; region: ca, or, wa', 'west', NULL),
 			('us', 'big', 'country: us; region: ca; employees: [500,)', NULL, 'r7');
@@ -110,6 +113,7 @@ sub picture
 	$text .= "-- ledger\n" . $node->safe_psql($db, q{SELECT flow, team, rep, sum(pointer), sum(open) FROM leadroute.rotation
 		GROUP BY 1, 2, 3 HAVING sum(pointer) <> 0 OR sum(open) <> 0 ORDER BY 1, 2, 3});
 	$text .= "\n-- turns and places\n" . $node->safe_psql($db, 'SELECT * FROM leadroute.rep_load ORDER BY flow, team, rep');
+	$text .= "\n-- business time\n" . $node->safe_psql($db, q{SELECT leadroute.business_add('ny', '2026-12-24 15:00 EST', '100 hours'), leadroute.business_close('ny', '2026-12-24 15:00 EST', 3)});
 	$text .= "\n-- drift\n" . $node->safe_psql($db, 'SELECT * FROM leadroute.rotation_drift()');
 	$text .= "\n-- sequences\n" . $node->safe_psql($db, q{SELECT schemaname, sequencename, last_value FROM pg_sequences ORDER BY 1, 2});
 	$text .= "\n-- health\n" . $node->safe_psql($db, 'SELECT check_name, status, detail FROM leadroute.health');
