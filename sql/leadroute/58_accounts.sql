@@ -93,6 +93,10 @@ COMMENT ON FUNCTION leadroute.account_live(jsonb) IS 'Part of the sync of accoun
 /*
  * Takes over what differs and writes nothing else. Only columns that the table has are taken, so a tier given by hand
  * stays where the CRM has none.
+ *
+ * Statistics may be of before the load, or of other flows: so the flow comes from a sub-select and synced through
+ * coalesce(), which the planner knows nothing of. Estimates of one row where there are a million would make it loop over the
+ * statement's rows for each.
  */
 CREATE FUNCTION leadroute.account_take_query(found jsonb, source text, parents boolean) RETURNS text
 LANGUAGE sql IMMUTABLE
@@ -100,7 +104,11 @@ SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 	SELECT format($take$
 		WITH src AS MATERIALIZED (
-			SELECT DISTINCT ON (s.account) s.*
+			SELECT DISTINCT ON (s.account) s.account, s.name, s.owner, s.tier, s.parent,
+				CASE WHEN s.domains IS NULL THEN array_remove(ARRAY[leadroute.domain_key(s.website)], NULL)
+					 ELSE ARRAY(SELECT DISTINCT leadroute.domain_key(p)
+								FROM regexp_split_to_table(s.domains, '[;,[:space:]]+') p WHERE leadroute.domain_key(p) IS NOT NULL
+								UNION SELECT leadroute.domain_key(s.website) WHERE leadroute.domain_key(s.website) IS NOT NULL) END AS wanted
 			FROM (SELECT %1$s AS account, %2$s AS name, %3$s AS owner, substring(%4$s FROM '^\D*([1-3])(?:\.0+)?\D*$')::integer AS tier,
 						nullif(%5$s, %1$s) AS parent, %6$s AS website, %7$s AS domains
 				  FROM %8$s t WHERE %9$s) s
@@ -109,23 +117,18 @@ AS $$
 		), changed AS (
 			INSERT INTO leadroute.accounts AS a (flow, account, synced%10$s)
 			SELECT $1, s.account, true%11$s
-			FROM src s LEFT JOIN leadroute.accounts k ON k.flow = $1 AND k.account = s.account
-			WHERE k.account IS NULL OR NOT k.synced%12$s
+			FROM src s LEFT JOIN leadroute.accounts k ON k.flow = (SELECT $1) AND k.account = s.account
+			WHERE k.account IS NULL OR NOT coalesce(k.synced, false)%12$s
 			ON CONFLICT (flow, account) DO UPDATE SET synced = true%13$s
-		), want AS MATERIALIZED (
-			SELECT s.account, leadroute.domain_key(s.website) AS domain FROM src s WHERE s.website IS NOT NULL
-			UNION
-			SELECT s.account, leadroute.domain_key(p) FROM src s CROSS JOIN LATERAL regexp_split_to_table(s.domains, '[;,[:space:]]+') p
 		), lost AS (
 			DELETE FROM leadroute.account_domains d USING src s
-			WHERE d.flow = $1 AND d.account = s.account AND d.synced
-				AND NOT EXISTS (SELECT FROM want w WHERE w.account = d.account AND w.domain = d.domain)
+			WHERE d.flow = (SELECT $1) AND d.account = s.account AND coalesce(d.synced, false) AND NOT d.domain = ANY (s.wanted)
 		)
 		INSERT INTO leadroute.account_domains (flow, domain, account, synced)
-		SELECT $1, w.domain, w.account, true
-		FROM want w
-		WHERE w.domain IS NOT NULL
-			AND NOT EXISTS (SELECT FROM leadroute.account_domains d WHERE d.flow = $1 AND d.domain = w.domain AND d.account = w.account)
+		SELECT $1, w.domain, s.account, true
+		FROM src s CROSS JOIN LATERAL unnest(s.wanted) w(domain)
+			LEFT JOIN leadroute.account_domains d ON d.flow = (SELECT $1) AND d.domain = w.domain AND d.account = s.account
+		WHERE d.account IS NULL
 		ON CONFLICT DO NOTHING$take$,
 		leadroute.account_value(found, 'key'), leadroute.account_value(found, 'name'), leadroute.account_value(found, 'owner'),
 		leadroute.account_value(found, 'tier'), leadroute.account_value(found, 'parent'), leadroute.account_value(found, 'website'),
@@ -140,29 +143,35 @@ AS $$
 $$;
 COMMENT ON FUNCTION leadroute.account_take_query(jsonb, text, boolean) IS 'Part of the sync of accounts: the SQL that takes over the rows of a table or transition table; $1 is the flow.';
 
-/* Takes away the accounts of rows that are gone from the whole table: one that a statement deleted and put back stays. */
-CREATE FUNCTION leadroute.account_drop_query(found jsonb, source text, relation regclass, key_type oid) RETURNS text
+/*
+ * Takes away the accounts of rows of old_rows that are gone from the whole table: one that a statement deleted and put
+ * back stays. Of an UPDATE only those are looked at whose key is in no new row.
+ */
+CREATE FUNCTION leadroute.account_drop_query(found jsonb, updated boolean, relation regclass, key_type oid) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 	SELECT format($drop$
 		WITH gone AS MATERIALIZED (
-			SELECT DISTINCT %1$s AS account%2$s FROM %3$s t
+			SELECT DISTINCT ON (1) %1$s AS account%2$s FROM old_rows t%3$s
 		), dropped AS (
 			DELETE FROM leadroute.accounts a USING gone g
-			WHERE a.flow = $1 AND a.account = g.account AND a.synced
+			WHERE a.flow = (SELECT $1) AND a.account = g.account AND coalesce(a.synced, false)
 				AND NOT EXISTS (SELECT FROM %4$s t WHERE %5$s AND %6$s)
 			RETURNING a.account
 		)
-		DELETE FROM leadroute.account_domains d USING dropped x WHERE d.flow = $1 AND d.account = x.account AND d.synced$drop$,
+		DELETE FROM leadroute.account_domains d USING dropped x
+		WHERE d.flow = (SELECT $1) AND d.account = x.account AND coalesce(d.synced, false)$drop$,
 		leadroute.account_value(found, 'key'),
 		CASE WHEN t.builtin THEN format(', t.%I AS native', found->>'key') ELSE '' END,
-		source, relation,
+		CASE WHEN updated THEN format(' WHERE NOT EXISTS (SELECT FROM (SELECT %1$s AS account FROM new_rows t WHERE %2$s) n WHERE n.account = %1$s)',
+									  leadroute.account_value(found, 'key'), leadroute.account_live(found)) ELSE '' END,
+		relation,
 		CASE WHEN t.builtin THEN format('t.%I = g.native', found->>'key') ELSE format('%s = g.account', leadroute.account_value(found, 'key')) END,
 		leadroute.account_live(found))
 	FROM (SELECT EXISTS (SELECT FROM pg_type y WHERE y.oid = key_type AND y.typnamespace = 'pg_catalog'::regnamespace AND y.typtype = 'b') AS builtin) t
 $$;
-COMMENT ON FUNCTION leadroute.account_drop_query(jsonb, text, regclass, oid) IS 'Part of the sync of accounts: the SQL that takes away the accounts of rows of a transition table that do not stand any more; $1 is the flow.';
+COMMENT ON FUNCTION leadroute.account_drop_query(jsonb, boolean, regclass, oid) IS 'Part of the sync of accounts: the SQL that takes away the accounts of rows that do not stand any more; $1 is the flow.';
 
 CREATE FUNCTION leadroute.account_key_type(relation regclass, found jsonb) RETURNS oid
 LANGUAGE sql STABLE
@@ -219,7 +228,7 @@ BEGIN
 			END;
 		END IF;
 		IF TG_OP IN ('DELETE', 'UPDATE') THEN
-			EXECUTE leadroute.account_drop_query(attachment.found, 'old_rows', TG_RELID, leadroute.account_key_type(TG_RELID, attachment.found))
+			EXECUTE leadroute.account_drop_query(attachment.found, TG_OP = 'UPDATE', TG_RELID, leadroute.account_key_type(TG_RELID, attachment.found))
 				USING attachment.flow;
 		END IF;
 	EXCEPTION WHEN serialization_failure OR deadlock_detected THEN
@@ -481,10 +490,11 @@ BEGIN
 			PERFORM leadroute.lock_account_sync(attachment.flow, true);
 			EXECUTE format($gone$
 				WITH there AS MATERIALIZED (SELECT DISTINCT %1$s AS account FROM %2$s t WHERE %3$s), dropped AS (
-					DELETE FROM leadroute.accounts a WHERE a.flow = $1 AND a.synced AND NOT EXISTS (SELECT FROM there t WHERE t.account = a.account)
+					DELETE FROM leadroute.accounts a WHERE a.flow = (SELECT $1) AND coalesce(a.synced, false)
+						AND NOT EXISTS (SELECT FROM there t WHERE t.account = a.account)
 					RETURNING a.account
 				), lost AS (
-					DELETE FROM leadroute.account_domains d USING dropped x WHERE d.flow = $1 AND d.account = x.account AND d.synced
+					DELETE FROM leadroute.account_domains d USING dropped x WHERE d.flow = (SELECT $1) AND d.account = x.account AND coalesce(d.synced, false)
 				)
 				SELECT count(*) FROM dropped$gone$,
 				leadroute.account_value(attachment.found, 'key'), attachment.relation::regclass, leadroute.account_live(attachment.found))

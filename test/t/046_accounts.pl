@@ -110,6 +110,25 @@ for my $size (@sizes)
 }
 is($node->safe_psql('growth', "INSERT INTO leads (email) VALUES ('kim\@eu.k777.com') RETURNING account, owner"), 'k777|rep7', 'found among them');
 
+# statistics of before a load, by which everything is one row, make no statement of the sync quadratic
+$node->safe_psql('postgres', 'CREATE DATABASE stale');
+$node->safe_psql('stale', <<'SQL');
+CREATE EXTENSION leadroute CASCADE;
+INSERT INTO leadroute.accounts (account, name) SELECT i::text, 'x' FROM generate_series(1, 1000) i;
+INSERT INTO leadroute.account_domains (domain, account) SELECT 'k' || i || '.com', i::text FROM generate_series(1, 1000) i;
+ANALYZE leadroute.accounts, leadroute.account_domains;
+TRUNCATE leadroute.accounts, leadroute.account_domains;
+CREATE TABLE crm (id integer PRIMARY KEY, name text, website text);
+SELECT leadroute.attach_accounts('crm', flow => 'new');
+INSERT INTO crm SELECT i, 'Company ' || i, 'k' || i || '.com' FROM generate_series(1, 60000) i;
+SQL
+for my $statement ('INSERT INTO crm SELECT * FROM crm ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name', "UPDATE crm SET name = name || '!'", 'DELETE FROM crm WHERE id > 100')
+{
+	my ($code, $out, $err) = $node->psql('stale', "SET statement_timeout = '60s'; $statement");
+	is($err, '', "60,000 rows in time: $statement");
+}
+is($node->safe_psql('stale', 'SELECT count(*), min(name), (SELECT count(*) FROM leadroute.account_domains) FROM leadroute.accounts'), '100|Company 1!|100', 'and rightly');
+
 # dump and restore: whole, and data only into a database that has a schema already and routes what comes
 $node->safe_psql('postgres', 'CREATE DATABASE source; CREATE DATABASE whole; CREATE DATABASE data_only');
 $node->safe_psql('source', <<'SQL');
