@@ -361,14 +361,15 @@ BEGIN
 	END IF;
 	SELECT c.system_identifier INTO cluster FROM pg_control_system() c;
 
-	INSERT INTO leadroute.match_runs (flow, relation, system, shape, began, phase, started_at, updated_at)
-		VALUES (attachment.flow, leads, cluster, new_shape, pg_snapshot_xmin(pg_current_snapshot()), 'walk', clock_timestamp(), clock_timestamp())
-		ON CONFLICT ON CONSTRAINT match_runs_pkey DO NOTHING;
-	IF FOUND THEN
-		RETURN true;
-	END IF;
+	/* the row that another session works with is passed by: an INSERT first would wait for it */
 	SELECT r.* INTO run FROM leadroute.match_runs r WHERE r.flow = attachment.flow FOR UPDATE SKIP LOCKED;
 	IF NOT FOUND THEN
+		IF NOT EXISTS (SELECT FROM leadroute.match_runs r WHERE r.flow = attachment.flow) THEN
+			INSERT INTO leadroute.match_runs (flow, relation, system, shape, began, phase, started_at, updated_at)
+				VALUES (attachment.flow, leads, cluster, new_shape, pg_snapshot_xmin(pg_current_snapshot()), 'walk', clock_timestamp(), clock_timestamp())
+				ON CONFLICT ON CONSTRAINT match_runs_pkey DO NOTHING;
+			RETURN FOUND;
+		END IF;
 		RETURN false;
 	END IF;
 	same := (run.relation, run.system, run.shape) = (leads::oid, cluster, new_shape) AND NOT again;
