@@ -45,22 +45,83 @@ static const char *const kind_names[] = {
 
 static const char *const level_names[] = {"exact", "near", "similar", "close", "weak", "different"};
 
-/* Short forms of first names in English, a row each; a name may stand in several. */
-static const char *const nicknames[] = {
-	"alexander alex al sandy xander", "alexandra alex sandra sandy lexi", "abigail abby gail", "andrew andy drew",
-	"anthony tony", "barbara barb babs", "benjamin ben benny benji", "catherine katherine kathryn kate katie kathy cathy kat kitty",
-	"charles charlie chuck chas", "charlotte charlie lottie", "christopher chris kit topher", "christine christina chris tina chrissy",
-	"daniel dan danny", "david dave davy", "deborah debra deb debbie", "donald don donny", "edward ed eddie ted ned teddy",
-	"elizabeth liz lizzie beth betty eliza libby elsie bess", "eleanor ellie nell nora", "frances fran frankie", "francis frank frankie",
-	"frederick fred freddie", "gabriel gabe", "gerald gerry jerry", "gregory greg", "harold harry hal", "henry harry hank", "isabella bella izzy isabel",
-	"jacob jake", "james jim jimmy jamie", "jeffrey geoffrey jeff geoff", "jennifer jen jenny", "jessica jess jessie", "john jack johnny jon",
-	"jonathan jon jonny", "joseph joe joey", "joshua josh", "judith judy", "kenneth ken kenny", "kimberly kim", "lawrence laurence larry",
-	"leonard leo len lenny", "margaret maggie meg peggy greta madge", "martin marty", "matthew matt matty", "megan meg", "michael mike mick mikey",
-	"nathaniel nathan nate nat", "nicholas nick nicky", "olivia liv livvy", "oliver ollie", "pamela pam", "patricia pat patty trish", "patrick pat paddy",
-	"peter pete", "philip phillip phil", "raymond ray", "rebecca becky becca", "richard rich rick ricky dick richie", "robert rob bob bobby robbie bert",
-	"ronald ron ronnie", "samantha sam", "samuel sam sammy", "stephen steven steve", "susan sue suzie susie", "theodore ted teddy theo",
-	"theresa teresa terry tess", "thomas tom tommy", "timothy tim", "victoria vicky tori", "vincent vince", "walter walt wally",
-	"william will bill billy liam willy", "zachary zach zack"};
+/* Short forms of first names in English, a line each; a name may stand in several. */
+static const char nicknames[] =
+	"\n"
+	"alexander alex al sandy xander\n"
+	"alexandra alex sandra sandy lexi\n"
+	"abigail abby gail\n"
+	"andrew andy drew\n"
+	"anthony tony\n"
+	"barbara barb babs\n"
+	"benjamin ben benny benji\n"
+	"catherine katherine kathryn kate katie kathy cathy kat kitty\n"
+	"charles charlie chuck chas\n"
+	"charlotte charlie lottie\n"
+	"christopher chris kit topher\n"
+	"christine christina chris tina chrissy\n"
+	"daniel dan danny\n"
+	"david dave davy\n"
+	"deborah debra deb debbie\n"
+	"donald don donny\n"
+	"edward ed eddie ted ned teddy\n"
+	"elizabeth liz lizzie beth betty eliza libby elsie bess\n"
+	"eleanor ellie nell nora\n"
+	"frances fran frankie\n"
+	"francis frank frankie\n"
+	"frederick fred freddie\n"
+	"gabriel gabe\n"
+	"gerald gerry jerry\n"
+	"gregory greg\n"
+	"harold harry hal\n"
+	"henry harry hank\n"
+	"isabella bella izzy isabel\n"
+	"jacob jake\n"
+	"james jim jimmy jamie\n"
+	"jeffrey geoffrey jeff geoff\n"
+	"jennifer jen jenny\n"
+	"jessica jess jessie\n"
+	"john jack johnny jon\n"
+	"jonathan jon jonny\n"
+	"joseph joe joey\n"
+	"joshua josh\n"
+	"judith judy\n"
+	"kenneth ken kenny\n"
+	"kimberly kim\n"
+	"lawrence laurence larry\n"
+	"leonard leo len lenny\n"
+	"margaret maggie meg peggy greta madge\n"
+	"martin marty\n"
+	"matthew matt matty\n"
+	"megan meg\n"
+	"michael mike mick mikey\n"
+	"nathaniel nathan nate nat\n"
+	"nicholas nick nicky\n"
+	"olivia liv livvy\n"
+	"oliver ollie\n"
+	"pamela pam\n"
+	"patricia pat patty trish\n"
+	"patrick pat paddy\n"
+	"peter pete\n"
+	"philip phillip phil\n"
+	"raymond ray\n"
+	"rebecca becky becca\n"
+	"richard rich rick ricky dick richie\n"
+	"robert rob bob bobby robbie bert\n"
+	"ronald ron ronnie\n"
+	"samantha sam\n"
+	"samuel sam sammy\n"
+	"stephen steven steve\n"
+	"susan sue suzie susie\n"
+	"theodore ted teddy theo\n"
+	"theresa teresa terry tess\n"
+	"thomas tom tommy\n"
+	"timothy tim\n"
+	"victoria vicky tori\n"
+	"vincent vince\n"
+	"walter walt wally\n"
+	"william will bill billy liam willy\n"
+	"zachary zach zack\n";
 
 /* Mailboxes of a function, not of a person. */
 static const char *const roles[] = {
@@ -72,7 +133,7 @@ static void read_letters(const char *data, int len, Letters *letters);
 static void read_words(const Letters *letters, Words *words);
 static LrLikeness name_likeness(const Letters *left, const Letters *right, bool first_name);
 static bool nickname(const Letters *left, const Letters *right);
-static bool in_list(const char *list, const Letters *name);
+static const char *next_word(const char *text, const char *word, char end);
 static LrLikeness email_likeness(const char *left, int left_len, const char *right, int right_len);
 static LrLikeness phone_likeness(const char *left, int left_len, const char *right, int right_len);
 static LrLikeness company_likeness(const Letters *left, const Letters *right);
@@ -229,38 +290,50 @@ name_likeness(const Letters *left, const Letters *right, bool first_name)
 	return LR_ALIKE_DIFFERENT;
 }
 
+/* Whether both stand in one line of the nicknames. */
 static bool
 nickname(const Letters *left, const Letters *right)
 {
-	for (int i = 0; i < (int) lengthof(nicknames); i++)
+	char name[2][16];
+	const Letters *letters[2] = {left, right};
+
+	for (int i = 0; i < 2; i++)
 	{
-		if (in_list(nicknames[i], left) && in_list(nicknames[i], right))
+		if (letters[i]->n >= (int) sizeof(name[i]))
+			return false;
+		for (int j = 0; j < letters[i]->n; j++)
+		{
+			if (letters[i]->c[j] >= 0x80)
+				return false;
+			name[i][j] = (char) letters[i]->c[j];
+		}
+		name[i][letters[i]->n] = '\0';
+	}
+	for (const char *found = next_word(nicknames, name[0], '\0'); found; found = next_word(found + 1, name[0], '\0'))
+	{
+		const char *line = found;
+
+		while (line[-1] != '\n')
+			line--;
+		if (next_word(line, name[1], '\n'))
 			return true;
 	}
 	return false;
 }
 
-static bool
-in_list(const char *list, const Letters *name)
+/* Where a word stands next in a text of words, before the character `end`; NULL where it does not. */
+static const char *
+next_word(const char *text, const char *word, char end)
 {
-	while (*list)
+	size_t width = strlen(word);
+	const char *stop = strchr(text, end);
+
+	for (const char *found = strstr(text, word); found && found < stop; found = strstr(found + 1, word))
 	{
-		int width = strcspn(list, " ");
-
-		if (width == name->n)
-		{
-			int i = 0;
-
-			while (i < width && name->c[i] == (unsigned char) list[i])
-				i++;
-			if (i == width)
-				return true;
-		}
-		list += width;
-		if (*list == ' ')
-			list++;
+		if ((found[-1] == ' ' || found[-1] == '\n') && (found[width] == ' ' || found[width] == '\n'))
+			return found;
 	}
-	return false;
+	return NULL;
 }
 
 /* Addresses, or what was written where one should stand. */

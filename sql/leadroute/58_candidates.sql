@@ -142,14 +142,15 @@ CREATE TABLE leadroute.match_values (
 	lead			text COLLATE "C" NOT NULL,
 	mark			bigint NOT NULL,
 	compared		text[] NOT NULL,
-	keys			text[] COLLATE "C" NOT NULL,
+	keys			bigint[] NOT NULL,
 	valued_at		timestamptz NOT NULL,
 	PRIMARY KEY (flow, lead)
 );
 
+/* a hash, not the text: there are some twenty to a lead */
 CREATE TABLE leadroute.match_keys (
 	flow			text COLLATE "C" NOT NULL,
-	key				text COLLATE "C" NOT NULL,
+	key				bigint NOT NULL,
 	lead			text COLLATE "C" NOT NULL,
 	PRIMARY KEY (flow, key, lead)
 );
@@ -360,14 +361,15 @@ BEGIN
 	END IF;
 	SELECT c.system_identifier INTO cluster FROM pg_control_system() c;
 
-	INSERT INTO leadroute.match_runs (flow, relation, system, shape, began, phase, started_at, updated_at)
-		VALUES (attachment.flow, leads, cluster, new_shape, pg_snapshot_xmin(pg_current_snapshot()), 'walk', clock_timestamp(), clock_timestamp())
-		ON CONFLICT ON CONSTRAINT match_runs_pkey DO NOTHING;
-	IF FOUND THEN
-		RETURN true;
-	END IF;
+	/* the row that another session works with is passed by: an INSERT first would wait for it */
 	SELECT r.* INTO run FROM leadroute.match_runs r WHERE r.flow = attachment.flow FOR UPDATE SKIP LOCKED;
 	IF NOT FOUND THEN
+		IF NOT EXISTS (SELECT FROM leadroute.match_runs r WHERE r.flow = attachment.flow) THEN
+			INSERT INTO leadroute.match_runs (flow, relation, system, shape, began, phase, started_at, updated_at)
+				VALUES (attachment.flow, leads, cluster, new_shape, pg_snapshot_xmin(pg_current_snapshot()), 'walk', clock_timestamp(), clock_timestamp())
+				ON CONFLICT ON CONSTRAINT match_runs_pkey DO NOTHING;
+			RETURN FOUND;
+		END IF;
 		RETURN false;
 	END IF;
 	same := (run.relation, run.system, run.shape) = (leads::oid, cluster, new_shape) AND NOT again;
@@ -411,6 +413,7 @@ COMMENT ON FUNCTION leadroute.match_flows(leadroute.attachments) IS 'The flows w
 CREATE FUNCTION leadroute.forget_match_values(in_flow text, leads text[], fields text[], by_frequency boolean[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
+SET jit = off
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 SET enable_hashjoin = off
@@ -452,6 +455,7 @@ CREATE FUNCTION leadroute.compare_leads(in_flow text, settings leadroute.match_s
 	OUT compared bigint, OUT suggested bigint, OUT oversized bigint)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
+SET jit = off
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
@@ -498,9 +502,14 @@ BEGIN
 				FROM (SELECT k.lead FROM leadroute.match_keys k WHERE k.flow = in_flow AND k.key = u.key LIMIT settings.block_limit + 1) k) m
 	), too_large AS (
 		INSERT INTO leadroute.match_blocks AS b (flow, key, times, first_at, last_at)
-			SELECT in_flow, l.key, count(*), now_at, now_at
-			FROM blocks l WHERE cardinality(l.members) > settings.block_limit
-			GROUP BY l.key ORDER BY l.key
+			SELECT in_flow, t.key, l.times, now_at, now_at
+			FROM (SELECT l.key, min(l.lead) AS lead, count(*) AS times FROM blocks l
+				  WHERE cardinality(l.members) > settings.block_limit GROUP BY l.key) l
+				CROSS JOIN LATERAL (SELECT v.compared FROM leadroute.match_values v WHERE v.flow = in_flow AND v.lead = l.lead LIMIT 1) v
+				/* what the hash stands for */
+				CROSS JOIN LATERAL (SELECT u.key FROM unnest(leadroute.match_keys_of(kinds, v.compared)) u(key)
+									WHERE hashtextextended(u.key, 0) = l.key LIMIT 1) t
+			ORDER BY t.key
 			ON CONFLICT (flow, key) DO UPDATE SET times = b.times + EXCLUDED.times, last_at = EXCLUDED.last_at
 			RETURNING key
 	), pairs AS MATERIALIZED (
@@ -591,6 +600,7 @@ CREATE FUNCTION leadroute.find_duplicates_batch(flow text, batch integer) RETURN
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 SET datestyle = 'ISO, YMD'
+SET jit = off
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 SET enable_hashjoin = off
@@ -696,19 +706,21 @@ BEGIN
 						  WHERE t.%2$I IS NOT NULL AND %7$s) w
 					ORDER BY w.flow, w.lead, w.deleted
 				), fresh AS MATERIALIZED (
-					SELECT c.flow, c.lead, c.mark, c.compared, leadroute.match_keys_of($2, c.compared) AS keys, v.compared AS old_compared, v.keys AS old_keys
+					SELECT c.flow, c.lead, c.mark, c.compared, k.keys, v.compared AS old_compared, v.keys AS old_keys
 					FROM (SELECT w.flow, w.lead, w.mark, leadroute.match_compared($2, w.raw, w.country) AS compared FROM written w WHERE NOT w.deleted) c
+						CROSS JOIN LATERAL (SELECT array_agg(DISTINCT hashtextextended(u.key, 0)) AS keys
+											FROM unnest(leadroute.match_keys_of($2, c.compared)) u(key)) k
 						LEFT JOIN LATERAL (SELECT v.mark, v.compared, v.keys FROM leadroute.match_values v WHERE v.flow = c.flow AND v.lead = c.lead LIMIT 1) v ON true
 					WHERE v.mark IS DISTINCT FROM c.mark
 				), valued AS (
 					INSERT INTO leadroute.match_values AS v (flow, lead, mark, compared, keys, valued_at)
-						SELECT f.flow, f.lead, f.mark, f.compared, f.keys, clock_timestamp() FROM fresh f
+						SELECT f.flow, f.lead, f.mark, f.compared, coalesce(f.keys, '{}'), clock_timestamp() FROM fresh f
 						ON CONFLICT ON CONSTRAINT match_values_pkey DO UPDATE
 							SET mark = EXCLUDED.mark, compared = EXCLUDED.compared, keys = EXCLUDED.keys, valued_at = EXCLUDED.valued_at
 				), no_keys AS (
 					DELETE FROM leadroute.match_keys k
 					WHERE (k.flow, k.key, k.lead) IN (SELECT f.flow, u.key, f.lead FROM fresh f CROSS JOIN LATERAL unnest(f.old_keys) u(key)
-													  WHERE u.key <> ALL (f.keys))
+													  WHERE u.key <> ALL (coalesce(f.keys, '{}')))
 				), new_keys AS (
 					INSERT INTO leadroute.match_keys (flow, key, lead)
 						SELECT f.flow, u.key, f.lead FROM fresh f, unnest(f.keys) u(key)
@@ -973,7 +985,7 @@ COMMENT ON COLUMN leadroute.match_values.valued_at IS 'When they were made.';
 
 COMMENT ON TABLE leadroute.match_keys IS 'Blocking keys: leads that have one in common are compared.';
 COMMENT ON COLUMN leadroute.match_keys.flow IS 'The flow.';
-COMMENT ON COLUMN leadroute.match_keys.key IS 'The pass, a colon, and what the leads have in common.';
+COMMENT ON COLUMN leadroute.match_keys.key IS 'hashtextextended(key, 0) of a key of match_keys_of(): the pass, a colon, and what the leads have in common.';
 COMMENT ON COLUMN leadroute.match_keys.lead IS 'The lead''s key, as text.';
 
 COMMENT ON TABLE leadroute.match_frequencies IS 'How many leads have a value, for the kinds whose frequent values count less.';
@@ -984,7 +996,7 @@ COMMENT ON COLUMN leadroute.match_frequencies.leads IS 'How many leads have it.'
 
 COMMENT ON TABLE leadroute.match_blocks IS 'Blocks that are larger than match_settings.block_limit: their leads are not compared for this key, only for others that they have in common.';
 COMMENT ON COLUMN leadroute.match_blocks.flow IS 'The flow.';
-COMMENT ON COLUMN leadroute.match_blocks.key IS 'The key, as in match_keys, where its leads can be counted.';
+COMMENT ON COLUMN leadroute.match_blocks.key IS 'The key as text, as match_keys_of() makes it; match_keys has its hash, so that its leads can be counted.';
 COMMENT ON COLUMN leadroute.match_blocks.times IS 'How many leads passed it by when they were compared.';
 COMMENT ON COLUMN leadroute.match_blocks.first_at IS 'When it was first too large.';
 COMMENT ON COLUMN leadroute.match_blocks.last_at IS 'When it was last.';

@@ -151,7 +151,7 @@ INSERT INTO leadroute.match_settings (block_limit) VALUES (20);
 INSERT INTO public.leads (id, dob) SELECT 'h' || i, '2001-01-01' FROM generate_series(1, 60) i;
 SELECT is((pg_temp.find()).compared::int, 0, 'a block beyond the limit is not compared');
 SELECT is(times::int, 60, 'and reported') FROM leadroute.match_blocks WHERE key = 'birth date:20010101';
-SELECT is(count(*)::int, 60, 'where its leads can be counted') FROM leadroute.match_keys WHERE flow = 'default' AND key = 'birth date:20010101';
+SELECT is(count(*)::int, 60, 'where its leads can be counted') FROM leadroute.match_keys WHERE flow = 'default' AND key = hashtextextended('birth date:20010101', 0);
 
 -- settings and weights
 UPDATE leadroute.match_settings SET suggest_at = 0.999999, block_limit = 100;

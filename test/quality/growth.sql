@@ -17,34 +17,23 @@ CREATE PROCEDURE growth.add(first integer, last integer) LANGUAGE sql AS $$
 								   growth.word(100000 + (power(400000, r.c))::int) AS company, growth.word(1000000 + (power(3000, r.d))::int) AS city) w
 $$;
 SELECT leadroute.attach('growth.leads', 'growth');
-CREATE PROCEDURE growth.measure(target integer) LANGUAGE plpgsql AS $$
-DECLARE
-	rows	integer;
-	before	record;
-	began	timestamptz;
-BEGIN
-	SELECT coalesce(max(id), 0) INTO rows FROM growth.leads;
-	CALL growth.add(rows + 1, target - 1000);
-	CALL leadroute.find_duplicates('growth');
-	CALL growth.add(target - 999, target);
-	COMMIT;
-	PERFORM pg_stat_force_next_flush();
-	COMMIT;
-	SELECT sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read) AS blocks INTO before FROM pg_statio_all_tables WHERE schemaname = 'leadroute' AND relname LIKE 'match%';
-	began := clock_timestamp();
-	CALL leadroute.find_duplicates('growth');
-	INSERT INTO growth.measured SELECT target, r.compared / 1000.0, 0, extract(epoch FROM clock_timestamp() - began) FROM leadroute.match_runs r WHERE r.flow = 'growth';
-	COMMIT;
-	PERFORM pg_stat_force_next_flush();
-	COMMIT;
-	UPDATE growth.measured m SET blocks_hit = (SELECT sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read) - before.blocks
-		FROM pg_statio_all_tables WHERE schemaname = 'leadroute' AND relname LIKE 'match%') / 1000 WHERE m.leads = target;
-END
-$$;
-CALL growth.measure(5000);
-CALL growth.measure(10000);
-CALL growth.measure(20000);
-CALL growth.measure(40000);
+CREATE FUNCTION growth.buffers() RETURNS numeric LANGUAGE sql AS $$
+	SELECT sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read) FROM pg_statio_all_tables WHERE schemaname = 'leadroute' $$;
+
+-- adds leads up to a number, compares them; then a thousand more, and measures these (the statistics of a session reach the others between its statements)
+\set QUIET on
+\set target 2500
+\set from 1
+\ir growth_step.sql
+\set from 2501
+\set target 5000
+\ir growth_step.sql
+\set from 5001
+\set target 10000
+\ir growth_step.sql
+\set from 10001
+\set target 20000
+\ir growth_step.sql
 SELECT leads, round(pairs, 1) AS pairs_per_new_lead, round(blocks_hit) AS buffers_per_new_lead, round(milliseconds, 2) AS milliseconds_per_new_lead FROM growth.measured ORDER BY leads;
 SELECT key, times FROM leadroute.match_blocks WHERE flow = 'growth' ORDER BY times DESC LIMIT 5;
 SELECT c.relname, pg_size_pretty(pg_table_size(c.oid)) AS rows, pg_size_pretty(pg_indexes_size(c.oid)) AS indexes
