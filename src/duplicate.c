@@ -774,20 +774,22 @@ change_keys(Arrival *arrival, const char *old_lead, const MatchKey *were, int nw
 static void
 suggest(const Arrival *arrival, const char *other, const MatchKey *key)
 {
-	JournalRow row;
-	LeadState state;
+	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID};
+	Datum values[] = {CStringGetTextDatum(arrival->config->flow), CStringGetTextDatum(arrival->lead), CStringGetTextDatum(other),
+					  CStringGetTextDatum(key->kind), TimestampTzGetDatum(lr_now())};
+	OwnerSession session;
 
-	/* as one that is linked to it already must have */
-	if (lr_state_find(arrival->config->flow, arrival->lead, &state) && state.duplicate_of && strcmp(state.duplicate_of, other) == 0)
-		return;
-	lr_journal_begin_row(&row);
-	lr_journal_set_text(&row, EVENT_FLOW, arrival->config->flow);
-	lr_journal_set_text(&row, EVENT_LEAD, arrival->lead);
-	lr_journal_set_time(&row, EVENT_AT, lr_now());
-	lr_journal_set_text(&row, EVENT_KIND, "key_taken");
-	lr_journal_set_text(&row, EVENT_CODE, "duplicate");
-	lr_journal_set_text(&row, EVENT_REASON, psprintf("the row has the same %s as lead %s since it was updated", key->kind, other));
-	lr_journal_append(JOURNAL_EVENTS, &row);
+	lr_pending_flush();
+	lr_owner_begin(&session);
+	lr_owner_execute("WITH told AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, reason)"
+					 " SELECT $1, $2, $5, 'key_taken', 'duplicate', format('its row has the same %s as lead %s now', $4, $3)"
+					 " WHERE NOT EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = $1 AND"
+					 "   (s.lead, s.duplicate_of) IN (VALUES ($2, $3), ($3, $2))) RETURNING 1)"
+					 " INSERT INTO leadroute.duplicate_candidates (flow, lead, other, score, evidence, found_at, scored_at)"
+					 " SELECT $1, least($2 COLLATE \"C\", $3), greatest($2 COLLATE \"C\", $3), 1, jsonb_build_object($4, '{\"likeness\": \"exact\"}'::jsonb), $5, $5"
+					 " FROM told ON CONFLICT DO NOTHING",
+					 lengthof(types), types, values, SPI_OK_INSERT);
+	lr_owner_end(&session);
 }
 
 void

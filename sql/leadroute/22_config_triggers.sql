@@ -429,6 +429,20 @@ $$;
 COMMENT ON FUNCTION leadroute.flow_begins() IS 'Trigger on flows: gives a new flow that has no match rules its first ones, which are rows like any others from then on.';
 CREATE TRIGGER flow_begins AFTER INSERT ON leadroute.flows FOR EACH ROW EXECUTE FUNCTION leadroute.flow_begins();
 
+/* PL/pgSQL: what it calls comes with 50_attach.sql. */
+CREATE FUNCTION leadroute.flow_policy_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	PERFORM leadroute.warn_of_policy(leadroute.flow_table(NEW.flow), NEW.duplicate_policy, (leadroute.flow_attachment(NEW.flow)).key_column);
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.flow_policy_changed() IS 'Trigger on flows: warns of what another duplicate_policy means for the leads table.';
+CREATE TRIGGER flow_policy_changed AFTER UPDATE ON leadroute.flows
+	FOR EACH ROW WHEN (OLD.duplicate_policy IS DISTINCT FROM NEW.duplicate_policy) EXECUTE FUNCTION leadroute.flow_policy_changed();
+
 /* --- what the other rows must tell: at commit, once a flow --- */
 
 CREATE TABLE leadroute.pending_checks (

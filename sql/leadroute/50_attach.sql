@@ -414,6 +414,40 @@ $$;
 COMMENT ON FUNCTION leadroute.uncoded_territories(leadroute.attachments) IS
 	'Territories on a leads table''s maps whose places are not codes yet, cannot become any, or are regions without a country.';
 
+/* Why rows that are kept out of a table may surprise those who write it; a WARNING where they may be. */
+CREATE FUNCTION leadroute.warn_of_policy(relation regclass, policy text, key_column name) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	referrers	text;
+	indexes		text;
+BEGIN
+	IF policy = 'link' OR relation IS NULL THEN
+		RETURN;
+	END IF;
+	SELECT string_agg(DISTINCT c.conrelid::regclass::text, ', ') INTO referrers
+	FROM pg_constraint c WHERE c.contype = 'f' AND c.confrelid = relation;
+	SELECT string_agg(format('"%s"', x.relname), ', ' ORDER BY x.relname) INTO indexes
+	FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+		JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = warn_of_policy.key_column
+	WHERE i.indrelid = relation AND i.indisunique AND NOT (i.indnkeyatts = 1 AND i.indkey[0] = a.attnum);
+	IF referrers IS NOT NULL THEN
+		RAISE WARNING USING MESSAGE = format('duplicates are kept out of table %s, which others reference', relation),
+			DETAIL = format('Rows of %s that name a lead which was %s violate their foreign keys.', referrers,
+							CASE policy WHEN 'merge' THEN 'merged into another' ELSE 'refused' END),
+			HINT = 'The policy ''link'' keeps every row.';
+	END IF;
+	IF indexes IS NOT NULL THEN
+		RAISE WARNING USING MESSAGE = format('duplicates are kept out of table %s before its unique indexes are asked', relation),
+			DETAIL = format('No trigger sees a statement''s ON CONFLICT clause: a duplicate is %s although %s would have led to DO UPDATE or DO NOTHING.',
+							CASE policy WHEN 'merge' THEN 'merged' ELSE 'an error' END, indexes),
+			HINT = 'The policy ''link'' leaves them to their indexes.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION leadroute.warn_of_policy(regclass, text, name) IS 'Part of attach() and of the trigger on flows: what the policies merge and refuse mean for a table that others reference or that has further unique indexes.';
+
 CREATE FUNCTION leadroute.attach_owned(relation regclass, flow text, columns jsonb, flow_column name) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -582,6 +616,7 @@ BEGIN
 			DETAIL = format('An owner that is blanked is no hand''s decision: column "%s" would go on naming a row of %s that is not there.', setter.attname, setter.referenced),
 			HINT = format('Use ON %s RESTRICT, and give the leads to somebody else first.', setter.event);
 	END LOOP;
+	PERFORM leadroute.warn_of_policy(relation, f.duplicate_policy, attachment.key_column) FROM leadroute.flows f WHERE f.flow = attach_owned.flow;
 
 	standing := leadroute.rows_standing(relation);
 	/* nothing stands there, and put_triggers' lock lets nothing in before they do: there is nothing to catch up with */

@@ -132,13 +132,39 @@ BEGIN
 	adopted := 0;
 	FOR place IN EXECUTE format($batch$
 		WITH standing AS (
-			SELECT %1$s AS flow, format('%%s', t.%2$I) AS lead, %3$s AS owner, %4$s AS deleted, %5$s AS asked_at
+			SELECT %1$s AS flow, format('%%s', t.%2$I) AS lead, %3$s AS owner, %4$s AS deleted, %5$s AS asked_at, t AS leaf_row
 			FROM ONLY %6$s t
 			WHERE t.%2$I IS NOT NULL AND %7$s
 		), fresh AS (
 			SELECT s.* FROM standing s
 			WHERE octet_length(s.lead) <= 2000 AND %8$s	/* LEAD_KEY_MAX in lead.h */
 			LIMIT $4
+		), keyed AS (
+			/* who holds a key, as this statement sees it, or the first of the batch: a scalar query, which cannot be planned to read all keys */
+			SELECT f.flow, f.lead, k.kind, k.key,
+				(SELECT i.lead FROM leadroute.identities i WHERE i.flow = f.flow AND i.kind = k.kind AND i.key = k.key) AS holder,
+				first_value(f.lead) OVER (PARTITION BY f.flow, k.kind, k.key ORDER BY f.asked_at, f.lead COLLATE "C") AS earliest
+			FROM fresh f CROSS JOIN LATERAL leadroute.lead_keys(f.leaf_row, f.flow) k
+			WHERE NOT f.deleted
+		), claimed AS (
+			INSERT INTO leadroute.identities (flow, kind, key, lead)
+			SELECT k.flow, k.kind, k.key, k.lead FROM keyed k WHERE k.holder IS NULL AND k.lead = k.earliest
+			ORDER BY k.flow, k.kind, k.key
+			ON CONFLICT (flow, kind, key) DO NOTHING
+		), shared AS (
+			SELECT k.flow, k.lead, k.kind, coalesce(k.holder, k.earliest) AS other
+			FROM keyed k WHERE k.lead <> coalesce(k.holder, k.earliest)
+		), suggested AS (
+			/* what catch_up routes is linked then; all others stay two until somebody says that they are one */
+			INSERT INTO leadroute.duplicate_candidates (flow, lead, other, score, evidence, found_at, scored_at)
+			SELECT d.flow, least(d.lead COLLATE "C", d.other), greatest(d.lead COLLATE "C", d.other), 1,
+				jsonb_object_agg(d.kind, '{"likeness": "exact"}'::jsonb), $3, $3
+			FROM shared d
+			WHERE $1 <> 'route'
+				AND NOT EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = d.flow AND s.lead = d.lead AND (s.duplicate_of IS NOT NULL OR s.status = 'unrouted'))
+				AND NOT EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = d.flow AND s.lead = d.other AND s.duplicate_of = d.lead)
+			GROUP BY 1, 2, 3
+			ON CONFLICT (flow, lead, other) DO NOTHING
 		), judged AS (
 			SELECT f.flow, f.lead, f.owner, f.asked_at, r.rep,
 				CASE WHEN r.rep IS NOT NULL THEN (SELECT min(m.team) FROM leadroute.team_members m WHERE m.flow = f.flow AND m.rep = r.rep) END AS team,
@@ -186,7 +212,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadroute.record_existing(leadroute.attachments, leadroute.catch_ups, regclass, bigint, bigint, integer) IS
-	'Part of catch_up(): writes the states of rows that have none, in a range of blocks or wherever they are.';
+	'Part of catch_up(): writes the states of rows that have none, in a range of blocks or wherever they are, and claims their keys; keys that two of them share are suggested as duplicates.';
 
 /* One batch of a run; answers whether it has come to its end. */
 CREATE FUNCTION leadroute.catch_up_batch(relation regclass, batch integer) RETURNS boolean
@@ -348,7 +374,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE leadroute.catch_up(regclass, text, interval, integer) IS
-	'Records the rows that stood in a leads table (NULL: every attached table of yours) before the attach, so that no reload routes them: existing => ''ignore'' (default; after the first run ''route'') no more than that, ''adopt'' also owner and place, ''route'' decides those submitted within newer_than. Also routes leads left unrouted. Commits after each batch and can be stopped and called again; in a transaction block it does one batch.';
+	'Records the rows that stood in a leads table (NULL: every attached table of yours) before the attach, so that no reload routes them, and their keys, so that who comes later is known as their duplicate; those that share keys among themselves are suggested (duplicate_candidates), never changed: existing => ''ignore'' (default; after the first run ''route'') no more than that, ''adopt'' also owner and place, ''route'' decides those submitted within newer_than. Also routes leads left unrouted. Commits after each batch and can be stopped and called again; in a transaction block it does one batch.';
 
 CREATE VIEW leadroute.catch_up_progress AS
 	SELECT c.flow, a.table_schema, a.table_name, c.existing, c.newer_than, c.phase,

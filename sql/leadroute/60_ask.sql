@@ -44,7 +44,7 @@ REVOKE ALL ON FUNCTION leadroute.route_stored(text, text) FROM PUBLIC;
 
 
 CREATE FUNCTION leadroute.lead_keys(lead record, flow text DEFAULT 'default', OUT kind text, OUT key text) RETURNS SETOF record
-LANGUAGE c STABLE STRICT PARALLEL UNSAFE
+LANGUAGE c STABLE STRICT PARALLEL UNSAFE ROWS 3
 AS 'MODULE_PATHNAME', 'lr_lead_keys';
 COMMENT ON FUNCTION leadroute.lead_keys(record, text) IS
 	'The keys by which a row of a leads table would be known, by the match rules of the flow that act: as leadroute.identities holds them. Who has one: SELECT i.lead FROM leadroute.identities i WHERE i.flow = ''default'' AND i.kind = ''email'' AND i.key = leadroute.email_key(''Kim@acme.example'').';
