@@ -63,10 +63,10 @@ typedef struct Words
 } Words;
 
 static void split(char *text, Words *words);
-static bool join_letters(Words *words);
+static void join_letters(Words *words);
 static bool strip_ends(Words *words);
 static bool ends_in(const Words *words, const char *form, int *count);
-static bool strip_attached(Words *words);
+static bool strip_attached(Words *words, bool *shorter);
 static bool is_form(const char *word, const char *const *forms, int count);
 
 /* company_key(company text) RETURNS text */
@@ -93,6 +93,7 @@ lr_company_key(const char *data, int len)
 	Words words;
 	char *text = lr_fold_words(data, len);
 	int room = strlen(text) + 1;
+	bool shorter = false;
 	char *key;
 	char *out;
 	int i;
@@ -100,8 +101,14 @@ lr_company_key(const char *data, int len)
 	split(text, &words);
 	if (words.count == 0)
 		return NULL;
-	while (join_letters(&words) || strip_ends(&words) || strip_attached(&words))
-		;
+	join_letters(&words);
+	/* taking words off puts no others beside each other, but a word that gets shorter may be a letter now */
+	while (strip_ends(&words) || strip_attached(&words, &shorter))
+	{
+		if (shorter)
+			join_letters(&words);
+		shorter = false;
+	}
 	out = key = palloc(room);
 	for (i = words.first; i < words.first + words.count; i++)
 	{
@@ -136,7 +143,7 @@ split(char *text, Words *words)
 }
 
 /* Single letters that follow each other are one word: "I.B.M.", "S. A.", "J. P. Morgan". */
-static bool
+static void
 join_letters(Words *words)
 {
 	int end = words->first + words->count;
@@ -163,7 +170,6 @@ join_letters(Words *words)
 			words->word[kept++] = words->word[i++];
 	}
 	words->count = kept - words->first;
-	return kept < end;
 }
 
 /* Takes words off an end, where they are an article, a legal form or an "and" that lost its neighbour. */
@@ -229,8 +235,9 @@ ends_in(const Words *words, const char *form, int *count)
 	return true;
 }
 
+/* Takes a form off that is written without a blank; *shorter where the word stays. */
 static bool
-strip_attached(Words *words)
+strip_attached(Words *words, bool *shorter)
 {
 	int i;
 
@@ -247,6 +254,7 @@ strip_attached(Words *words)
 			if (first_width > width)
 			{
 				*first += width;
+				*shorter = true;
 				return true;
 			}
 			if (words->count > 1)
@@ -261,6 +269,7 @@ strip_attached(Words *words)
 			if (last_width > width)
 			{
 				(*last)[last_width - width] = '\0';
+				*shorter = true;
 				return true;
 			}
 			if (words->count > 1)

@@ -8,8 +8,9 @@
  * kana with their sound marks whole. In a database of another encoding than UTF8 only
  * ASCII letters fold, since nothing else can be told.
  *
- * Normalization takes quadratic time where thousands of combining marks follow each other:
- * callers limit the length first, and a key's input has no reason to be long.
+ * Normalization takes quadratic time where many combining marks follow each other: long text is folded in pieces of at most
+ * PIECE bytes, cut where a character begins that joins no other, so that time is linear in the length. (Where a piece
+ * has no such place, a hundred marks on one letter, the cut changes nothing that anybody could read.)
  */
 #include "postgres.h"
 
@@ -17,9 +18,14 @@
 
 #include "common/unicode_norm.h"
 #include "fold.h"
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "territory.h"
 
+#define PIECE 128
+
+static char *fold_piece(const char *data, int len, int options);
+static int piece_length(const char *data, int len);
 static char *fold_ascii(const char *data, int len);
 static pg_wchar *decode(const char *data, int len);
 static char *encode(const pg_wchar *chars, bool alikes);
@@ -33,16 +39,65 @@ static bool is_blank(pg_wchar c);
 char *
 lr_fold(const char *data, int len, int options)
 {
-	char *folded;
-	char *encoded;
-	pg_wchar *chars;
+	StringInfoData folded;
 	int i;
-	int folded_len;
 
 	for (i = 0; i < len && !IS_HIGHBIT_SET(data[i]); i++)
 		;
 	if (i == len || GetDatabaseEncoding() != PG_UTF8)
 		return fold_ascii(data, len);
+	if (len <= PIECE)
+		return fold_piece(data, len, options);
+	initStringInfo(&folded);
+	while (len > 0)
+	{
+		int piece = piece_length(data, len);
+
+		appendStringInfoString(&folded, fold_piece(data, piece, options));
+		data += piece;
+		len -= piece;
+	}
+	return folded.data;
+}
+
+/* Where to cut: before the last ASCII character, else the last letter of a script that joins none, else any character. */
+static int
+piece_length(const char *data, int len)
+{
+	int letter = 0;
+	int any = 0;
+	int at = 0;
+
+	if (len <= PIECE)
+		return len;
+	for (int i = PIECE; i >= PIECE / 2; i--)
+	{
+		if (!IS_HIGHBIT_SET(data[i]))
+			return i;
+	}
+	while (at <= PIECE)
+	{
+		pg_wchar c = utf8_to_unicode((const unsigned char *) data + at);
+
+		if (at > 0)
+		{
+			any = at;
+			if ((c >= 0x00C0 && c < 0x0300) || (c >= 0x0370 && c < 0x0483) || (c >= 0x05D0 && c < 0x05EB) || (c >= 0x0620 && c < 0x064B) ||
+				(c >= 0x3041 && c < 0x3097) || (c >= 0x309D && c < 0xA000) || (c >= 0xAC00 && c < 0xD7A4))
+				letter = at;
+		}
+		at += pg_utf_mblen((const unsigned char *) data + at);
+	}
+	return letter > 0 ? letter : any;
+}
+
+static char *
+fold_piece(const char *data, int len, int options)
+{
+	char *folded;
+	char *encoded;
+	pg_wchar *chars;
+	int folded_len;
 
 	chars = unicode_normalize(UNICODE_NFKD, decode(data, len));
 	if (options & LR_FOLD_ACCENTS)

@@ -161,18 +161,21 @@ parse(const char *data, int len, const char *region, LrPhone *phone)
 	{
 		std::string input(data, len);
 		bool international = false;
-		bool has_digit = false;
+		int digits = 0; /* of any script: what is not ASCII counts */
 
 		for (char &c : input)
 		{
 			if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
 				c = ' ';
 			international = international || c == '+';
-			has_digit = has_digit || (c >= '0' && c <= '9') || (c & 0x80);
+			digits += (c >= '0' && c <= '9') || (c & 0xC0) == 0xC0;
 		}
 		/* words like "none" are numbers on a keypad */
-		if (!has_digit)
+		if (digits == 0)
 			return LR_PHONE_NO_NUMBER;
+		/* the library's patterns take time by the square of them */
+		if (digits > LR_PHONE_MAX_DIGITS)
+			return LR_PHONE_TOO_LONG;
 		number.Clear();
 		PhoneNumberUtil::ErrorType error = util.Parse(input, region[0] ? region : "ZZ", &number);
 

@@ -15,6 +15,8 @@ extern "C"
 
 #define LR_PHONE_MAX_INPUT 250 /* bytes; libphonenumber takes no longer text */
 
+#define LR_PHONE_MAX_DIGITS 40 /* a number has 15, its extension a few, and some write two into a field */
+
 	typedef enum LrPhoneProblem
 	{
 		LR_PHONE_FINE,
