@@ -153,7 +153,10 @@ check_contact(const Contact *contact)
 		leave_to_sweep(contact);
 }
 
-/* The account's leads that arrived in the window, counted in that order and no further than needed; *last is who completes it. */
+/*
+ * The account's leads that arrived in the window, counted in that order and no further than needed; *last is who completes
+ * it. The index knows no duplicates: they are the person that is counted already.
+ */
 static int
 count_people(const Contact *contact, Snapshot snapshot, char **last)
 {

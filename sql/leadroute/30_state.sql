@@ -70,7 +70,7 @@ CREATE TABLE leadroute.lead_states (
 	duplicate_of	text COLLATE "C",
 	PRIMARY KEY (flow, lead)
 ) WITH (fillfactor = 90);
-CREATE INDEX lead_states_account_idx ON leadroute.lead_states (flow, account, submitted_at) WHERE account IS NOT NULL;
+CREATE INDEX lead_states_account_idx ON leadroute.lead_states (flow, account, submitted_at) WHERE account IS NOT NULL AND duplicate_of IS NULL;
 CREATE INDEX lead_states_unrouted_idx ON leadroute.lead_states (flow, submitted_at) WHERE status = 'unrouted';
 CREATE INDEX lead_states_duplicate_idx ON leadroute.lead_states (flow, duplicate_of) WHERE duplicate_of IS NOT NULL;
 CREATE INDEX lead_states_waiting_idx ON leadroute.lead_states (flow, queue, submitted_at) WHERE status = 'waiting';

@@ -547,6 +547,7 @@ BEGIN
 			SELECT subject.flow, due.account, number, due.at, subject.buying_committee_size, p.lead
 			FROM (SELECT s.lead FROM leadroute.lead_states s
 				  WHERE s.flow = subject.flow AND s.account = due.account AND s.submitted_at > due.at - subject.buying_committee_window
+					AND s.duplicate_of IS NULL
 				  ORDER BY s.submitted_at, s.lead OFFSET subject.buying_committee_size - 1 LIMIT 1) p
 			ON CONFLICT DO NOTHING
 			RETURNING buying_committees.lead, buying_committees.people INTO last;
@@ -577,7 +578,7 @@ CREATE VIEW leadroute.account_status AS
 			SELECT count(*) AS leads, count(*) FILTER (WHERE s.status IN ('assigned', 'waiting') AND s.closed_at IS NULL) AS open,
 				array_agg(DISTINCT s.owner ORDER BY s.owner) FILTER (WHERE s.owner IS NOT NULL AND s.closed_at IS NULL) AS owners,
 				max(s.submitted_at) AS last_arrival
-			FROM leadroute.lead_states s WHERE s.flow = a.flow AND s.account = a.account) l
+			FROM leadroute.lead_states s WHERE s.flow = a.flow AND s.account = a.account AND s.duplicate_of IS NULL) l
 		LEFT JOIN LATERAL (
 			SELECT b.formed_at, b.lead FROM leadroute.buying_committees b
 			WHERE b.flow = a.flow AND b.account = a.account ORDER BY b.number DESC LIMIT 1) c ON true;
@@ -589,7 +590,7 @@ COMMENT ON COLUMN leadroute.account_status.name IS 'The company''s name.';
 COMMENT ON COLUMN leadroute.account_status.owner IS 'The rep who owns the account.';
 COMMENT ON COLUMN leadroute.account_status.tier IS '1 to 3, or NULL.';
 COMMENT ON COLUMN leadroute.account_status.parent IS 'The account that it belongs to.';
-COMMENT ON COLUMN leadroute.account_status.leads IS 'How many leads it has or had.';
+COMMENT ON COLUMN leadroute.account_status.leads IS 'How many leads it has or had; duplicates are the leads that they are of.';
 COMMENT ON COLUMN leadroute.account_status.open IS 'Of these, assigned or waiting and not closed.';
 COMMENT ON COLUMN leadroute.account_status.owners IS 'Who has the open ones; more than one where not all went by account_owner.';
 COMMENT ON COLUMN leadroute.account_status.last_arrival IS 'When the last one asked.';

@@ -164,6 +164,20 @@ SET leadroute.clock = '2026-07-20 10:00Z';
 INSERT INTO lr.leads (id, email) SELECT i, 'u' || i || '@buy.example' FROM generate_series(70, 79) i;
 SELECT is((SELECT max(number) FROM leadroute.buying_committees WHERE account = 'buy'), 3, 'NULL: none is told');
 
+-- duplicates are no further people
+UPDATE leadroute.flows SET buying_committee_size = 3, buying_committee_window = '30 days';
+SET leadroute.clock = '2026-09-20 10:00Z';
+INSERT INTO leadroute.accounts (account, name, owner) VALUES ('dup', 'Dup', 'ana');
+INSERT INTO leadroute.account_domains (domain, account) VALUES ('dup.example', 'dup');
+INSERT INTO lr.leads (id, email) VALUES (80, 'a@dup.example'), (81, 'b@dup.example'), (82, 'A@dup.example'), (83, 'b+x@dup.example');
+INSERT INTO lr.leads (id, email) VALUES (84, 'a@dup.example');
+SELECT results_eq($$SELECT id::int, duplicate_of, account FROM lr.leads WHERE id BETWEEN 80 AND 84 ORDER BY id$$, $$VALUES (80, NULL, 'dup'), (81, NULL, 'dup'), (82, '80', 'dup'), (83, '81', 'dup'), (84, '80', 'dup')$$, 'two people, five times');
+SELECT is((SELECT count(*) FROM leadroute.buying_committees WHERE account = 'dup')::int + (SELECT count(*) FROM leadroute.committee_checks WHERE account = 'dup')::int, 0, 'are no committee');
+SELECT is(leads::int, 2, 'and two leads of the account') FROM leadroute.account_status WHERE account = 'dup';
+INSERT INTO lr.leads (id, email) VALUES (85, 'c@dup.example');
+SELECT is((SELECT lead COLLATE "default" FROM leadroute.buying_committees WHERE account = 'dup'), '85', 'the third person completes it');
+RESET leadroute.clock;
+
 SELECT results_eq($$SELECT leads, open, owners, committee_lead COLLATE "default", last_arrival FROM leadroute.account_status WHERE account = 'buy'$$,
 	$$VALUES (32::bigint, 32::bigint, '{ana}'::text[] COLLATE "C", '65', '2026-07-20 10:00Z'::timestamptz)$$, 'account_status');
 
