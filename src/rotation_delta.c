@@ -258,7 +258,7 @@ at_transaction_end(XactEvent event, void *arg)
 static void
 before_commit(void)
 {
-	if (innermost == NULL)
+	if (innermost == NULL && !reload_at_end)
 		return;
 	lr_rotation_write();
 	lr_rotation_publish_commit(GetTopTransactionIdIfAny());
@@ -296,8 +296,6 @@ after_commit(void)
 		}
 		if (unmetered)
 			lr_rotation_mark_stale();
-		lr_rotation_publish_commit(InvalidTransactionId);
-
 		/* confirmed after our PRE_COMMIT, against lr_rotation_init's order: the ledger is what counts */
 		if (unwritten)
 		{
@@ -307,6 +305,8 @@ after_commit(void)
 	}
 	if (reload_at_end)
 		lr_rotation_mark_stale();
+	if (innermost != NULL || reload_at_end)
+		lr_rotation_publish_commit(InvalidTransactionId);
 	forget_transaction();
 }
 
@@ -321,7 +321,10 @@ after_abort(void)
 		lr_rotation_publish_commit(InvalidTransactionId);
 	}
 	if (reload_at_end)
+	{
 		lr_rotation_mark_stale();
+		lr_rotation_publish_commit(InvalidTransactionId);
+	}
 	forget_transaction();
 }
 

@@ -13,6 +13,7 @@
  *
  * A cap by the clock is exact. A rolling one counts whole slots: a lead counts up to a thirtieth of the period too long
  * (2 minutes of an hour, 48 of a day, 5.6 hours of a week, a day of 30 days), never too short, so a cap is never exceeded.
+ * What lies ahead counts too: a session whose clock is behind must not fill the time before another's leads.
  *
  * The truth is the ledger: rows carry how many leads were given in which minute. Boundaries of hours and days of any
  * zone in use since 1972 lie on minutes.
@@ -200,7 +201,7 @@ lr_meter_count(RotationMeter *meter, int32 minute)
 	{
 		const MeterSlot *slot = &meter->slots[i];
 
-		if (slot->begin != slot->end && slot->begin >= since && slot->begin <= minute)
+		if (slot->begin != slot->end && slot->begin >= since && (width > 0 || slot->begin <= minute))
 			count += slot->count;
 	}
 	/* a clock that went so far back that the slots of its time were given to later ones: nothing is known, so nothing is free */

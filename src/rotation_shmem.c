@@ -23,8 +23,9 @@
  * end of the callback, and the loader tries again while a published xid is visible to its snapshot.
  *
  * Meters (rotation_meter.c) are loaded in the same way, span by span. One is made when a session first needs it, and
- * "wanted" grows before anybody can find it, so whoever uses it has waited for the load. What was open when a
- * meter was made is not in it: it counts there when it commits.
+ * "wanted" grows before anybody can find it, so whoever uses it has waited for the load. It knows what was given before
+ * as far as another meter of the member had it counted: where nobody asks, nobody counts. What was open then comes in when
+ * it commits.
  *
  * "wanted" grows when somebody changed the ledger by hand; loaded = wanted means ready. A new database wants 1.
  */
@@ -66,6 +67,8 @@ typedef struct SharedDatabase
 	slock_t mutex;
 	pg_atomic_uint64 wanted;
 	pg_atomic_uint64 loaded;
+	pg_atomic_uint64 drifted;	  /* members and spans that reconciling found wrong since the start */
+	pg_atomic_uint64 reconciled; /* when it last looked, 0 for never */
 	ConditionVariable finished;
 } SharedDatabase;
 
@@ -103,10 +106,11 @@ static void hash_names(const char *names, int length, uint64 *hash);
 static SharedMember *enter_member(const RotationKey *key);
 static bool has_room(const SharedMember *member, bool of_rep);
 static void link_meter(SharedMember *member, bool of_rep, RotationMeter *meter);
-static void correct_counts(HTAB *counts);
+static int64 correct_counts(HTAB *counts);
 static bool database_is_gone(Oid database, const Oid *gone, int n);
 static SharedDatabase *database_entry(void);
-static void load_ledger(SharedDatabase *database, Relation ledger);
+static int64 load_ledger(SharedDatabase *database, Relation ledger);
+static void wait_for_loader(SharedDatabase *database);
 static Snapshot snapshot_with_members(HTAB *members, HTAB *counts);
 static bool commit_in_flight(Snapshot snapshot);
 static void loading_ended(int code, Datum arg);
@@ -341,6 +345,22 @@ enter_member(const RotationKey *key)
 	return member;
 }
 
+int
+lr_rotation_meters(const RotationKey *key, RotationMeter *meters)
+{
+	SharedMember *member = lr_rotation_find_member(key);
+	int n;
+
+	if (member == NULL)
+		return 0;
+	lr_rotation_lock(key->partition, LW_SHARED);
+	n = member->nmeters;
+	for (int i = 0; i < n; i++)
+		meters[i] = *member->meters[i];
+	lr_rotation_unlock(key->partition);
+	return n;
+}
+
 RotationMeter *
 lr_rotation_find_meter(SharedMember *member, bool of_rep, RotationPeriod period, const char *zone)
 {
@@ -513,6 +533,8 @@ database_entry(void)
 			SpinLockInit(&database->mutex);
 			pg_atomic_init_u64(&database->wanted, 1);
 			pg_atomic_init_u64(&database->loaded, 0);
+			pg_atomic_init_u64(&database->drifted, 0);
+			pg_atomic_init_u64(&database->reconciled, 0);
 			ConditionVariableInit(&database->finished);
 		}
 		LWLockRelease(DIRECTORY_LOCK);
@@ -554,29 +576,84 @@ lr_rotation_load(void)
 		SpinLockRelease(&database->mutex);
 
 		if (!ready && !loading)
-			load_ledger(database, ledger);
+			(void) load_ledger(database, ledger);
 		table_close(ledger, AccessShareLock);
 		if (ready || !loading)
 			continue;
-
-		ConditionVariablePrepareToSleep(&database->finished);
-		for (;;)
-		{
-			SpinLockAcquire(&database->mutex);
-			loading = database->loading;
-			SpinLockRelease(&database->mutex);
-			if (!loading)
-				break;
-			ConditionVariableSleep(&database->finished, PG_WAIT_EXTENSION);
-		}
-		ConditionVariableCancelSleep();
+		wait_for_loader(database);
 	}
 }
 
-/* Corrects shared memory by the ledger. The caller has set "loading", which ends here in every case. */
+int64
+lr_rotation_reconcile(void)
+{
+	SharedDatabase *database = database_entry();
+	bool mine = false;
+	uint64 wanted;
+	int64 drifted;
+
+	while (!mine)
+	{
+		Relation ledger;
+
+		lr_rotation_load();
+		ledger = table_open(lr_relation_oid("rotation"), AccessShareLock);
+		wanted = pg_atomic_read_u64(&database->wanted);
+		SpinLockAcquire(&database->mutex);
+		mine = !database->loading && pg_atomic_read_u64(&database->loaded) == wanted;
+		if (mine)
+			database->loading = true;
+		SpinLockRelease(&database->mutex);
+		if (mine)
+			drifted = load_ledger(database, ledger);
+		table_close(ledger, AccessShareLock);
+		if (!mine)
+			wait_for_loader(database);
+	}
+	/* somebody has written the ledger by hand meanwhile: what was found is his */
+	if (pg_atomic_read_u64(&database->wanted) != wanted)
+		return 0;
+	pg_atomic_fetch_add_u64(&database->drifted, drifted);
+	pg_atomic_write_u64(&database->reconciled, (uint64) lr_now());
+	return drifted;
+}
+
+void
+lr_rotation_reconciled(TimestampTz *at, int64 *drifted)
+{
+	SharedDatabase *database = database_entry();
+
+	*at = (TimestampTz) pg_atomic_read_u64(&database->reconciled);
+	*drifted = (int64) pg_atomic_read_u64(&database->drifted);
+}
+
 static void
+wait_for_loader(SharedDatabase *database)
+{
+	bool loading;
+
+	ConditionVariablePrepareToSleep(&database->finished);
+	for (;;)
+	{
+		SpinLockAcquire(&database->mutex);
+		loading = database->loading;
+		SpinLockRelease(&database->mutex);
+		if (!loading)
+			break;
+		ConditionVariableSleep(&database->finished, PG_WAIT_EXTENSION);
+	}
+	ConditionVariableCancelSleep();
+}
+
+/*
+ * Corrects shared memory by the ledger; returns how many members and recent spans were wrong. The caller has set
+ * "loading", which ends here in every case.
+ */
+static int64
 load_ledger(SharedDatabase *database, Relation ledger)
 {
+	volatile int64 corrected = 0;
+
 	PG_ENSURE_ERROR_CLEANUP(loading_ended, PointerGetDatum(database));
 	{
 		uint64 wanted = pg_atomic_read_u64(&database->wanted);
@@ -600,6 +677,7 @@ load_ledger(SharedDatabase *database, Relation ledger)
 
 			if (pointer == 0 && open == 0)
 				continue;
+			corrected++;
 			member = lr_rotation_member(&entry->key);
 			lr_rotation_lock(entry->key.partition, LW_EXCLUSIVE);
 			member->pointer += pointer;
@@ -607,12 +685,13 @@ load_ledger(SharedDatabase *database, Relation ledger)
 			lr_rotation_unlock(entry->key.partition);
 		}
 		hash_destroy(members);
-		correct_counts(counts);
+		corrected += correct_counts(counts);
 		hash_destroy(counts);
 		pg_atomic_write_u64(&database->loaded, wanted);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(loading_ended, PointerGetDatum(database));
 	loading_ended(0, PointerGetDatum(database));
+	return corrected;
 }
 
 /* Also called where the loader failed or was terminated: the next user tries again. */
@@ -707,12 +786,17 @@ commit_in_flight(Snapshot snapshot)
 	return false;
 }
 
-/* Spans that are older than a meter has slots for are left out: nobody asks for them. */
-static void
+/*
+ * Spans that are older than a meter has slots for are left out: nobody asks for them. Returns how many of those that are
+ * asked for now were wrong: older ones a fold may have put together or forgotten.
+ */
+static int64
 correct_counts(HTAB *counts)
 {
 	HASH_SEQ_STATUS scan;
 	LedgerCount *count;
+	int32 now = lr_rotation_minute(lr_now());
+	int64 corrected = 0;
 
 	hash_seq_init(&scan, counts);
 	while ((count = hash_seq_search(&scan)) != NULL)
@@ -727,5 +811,8 @@ correct_counts(HTAB *counts)
 		if (slot)
 			slot->count += (int32) count->leads - count->shared;
 		lr_rotation_unlock(meter->key.partition);
+		if (meter->key.kind >= PERIOD_ROLLING_HOUR ? count->key.begin >= now - 60 : count->end > now)
+			corrected++;
 	}
+	return corrected;
 }

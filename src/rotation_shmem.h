@@ -92,6 +92,16 @@ extern SharedMember *lr_rotation_find_member(const RotationKey *key);
  */
 extern RotationMeter *lr_rotation_find_meter(SharedMember *member, bool of_rep, RotationPeriod period, const char *zone);
 
+/* Copies of a member's meters, up to MEMBER_METERS, as of one instant. */
+extern int lr_rotation_meters(const RotationKey *key, RotationMeter *meters);
+
+/*
+ * Corrects shared memory by the ledger and returns how many members and spans were wrong: none, ever. When that was
+ * done last, and how many were found since the server started.
+ */
+extern int64 lr_rotation_reconcile(void);
+extern void lr_rotation_reconciled(TimestampTz *at, int64 *drifted);
+
 extern void lr_rotation_lock(uint32 partition, LWLockMode mode);
 extern void lr_rotation_unlock(uint32 partition);
 

@@ -22,6 +22,7 @@
 #include "leadroute.h"
 #include "miscadmin.h"
 #include "rotation.h"
+#include "rotation_shmem.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -34,6 +35,9 @@ PG_FUNCTION_INFO_V1(lr_sql_rotation_member);
 PG_FUNCTION_INFO_V1(lr_sql_rotation_team);
 PG_FUNCTION_INFO_V1(lr_sql_rotation_open);
 PG_FUNCTION_INFO_V1(lr_sql_rotation_raise);
+PG_FUNCTION_INFO_V1(lr_sql_rotation_counts);
+PG_FUNCTION_INFO_V1(lr_sql_rotation_reconcile);
+PG_FUNCTION_INFO_V1(lr_sql_rotation_reconciled);
 PG_FUNCTION_INFO_V1(lr_sql_rotation_reset);
 PG_FUNCTION_INFO_V1(lr_sql_fold_rotation);
 PG_FUNCTION_INFO_V1(lr_sql_rotation_edited);
@@ -166,6 +170,75 @@ lr_sql_rotation_raise(PG_FUNCTION_ARGS)
 	else
 		lr_rotation_append(flow, team, rep, raise, 0);
 	PG_RETURN_VOID();
+}
+
+/* (flow, team, rep) -> a row (of_rep, period, zone, begins, ends, leads) for each span in which a cap counts leads of the member. */
+Datum
+lr_sql_rotation_counts(PG_FUNCTION_ARGS)
+{
+	static const char *const periods[] = {"hour", "day", "week", "month", "rolling hour", "rolling day", "rolling week", "rolling month"};
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	RotationMeter *meters = palloc(MEMBER_METERS * sizeof(RotationMeter));
+	RotationKey key;
+	int n = 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (lr_rotation_available() && !RecoveryInProgress())
+	{
+		lr_rotation_load();
+		key = lr_rotation_key(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)),
+							  text_to_cstring(PG_GETARG_TEXT_PP(2)));
+		n = lr_rotation_meters(&key, meters);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		for (int j = 0; j < METER_SLOTS; j++)
+		{
+			const MeterSlot *slot = &meters[i].slots[j];
+			Datum values[6];
+			bool nulls[6] = {false};
+
+			if (slot->begin == slot->end)
+				continue;
+			values[0] = BoolGetDatum(meters[i].key.of_rep != 0);
+			values[1] = CStringGetTextDatum(periods[meters[i].key.kind]);
+			values[2] = CStringGetTextDatum(meters[i].zone);
+			values[3] = TimestampTzGetDatum((TimestampTz) slot->begin * USECS_PER_MINUTE);
+			values[4] = TimestampTzGetDatum((TimestampTz) slot->end * USECS_PER_MINUTE);
+			values[5] = Int32GetDatum(slot->count);
+			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		}
+	}
+	return (Datum) 0;
+}
+
+/* How many members and spans shared memory had wrong: corrected now. NULL where shared memory does not answer. */
+Datum
+lr_sql_rotation_reconcile(PG_FUNCTION_ARGS)
+{
+	if (!lr_rotation_available() || RecoveryInProgress())
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(lr_rotation_reconcile());
+}
+
+/* When that was done last (NULL: not since the start), and how many were found since the start. */
+Datum
+lr_sql_rotation_reconciled(PG_FUNCTION_ARGS)
+{
+	TupleDesc descriptor;
+	TimestampTz at = 0;
+	int64 drifted = 0;
+	Datum values[2];
+	bool nulls[2] = {false, false};
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (lr_rotation_available() && !RecoveryInProgress())
+		lr_rotation_reconciled(&at, &drifted);
+	values[0] = TimestampTzGetDatum(at);
+	nulls[0] = at == 0;
+	values[1] = Int64GetDatum(drifted);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
 }
 
 /* By the install script: what an earlier installation in this database left in shared memory is read away. */

@@ -88,6 +88,24 @@ CREATE FUNCTION leadroute.rotation_raise(flow text, team text, rep text, raise b
 COMMENT ON FUNCTION leadroute.rotation_raise(text, text, text, bigint) IS
 	'Internal: lifts a member''s pointer when the transaction commits; 5354228880 is one turn at weight 1. Nothing where raise <= 0.';
 
+CREATE FUNCTION leadroute.rotation_counts(flow text, team text, rep text, OUT of_rep boolean, OUT period text, OUT zone text,
+										  OUT begins timestamptz, OUT ends timestamptz, OUT leads integer)
+	RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rotation_counts';
+COMMENT ON FUNCTION leadroute.rotation_counts(text, text, text) IS
+	'Internal: how many leads shared memory counts for a member''s caps (of_rep: his rep''s, over all teams) in each span of time, with what open transactions took; no rows where leadroute.rotation_ready() is false.';
+
+CREATE FUNCTION leadroute.rotation_reconcile() RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, leadroute, pg_temp
+	AS 'MODULE_PATHNAME', 'lr_sql_rotation_reconcile';
+COMMENT ON FUNCTION leadroute.rotation_reconcile() IS
+	'Compares shared memory with the ledger, turns, places and counts for caps, corrects it, and returns how many members and spans were wrong: there should be none. NULL where leadroute.rotation_ready() is false.';
+
+CREATE FUNCTION leadroute.rotation_reconciled(OUT at timestamptz, OUT drifted bigint)
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rotation_reconciled';
+COMMENT ON FUNCTION leadroute.rotation_reconciled() IS
+	'Internal: when leadroute.rotation_reconcile() last looked, and how many members and spans it has found wrong since the server started.';
+
 CREATE FUNCTION leadroute.rotation_reset() RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rotation_reset';
 COMMENT ON FUNCTION leadroute.rotation_reset() IS
@@ -193,7 +211,8 @@ REVOKE ALL ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(tex
 	leadroute.fold_rotation(text), leadroute.rotation_open(text, text, text, integer),
 	leadroute.rotation_raise(text, text, text, bigint), leadroute.rotation_reset(), leadroute.rotation_drift(),
 	leadroute.rotation_edited(), leadroute.rotation_joining(), leadroute.rotation_joiners(),
-	leadroute.rotation_settle_joins(), leadroute.rotation_join(), leadroute.rotation_bin(timestamptz, timestamptz) FROM PUBLIC;
+	leadroute.rotation_settle_joins(), leadroute.rotation_join(), leadroute.rotation_bin(timestamptz, timestamptz),
+	leadroute.rotation_counts(text, text, text), leadroute.rotation_reconcile(), leadroute.rotation_reconciled() FROM PUBLIC;
 
 /* What an earlier installation in this database left in shared memory is none of this one's. */
 SELECT leadroute.rotation_reset();

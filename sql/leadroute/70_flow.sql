@@ -322,6 +322,10 @@ AS $$
 DECLARE
 	swept	pg_catalog.text;
 BEGIN
+	IF leadroute.rotation_reconcile() OPERATOR(pg_catalog.>) 0 THEN
+		RAISE WARNING USING MESSAGE = 'turns, places or counts in shared memory were not what the ledger says',
+			DETAIL = 'They have been corrected.', HINT = 'This should not happen: please report it, with the server''s log.';
+	END IF;
 	/* an array, not a loop over the query: each COMMIT would have to hold the rest of it */
 	FOREACH swept IN ARRAY ARRAY(SELECT f FROM leadroute.flows_to_sweep(flow) AS f) LOOP
 		PERFORM leadroute.fold_rotation(swept);
@@ -353,4 +357,4 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE leadroute.sweep(text) IS
-	'What is due, in one flow or (NULL) all: folds the ledger of turns, closes leads that a full refresh did not bring back, compares accounts with their table where they may differ, tells buying committees that a race missed, looks for duplicates where match_settings.in_sweep says so. Commits after each batch; in a transaction block it does one batch and commits nothing.';
+	'What is due, in one flow or (NULL) all: compares shared memory with the ledger of turns, folds the ledger of turns, closes leads that a full refresh did not bring back, compares accounts with their table where they may differ, tells buying committees that a race missed, looks for duplicates where match_settings.in_sweep says so. Commits after each batch; in a transaction block it does one batch and commits nothing.';

@@ -99,6 +99,11 @@ CREATE VIEW leadroute.health AS
 			string_agg(DISTINCT format('SELECT leadroute.activate(%L)', m.flow), '; ')
 		FROM leadroute.missing_sides() m
 		UNION ALL
+		SELECT 14, 'turns', r.drifted > 0, false, NULL,
+			format('shared memory had %s turns, places or counts for caps wrong since the server started; a sweep has corrected them', r.drifted),
+			'see the server''s log, and report it'
+		FROM leadroute.rotation_reconciled() r
+		UNION ALL
 		SELECT 30, 'accounts table', bool_or(a.status = 'broken' OR a.leads IS NULL OR a.standing < 4), count(*) > 0, min(coalesce(a.behind_since, a.attached_at)),
 			string_agg(CASE WHEN a.leads IS NULL THEN format('table %I.%I of the accounts of flow "%s" does not exist', a.table_schema, a.table_name, a.flow)
 							WHEN a.status = 'broken' THEN format('accounts of flow "%s" do not follow table %I.%I: %s', a.flow, a.table_schema, a.table_name, a.problem)

@@ -51,7 +51,8 @@ GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigin
 	TO leadroute_reader;
 GRANT EXECUTE ON FUNCTION leadroute.find_account(text, text, text, text, text), leadroute.account_columns(regclass, jsonb) TO leadroute_reader;
 /* the functions that views call */
-GRANT EXECUTE ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(text, text, text), leadroute.rotation_team(text, text, text[]) TO leadroute_reader;
+GRANT EXECUTE ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(text, text, text), leadroute.rotation_team(text, text, text[]),
+	leadroute.rotation_reconciled() TO leadroute_reader;
 
 /* the operator: works with leads, sweeps */
 GRANT EXECUTE ON FUNCTION leadroute.unmerge(text, text), leadroute.unmerge(bigint, text), leadroute.unmerge(uuid, text) TO leadroute_operator;
@@ -92,7 +93,7 @@ GRANT SET ON PARAMETER leadroute.enabled TO leadroute_admin;
 
 /* monitoring */
 GRANT SELECT ON leadroute.health TO pg_monitor;
-GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(), leadroute.trigger_faults(), leadroute.attachment_table(leadroute.attachments) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(), leadroute.trigger_faults(), leadroute.attachment_table(leadroute.attachments), leadroute.rotation_reconciled() TO pg_monitor;
 
 /*
  * A dump keeps every row; codes and own_triggers are the extension's own, pending_checks is empty between transactions,
