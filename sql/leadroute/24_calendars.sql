@@ -19,8 +19,7 @@ BEGIN
 		OR (timezone ~ '[0-9<]' AND NOT EXISTS (SELECT FROM pg_timezone_names z WHERE lower(z.name) = lower(timezone))) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('time zone "%s" not recognized', timezone),
-			DETAIL = 'Abbreviations and offsets are no zones: they do not say when clocks change.',
-			HINT = 'Name an IANA zone, as America/New_York: pg_timezone_names lists them.';
+			HINT = 'Name an IANA zone, as America/New_York, no abbreviation and no offset: pg_timezone_names lists them.';
 	END IF;
 END
 $$;
