@@ -17,6 +17,7 @@
 #include "protect.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "watch.h"
 
 typedef struct Preparation
 {
@@ -41,7 +42,7 @@ static void drop_if_not_inserted(Arrival *arrival);
 static bool claim_own_key(Arrival *arrival);
 static HeapTuple give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state);
 static void remember_last(Arrival *arrival, const char *owner);
-static const char *reason_not_to_decide(const Arrival *arrival);
+static const char *judge(Arrival *arrival, const char *operation);
 static void plan_and_decide(void *arg);
 static void fill(void *arg);
 
@@ -155,6 +156,7 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 	LeadState state;
 	const char *code;
 	Rekey *rekey;
+	bool closed;
 
 	/* a row that an UPDATE moves into this partition, under another key: its lead is the one it was */
 	rekey = lr_statement_arriving(arrival->statement, flow, arrival->lead, RelationGetRelid(arrival->rel));
@@ -172,19 +174,23 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 		return lr_arrival_keep_pending(arrival, tuple, pending);
 	if (lr_state_find(flow, arrival->lead, &state))
 	{
-		/* it came marked as deleted, and no longer is: to be decided as new */
-		if (lr_state_is_unrouted(&state) && strcmp(state.code, "deleted") == 0 &&
-			!lr_lead_is_deleted(arrival->shape, arrival->slot))
+		/* it came marked as deleted, or closed, and no longer is: to be decided as new */
+		if (lr_arrival_revives(arrival, &state, "INSERT"))
+		{
+			(void) lr_duplicate_identify(arrival, false);
 			return lr_arrival_decide(arrival, tuple, "INSERT", true);
+		}
 		return give_back_state(arrival, tuple, &state);
 	}
 
 	if (!arrival->shape->guarded && !claim_own_key(arrival) && lr_state_find(flow, arrival->lead, &state))
 		return give_back_state(arrival, tuple, &state);
-	code = reason_not_to_decide(arrival);
-	if (code == NULL && !lr_duplicate_identify(arrival, true) && lr_state_find(flow, arrival->lead, &state))
+	code = judge(arrival, "INSERT");
+	/* one that is closed already is somebody too, but nothing is done about it */
+	closed = code && strcmp(code, CODE_ARRIVED_CLOSED) == 0;
+	if ((code == NULL || closed) && !lr_duplicate_identify(arrival, true) && lr_state_find(flow, arrival->lead, &state))
 		return give_back_state(arrival, tuple, &state);
-	if (arrival->first.lead && arrival->config->duplicate_policy == DUPLICATE_REFUSE)
+	if (arrival->first.lead && !closed && arrival->config->duplicate_policy == DUPLICATE_REFUSE)
 		lr_duplicate_refuse(arrival);
 	return lr_arrival_decide(arrival, tuple, "INSERT", false);
 }
@@ -344,8 +350,8 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 		.arrival = arrival,
 		.tuple = tuple,
 		.result = tuple,
-		.row = {.shape = arrival->shape, .slot = arrival->slot, .profile = &arrival->profile, .lead = arrival->lead, .operation = operation, .given_owner = arrival->given, .given_account = lr_lead_word(&arrival->shape->outputs[OUTPUT_ACCOUNT], arrival->slot), .at = lr_now(), .unknown_flow = arrival->unknown_flow, .is_duplicate = arrival->first.lead != NULL},
-		.code = reason_not_to_decide(arrival),
+		.row = lr_arrival_row(arrival, arrival->slot, operation),
+		.code = judge(arrival, operation),
 	};
 	Decision *decision = &deciding.decision;
 	ErrorData *error = NULL;
@@ -353,7 +359,13 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 
 	/* planning allocates and reads; deciding protects itself */
 	if (deciding.code)
+	{
 		lr_route_unrouted(arrival->config, &deciding.row, deciding.code, decision);
+		if (strcmp(deciding.code, CODE_ARRIVED_CLOSED) == 0)
+			decision->closing = &arrival->closing;
+		decision->duplicate_of = arrival->first.lead;
+		decision->match = arrival->first.match;
+	}
 	else if (!lr_duplicate_decide(arrival, &deciding.row, ROUTE_TAKE, decision))
 	{
 		plan_and_decide(&deciding);
@@ -390,11 +402,58 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 	return deciding.result;
 }
 
-/* The code of a lead that is only recorded; NULL where it is to be decided. */
+/* lr_arrival_reason, asked once for the row of an arrival. */
 static const char *
-reason_not_to_decide(const Arrival *arrival)
+judge(Arrival *arrival, const char *operation)
 {
-	if (lr_lead_is_deleted(arrival->shape, arrival->slot))
+	if (!arrival->judged)
+	{
+		LeadRow row = lr_arrival_row(arrival, arrival->slot, operation);
+
+		arrival->code = lr_arrival_reason(arrival, &row, lr_statement_warned(arrival->statement), &arrival->closing);
+		arrival->judged = true;
+	}
+	return arrival->code;
+}
+
+LeadRow
+lr_arrival_row(const Arrival *arrival, TupleTableSlot *slot, const char *operation)
+{
+	LeadRow row = {
+		.shape = arrival->shape,
+		.slot = slot,
+		.profile = slot == arrival->slot ? unconstify(LeadProfile *, &arrival->profile) : NULL,
+		.lead = arrival->lead,
+		.operation = operation,
+		.given_owner = arrival->given,
+		.given_account = lr_lead_word(&arrival->shape->outputs[OUTPUT_ACCOUNT], slot),
+		.at = lr_now(),
+		.unknown_flow = arrival->unknown_flow,
+		.is_duplicate = arrival->first.lead != NULL,
+	};
+
+	return row;
+}
+
+bool
+lr_arrival_revives(Arrival *arrival, const LeadState *state, const char *operation)
+{
+	if (!lr_state_is_unrouted(state))
+		return false;
+	if (strcmp(state->code, "deleted") == 0)
+		return !lr_lead_is_deleted(arrival->shape, arrival->slot);
+	if (strcmp(state->code, CODE_ARRIVED_CLOSED) != 0)
+		return false;
+	return judge(arrival, operation) == NULL;
+}
+
+const char *
+lr_arrival_reason(const Arrival *arrival, const LeadRow *row, bool *warned, Closing *closing)
+{
+	Watch *watch;
+	Verdict verdict;
+
+	if (lr_lead_is_deleted(arrival->shape, row->slot))
 		return "deleted";
 	/* its state comes from the dump too, or has none: catch_up */
 	if (lr_restoring())
@@ -405,8 +464,6 @@ reason_not_to_decide(const Arrival *arrival)
 		return "disabled";
 	if (!lr_rotation_available())
 	{
-		bool *warned = lr_statement_warned(arrival->statement);
-
 		if (arrival->config->fails)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -419,6 +476,13 @@ reason_not_to_decide(const Arrival *arrival)
 					 errhint("Add leadroute to shared_preload_libraries, restart, then CALL leadroute.catch_up().")));
 		*warned = true;
 		return "no_library";
+	}
+	watch = lr_watch(arrival->shape, arrival->rel, arrival->config);
+	verdict = lr_watch_verdict(watch, row, warned);
+	if (verdict != VERDICT_OPEN)
+	{
+		lr_closing_read(arrival->shape, row->slot, verdict, row->at, closing);
+		return CODE_ARRIVED_CLOSED;
 	}
 	return NULL;
 }

@@ -520,6 +520,15 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 		if (decision->account_owner)
 			pending->account_owner = MemoryContextStrdup(statement->mcxt, decision->account_owner);
 	}
+	if (decision->closing)
+	{
+		Closing *closing = MemoryContextAlloc(statement->mcxt, sizeof(Closing));
+
+		*closing = *decision->closing;
+		if (closing->value)
+			closing->value = MemoryContextStrdup(statement->mcxt, closing->value);
+		pending->closing = closing;
+	}
 	statement->newest = pending;
 	return pending;
 }
@@ -678,6 +687,7 @@ decision_of(const Pending *pending)
 		.account_owner = pending->account_owner,
 		.at = pending->at,
 		.submitted_at = pending->submitted_at,
+		.closing = pending->closing,
 	};
 
 	if (pending->link)
@@ -793,6 +803,17 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 	}
 	lr_journal_set_text(&row, STATE_ACCOUNT, decision->account);
 	lr_journal_set_text(&row, STATE_ACCOUNT_BY, decision->account_by);
+	if (decision->closing)
+	{
+		const Closing *closing = decision->closing;
+
+		lr_journal_set_time(&row, STATE_CLOSED_AT, closing->at == DT_NOBEGIN ? decision->at : closing->at);
+		lr_journal_set_text(&row, STATE_OUTCOME, lr_closing_outcome(closing->verdict));
+		lr_journal_set_datum(&row, STATE_WON, BoolGetDatum(closing->verdict == VERDICT_WON));
+		if (closing->value)
+			lr_journal_set_datum(&row, STATE_VALUE, lr_closing_number(closing->value));
+		lr_journal_set_text(&row, STATE_CLOSED_BY, lr_closing_condition(closing->verdict));
+	}
 	lr_journal_append(JOURNAL_STATES, &row);
 
 	/* a lead that arrived while the flow was off, or from a dump, is recorded, not decided */
@@ -802,7 +823,7 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 		lr_journal_set_text(&row, EVENT_FLOW, decision->config->flow);
 		lr_journal_set_text(&row, EVENT_LEAD, lead);
 		lr_journal_set_time(&row, EVENT_AT, decision->at);
-		lr_journal_set_text(&row, EVENT_KIND, "decided");
+		lr_journal_set_text(&row, EVENT_KIND, decision->closing ? "recorded" : "decided");
 		lr_journal_set_text(&row, EVENT_CODE, decision->code);
 		lr_journal_set_text(&row, EVENT_RULE, rule);
 		lr_journal_set_text(&row, EVENT_OWNER, decision->owner);

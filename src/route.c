@@ -89,6 +89,8 @@ static const AccountHit *find_account(RouteWalk *walk);
 static const char *account_value(void *source, int step, const char **note);
 static void trace_account(RouteWalk *walk);
 static bool apply_target(RouteWalk *walk, const RuleConfig *rule);
+static const char *overflow(RouteWalk *walk);
+static bool is_tried(const LeadRow *row, const char *rep);
 static bool apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char **code);
 static bool apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why, const char **code);
 static bool ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request);
@@ -278,7 +280,7 @@ walk_begin(void *arg)
 	RepConfig *rep;
 
 	decision->submitted_at = lr_lead_submitted_at(walk->row->shape, walk->row->slot, decision->at);
-	if (given == NULL || (!config->keeps_given && !config->crm_is_master))
+	if (given == NULL || walk->row->again || (!config->keeps_given && !config->crm_is_master))
 		return;
 	rep = lr_config_rep(config, given);
 	if (!(rep && rep->active) && !config->crm_is_master)
@@ -385,10 +387,17 @@ rule_holds(RouteWalk *walk, int number)
 static void
 fill_facts(RouteWalk *walk)
 {
-	const LeadRow *row = walk->row;
-	TupleTableSlot *facts = walk->plan->facts;
+	RoutePlan *plan = walk->plan;
+
+	lr_route_facts(plan->facts, plan->flow, walk->row, walk->decision->submitted_at, plan->econtext->ecxt_per_tuple_memory);
+	walk->facts_ready = true;
+}
+
+void
+lr_route_facts(TupleTableSlot *facts, const char *flow, const LeadRow *row, TimestampTz submitted_at, MemoryContext mcxt)
+{
 	TupleDesc desc = facts->tts_tupleDescriptor;
-	MemoryContext oldcontext = MemoryContextSwitchTo(walk->plan->econtext->ecxt_per_tuple_memory);
+	MemoryContext oldcontext = MemoryContextSwitchTo(mcxt);
 
 	ExecClearTuple(facts);
 	for (int i = 0; i < desc->natts; i++)
@@ -400,13 +409,13 @@ fill_facts(RouteWalk *walk)
 		if (strcmp(name, "at") == 0)
 			facts->tts_values[i] = TimestampTzGetDatum(row->at);
 		else if (strcmp(name, "submitted_at") == 0)
-			facts->tts_values[i] = TimestampTzGetDatum(walk->decision->submitted_at);
+			facts->tts_values[i] = TimestampTzGetDatum(submitted_at);
 		else if (strcmp(name, "is_duplicate") == 0)
 			facts->tts_values[i] = BoolGetDatum(row->is_duplicate);
 		else
 		{
 			if (strcmp(name, "flow") == 0)
-				text = walk->plan->flow;
+				text = flow;
 			else if (strcmp(name, "lead") == 0)
 				text = row->lead;
 			else if (strcmp(name, "given_owner") == 0)
@@ -419,7 +428,6 @@ fill_facts(RouteWalk *walk)
 	}
 	ExecStoreVirtualTuple(facts);
 	MemoryContextSwitchTo(oldcontext);
-	walk->facts_ready = true;
 }
 
 /* A look-up costs more than most rules, so it is made when the first condition reads it. */
@@ -559,7 +567,7 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 		decision->team = decision->territory = NULL;
 		return false;
 	}
-	if (rule->waits)
+	if (rule->waits || (code && strcmp(code, CODE_ALL_TRIED) == 0 && overflow(walk)))
 	{
 		decision->status = "waiting";
 		decision->code = code;
@@ -567,6 +575,12 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 		decision->queue = decision->team ? decision->team : rule->target_name;
 		if (rule->target == TARGET_ACCOUNT_OWNER)
 			decision->queue = strcmp(code, "owner_inactive") == 0 ? walk->account.hits->owner : "account_owner";
+		/* they are no team's any more: people take them from there */
+		if (strcmp(code, CODE_ALL_TRIED) == 0 && overflow(walk))
+		{
+			decision->queue = overflow(walk);
+			decision->team = NULL;
+		}
 		return true;
 	}
 	trace_line(walk, "rule", rule->rule, "falls through", why);
@@ -579,6 +593,15 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 	decision->code = NULL;
 	decision->team = decision->territory = decision->owner = NULL;
 	return false;
+}
+
+/* The queue of leads that everybody in the team has let lapse; NULL where it has none. */
+static const char *
+overflow(RouteWalk *walk)
+{
+	TeamConfig *team = walk->decision->team ? lr_config_team(walk->plan->config, walk->decision->team) : NULL;
+
+	return team ? team->overflow : NULL;
 }
 
 static bool
@@ -625,6 +648,7 @@ apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why
 	PickReason reason;
 	int picked;
 
+	*code = "no_member";
 	decision->team = team ? team->team : name;
 	*code = "no_member";
 	if (team == NULL)
@@ -696,6 +720,15 @@ ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request)
 }
 
 static bool
+is_tried(const LeadRow *row, const char *rep)
+{
+	for (int i = 0; i < row->ntried; i++)
+		if (strcmp(row->tried[i], rep) == 0)
+			return true;
+	return false;
+}
+
+static bool
 apply_rep(RouteWalk *walk, const char *name, char **why)
 {
 	Decision *decision = walk->decision;
@@ -707,6 +740,12 @@ apply_rep(RouteWalk *walk, const char *name, char **why)
 	{
 		*why = psprintf("rep \"%s\" does not exist", name);
 		trace_line(walk, "rep", name, "not there", NULL);
+		return false;
+	}
+	if (is_tried(walk->row, name))
+	{
+		*why = psprintf("rep \"%s\" has let it lapse", name);
+		trace_line(walk, "rep", name, "has let it lapse", NULL);
 		return false;
 	}
 	if (!walk->protected && walk->mode == ROUTE_TAKE && !lr_pick_rep_is_ready(config, rep, decision->at))
@@ -932,6 +971,8 @@ lr_route_reason(const Decision *decision)
 		appendStringInfoString(&text, "discarded");
 	else if (strcmp(code, "queued") == 0)
 		appendStringInfo(&text, "waits in queue \"%s\"", decision->queue);
+	else if (strcmp(code, CODE_ARRIVED_CLOSED) == 0)
+		appendStringInfoString(&text, "closed when it arrived, not routed");
 	else if (strcmp(code, "no_account") == 0)
 		appendStringInfo(&text, "%s: waits in queue \"%s\"", decision->account ? "which has no owner" : "no account", decision->queue);
 	else if (strcmp(status, "waiting") == 0)

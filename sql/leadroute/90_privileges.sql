@@ -28,7 +28,7 @@ $do$;
 GRANT EXECUTE ON FUNCTION leadroute.attach(regclass, text, jsonb, name), leadroute.detach(regclass),
 	leadroute.create_leads_table(text), leadroute.catch_up_start(regclass, text, interval), leadroute.catch_up_batch(regclass, integer),
 	leadroute.attach_accounts(regclass, jsonb, text), leadroute.detach_accounts(regclass),
-	leadroute.attached_tables(), leadroute.may_commit(), leadroute.clock(), leadroute.library_ready() TO PUBLIC;
+	leadroute.attached_tables(), leadroute.may_commit(), leadroute.clock(), leadroute.library_ready(), leadroute.update_matters() TO PUBLIC;
 /* and anybody may try a condition: it runs as the caller and shows nothing that he could not ask for himself */
 GRANT EXECUTE ON FUNCTION leadroute.check_condition(text, regclass, text), leadroute.condition_columns(text, regclass),
 	leadroute.condition_holds(text, record, leadroute.facts, text) TO PUBLIC;
@@ -37,6 +37,19 @@ GRANT EXECUTE ON FUNCTION leadroute.business_add(text, timestamptz, interval, te
 	leadroute.business_close(text, timestamptz, integer, text), leadroute.business_is_open(text, timestamptz, text),
 	leadroute.business_next_open(text, timestamptz, text), leadroute.business_hours(text, timestamptz, timestamptz, text),
 	leadroute.calendar_week(text, date, text) TO PUBLIC;
+/* working with leads: rights on the lead's row are asked for inside */
+DO $do$
+DECLARE
+	routine	pg_catalog.regprocedure;
+BEGIN
+	FOR routine IN
+		SELECT p.oid FROM pg_catalog.pg_proc p
+		WHERE p.pronamespace = 'leadroute'::pg_catalog.regnamespace AND p.proname IN ('close', 'reopen', 'reassign', 'claim', 'release', 'reroute')
+	LOOP
+		EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', routine);
+	END LOOP;
+END
+$do$;
 GRANT EXECUTE ON PROCEDURE leadroute.catch_up(regclass, text, interval, integer) TO PUBLIC;
 
 /* the reader: every table and view, the checks */
