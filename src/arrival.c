@@ -43,7 +43,6 @@ static bool claim_own_key(Arrival *arrival);
 static HeapTuple give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state);
 static void remember_last(Arrival *arrival, const char *owner);
 static const char *judge(Arrival *arrival, const char *operation);
-static void plan_and_decide(void *arg);
 static void fill(void *arg);
 
 bool
@@ -368,7 +367,7 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 	}
 	else if (!lr_duplicate_decide(arrival, &deciding.row, ROUTE_TAKE, decision))
 	{
-		plan_and_decide(&deciding);
+		lr_arrival_route(arrival, &deciding.row, lr_statement_warned(arrival->statement), decision);
 		lr_duplicate_mark(arrival, ROUTE_TAKE, decision);
 	}
 	if (strcmp(decision->status, "unrouted") != 0)
@@ -487,15 +486,12 @@ lr_arrival_reason(const Arrival *arrival, const LeadRow *row, bool *warned, Clos
 	return NULL;
 }
 
-static void
-plan_and_decide(void *arg)
+void
+lr_arrival_route(const Arrival *arrival, const LeadRow *row, bool *warned, Decision *decision)
 {
-	Deciding *deciding = arg;
-	Arrival *arrival = deciding->arrival;
-	RoutePlan *plan = lr_route_plan(arrival->shape, arrival->rel, arrival->config);
-
-	lr_route_decide(plan, &deciding->row, ROUTE_TAKE, lr_statement_warned(arrival->statement), NULL,
-					&deciding->decision);
+	lr_route_decide(lr_route_plan(arrival->shape, arrival->rel, arrival->config), row, ROUTE_TAKE, warned, NULL, decision);
+	if (arrival->config->priority && strcmp(decision->status, "waiting") == 0)
+		decision->priority = lr_watch_priority(lr_watch(arrival->shape, arrival->rel, arrival->config), row, warned);
 }
 
 static void

@@ -314,7 +314,7 @@ lr_route_stored(PG_FUNCTION_ARGS)
 		row.is_duplicate = arrival.first.lead != NULL;
 		if (!lr_duplicate_decide(&arrival, &row, ROUTE_TAKE, &decision))
 		{
-			lr_route_decide(lr_route_plan(arrival.shape, rel, arrival.config), &row, ROUTE_TAKE, &warned, NULL, &decision);
+			lr_arrival_route(&arrival, &row, &warned, &decision);
 			lr_duplicate_mark(&arrival, ROUTE_TAKE, &decision);
 		}
 	}

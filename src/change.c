@@ -17,6 +17,7 @@
 #include "fmgr.h"
 #include "leadroute.h"
 #include "utils/datum.h"
+#include "waiting.h"
 #include "watch.h"
 
 PG_FUNCTION_INFO_V1(lr_update_matters);
@@ -278,6 +279,7 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 		lr_pending_flush();
 		lr_duplicate_write_firsts();
 	}
+	lr_drain_ask();
 	if (decided)
 		return;
 	/* a known lead: it may have been gone */
@@ -423,6 +425,8 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	gone = lr_lead_is_deleted(is.shape, new);
 	if (gone != lr_lead_is_deleted(was.shape, old) && !decided)
 	{
+		if (gone)
+			lr_drain_want(is.config->flow);
 		if (is_exact(&is))
 			set(&is, !gone, gone ? "deleted" : NULL);
 		else
@@ -432,7 +436,12 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 		set(&is, true, NULL);
 	/* the BEFORE trigger has warned of what failed */
 	if (lr_watch_changed(lr_watch(is.shape, rel, is.config), old, new) && says_otherwise(&is, old, new, &warned, &closing))
+	{
 		lr_effect_said(is.config->flow, is.lead, &closing);
+		if (closing.verdict != VERDICT_OPEN)
+			lr_drain_want(is.config->flow);
+	}
+	lr_drain_ask();
 }
 
 void
@@ -454,6 +463,7 @@ lr_row_deleted(Relation rel, TupleTableSlot *slot, const char *flow)
 	/* another row of the key stands: the one that a statement put in this one's place, or a second of a table without a unique key */
 	if (!stands(&arrival, slot))
 		went(&arrival, slot, "deleted");
+	lr_drain_ask();
 }
 
 /* The lead of a row goes on under another key: its own is a second row's, or nobody's. */
@@ -509,6 +519,7 @@ came(const Arrival *arrival, TupleTableSlot *slot)
 static void
 went(const Arrival *arrival, TupleTableSlot *slot, const char *outcome)
 {
+	lr_drain_want(arrival->config->flow);
 	lr_duplicate_release_later(arrival, slot);
 	if (is_exact(arrival))
 		set(arrival, false, outcome);

@@ -325,7 +325,7 @@ read_flow(FlowConfig *config)
 				  " owner_master = 'crm', email_strip_tags, email_ignore_dots, default_country,"
 				  " duplicate_policy, (extract(epoch FROM replay_window) * 1000000)::int8,"
 				  " coalesce((extract(epoch FROM returning_after) * 1000000)::int8, 0),"
-				  " closed_when, won_when"
+				  " closed_when, won_when, priority"
 				  " FROM leadroute.flows WHERE flow = $1",
 				  config->flow) == 0)
 		return;
@@ -341,7 +341,8 @@ read_flow(FlowConfig *config)
 	config->returning_after = row_int64(0, 10);
 	config->closed_when = row_text(config, 0, 11);
 	config->won_when = row_text(config, 0, 12);
-	config->watches = config->closed_when || config->won_when;
+	config->priority = row_text(config, 0, 13);
+	config->watches = config->closed_when || config->won_when || config->priority;
 }
 
 static DuplicatePolicy

@@ -118,6 +118,7 @@ typedef struct TeamConfig
 	int *weights;
 	MemberConfig *details;
 	struct PickTeam *pick; /* pick.c's: made by the first pick */
+	RotationSlot *waiting; /* waiting.c's: the leads that wait for the team */
 	const char *overflow; /* the queue of leads that all members have let lapse; NULL: the team's own */
 } TeamConfig;
 
@@ -205,6 +206,7 @@ typedef struct FlowConfig
 	MatchRule *match_rules;		  /* those that act, in order of position; none twice */
 	const char *closed_when;	  /* NULL: never */
 	const char *won_when;		  /* NULL: never */
+	const char *priority;		  /* of leads that wait; NULL: all alike */
 	bool watches;				  /* there is a condition that UPDATEs are watched for */
 	AttachmentConfig *attachment; /* NULL where the flow has no table of its own */
 	int nrules;

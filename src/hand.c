@@ -20,6 +20,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "waiting.h"
 
 PG_FUNCTION_INFO_V1(lr_sql_close);
 PG_FUNCTION_INFO_V1(lr_sql_reopen);
@@ -132,6 +133,7 @@ void
 lr_hand_close(HandledLead *hand)
 {
 	lr_pending_flush();
+	lr_drain_ask();
 	ExecDropSingleTupleTableSlot(hand->slot);
 	table_close(hand->rel, NoLock);
 }

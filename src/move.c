@@ -12,6 +12,7 @@
 #include "owner.h"
 #include "state.h"
 #include "utils/builtins.h"
+#include "waiting.h"
 
 static void free_old_place(const char *flow);
 static void take_new_place(const char *flow, const Move *move);
@@ -32,6 +33,7 @@ lr_move_of(const Decision *decision, Move *move)
 	move->turn = decision->turn;
 	move->has_turn = decision->has_turn;
 	move->at = decision->at;
+	move->priority = decision->priority;
 }
 
 void
@@ -39,9 +41,9 @@ lr_move(const char *flow, const char *lead, const Move *move)
 {
 	const char *const texts[] = {flow, lead, move->status, move->code, move->owner, move->team, move->territory, move->queue,
 								 move->rule, move->reason, move->path, move->lapses, move->kind, move->actor};
-	Oid types[lengthof(texts) + 2];
-	Datum values[lengthof(texts) + 2];
-	char nulls[lengthof(texts) + 3];
+	Oid types[lengthof(texts) + 3];
+	Datum values[lengthof(texts) + 3];
+	char nulls[lengthof(texts) + 4];
 	int n;
 	OwnerSession session;
 
@@ -57,6 +59,9 @@ lr_move(const char *flow, const char *lead, const Move *move)
 	types[n] = BOOLOID;
 	nulls[n] = ' ';
 	values[n++] = BoolGetDatum(move->keeps_rule);
+	types[n] = FLOAT8OID;
+	nulls[n] = ' ';
+	values[n++] = Float8GetDatum(move->priority);
 	nulls[n] = '\0';
 
 	lr_owner_begin(&session);
@@ -65,6 +70,8 @@ lr_move(const char *flow, const char *lead, const Move *move)
 						   " moved AS (UPDATE leadroute.lead_states s SET status = $3, code = $4, owner = $5, team = $6,"
 						   "     territory = CASE WHEN $16 THEN s.territory ELSE $7 END, queue = $8,"
 						   "     rule = CASE WHEN $16 THEN s.rule ELSE $9 END, routed_at = $15, route_reason = $10,"
+						   "     priority = CASE WHEN $3 = 'waiting' THEN $17 END,"
+						   "     queue_order = CASE WHEN $3 = 'waiting' THEN leadroute.journal_id() END,"
 						   "     source_owner = coalesce(s.source_owner, s.owner),"
 						   "     lapsed = CASE WHEN $12 IS NULL OR $12 = ANY (s.lapsed) THEN s.lapsed ELSE array_append(s.lapsed, $12) END"
 						   "   FROM was WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"
@@ -87,7 +94,10 @@ static void
 free_old_place(const char *flow)
 {
 	if (lr_spi_text(0, 2) && lr_rotation_available())
+	{
 		lr_rotation_free_place(lr_rotation_slot(flow, lr_spi_text(0, 1), lr_spi_text(0, 2)), 1);
+		lr_drain_want(flow);
+	}
 }
 
 /* A closed lead takes no place: what a decision took for it goes back. */

@@ -25,6 +25,7 @@ typedef struct Move
 	RotationTurn turn;
 	bool has_turn; /* the place at the new holder is taken already */
 	TimestampTz at;
+	double priority; /* of one that waits */
 } Move;
 
 /* The move that a decision is. Strings stay the decision's. */

@@ -37,6 +37,7 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "waiting.h"
 
 #define FLUSH_EVERY 1000
 
@@ -520,6 +521,7 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 		if (decision->account_owner)
 			pending->account_owner = MemoryContextStrdup(statement->mcxt, decision->account_owner);
 	}
+	pending->priority = decision->priority;
 	if (decision->closing)
 	{
 		Closing *closing = MemoryContextAlloc(statement->mcxt, sizeof(Closing));
@@ -688,6 +690,7 @@ decision_of(const Pending *pending)
 		.at = pending->at,
 		.submitted_at = pending->submitted_at,
 		.closing = pending->closing,
+		.priority = pending->priority,
 	};
 
 	if (pending->link)
@@ -803,6 +806,11 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 	}
 	lr_journal_set_text(&row, STATE_ACCOUNT, decision->account);
 	lr_journal_set_text(&row, STATE_ACCOUNT_BY, decision->account_by);
+	if (strcmp(decision->status, "waiting") == 0)
+	{
+		lr_journal_set_datum(&row, STATE_PRIORITY, Float8GetDatum(decision->priority));
+		lr_journal_set_datum(&row, STATE_QUEUE_ORDER, Int64GetDatum(lr_journal_id()));
+	}
 	if (decision->closing)
 	{
 		const Closing *closing = decision->closing;
@@ -1015,6 +1023,7 @@ xact_callback(XactEvent event, void *arg)
 			confirmed = NULL;
 			nconfirmed = confirmed_room = 0;
 			lr_journal_end();
+			lr_drain_end();
 			lr_effects_end();
 			lr_identity_end();
 			lr_committee_end();
@@ -1040,6 +1049,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId pa
 		}
 		lr_journal_forget(subid);
 		lr_effects_abort(subid);
+		lr_drain_abort(subid);
 		lr_identity_abort(subid);
 		lr_committee_abort(subid);
 		lr_duplicate_abort(subid);
@@ -1051,6 +1061,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId pa
 				statement->subid = parent;
 		lr_journal_reparent(subid, parent);
 		lr_effects_reparent(subid, parent);
+		lr_drain_reparent(subid, parent);
 		lr_identity_reparent(subid, parent);
 		lr_committee_reparent(subid, parent);
 		lr_duplicate_reparent(subid, parent);

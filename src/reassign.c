@@ -207,7 +207,7 @@ decide_again(HandledLead *hand, const char *kind, const char *lapses, const char
 	code = lr_arrival_reason(arrival, &row, &warned, &closing);
 	if (code == NULL)
 	{
-		lr_route_decide(lr_route_plan(arrival->shape, arrival->rel, arrival->config), &row, ROUTE_TAKE, &warned, NULL, &decision);
+		lr_arrival_route(arrival, &row, &warned, &decision);
 		if (strcmp(decision.status, "unrouted") == 0)
 			code = decision.code;
 	}

@@ -98,10 +98,13 @@ extern PGDLLEXPORT int lr_rotation_take(const RotationCandidate *candidates, int
 extern int lr_rotation_choose(RotationSlot *const *slots, RotationSlot *const *turns, int n, RotationChoice choose,
 							  void *arg, TimestampTz at, RotationTurn *turn);
 
-/* For use within a choice: where a member stands, his open leads, and those of his rep over all teams. */
+/* For use within a choice: where a member stands, his open leads (less what this transaction frees), and those of his rep over all teams. */
 extern void lr_rotation_standing(const RotationSlot *slot, RotationStanding *standing);
 extern int32 lr_rotation_open(const RotationSlot *slot);
 extern int32 lr_rotation_rep_open(const RotationSlot *slot);
+
+/* Open leads without a lock, less what this transaction frees. Errors: those of lr_rotation_load. */
+extern int32 lr_rotation_glance(const RotationSlot *slot);
 
 /* An instant in minutes since 2000, downwards. */
 extern int32 lr_rotation_minute(TimestampTz at);

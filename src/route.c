@@ -21,6 +21,7 @@
 #include "route.h"
 #include "ruleset.h"
 #include "territory.h"
+#include "waiting.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -92,6 +93,8 @@ static bool apply_target(RouteWalk *walk, const RuleConfig *rule);
 static const char *overflow(RouteWalk *walk);
 static bool is_tried(const LeadRow *row, const char *rep);
 static bool apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char **code);
+static bool others_wait(RouteWalk *walk, const PickRequest *request);
+static void take_waiting_place(RouteWalk *walk);
 static bool apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why, const char **code);
 static bool ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request);
 static bool apply_rep(RouteWalk *walk, const char *name, char **why);
@@ -267,6 +270,31 @@ lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warne
 		decision->account_owner = hit ? hit->owner : NULL;
 	}
 	trace_decision(&walk);
+}
+
+bool
+lr_route_waiting(RoutePlan *plan, const LeadRow *row, const char *rule, const char *team, const char *queue, Decision *decision)
+{
+	static const RuleConfig no_rule = {.rule = ""};
+	LeadRow waited = *row;
+	RouteWalk walk = {.plan = plan, .row = &waited, .mode = ROUTE_TAKE, .decision = decision, .protected = true};
+	const RuleConfig *of = &no_rule;
+	const char *code;
+	char *why;
+
+	waited.waited = true;
+	start_decision(decision, plan->config, row);
+	ResetExprContext(plan->econtext);
+	lr_ruleset_start(plan->rules);
+	decision->submitted_at = lr_lead_submitted_at(row->shape, row->slot, decision->at);
+	for (int i = 0; rule && i < plan->config->nrules; i++)
+		if (strcmp(plan->config->rules[i].rule, rule) == 0)
+			of = &plan->config->rules[i];
+	if (!(team ? apply_team(&walk, of, team, &why, &code) : apply_rep(&walk, queue, &why)))
+		return false;
+	decision->status = "assigned";
+	decision->code = "from_queue";
+	return true;
 }
 
 /* What comes before the rules: the time of the request, and the owner that the row brought. */
@@ -581,6 +609,7 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 			decision->queue = overflow(walk);
 			decision->team = NULL;
 		}
+		take_waiting_place(walk);
 		return true;
 	}
 	trace_line(walk, "rule", rule->rule, "falls through", why);
@@ -593,6 +622,23 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 	decision->code = NULL;
 	decision->team = decision->territory = decision->owner = NULL;
 	return false;
+}
+
+/* A lead that waits for a team counts as waiting, for everybody at once. */
+static void
+take_waiting_place(RouteWalk *walk)
+{
+	Decision *decision = walk->decision;
+	TeamConfig *team = decision->team ? lr_config_team(walk->plan->config, decision->team) : NULL;
+
+	/* one that is not there has no queue that is ever drained */
+	if (team == NULL)
+		decision->team = NULL;
+	else if (walk->mode == ROUTE_TAKE)
+	{
+		lr_rotation_take_place(lr_waiting_slot(walk->plan->config, team), &decision->turn);
+		decision->has_turn = true;
+	}
 }
 
 /* The queue of leads that everybody in the team has let lapse; NULL where it has none. */
@@ -638,6 +684,24 @@ apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char 
 	return !walk->stopped && hit.team && apply_team(walk, rule, hit.team, why, code);
 }
 
+/* Leads that wait go first. Where somebody could have this one, he could have one of them: a place that nobody handed on. */
+static bool
+others_wait(RouteWalk *walk, const PickRequest *request)
+{
+	PickReason ignored;
+
+	if (request->team->waiting == NULL && !walk->protected && walk->mode == ROUTE_TAKE)
+	{
+		walk->stopped = true;
+		return false;
+	}
+	if (lr_waiting_count(request->config, request->team) <= 0)
+		return false;
+	if (walk->mode == ROUTE_TAKE && lr_pick(request, NULL, &ignored) >= 0)
+		lr_drain_want(request->config->flow);
+	return true;
+}
+
 static bool
 apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why, const char **code)
 {
@@ -661,6 +725,15 @@ apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why
 		return false;
 	if (lr_pick_wants_point(config, team))
 		request.point = lead_point(walk, "");
+	if (!walk->row->waited && others_wait(walk, &request))
+	{
+		*code = "queued_behind";
+		*why = psprintf("others wait for team \"%s\" already", name);
+		trace_line(walk, "team", name, "others wait", psprintf("%d wait before it", lr_waiting_count(config, team)));
+		return false;
+	}
+	if (walk->stopped)
+		return false;
 	picked = lr_pick(&request, walk->mode == ROUTE_TAKE ? &decision->turn : NULL, &reason);
 	if (walk->trace)
 		trace_team(walk, &request, picked);
@@ -1005,6 +1078,7 @@ waiting_text(const char *code)
 		{"all_tried", "everybody has let it lapse before"},
 		{"no_skill", "nobody there has the skills"},
 		{"off_shift", "everybody is off shift"},
+		{"queued_behind", "others wait already"},
 		{"no_capacity", "everybody is at capacity"},
 		{"capped", "everybody is at a cap"},
 		{"no_territory", "no territory of the map covers it"},

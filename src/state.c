@@ -29,6 +29,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "waiting.h"
 
 static bool find(const char *flow, const char *lead, LeadState *state, Snapshot seen);
 static bool may_stand(Relation rel, Relation index, ScanKey keys, TupleTableSlot *slot);
@@ -214,7 +215,7 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 	OwnerSession saved;
 
 	lr_owner_begin(&saved);
-	lr_owner_execute("WITH old AS (SELECT s.* FROM leadroute.lead_states s WHERE s.flow = $1"
+	lr_owner_execute("WITH old AS (SELECT s.*, " LR_HOLDER " AS holder FROM leadroute.lead_states s WHERE s.flow = $1"
 					 "   AND s.lead = $2 FOR UPDATE),"
 					 " place AS (SELECT (SELECT m.team FROM leadroute.team_members m, old WHERE m.flow = $1"
 					 "   AND m.team = old.team AND m.rep = $3) AS team),"
@@ -225,8 +226,8 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 					 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason, actor)"
 					 "   SELECT c.flow, c.lead, $5, 'handed_over', 'by_hand', c.owner, old.owner, c.team, c.territory, c.route_reason, $4"
 					 "   FROM changed c, old)"
-					 " SELECT COALESCE(old.team, ''), old.owner, COALESCE(changed.team, ''), changed.owner,"
-					 "   old.status = 'assigned' AND old.closed_at IS NULL AND old.owner IS NOT NULL,"
+					 " SELECT COALESCE(old.team, ''), old.holder, COALESCE(changed.team, ''), changed.owner,"
+					 "   old.closed_at IS NULL AND old.holder IS NOT NULL,"
 					 "   changed.closed_at IS NULL FROM old, changed",
 					 lengthof(types), types, values, SPI_OK_SELECT);
 	for (uint64 row = 0; row < SPI_processed && lr_rotation_available(); row++)
@@ -234,7 +235,10 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 		RotationTurn turn;
 
 		if (strcmp(lr_spi_text(row, 5), "t") == 0)
+		{
 			lr_rotation_free_place(lr_rotation_slot(flow, lr_spi_text(row, 1), lr_spi_text(row, 2)), 1);
+			lr_drain_want(flow);
+		}
 		if (strcmp(lr_spi_text(row, 6), "t") == 0)
 		{
 			lr_rotation_take_place(lr_rotation_slot(flow, lr_spi_text(row, 3), lr_spi_text(row, 4)), &turn);
@@ -286,8 +290,11 @@ lr_state_free_places(const char *flow)
 {
 	for (uint64 row = 0; row < SPI_processed && lr_rotation_available(); row++)
 		if (lr_spi_text(row, 2))
+		{
 			lr_rotation_free_place(lr_rotation_slot(flow, lr_spi_text(row, 1), lr_spi_text(row, 2)),
 								   atoi(lr_spi_text(row, 3)));
+			lr_drain_want(flow);
+		}
 }
 
 void

@@ -35,8 +35,8 @@ typedef struct LeadState
 	bool own;			 /* this transaction wrote it */
 } LeadState;
 
-/* Whose place an open lead takes, as an SQL expression over lead_states; NULL: nobody's. */
-#define LR_HOLDER "CASE status WHEN 'assigned' THEN owner END"
+/* Whose place an open lead takes, as an SQL expression over lead_states; '': the team's queue (waiting.h); NULL: nobody's. */
+#define LR_HOLDER "CASE status WHEN 'assigned' THEN owner WHEN 'waiting' THEN CASE WHEN team IS NOT NULL THEN '' END END"
 
 /*
  * Reads a lead's state with the newest snapshot, the transaction's own written rows included. False

@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "condition.h"
 #include "executor/executor.h"
@@ -21,6 +23,7 @@ typedef enum WatchedCondition
 {
 	WATCH_CLOSED,
 	WATCH_WON,
+	WATCH_PRIORITY,
 	WATCH_CONDITIONS
 } WatchedCondition;
 
@@ -28,6 +31,7 @@ typedef struct Watched
 {
 	const char *name; /* of the configuration's column */
 	const char *text; /* NULL: there is none */
+	Oid type; /* of its result */
 	LrCondition *condition;
 	ErrorData *error; /* why it does not compile */
 } Watched;
@@ -53,11 +57,13 @@ typedef struct Evaluation
 	Watched *watched;
 	const LeadRow *row;
 	bool holds;
+	double number;
 } Evaluation;
 
-static void watch_condition(Watch *watch, WatchedCondition which, const char *name, const char *text);
+static void watch_condition(Watch *watch, WatchedCondition which, const char *name, const char *text, Oid type);
 static void compile(void *arg);
 static void add_column(Watch *watch, const LeadColumn *column);
+static bool ask(Watch *watch, Evaluation *evaluation, bool *warned);
 static bool holds(Watch *watch, WatchedCondition which, const LeadRow *row, bool *warned);
 static void evaluate(void *arg);
 
@@ -99,8 +105,9 @@ lr_watch(LeadShape *shape, Relation rel, FlowConfig *config)
 	watch->scope.noutputs = LEAD_OUTPUTS;
 	watch->facts = MakeSingleTupleTableSlot(watch->scope.facts, &TTSOpsVirtual);
 	watch->econtext = CreateStandaloneExprContext();
-	watch_condition(watch, WATCH_CLOSED, "closed_when", config->closed_when);
-	watch_condition(watch, WATCH_WON, "won_when", config->won_when);
+	watch_condition(watch, WATCH_CLOSED, "closed_when", config->closed_when, BOOLOID);
+	watch_condition(watch, WATCH_WON, "won_when", config->won_when, BOOLOID);
+	watch_condition(watch, WATCH_PRIORITY, "priority", config->priority, FLOAT8OID);
 	add_column(watch, &shape->value);
 	add_column(watch, &shape->closed_at);
 	MemoryContextSwitchTo(oldcontext);
@@ -112,17 +119,19 @@ lr_watch(LeadShape *shape, Relation rel, FlowConfig *config)
 }
 
 static void
-watch_condition(Watch *watch, WatchedCondition which, const char *name, const char *text)
+watch_condition(Watch *watch, WatchedCondition which, const char *name, const char *text, Oid type)
 {
 	Watched *watched = &watch->conditions[which];
 	Evaluation evaluation = {.watch = watch, .watched = watched};
 
 	watched->name = name;
 	watched->text = text;
+	watched->type = type;
 	if (text == NULL)
 		return;
 	watched->error = lr_protect(compile, &evaluation);
-	if (watched->error == NULL)
+	/* the priority is looked at when a lead begins to wait, and then stays */
+	if (watched->error == NULL && which != WATCH_PRIORITY)
 		watch->columns = bms_add_members(watch->columns, lr_condition_columns(watched->condition));
 }
 
@@ -132,7 +141,7 @@ compile(void *arg)
 	Evaluation *evaluation = arg;
 	Watch *watch = evaluation->watch;
 
-	evaluation->watched->condition = lr_condition_compile(evaluation->watched->text, &watch->scope, watch->mcxt);
+	evaluation->watched->condition = lr_condition_compile_as(evaluation->watched->text, &watch->scope, evaluation->watched->type, watch->mcxt);
 }
 
 static void
@@ -177,18 +186,37 @@ lr_watch_verdict(Watch *watch, const LeadRow *row, bool *warned)
 static bool
 holds(Watch *watch, WatchedCondition which, const LeadRow *row, bool *warned)
 {
-	Watched *watched = &watch->conditions[which];
-	Evaluation evaluation = {.watch = watch, .watched = watched, .row = row};
+	Evaluation evaluation = {.watch = watch, .watched = &watch->conditions[which], .row = row};
+
+	return ask(watch, &evaluation, warned) && evaluation.holds;
+}
+
+double
+lr_watch_priority(Watch *watch, const LeadRow *row, bool *warned)
+{
+	Evaluation evaluation = {.watch = watch, .row = row};
+
+	if (watch == NULL)
+		return 0;
+	evaluation.watched = &watch->conditions[WATCH_PRIORITY];
+	return ask(watch, &evaluation, warned) ? evaluation.number : 0;
+}
+
+/* False where there is no such condition, and where it failed. */
+static bool
+ask(Watch *watch, Evaluation *evaluation, bool *warned)
+{
+	const Watched *watched = evaluation->watched;
 	ErrorData *error = watched->error;
 
 	if (watched->text == NULL)
 		return false;
 	if (error == NULL && lr_condition_cannot_fail(watched->condition) && bms_is_empty(lr_condition_facts(watched->condition)))
-		evaluate(&evaluation);
+		evaluate(evaluation);
 	else if (error == NULL)
-		error = lr_protect(evaluate, &evaluation);
+		error = lr_protect(evaluate, evaluation);
 	if (error == NULL)
-		return evaluation.holds;
+		return true;
 
 	if (watch->config->fails)
 		ReThrowError(error);
@@ -197,10 +225,11 @@ holds(Watch *watch, WatchedCondition which, const LeadRow *row, bool *warned)
 		*warned = true;
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
-				 errmsg("%s of flow \"%s\" failed: %s", watched->name, watch->config->flow, error->message),
-				 errdetail("It counts as false for lead \"%s\".", row->lead ? row->lead : ""),
+				 errmsg("%s of flow \"%s\" failed: %s", watched->name, watch->flow, error->message),
+				 errdetail("It counts as %s for lead \"%s\".", watched->type == BOOLOID ? "false" : "0",
+						   evaluation->row->lead ? evaluation->row->lead : ""),
 				 errhint("Correct it: UPDATE leadroute.flows SET %s = … WHERE flow = %s.", watched->name,
-						 quote_literal_cstr(watch->config->flow))));
+						 quote_literal_cstr(watch->flow))));
 	}
 	return false;
 }
@@ -218,5 +247,13 @@ evaluate(void *arg)
 					   watch->econtext->ecxt_per_tuple_memory);
 	watch->econtext->ecxt_outertuple = row->slot;
 	watch->econtext->ecxt_innertuple = watch->facts;
-	evaluation->holds = lr_condition_holds(evaluation->watched->condition, watch->econtext);
+	if (evaluation->watched->type == BOOLOID)
+		evaluation->holds = lr_condition_holds(evaluation->watched->condition, watch->econtext);
+	else
+	{
+		bool isnull;
+		Datum value = lr_condition_value(evaluation->watched->condition, watch->econtext, &isnull);
+
+		evaluation->number = isnull || isnan(DatumGetFloat8(value)) ? 0 : DatumGetFloat8(value);
+	}
 }

@@ -26,4 +26,7 @@ extern bool lr_watch_changed(const Watch *watch, TupleTableSlot *old, TupleTable
  */
 extern Verdict lr_watch_verdict(Watch *watch, const LeadRow *row, bool *warned);
 
+/* Which of the leads that wait goes first: the highest. 0 where the flow has no priority, it is NULL, or it fails (as above). */
+extern double lr_watch_priority(Watch *watch, const LeadRow *row, bool *warned);
+
 #endif /* LR_WATCH_H */

@@ -30,6 +30,7 @@ CREATE TABLE leadroute.flows (
 	returning_after	interval CHECK (returning_after > '0'),
 	closed_when		text,
 	won_when		text,
+	priority		text,
 	note			text
 );
 
@@ -213,6 +214,7 @@ COMMENT ON COLUMN leadroute.flows.duplicate_policy IS 'What becomes of a new lea
 COMMENT ON COLUMN leadroute.flows.replay_window IS 'A duplicate that says nothing new within this time after the first was decided (a double click) is linked in silence: nobody is told. 0: never.';
 COMMENT ON COLUMN leadroute.flows.returning_after IS 'A duplicate of a lead submitted longer ago than this is a returning lead, as that of a closed one is: it goes to the same owner if he is active, else it is routed afresh. NULL: age makes none.';
 COMMENT ON COLUMN leadroute.flows.closed_when IS 'SQL boolean expression over the lead''s columns and facts: when it turns true in a row the lead is closed and its owner''s place free, when it turns false the lead is open again. NULL: never (a lead marked as deleted is closed in any case).';
+COMMENT ON COLUMN leadroute.flows.priority IS 'SQL expression over the lead''s columns and facts that gives a number: of leads that wait for a team the highest goes first, of equal ones the one submitted first. NULL: all are equal.';
 COMMENT ON COLUMN leadroute.flows.won_when IS 'The same for leads that are won: closed, and counted with their value.';
 COMMENT ON COLUMN leadroute.flows.note IS 'Free text of who wrote the row; kept with each change in config_changes.';
 

@@ -49,6 +49,8 @@ INSERT INTO leadroute.codes VALUES
 	('arrived_closed',	'unrouted',		'the row was closed or won when it arrived; it is recorded and not routed'),
 	('closed',			'closed',		'the row says that the lead is closed, or close() was called'),
 	('won',				'closed',		'the row says that the lead is won, or close() was called with this outcome'),
+	('from_queue',		'assigned',		'the lead waited for somebody of the team to have room'),
+	('queued_behind',	'waiting',		'others wait for the team already; the lead joined its queue behind them'),
 	('claimed',			'assigned',		'somebody took the lead from a queue'),
 	('all_tried',		'waiting',		'everybody in the team has let the lead lapse before; it waits in the team''s overflow queue'),
 	('reopened',		'assigned',		'the row no longer says that the lead is closed, or reopen() was called');
@@ -77,12 +79,14 @@ CREATE TABLE leadroute.lead_states (
 	value			numeric,
 	closed_by		text,
 	lapsed			text[] COLLATE "C",
+	priority		double precision,
+	queue_order		bigint,
 	PRIMARY KEY (flow, lead)
 ) WITH (fillfactor = 90);
 CREATE INDEX lead_states_account_idx ON leadroute.lead_states (flow, account, submitted_at) WHERE account IS NOT NULL;
 CREATE INDEX lead_states_unrouted_idx ON leadroute.lead_states (flow, submitted_at) WHERE status = 'unrouted';
 CREATE INDEX lead_states_duplicate_idx ON leadroute.lead_states (flow, duplicate_of) WHERE duplicate_of IS NOT NULL;
-CREATE INDEX lead_states_waiting_idx ON leadroute.lead_states (flow, queue, submitted_at) WHERE status = 'waiting';
+CREATE INDEX lead_states_waiting_idx ON leadroute.lead_states (flow, queue, priority DESC, submitted_at, queue_order) WHERE status = 'waiting' AND closed_at IS NULL;
 
 /* What happened, append-only. */
 CREATE TABLE leadroute.events (
@@ -206,6 +210,8 @@ COMMENT ON COLUMN leadroute.lead_states.won IS 'Whether it was won; NULL while i
 COMMENT ON COLUMN leadroute.lead_states.value IS 'What it was worth when it was closed, in the units of the leads table''s column value or of close().';
 COMMENT ON COLUMN leadroute.lead_states.closed_by IS 'closed_when or won_when where the row says so, which may take it back; else the role that called close(). NULL where the row went.';
 COMMENT ON COLUMN leadroute.lead_states.lapsed IS 'Reps who had the lead and let it lapse or gave it back: it never goes to them again by itself.';
+COMMENT ON COLUMN leadroute.lead_states.priority IS 'Which of the leads that wait goes first: the highest; flows.priority as it was when the lead began to wait, 0 without one.';
+COMMENT ON COLUMN leadroute.lead_states.queue_order IS 'Which goes first of those that have the same priority and were submitted at the same time: the lowest. From the clock, no sequence.';
 COMMENT ON COLUMN leadroute.lead_states.account IS 'The account that the lead belongs to, as found when it was decided; it stays when the account is deleted.';
 COMMENT ON COLUMN leadroute.lead_states.account_by IS 'What found the account: given (the row''s account column), website, email, alias, or accepted (a suggestion).';
 COMMENT ON COLUMN leadroute.lead_states.duplicate_of IS 'The earlier lead of the same person; never itself one with status duplicate or merged while its first one stands.';

@@ -68,6 +68,8 @@ GRANT EXECUTE ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(
 
 /* the operator: works with leads, sweeps */
 GRANT EXECUTE ON PROCEDURE leadroute.sweep(text) TO leadroute_operator;
+GRANT EXECUTE ON PROCEDURE leadroute.drain(text, integer) TO leadroute_operator;
+GRANT EXECUTE ON FUNCTION leadroute.drain_flow(text, integer) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.close_gone(text, integer), leadroute.fold_rotation(text),
 	leadroute.sweep_accounts(text), leadroute.check_committees(text), leadroute.suggest_accounts_batch(text, integer, real, boolean),
 	leadroute.accept_account(text, text, boolean, text), leadroute.accept_account(bigint, text, boolean, text), leadroute.accept_account(uuid, text, boolean, text),
@@ -119,7 +121,7 @@ BEGIN
 		SELECT c.oid
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
-			AND c.relname NOT IN ('codes', 'own_triggers', 'pending_checks', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs')
+			AND c.relname NOT IN ('codes', 'own_triggers', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs')
 		ORDER BY c.relname
 	LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');
