@@ -18,6 +18,7 @@
 #include "protect.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "watch.h"
 
 typedef struct Preparation
 {
@@ -43,8 +44,7 @@ static HeapTuple arrive_as_new(Arrival *arrival, HeapTuple tuple, bool replaces)
 static bool claim_own_key(Arrival *arrival);
 static HeapTuple give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state);
 static void remember_last(Arrival *arrival, const char *owner);
-static const char *reason_not_to_decide(const Arrival *arrival);
-static void plan_and_decide(void *arg);
+static const char *judge(Arrival *arrival, const char *operation);
 static void fill(void *arg);
 
 bool
@@ -173,10 +173,12 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 		return lr_arrival_keep_pending(arrival, tuple, pending);
 	if (lr_state_find(flow, arrival->lead, &state))
 	{
-		/* it came marked as deleted, and no longer is: to be decided as new */
-		if (lr_state_is_unrouted(&state) && strcmp(state.code, "deleted") == 0 &&
-			!lr_lead_is_deleted(arrival->shape, arrival->slot))
+		/* it came marked as deleted, or closed, and no longer is: to be decided as new */
+		if (lr_arrival_revives(arrival, &state, "INSERT"))
+		{
+			(void) lr_duplicate_identify(arrival, false);
 			return lr_arrival_decide(arrival, tuple, "INSERT", true);
+		}
 		/* its values are the earlier lead's, for as long as that is there */
 		if (strcmp(state.status, "merged") == 0)
 		{
@@ -195,12 +197,17 @@ arrive_as_new(Arrival *arrival, HeapTuple tuple, bool replaces)
 {
 	const char *flow = arrival->config->flow;
 	LeadState state;
+	const char *code;
+	bool closed;
 
 	if (!arrival->shape->guarded && !claim_own_key(arrival) && !replaces && lr_state_find(flow, arrival->lead, &state))
 		return give_back_state(arrival, tuple, &state);
-	if (reason_not_to_decide(arrival) == NULL && !lr_duplicate_identify(arrival, !replaces) && lr_state_find(flow, arrival->lead, &state))
+	code = judge(arrival, "INSERT");
+	/* one that is closed already is somebody too, but nothing is done about it */
+	closed = code && strcmp(code, CODE_ARRIVED_CLOSED) == 0;
+	if ((code == NULL || closed) && !lr_duplicate_identify(arrival, !replaces) && lr_state_find(flow, arrival->lead, &state))
 		return give_back_state(arrival, tuple, &state);
-	if (arrival->first.lead && !arrival->first.returns && !arrival->updates)
+	if (arrival->first.lead && !closed && !arrival->first.returns && !arrival->updates)
 	{
 		if (arrival->config->duplicate_policy == DUPLICATE_REFUSE)
 			lr_duplicate_refuse(arrival);
@@ -370,8 +377,8 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 		.arrival = arrival,
 		.tuple = tuple,
 		.result = tuple,
-		.row = {.shape = arrival->shape, .slot = arrival->slot, .profile = &arrival->profile, .lead = arrival->lead, .operation = operation, .given_owner = arrival->given, .given_account = lr_lead_word(&arrival->shape->outputs[OUTPUT_ACCOUNT], arrival->slot), .at = lr_now(), .unknown_flow = arrival->unknown_flow, .is_duplicate = arrival->first.lead != NULL},
-		.code = reason_not_to_decide(arrival),
+		.row = lr_arrival_row(arrival, arrival->slot, operation),
+		.code = judge(arrival, operation),
 	};
 	Decision *decision = &deciding.decision;
 	ErrorData *error = NULL;
@@ -379,10 +386,16 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 
 	/* planning allocates and reads; deciding protects itself */
 	if (deciding.code)
+	{
 		lr_route_unrouted(arrival->config, &deciding.row, deciding.code, decision);
+		if (strcmp(deciding.code, CODE_ARRIVED_CLOSED) == 0)
+			decision->closing = &arrival->closing;
+		decision->duplicate_of = arrival->first.lead;
+		decision->match = arrival->first.match;
+	}
 	else if (!lr_duplicate_decide(arrival, &deciding.row, ROUTE_TAKE, decision))
 	{
-		plan_and_decide(&deciding);
+		lr_arrival_route(arrival, &deciding.row, lr_statement_warned(arrival->statement), decision);
 		lr_duplicate_mark(arrival, ROUTE_TAKE, decision);
 	}
 	if (strcmp(decision->status, "unrouted") != 0)
@@ -416,11 +429,58 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 	return deciding.result;
 }
 
-/* The code of a lead that is only recorded; NULL where it is to be decided. */
+/* lr_arrival_reason, asked once for the row of an arrival. */
 static const char *
-reason_not_to_decide(const Arrival *arrival)
+judge(Arrival *arrival, const char *operation)
 {
-	if (lr_lead_is_deleted(arrival->shape, arrival->slot))
+	if (!arrival->judged)
+	{
+		LeadRow row = lr_arrival_row(arrival, arrival->slot, operation);
+
+		arrival->code = lr_arrival_reason(arrival, &row, lr_statement_warned(arrival->statement), &arrival->closing);
+		arrival->judged = true;
+	}
+	return arrival->code;
+}
+
+LeadRow
+lr_arrival_row(const Arrival *arrival, TupleTableSlot *slot, const char *operation)
+{
+	LeadRow row = {
+		.shape = arrival->shape,
+		.slot = slot,
+		.profile = slot == arrival->slot ? unconstify(LeadProfile *, &arrival->profile) : NULL,
+		.lead = arrival->lead,
+		.operation = operation,
+		.given_owner = arrival->given,
+		.given_account = lr_lead_word(&arrival->shape->outputs[OUTPUT_ACCOUNT], slot),
+		.at = lr_now(),
+		.unknown_flow = arrival->unknown_flow,
+		.is_duplicate = arrival->first.lead != NULL,
+	};
+
+	return row;
+}
+
+bool
+lr_arrival_revives(Arrival *arrival, const LeadState *state, const char *operation)
+{
+	if (!lr_state_is_unrouted(state))
+		return false;
+	if (strcmp(state->code, "deleted") == 0)
+		return !lr_lead_is_deleted(arrival->shape, arrival->slot);
+	if (strcmp(state->code, CODE_ARRIVED_CLOSED) != 0)
+		return false;
+	return judge(arrival, operation) == NULL;
+}
+
+const char *
+lr_arrival_reason(const Arrival *arrival, const LeadRow *row, bool *warned, Closing *closing)
+{
+	Watch *watch;
+	Verdict verdict;
+
+	if (lr_lead_is_deleted(arrival->shape, row->slot))
 		return "deleted";
 	/* its state comes from the dump too, or has none: catch_up */
 	if (lr_restoring())
@@ -431,8 +491,6 @@ reason_not_to_decide(const Arrival *arrival)
 		return "disabled";
 	if (!lr_rotation_available())
 	{
-		bool *warned = lr_statement_warned(arrival->statement);
-
 		if (arrival->config->fails)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -446,18 +504,22 @@ reason_not_to_decide(const Arrival *arrival)
 		*warned = true;
 		return "no_library";
 	}
+	watch = lr_watch(arrival->shape, arrival->rel, arrival->config);
+	verdict = lr_watch_verdict(watch, row, warned);
+	if (verdict != VERDICT_OPEN)
+	{
+		lr_closing_read(arrival->shape, row->slot, verdict, row->at, closing);
+		return CODE_ARRIVED_CLOSED;
+	}
 	return NULL;
 }
 
-static void
-plan_and_decide(void *arg)
+void
+lr_arrival_route(const Arrival *arrival, const LeadRow *row, bool *warned, Decision *decision)
 {
-	Deciding *deciding = arg;
-	Arrival *arrival = deciding->arrival;
-	RoutePlan *plan = lr_route_plan(arrival->shape, arrival->rel, arrival->config);
-
-	lr_route_decide(plan, &deciding->row, ROUTE_TAKE, lr_statement_warned(arrival->statement), NULL,
-					&deciding->decision);
+	lr_route_decide(lr_route_plan(arrival->shape, arrival->rel, arrival->config), row, ROUTE_TAKE, warned, NULL, decision);
+	if (arrival->config->priority && strcmp(decision->status, "waiting") == 0)
+		decision->priority = lr_watch_priority(lr_watch(arrival->shape, arrival->rel, arrival->config), row, warned);
 }
 
 static void

@@ -28,6 +28,9 @@ typedef struct Arrival
 	FirstLead first; /* the earlier lead of the same person, where there is one */
 	Claim *claims;	 /* the keys that were this row's to claim */
 	int nclaims;
+	bool judged;	 /* the next two are told */
+	const char *code; /* why it is only recorded, or NULL */
+	Closing closing; /* of one that is closed */
 	ErrorData *error; /* why the above could not be had */
 } Arrival;
 
@@ -52,6 +55,18 @@ extern HeapTuple lr_arrive(Arrival *arrival, HeapTuple tuple);
  * never routed stands. Returns the tuple with its outputs.
  */
 extern HeapTuple lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool replaces);
+
+/* The code of a lead that is only recorded; NULL where it is to be decided. *closing is filled for CODE_ARRIVED_CLOSED. */
+extern const char *lr_arrival_reason(const Arrival *arrival, const LeadRow *row, bool *warned, Closing *closing);
+
+/* Whether a lead that was recorded and not routed (it came deleted, or closed) is to be decided by the row as it is now. */
+extern bool lr_arrival_revives(Arrival *arrival, const LeadState *state, const char *operation);
+
+/* The row as conditions see it. */
+extern LeadRow lr_arrival_row(const Arrival *arrival, TupleTableSlot *slot, const char *operation);
+
+/* Decides by the rules and takes the turn; one that waits gets its priority. */
+extern void lr_arrival_route(const Arrival *arrival, const LeadRow *row, bool *warned, Decision *decision);
 
 /* What a lead has that is decided and not yet written, filled into a further row of its key. */
 extern HeapTuple lr_arrival_keep_pending(Arrival *arrival, HeapTuple tuple, Pending *pending);

@@ -19,7 +19,7 @@
 #include "leadroute.h"
 #include "miscadmin.h"
 #include "owner.h"
-#include "protect.h"
+#include "stored.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -31,17 +31,12 @@ PG_FUNCTION_INFO_V1(lr_explain_row);
 PG_FUNCTION_INFO_V1(lr_route_stored);
 PG_FUNCTION_INFO_V1(lr_library_ready);
 
-static const char *key_column_of(const FlowTable *table);
-static char *qualified_type(Oid type, int32 typmod);
-static HeapTuple fetch_row(Relation rel, const char *key_column, const char *lead, bool lock);
-static void row_arrival(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *attachment, const char *flow);
 static void explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const char *attachment,
 						 const char *flow);
 static void explain_events(ReturnSetInfo *rsinfo, const char *flow, const char *lead);
 static void put_line(ReturnSetInfo *rsinfo, const TraceLine *line);
 static bool lacks_account(const Arrival *arrival, const LeadState *state);
 static void give_back(Relation rel, Arrival *arrival, const LeadState *state);
-static void write_outputs(Relation rel, const Arrival *arrival, const LeadOutputs *outputs);
 
 /* explain(lead text, flow text): what was decided and why, then what would be decided now. */
 Datum
@@ -61,7 +56,7 @@ lr_explain_lead(PG_FUNCTION_ARGS)
 	if (pg_class_aclcheck(table.relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(rel->rd_rel->relkind), RelationGetRelationName(rel));
 	explain_events((ReturnSetInfo *) fcinfo->resultinfo, flow, lead);
-	tuple = fetch_row(rel, key_column_of(&table), lead, false);
+	tuple = lr_stored_fetch(rel, &table, lead, GetUserId());
 	if (tuple == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
@@ -148,100 +143,6 @@ lr_flow_table_if_any(const char *flow)
 	return table;
 }
 
-/* By the newest configuration, which the statement's snapshot may not show yet: the table may be detached by now. */
-static const char *
-key_column_of(const FlowTable *table)
-{
-	const AttachmentConfig *attachment = lr_config(table->attachment)->attachment;
-
-	if (attachment == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("flow \"%s\" has no leads table", table->attachment),
-				 errdetail("It was detached while this transaction ran.")));
-	return attachment->key_column;
-}
-
-/* A type as a cast names it under any search_path, character(18) with its length. */
-static char *
-qualified_type(Oid type, int32 typmod)
-{
-	return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
-}
-
-/* A row by its key's text, or NULL; in the current context. Read by the caller, or to be locked by the table's owner. */
-static HeapTuple
-fetch_row(Relation rel, const char *key_column, const char *lead, bool lock)
-{
-	AttrNumber attno = get_attnum(RelationGetRelid(rel), key_column);
-	Oid key_type;
-	int32 key_typmod;
-	Oid key_collation;
-	char *query;
-	Oid types[] = {TEXTOID};
-	Datum values[] = {CStringGetTextDatum(lead)};
-	MemoryContext context = CurrentMemoryContext;
-	HeapTuple tuple = NULL;
-	OwnerSession session;
-
-	if (attno == InvalidAttrNumber)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" of relation \"%s\" does not exist", key_column, RelationGetRelationName(rel))));
-	get_atttypetypmodcoll(RelationGetRelid(rel), attno, &key_type, &key_typmod, &key_collation);
-	query = psprintf("SELECT t FROM %s t WHERE t.%s = $1::%s LIMIT 1%s",
-					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)), RelationGetRelationName(rel)),
-					 quote_identifier(key_column), qualified_type(key_type, key_typmod),
-					 lock ? " FOR UPDATE" : "");
-	lr_owner_begin(&session);
-	/* who asks sees what the table's row security lets him see */
-	SetUserIdAndSecContext(lock ? rel->rd_rel->relowner : session.userid, session.sec_context | SECURITY_LOCAL_USERID_CHANGE);
-	if (lock)
-		PushActiveSnapshot(GetTransactionSnapshot());
-	if (SPI_execute_with_args(query, lengthof(types), types, values, NULL, !lock, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not run \"%s\"", query);
-	if (lock)
-		PopActiveSnapshot();
-	if (SPI_processed == 1)
-	{
-		bool isnull;
-		Datum row = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
-
-		if (!isnull)
-		{
-			HeapTupleHeader header = DatumGetHeapTupleHeader(row);
-			HeapTupleData data;
-			MemoryContext spi = MemoryContextSwitchTo(context);
-
-			data.t_len = HeapTupleHeaderGetDatumLength(header);
-			ItemPointerSetInvalid(&data.t_self);
-			data.t_tableOid = RelationGetRelid(rel);
-			data.t_data = header;
-			tuple = heap_copytuple(&data);
-			MemoryContextSwitchTo(spi);
-		}
-	}
-	lr_owner_end(&session);
-	return tuple;
-}
-
-static void
-row_arrival(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *attachment, const char *flow)
-{
-	memset(arrival, 0, sizeof(Arrival));
-	arrival->rel = rel;
-	arrival->slot = slot;
-	arrival->attachment = lr_config(attachment);
-	arrival->shape = lr_lead_shape(rel, arrival->attachment);
-	if (arrival->shape->flow_column.attno != 0)
-		arrival->config = lr_arrival_flow(arrival, slot, &arrival->unknown_flow);
-	else
-		arrival->config = lr_config(flow);
-	arrival->lead = lr_lead_text(&arrival->shape->key, slot);
-	arrival->given = lr_lead_word(&arrival->shape->outputs[OUTPUT_OWNER], slot);
-	lr_profile_begin(&arrival->profile, arrival->shape, arrival->config, slot);
-}
-
 static void
 explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const char *attachment, const char *flow)
 {
@@ -255,7 +156,7 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 	LeadRow row = {.slot = slot, .operation = "INSERT", .at = lr_now()};
 	TraceLine line = {.item = "flow"};
 
-	row_arrival(&arrival, rel, slot, attachment, flow);
+	lr_stored_arrival(&arrival, rel, slot, attachment, flow);
 	row.shape = arrival.shape;
 	row.profile = &arrival.profile;
 	row.lead = arrival.lead;
@@ -360,9 +261,11 @@ lr_route_stored(PG_FUNCTION_ARGS)
 	Decision decision;
 	bool warned = false;
 	bool known;
+	const char *code;
+	Closing closing;
 
 	lr_pending_settle();
-	tuple = fetch_row(rel, key_column_of(&table), lead, true);
+	tuple = lr_stored_lock(rel, &table, lead, rel->rd_rel->relowner, LockWaitBlock);
 	if (tuple == NULL)
 	{
 		table_close(rel, NoLock);
@@ -370,7 +273,7 @@ lr_route_stored(PG_FUNCTION_ARGS)
 	}
 	slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
 	ExecStoreHeapTuple(tuple, slot, false);
-	row_arrival(&arrival, rel, slot, table.attachment, flow);
+	lr_stored_arrival(&arrival, rel, slot, table.attachment, flow);
 	known = lr_state_find(arrival.config->flow, lead, &state);
 	if (known && !lr_state_is_unrouted(&state))
 	{
@@ -388,14 +291,22 @@ lr_route_stored(PG_FUNCTION_ARGS)
 	row.given_owner = arrival.given;
 	row.given_account = lr_lead_word(&arrival.shape->outputs[OUTPUT_ACCOUNT], slot);
 	row.unknown_flow = arrival.unknown_flow;
-	if (lr_lead_is_deleted(arrival.shape, slot))
-		lr_route_unrouted(arrival.config, &row, "deleted", &decision);
-	else if (!arrival.config->active)
-		lr_route_unrouted(arrival.config, &row, "flow_off", &decision);
-	else if (!lr_enabled)
-		lr_route_unrouted(arrival.config, &row, "disabled", &decision);
-	else if (!lr_rotation_available())
-		lr_route_unrouted(arrival.config, &row, "no_library", &decision);
+	code = lr_arrival_reason(&arrival, &row, &warned, &closing);
+	if (code && strcmp(code, CODE_ARRIVED_CLOSED) == 0)
+	{
+		/* recorded, never routed */
+		lr_route_unrouted(arrival.config, &row, code, &decision);
+		decision.closing = &closing;
+		if (known)
+			lr_state_remove(arrival.config->flow, lead);
+		lr_pending_write(lead, &decision, arrival.given);
+		lr_pending_flush();
+		ExecDropSingleTupleTableSlot(slot);
+		table_close(rel, NoLock);
+		PG_RETURN_TEXT_P(cstring_to_text("closed"));
+	}
+	if (code)
+		lr_route_unrouted(arrival.config, &row, code, &decision);
 	else
 	{
 		/* its row stands: what it claims stays claimed, and where keys are an earlier lead's it is linked, whatever the policy */
@@ -403,7 +314,7 @@ lr_route_stored(PG_FUNCTION_ARGS)
 		row.is_duplicate = arrival.first.lead != NULL;
 		if (!lr_duplicate_decide(&arrival, &row, ROUTE_TAKE, &decision))
 		{
-			lr_route_decide(lr_route_plan(arrival.shape, rel, arrival.config), &row, ROUTE_TAKE, &warned, NULL, &decision);
+			lr_arrival_route(&arrival, &row, &warned, &decision);
 			lr_duplicate_mark(&arrival, ROUTE_TAKE, &decision);
 		}
 	}
@@ -423,7 +334,7 @@ lr_route_stored(PG_FUNCTION_ARGS)
 
 		if (known)
 			lr_state_remove(arrival.config->flow, lead);
-		write_outputs(rel, &arrival, &outputs);
+		lr_stored_write(rel, &arrival, &outputs);
 		lr_pending_write(lead, &decision, arrival.given);
 		lr_pending_flush();
 		lr_duplicate_write_firsts();
@@ -446,7 +357,7 @@ give_back(Relation rel, Arrival *arrival, const LeadState *state)
 	if (arrival->given && state->owner && strcmp(arrival->given, state->owner) == 0 && !lacks_account(arrival, state))
 		return;
 	lr_arrival_outputs(arrival, state, hand, lr_now(), &outputs);
-	write_outputs(rel, arrival, &outputs);
+	lr_stored_write(rel, arrival, &outputs);
 	if (hand)
 		lr_state_hand_over(arrival->config->flow, arrival->lead, hand, outputs.routed_at);
 	lr_pending_flush();
@@ -465,16 +376,16 @@ lr_stored_outputs(const char *flow, const char *lead)
 	if (!OidIsValid(table.relid))
 		return;
 	rel = table_open(table.relid, RowExclusiveLock);
-	tuple = fetch_row(rel, key_column_of(&table), lead, true);
+	tuple = lr_stored_lock(rel, &table, lead, rel->rd_rel->relowner, LockWaitBlock);
 	if (tuple && lr_state_find(flow, lead, &state))
 	{
 		LeadOutputs outputs;
 
 		slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
 		ExecStoreHeapTuple(tuple, slot, false);
-		row_arrival(&arrival, rel, slot, table.attachment, flow);
+		lr_stored_arrival(&arrival, rel, slot, table.attachment, flow);
 		lr_arrival_outputs(&arrival, &state, NULL, lr_now(), &outputs);
-		write_outputs(rel, &arrival, &outputs);
+		lr_stored_write(rel, &arrival, &outputs);
 		ExecDropSingleTupleTableSlot(slot);
 	}
 	table_close(rel, NoLock);
@@ -491,72 +402,6 @@ lacks_account(const Arrival *arrival, const LeadState *state)
 		return false;
 	account = lr_lead_word(column, arrival->slot);
 	return account == NULL || strcmp(account, state->account) != 0;
-}
-
-/* UPDATEs the row's output columns, as the table's owner, past our own triggers. */
-static void
-write_outputs(Relation rel, const Arrival *arrival, const LeadOutputs *outputs)
-{
-	const char *const texts[LEAD_OUTPUTS] = {
-		[OUTPUT_OWNER] = outputs->owner,
-		[OUTPUT_TEAM] = outputs->team,
-		[OUTPUT_TERRITORY] = outputs->territory,
-		[OUTPUT_ROUTED_AT] = outputs->has_routed_at ? timestamptz_to_str(outputs->routed_at) : NULL,
-		[OUTPUT_ROUTE_REASON] = outputs->route_reason,
-		[OUTPUT_ACCOUNT] = outputs->account,
-		[OUTPUT_DUPLICATE_OF] = outputs->duplicate_of,
-	};
-	Oid types[LEAD_OUTPUTS + 1];
-	Datum values[LEAD_OUTPUTS + 1];
-	char nulls[LEAD_OUTPUTS + 2];
-	StringInfoData query;
-	OwnerSession session;
-	int n = 0;
-	const char *key_column = arrival->attachment->attachment->key_column;
-
-	initStringInfo(&query);
-	for (int i = 0; i < LEAD_OUTPUTS; i++)
-	{
-		const LeadColumn *column = &arrival->shape->outputs[i];
-
-		if (column->attno == 0 || (texts[i] == NULL && (column->required || i == OUTPUT_ACCOUNT)))
-			continue;
-		types[n] = TEXTOID;
-		nulls[n] = texts[i] ? ' ' : 'n';
-		values[n] = texts[i] ? CStringGetTextDatum(texts[i]) : (Datum) 0;
-		n++;
-		appendStringInfo(&query, "%s %s = $%d::%s", n == 1 ? "" : ",", quote_identifier(arrival->shape->output_columns[i]), n,
-						 qualified_type(column->type, column->typmod));
-	}
-	if (n == 0)
-		return;
-	types[n] = TEXTOID;
-	nulls[n] = ' ';
-	values[n] = CStringGetTextDatum(arrival->lead);
-	n++;
-
-	lr_owner_begin(&session);
-	lr_owner_become(&session, rel->rd_rel->relowner);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	lr_own_lead = arrival->lead;
-	PG_TRY();
-	{
-		char *update = psprintf("UPDATE %s SET%s WHERE %s OPERATOR(pg_catalog.=) $%d::%s",
-								quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-														   RelationGetRelationName(rel)),
-								query.data, quote_identifier(key_column), n,
-								qualified_type(arrival->shape->key.type, arrival->shape->key.typmod));
-
-		if (SPI_execute_with_args(update, n, types, values, nulls, false, 0) != SPI_OK_UPDATE)
-			elog(ERROR, "could not run \"%s\"", update);
-	}
-	PG_FINALLY();
-	{
-		lr_own_lead = NULL;
-	}
-	PG_END_TRY();
-	PopActiveSnapshot();
-	lr_owner_end(&session);
 }
 
 /* library_ready(): whether turns can be taken, that is, whether the server preloaded the library. */

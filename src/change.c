@@ -10,12 +10,22 @@
 
 #include "access/htup_details.h"
 #include "access/sysattr.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "change.h"
 #include "duplicate.h"
+#include "fmgr.h"
 #include "leadroute.h"
 #include "utils/datum.h"
+#include "waiting.h"
+#include "watch.h"
 
+PG_FUNCTION_INFO_V1(lr_update_matters);
+
+/* What update_matters() answers for the row whose BEFORE trigger fired last. */
+static bool update_matters = false;
+
+static bool says_otherwise(const Arrival *arrival, TupleTableSlot *old, TupleTableSlot *new, bool *warned, Closing *closing);
 static bool is_own(const Arrival *arrival);
 static bool differs(const LeadColumn *column, TupleDesc desc, TupleTableSlot *old, TupleTableSlot *new);
 static int changed_outputs(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new);
@@ -23,6 +33,8 @@ static HeapTuple keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadSt
 static bool came_from_excluded(Arrival *arrival);
 static bool find_lead(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *flow);
 static Pending *find_rekeyed(const Rekey *rekey);
+static void told(const Arrival *arrival, TupleTableSlot *slot);
+static bool *warned_after(void);
 static void late_hand_over(Arrival *arrival, const char *lead, TupleTableSlot *slot);
 static void left(const Arrival *arrival, TupleTableSlot *slot);
 static bool is_exact(const Arrival *arrival);
@@ -42,8 +54,11 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	char *old_lead;
 	FlowConfig *old_config;
 	bool unknown;
-	bool undeleted;
+	bool changed;
+	bool watched;
+	Closing closing;
 
+	update_matters = false;
 	/* the keys that an earlier statement changed, before this one changes them again */
 	lr_effects_rename_now();
 
@@ -51,7 +66,8 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	arrival.attachment = lr_config_cached(flow);
 	shape = arrival.attachment ? lr_lead_shape_cached(RelationGetRelid(rel), arrival.attachment) : NULL;
 	if (shape && changed_outputs(shape, old, new) == 0 && !differs(&shape->key, shape->desc, old, new) &&
-		!differs(&shape->flow_column, shape->desc, old, new) && !differs(&shape->deleted, shape->desc, old, new))
+		!differs(&shape->flow_column, shape->desc, old, new) && !differs(&shape->deleted, shape->desc, old, new) &&
+		!(shape->flow_column.attno != 0 || lr_watch_changed(lr_watch(shape, rel, arrival.attachment), old, new)))
 		return newtuple;
 
 	if (!lr_arrival_start(&arrival, rel, new, flow, lr_statement()) || is_own(&arrival))
@@ -69,8 +85,12 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	if (old_lead && strcmp(old_lead, arrival.lead) != 0)
 		lr_statement_rekey(arrival.statement, arrival.config->flow, old_lead, arrival.lead, RelationGetRelid(rel),
 						   shape->guarded);
-	if (old_lead == NULL || (changed_outputs(shape, old, new) == 0 && !differs(&shape->deleted, shape->desc, old, new)))
+	changed = changed_outputs(shape, old, new) != 0 || differs(&shape->deleted, shape->desc, old, new);
+	watched = lr_watch_changed(lr_watch(shape, rel, arrival.config), old, new);
+	if (old_lead == NULL || (!changed && !watched))
 		return newtuple;
+	if (watched)
+		update_matters = says_otherwise(&arrival, old, new, lr_statement_warned(arrival.statement), &closing);
 	if (lr_pending_find(arrival.config->flow, old_lead))
 		lr_pending_flush();
 	if (!lr_state_find(arrival.config->flow, old_lead, &state))
@@ -82,21 +102,53 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	}
 	if (lr_state_is_ignored(&state))
 		return newtuple;
-	undeleted = lr_lead_is_deleted(shape, old) && !lr_lead_is_deleted(shape, new);
 	if (lr_state_is_unrouted(&state))
 	{
-		if (undeleted && strcmp(state.code, "deleted") == 0)
-		{
-			/* an upsert's INSERT has decided already */
-			Pending *pending = lr_pending_find(arrival.config->flow, arrival.lead);
+		/* what an upsert's INSERT has decided was for another row */
+		Pending *pending = lr_pending_find(arrival.config->flow, arrival.lead);
 
-			return pending ? lr_arrival_keep_pending(&arrival, newtuple, pending)
-						   : lr_arrival_decide(&arrival, newtuple, "UPDATE", true);
+		if (pending && pending->kind == PENDING_DECISION && !pending->confirmed && pending->statement == arrival.statement)
+		{
+			if (arrival.given && came_from_excluded(&arrival))
+				arrival.given = pending->source_owner ? pstrdup(pending->source_owner) : NULL;
+			lr_pending_drop(pending);
 		}
-		return newtuple;
+		else if (pending)
+			return lr_arrival_keep_pending(&arrival, newtuple, pending);
+		if (!lr_arrival_revives(&arrival, &state, "UPDATE"))
+			return newtuple;
+		update_matters = true;
+		(void) lr_duplicate_identify(&arrival, false);
+		return lr_arrival_decide(&arrival, newtuple, "UPDATE", true);
 	}
+	if (!changed)
+		return newtuple;
 	arrival.lead = old_lead;
 	return keep_outputs(&arrival, newtuple, &state);
+}
+
+/*
+ * update_matters(): in the WHEN of the AFTER UPDATE trigger, evaluated right after the row's own BEFORE trigger: whether
+ * that one noted something that only the AFTER trigger may write, though no column that WHEN compares has changed.
+ */
+Datum
+lr_update_matters(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(update_matters);
+}
+
+/* Whether the row says otherwise of its lead, being closed or won, than it did before, and what. */
+static bool
+says_otherwise(const Arrival *arrival, TupleTableSlot *old, TupleTableSlot *new, bool *warned, Closing *closing)
+{
+	Watch *watch = lr_watch(arrival->shape, arrival->rel, arrival->config);
+	LeadRow was = lr_arrival_row(arrival, old, "UPDATE");
+	LeadRow is = lr_arrival_row(arrival, new, "UPDATE");
+	Closing before;
+
+	lr_closing_read(arrival->shape, old, lr_watch_verdict(watch, &was, warned), was.at, &before);
+	lr_closing_read(arrival->shape, new, lr_watch_verdict(watch, &is, warned), is.at, closing);
+	return lr_closing_differs(&before, closing);
 }
 
 /* leadroute itself writes this row's outputs */
@@ -230,12 +282,59 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 		lr_pending_flush();
 		lr_duplicate_write_firsts();
 	}
+	lr_drain_ask();
 	if (decided)
 		return;
 	/* a known lead: it may have been gone */
 	if (lr_effect_is_gone(arrival.config->flow, arrival.lead))
 		lr_duplicate_take_back(&arrival);
 	came(&arrival, slot);
+	told(&arrival, slot);
+}
+
+/* A row of a known lead that was inserted may say otherwise of it than is known. */
+static void
+told(const Arrival *arrival, TupleTableSlot *slot)
+{
+	Watch *watch = lr_watch(arrival->shape, arrival->rel, arrival->config);
+	LeadRow row = lr_arrival_row(arrival, slot, "INSERT");
+	const Closing *last;
+	Closing known = {.at = DT_NOBEGIN};
+	Closing closing;
+	LeadState state;
+
+	if (watch == NULL)
+		return;
+	lr_closing_read(arrival->shape, slot, lr_watch_verdict(watch, &row, warned_after()), row.at, &closing);
+	last = lr_effect_last_said(arrival->config->flow, arrival->lead);
+	if (last == NULL)
+	{
+		if (!lr_state_find(arrival->config->flow, arrival->lead, &state))
+			return;
+		if (state.closed_by && strcmp(state.closed_by, lr_closing_condition(VERDICT_WON)) == 0)
+			known.verdict = VERDICT_WON;
+		else if (state.closed_by && strcmp(state.closed_by, lr_closing_condition(VERDICT_CLOSED)) == 0)
+			known.verdict = VERDICT_CLOSED;
+		known.value = state.value;
+		/* where the row tells no time, the one that was noted stands for it */
+		known.at = closing.at == DT_NOBEGIN ? DT_NOBEGIN : state.closed_at;
+		last = &known;
+	}
+	if (lr_closing_differs(last, &closing))
+		lr_effect_said(arrival->config->flow, arrival->lead, &closing);
+}
+
+/* One WARNING for each of the client's statements: AFTER triggers know no other. */
+static bool *
+warned_after(void)
+{
+	static bool warned = false;
+	static TimestampTz statement = 0;
+
+	if (statement != GetCurrentStatementStartTimestamp())
+		warned = false;
+	statement = GetCurrentStatementStartTimestamp();
+	return &warned;
 }
 
 /* The new owner that a hand gave a lead, in the UPDATE that changes its key; or NULL. */
@@ -286,6 +385,8 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	bool renamed;
 	bool gone;
 	bool decided;
+	bool warned = true;
+	Closing closing;
 
 	if (!find_lead(&is, rel, new, flow) || !find_lead(&was, rel, old, flow) || is_own(&is))
 		return;
@@ -305,7 +406,10 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	{
 		went(&was, old, "moved");
 		if (pending == NULL || pending->kind != PENDING_DECISION)
+		{
 			came(&is, new);
+			told(&is, new);
+		}
 		return;
 	}
 	if (pending == NULL && differs(&is.shape->outputs[OUTPUT_OWNER], is.shape->desc, old, new))
@@ -324,6 +428,8 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	gone = lr_lead_is_deleted(is.shape, new);
 	if (gone != lr_lead_is_deleted(was.shape, old) && !decided)
 	{
+		if (gone)
+			lr_drain_want(is.config->flow);
 		if (is_exact(&is))
 			set(&is, !gone, gone ? "deleted" : NULL);
 		else
@@ -331,6 +437,14 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	}
 	else if (renamed && is_exact(&is) && !gone)
 		set(&is, true, NULL);
+	/* the BEFORE trigger has warned of what failed */
+	if (lr_watch_changed(lr_watch(is.shape, rel, is.config), old, new) && says_otherwise(&is, old, new, &warned, &closing))
+	{
+		lr_effect_said(is.config->flow, is.lead, &closing);
+		if (closing.verdict != VERDICT_OPEN)
+			lr_drain_want(is.config->flow);
+	}
+	lr_drain_ask();
 }
 
 void
@@ -352,6 +466,7 @@ lr_row_deleted(Relation rel, TupleTableSlot *slot, const char *flow)
 	/* another row of the key stands: the one that a statement put in this one's place, or a second of a table without a unique key */
 	if (!stands(&arrival, slot))
 		went(&arrival, slot, "deleted");
+	lr_drain_ask();
 }
 
 /* The lead of a row goes on under another key: its own is a second row's, or nobody's. */
@@ -407,6 +522,7 @@ came(const Arrival *arrival, TupleTableSlot *slot)
 static void
 went(const Arrival *arrival, TupleTableSlot *slot, const char *outcome)
 {
+	lr_drain_want(arrival->config->flow);
 	lr_duplicate_release_later(arrival, slot);
 	if (is_exact(arrival))
 		set(arrival, false, outcome);

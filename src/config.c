@@ -324,7 +324,8 @@ read_flow(FlowConfig *config)
 	if (read_rows("SELECT active, on_error = 'fail', given_owner = 'keep',"
 				  " owner_master = 'crm', email_strip_tags, email_ignore_dots, default_country,"
 				  " duplicate_policy, (extract(epoch FROM replay_window) * 1000000)::int8,"
-				  " coalesce((extract(epoch FROM returning_after) * 1000000)::int8, 0)"
+				  " coalesce((extract(epoch FROM returning_after) * 1000000)::int8, 0),"
+				  " closed_when, won_when, priority"
 				  " FROM leadroute.flows WHERE flow = $1",
 				  config->flow) == 0)
 		return;
@@ -338,6 +339,10 @@ read_flow(FlowConfig *config)
 	config->duplicate_policy = parse_policy(SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 8));
 	config->replay_window = row_int64(0, 9);
 	config->returning_after = row_int64(0, 10);
+	config->closed_when = row_text(config, 0, 11);
+	config->won_when = row_text(config, 0, 12);
+	config->priority = row_text(config, 0, 13);
+	config->watches = config->closed_when || config->won_when || config->priority;
 }
 
 static DuplicatePolicy
@@ -531,7 +536,7 @@ read_teams(FlowConfig *config)
 		read_rows("SELECT t.team, (SELECT count(*)::int4 FROM leadroute.team_members m"
 				  " WHERE m.flow = t.flow AND m.team = t.team), t.strategy, t.most_free, t.hours, t.calendar,"
 				  " coalesce(t.timezone, (SELECT f.timezone FROM leadroute.flows f WHERE f.flow = t.flow), 'UTC'),"
-				  " t.on_return = 'level', t.catch_up_limit, t.reset, t.scope"
+				  " t.on_return = 'level', t.catch_up_limit, t.reset, t.scope, t.overflow"
 				  " FROM leadroute.teams t WHERE t.flow = $1 ORDER BY t.team",
 				  config->flow);
 	config->teams = MemoryContextAllocZero(config->mcxt, Max(config->nteams, 1) * sizeof(TeamConfig));
@@ -559,6 +564,7 @@ read_teams(FlowConfig *config)
 		team->weights = MemoryContextAllocZero(config->mcxt, capacity * sizeof(int));
 		team->details = MemoryContextAllocZero(config->mcxt, capacity * sizeof(MemberConfig));
 		team->nmembers = row_int(i, 2);
+		team->overflow = row_text(config, i, 12);
 	}
 
 	rows = read_rows("SELECT m.team, m.rep, m.weight, m.capacity, array_to_string(m.caps, ','), m.rank,"

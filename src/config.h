@@ -112,6 +112,8 @@ typedef struct TeamConfig
 	int *weights;
 	MemberConfig *details;
 	struct PickTeam *pick; /* pick.c's: made by the first pick */
+	RotationSlot *waiting; /* waiting.c's: the leads that wait for the team */
+	const char *overflow; /* the queue of leads that all members have let lapse; NULL: the team's own */
 } TeamConfig;
 
 typedef struct RuleConfig
@@ -196,6 +198,10 @@ typedef struct FlowConfig
 	int64 returning_after; /* the same; 0: never */
 	int nmatch_rules;
 	MatchRule *match_rules;		  /* those that act, in order of position; none twice */
+	const char *closed_when;	  /* NULL: never */
+	const char *won_when;		  /* NULL: never */
+	const char *priority;		  /* of leads that wait; NULL: all alike */
+	bool watches;				  /* there is a condition that UPDATEs are watched for */
 	AttachmentConfig *attachment; /* NULL where the flow has no table of its own */
 	int nrules;
 	RuleConfig *rules; /* in order of position */

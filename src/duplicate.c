@@ -667,15 +667,18 @@ write_first(const FirstResult *result)
 	values[10] = TimestampTzGetDatum(result->at);
 
 	lr_owner_begin(&session);
-	lr_owner_execute("WITH old AS (SELECT s.lead FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = $2"
+	lr_owner_execute("WITH old AS (SELECT s.lead, s.team, " LR_HOLDER " AS holder FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = $2"
 					 "   AND s.closed_at IS NULL AND s.owner IS NULL AND s.status <> ALL ('{ignored,merged,duplicate}') FOR UPDATE),"
 					 " changed AS (UPDATE leadroute.lead_states s SET status = $3, code = $4, owner = nullif($5, ''), team = nullif($6, ''),"
 					 "   territory = nullif($7, ''), queue = nullif($8, ''), rule = nullif($9, ''), route_reason = $10, routed_at = $11"
-					 "   FROM old WHERE s.flow = $1 AND s.lead = old.lead RETURNING s.*)"
-					 " INSERT INTO leadroute.events (flow, lead, at, kind, code, rule, owner, team, territory, queue, reason)"
-					 " SELECT flow, lead, $11, 'asked_again', code, rule, owner, team, territory, queue, $10 FROM changed",
-					 lengthof(types), types, values, SPI_OK_INSERT);
+					 "   FROM old WHERE s.flow = $1 AND s.lead = old.lead RETURNING s.*),"
+					 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, rule, owner, team, territory, queue, reason)"
+					 " SELECT flow, lead, $11, 'asked_again', code, rule, owner, team, territory, queue, $10 FROM changed)"
+					 " SELECT coalesce(old.team, ''), old.holder, 1 FROM old, changed",
+					 lengthof(types), types, values, SPI_OK_SELECT);
 	written = SPI_processed > 0;
+	/* it waits for nobody any more */
+	lr_state_free_places(result->flow);
 	if (!written && result->has_turn)
 		lr_owner_execute("UPDATE leadroute.lead_states s SET status = $3, code = $4 WHERE s.flow = $1 AND s.lead = $12 AND s.status = 'duplicate'"
 						 " AND concat($2, $5, $6, $7, $8, $9, $10, $11) IS NOT NULL",

@@ -47,6 +47,8 @@ typedef struct Effect
 	bool deleted;  /* what it said last */
 	int nkeys;	   /* of the row that went; -1: none did */
 	MatchKey *keys;
+	bool said;	  /* the row's conditions spoke */
+	Closing closing; /* what they said last */
 } Effect;
 
 typedef struct Rename
@@ -78,6 +80,7 @@ static Effect *next_effect(const char *flow, const char *lead);
 static Effect effect_total(const char *flow, const char *lead);
 static EffectLevel *current_level(void);
 static void keep_keys(EffectLevel *level, Effect *effect, const MatchKey *keys, int n);
+static void effect_say(EffectLevel *level, Effect *effect, const Closing *closing);
 static void add_rename(EffectLevel *level, const Rename *from);
 static Effect *effect_enter(EffectLevel *level, const char *flow, const char *lead);
 static uint32 effect_hash(const void *key, Size size);
@@ -88,6 +91,8 @@ static void renames_written(SubTransactionId from, SubTransactionId to);
 static void resolve_level(EffectLevel *level);
 static void release_keys(EffectLevel *level, Effect **effects, int n);
 static int compare_effects(const void *a, const void *b);
+static void write_said(EffectLevel *level, bool of_gone);
+static int compare_said(const void *a, const void *b);
 static int effect_verdict(const Effect *effect);
 
 void
@@ -142,6 +147,38 @@ lr_effect_mark(const char *flow, const char *lead, bool deleted)
 	effect->outcome = "deleted";
 }
 
+void
+lr_effect_said(const char *flow, const char *lead, const Closing *closing)
+{
+	Effect *effect = next_effect(flow, lead);
+
+	effect_say(current_level(), effect, closing);
+}
+
+static void
+effect_say(EffectLevel *level, Effect *effect, const Closing *closing)
+{
+	effect->said = true;
+	effect->closing = *closing;
+	if (closing->value)
+		effect->closing.value = MemoryContextStrdup(level->mcxt, closing->value);
+}
+
+const Closing *
+lr_effect_last_said(const char *flow, const char *lead)
+{
+	Effect probe = {.flow = flow, .lead = lead};
+
+	for (EffectLevel *level = levels; level; level = level->outer)
+	{
+		Effect *effect = hash_search(level->effects, &probe, HASH_FIND, NULL);
+
+		if (effect && effect->said)
+			return &effect->closing;
+	}
+	return NULL;
+}
+
 /* The current level's entry of a lead; writes those that wait where they are too many. */
 static Effect *
 next_effect(const char *flow, const char *lead)
@@ -157,6 +194,7 @@ lr_effect_rename(const char *flow, const char *from, const char *to, uint64 grou
 	EffectLevel *level = current_level();
 	Effect *effect;
 	Effect was = effect_total(flow, from);
+	const Closing *said = lr_effect_last_said(flow, from);
 	Effect is = effect_total(flow, to);
 	Rename rename = {
 		.flow = flow,
@@ -167,6 +205,11 @@ lr_effect_rename(const char *flow, const char *from, const char *to, uint64 grou
 	};
 
 	add_rename(level, &rename);
+	if (said)
+	{
+		effect_say(level, effect_enter(level, flow, to), said);
+		effect_enter(level, flow, from)->said = false;
+	}
 	if (unique)
 		return;
 	/* what was counted goes along, but not what another key has brought at the same time */
@@ -338,7 +381,7 @@ effect_enter(EffectLevel *level, const char *flow, const char *lead)
 		effect->partition = InvalidOid;
 		effect->nkeys = -1;
 		effect->keys = NULL;
-		effect->exact = effect->marked = effect->deleted = false;
+		effect->exact = effect->marked = effect->deleted = effect->said = false;
 	}
 	return effect;
 }
@@ -453,6 +496,7 @@ resolve_level(EffectLevel *level)
 		if (effect_verdict(effect) != 0)
 			effects[count++] = effect;
 	qsort(effects, count, sizeof(Effect *), compare_effects);
+	write_said(level, true);
 
 	/* runs of one flow, verdict and outcome, in the order of the keys, so that two sessions cannot deadlock */
 	for (long i = 0; i < count;)
@@ -472,6 +516,63 @@ resolve_level(EffectLevel *level)
 		else
 			lr_state_restore(first->flow, leads, run);
 	}
+	write_said(level, false);
+}
+
+/*
+ * What rows said of their leads, in runs of one flow and verdict: of those that are gone before they close as gone, of the
+ * others once those that came back are restored.
+ */
+static void
+write_said(EffectLevel *level, bool of_gone)
+{
+	long n = 0;
+	Effect **effects;
+	char **leads;
+	Closing *closings;
+	HASH_SEQ_STATUS status;
+	Effect *effect;
+
+	hash_seq_init(&status, level->effects);
+	while ((effect = hash_seq_search(&status)) != NULL)
+		n += effect->said && (effect_verdict(effect) < 0) == of_gone;
+	if (n == 0)
+		return;
+	effects = MemoryContextAllocHuge(level->mcxt, n * sizeof(Effect *));
+	leads = MemoryContextAllocHuge(level->mcxt, n * sizeof(char *));
+	closings = MemoryContextAllocHuge(level->mcxt, n * sizeof(Closing));
+	n = 0;
+	hash_seq_init(&status, level->effects);
+	while ((effect = hash_seq_search(&status)) != NULL)
+		if (effect->said && (effect_verdict(effect) < 0) == of_gone)
+			effects[n++] = effect;
+	qsort(effects, n, sizeof(Effect *), compare_said);
+	for (long i = 0; i < n;)
+	{
+		const Effect *first = effects[i];
+		int run = 0;
+
+		for (; i < n && run < RUN_AT_MOST && strcmp(effects[i]->flow, first->flow) == 0 &&
+			   effects[i]->closing.verdict == first->closing.verdict;
+			 i++, run++)
+		{
+			leads[run] = unconstify(char *, effects[i]->lead);
+			closings[run] = effects[i]->closing;
+		}
+		lr_closings_write(first->flow, first->closing.verdict, leads, closings, run);
+	}
+}
+
+static int
+compare_said(const void *a, const void *b)
+{
+	const Effect *x = *(Effect *const *) a;
+	const Effect *y = *(Effect *const *) b;
+	int result = strcmp(x->flow, y->flow);
+
+	if (result == 0)
+		result = (int) x->closing.verdict - (int) y->closing.verdict;
+	return result != 0 ? result : strcmp(x->lead, y->lead);
 }
 
 /* The keys of closed leads of one flow are nobody's. */
@@ -597,6 +698,8 @@ merge_level(EffectLevel *level, EffectLevel *into)
 			merged->marked = true;
 			merged->deleted = effect->deleted;
 		}
+		if (effect->said)
+			effect_say(into, merged, &effect->closing);
 	}
 	for (Rename *rename = level->renames; rename; rename = rename->next)
 		if (rename->written == InvalidSubTransactionId)

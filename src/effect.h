@@ -5,6 +5,7 @@
 #ifndef LR_EFFECT_H
 #define LR_EFFECT_H
 
+#include "closing.h"
 #include "match.h"
 
 /*
@@ -44,6 +45,12 @@ extern int lr_effect_find_keys(const char *flow, const char *lead, const MatchKe
 
 /* Writes the key changes that wait: before a key is looked up. Runs SQL where there are any. */
 extern void lr_effects_rename_now(void);
+
+/* The lead's row says now that it is open, closed or won. */
+extern void lr_effect_said(const char *flow, const char *lead, const Closing *closing);
+
+/* What its row said last in this transaction; NULL: nothing that waits. */
+extern const Closing *lr_effect_last_said(const char *flow, const char *lead);
 
 /* Whether any wait to be written. */
 extern bool lr_effects_wait(void);

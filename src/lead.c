@@ -174,6 +174,10 @@ shape_make(Relation rel, const FlowConfig *attachment)
 	shape->submitted_zone = pstrdup(zone ? zone : "UTC");
 	for (int i = 0; i < LEAD_INPUTS; i++)
 		lr_lead_column(&shape->inputs[i], shape->desc, lr_column_name(columns, lr_input_names[i]), false, mcxt);
+	lr_lead_column(&shape->value, shape->desc, lr_column_name(columns, "value"), false, mcxt);
+	lr_lead_column(&shape->closed_at, shape->desc, lr_column_name(columns, "closed_at"), false, mcxt);
+	zone = lr_column_timezone(columns, "closed_at");
+	shape->closed_zone = pstrdup(zone ? zone : "UTC");
 	shape->fills_plainly = true;
 	for (int i = 0; i < LEAD_OUTPUTS; i++)
 	{
@@ -388,41 +392,47 @@ zoned_instant(Timestamp stamp, const char *zone)
 TimestampTz
 lr_lead_submitted_at(const LeadShape *shape, TupleTableSlot *slot, TimestampTz now)
 {
-	const LeadColumn *column = &shape->submitted_at;
 	TimestampTz at;
+
+	return lr_lead_instant(&shape->submitted_at, shape->submitted_zone, slot, &at) && at <= now ? at : now;
+}
+
+bool
+lr_lead_instant(const LeadColumn *column, const char *zone, TupleTableSlot *slot, TimestampTz *at)
+{
 	Datum value;
 	bool isnull;
 	Timestamp stamp;
 	int overflow = 0;
 
 	if (column->attno == 0)
-		return now;
+		return false;
 	value = slot_getattr(slot, column->attno, &isnull);
 	if (isnull)
-		return now;
+		return false;
 	switch (column->type)
 	{
 		case TIMESTAMPTZOID:
-			at = DatumGetTimestampTz(value);
+			*at = DatumGetTimestampTz(value);
 			break;
 		case DATEOID:
 			stamp = date2timestamp_opt_overflow(DatumGetDateADT(value), &overflow);
-			at = zoned_instant(stamp, shape->submitted_zone);
+			*at = zoned_instant(stamp, zone);
 			break;
 		case TIMESTAMPOID:
-			at = zoned_instant(DatumGetTimestamp(value), shape->submitted_zone);
+			*at = zoned_instant(DatumGetTimestamp(value), zone);
 			break;
 		default:
 		{
 			char *word = lr_lead_word(column, slot);
 
 			if (word == NULL)
-				return now;
-			at = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(word),
-														 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+				return false;
+			*at = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(word),
+														  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 		}
 	}
-	return (TIMESTAMP_NOT_FINITE(at) || at > now) ? now : at;
+	return !TIMESTAMP_NOT_FINITE(*at);
 }
 
 HeapTuple

@@ -67,6 +67,9 @@ typedef struct LeadShape
 	LeadColumn submitted_at;
 	const char *submitted_zone;
 	LeadColumn inputs[LEAD_INPUTS];
+	LeadColumn value;
+	LeadColumn closed_at;
+	const char *closed_zone;
 	LeadColumn outputs[LEAD_OUTPUTS];
 	const char *output_columns[LEAD_OUTPUTS]; /* their names in the table, whether or not they are there */
 	bool fills_plainly;						  /* text and timestamptz all: filling the outputs cannot fail */
@@ -75,6 +78,7 @@ typedef struct LeadShape
 	bool may_refuse;						  /* a row of a new key may yet be kept out: another unique index, a later trigger */
 	bool watched;							  /* a user's AFTER ROW trigger for INSERT may read what was decided */
 	struct RoutePlan *plans;				  /* route.c: compiled for this shape, a list */
+	struct Watch *watches;					  /* watch.c: the same */
 
 	/* the cache's own */
 	MemoryContext mcxt;
@@ -123,6 +127,9 @@ extern bool lr_lead_is_deleted(const LeadShape *shape, TupleTableSlot *slot);
 
 /* The moment the person asked: NULL or later than now means now. May error on text that is no time. */
 extern TimestampTz lr_lead_submitted_at(const LeadShape *shape, TupleTableSlot *slot, TimestampTz now);
+
+/* The moment a column holds, one without a zone in `zone`; false where it holds none. May error on text that is no time. */
+extern bool lr_lead_instant(const LeadColumn *column, const char *zone, TupleTableSlot *slot, TimestampTz *at);
 
 /*
  * Replaces the output columns of a tuple. `which` is a bit mask of 1 << LeadOutput. Returns a new tuple in

@@ -33,7 +33,13 @@ extern void lr_owner_become(const OwnerSession *session, Oid table_owner);
 /* Runs a writing query under a fresh snapshot; errors unless SPI answers `expected`. */
 extern void lr_owner_execute(const char *query, int nargs, Oid *types, Datum *values, int expected);
 
+/* The same where a value may be NULL: nulls as SPI_execute_plan takes them. */
+extern void lr_owner_execute_nulls(const char *query, int nargs, Oid *types, Datum *values, const char *nulls, int expected);
+
 /* A value of the last query as text, in SPI's context; NULL for NULL. Columns count from 1. */
 extern char *lr_spi_text(uint64 row, int column);
+
+/* An array of texts; a NULL string is a NULL element. */
+extern Datum lr_text_array(char **strings, int n);
 
 #endif /* LR_OWNER_H */

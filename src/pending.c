@@ -37,6 +37,7 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "waiting.h"
 
 #define FLUSH_EVERY 1000
 
@@ -520,6 +521,16 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 		if (decision->account_owner)
 			pending->account_owner = MemoryContextStrdup(statement->mcxt, decision->account_owner);
 	}
+	pending->priority = decision->priority;
+	if (decision->closing)
+	{
+		Closing *closing = MemoryContextAlloc(statement->mcxt, sizeof(Closing));
+
+		*closing = *decision->closing;
+		if (closing->value)
+			closing->value = MemoryContextStrdup(statement->mcxt, closing->value);
+		pending->closing = closing;
+	}
 	statement->newest = pending;
 	return pending;
 }
@@ -682,6 +693,8 @@ decision_of(const Pending *pending)
 		.account_owner = pending->account_owner,
 		.at = pending->at,
 		.submitted_at = pending->submitted_at,
+		.closing = pending->closing,
+		.priority = pending->priority,
 	};
 
 	if (pending->link)
@@ -797,6 +810,22 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 	}
 	lr_journal_set_text(&row, STATE_ACCOUNT, decision->account);
 	lr_journal_set_text(&row, STATE_ACCOUNT_BY, decision->account_by);
+	if (strcmp(decision->status, "waiting") == 0)
+	{
+		lr_journal_set_datum(&row, STATE_PRIORITY, Float8GetDatum(decision->priority));
+		lr_journal_set_datum(&row, STATE_QUEUE_ORDER, Int64GetDatum(lr_journal_id()));
+	}
+	if (decision->closing)
+	{
+		const Closing *closing = decision->closing;
+
+		lr_journal_set_time(&row, STATE_CLOSED_AT, closing->at == DT_NOBEGIN ? decision->at : closing->at);
+		lr_journal_set_text(&row, STATE_OUTCOME, lr_closing_outcome(closing->verdict));
+		lr_journal_set_datum(&row, STATE_WON, BoolGetDatum(closing->verdict == VERDICT_WON));
+		if (closing->value)
+			lr_journal_set_datum(&row, STATE_VALUE, lr_closing_number(closing->value));
+		lr_journal_set_text(&row, STATE_CLOSED_BY, lr_closing_condition(closing->verdict));
+	}
 	lr_journal_append(JOURNAL_STATES, &row);
 
 	/* a lead that arrived while the flow was off, or from a dump, is recorded, not decided */
@@ -806,7 +835,7 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 		lr_journal_set_text(&row, EVENT_FLOW, decision->config->flow);
 		lr_journal_set_text(&row, EVENT_LEAD, lead);
 		lr_journal_set_time(&row, EVENT_AT, decision->at);
-		lr_journal_set_text(&row, EVENT_KIND, "decided");
+		lr_journal_set_text(&row, EVENT_KIND, decision->closing ? "recorded" : "decided");
 		lr_journal_set_text(&row, EVENT_CODE, decision->code);
 		lr_journal_set_text(&row, EVENT_RULE, rule);
 		lr_journal_set_text(&row, EVENT_OWNER, decision->owner);
@@ -999,6 +1028,7 @@ xact_callback(XactEvent event, void *arg)
 			confirmed = NULL;
 			nconfirmed = confirmed_room = 0;
 			lr_journal_end();
+			lr_drain_end();
 			lr_effects_end();
 			lr_identity_end();
 			lr_committee_end();
@@ -1024,6 +1054,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId pa
 		}
 		lr_journal_forget(subid);
 		lr_effects_abort(subid);
+		lr_drain_abort(subid);
 		lr_identity_abort(subid);
 		lr_committee_abort(subid);
 		lr_duplicate_abort(subid);
@@ -1035,6 +1066,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId pa
 				statement->subid = parent;
 		lr_journal_reparent(subid, parent);
 		lr_effects_reparent(subid, parent);
+		lr_drain_reparent(subid, parent);
 		lr_identity_reparent(subid, parent);
 		lr_committee_reparent(subid, parent);
 		lr_duplicate_reparent(subid, parent);

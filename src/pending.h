@@ -67,6 +67,8 @@ typedef struct Pending
 	List *more_claims;						/* of Claim: those that do not fit below, and those taken from another */
 	Oid relid;								/* the table, or the partition, that the row is for; of a decision */
 	ItemPointerData claims[PENDING_CLAIMS]; /* the identity rows that this lead claimed */
+	double priority;						/* of one that waits */
+	const Closing *closing;					/* of a lead that was closed when it arrived, else NULL */
 	uint8 nclaims;
 	uint8 kind;
 	bool has_turn;

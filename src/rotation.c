@@ -41,6 +41,7 @@ static TimestampTz ledger_read_at = 0;
 
 static SharedMember *attached(RotationSlot *slot);
 static void read_ledger(void);
+static int32 own_freed(const RotationSlot *slot);
 static int pick(const RotationCandidate *candidates, int n);
 static int choose_only(void *arg, int64 *step);
 static bool has_slots(const SharedMember *member, int32 minute);
@@ -501,7 +502,26 @@ lr_rotation_standing(const RotationSlot *slot, RotationStanding *standing)
 int32
 lr_rotation_open(const RotationSlot *slot)
 {
-	return slot->shared ? slot->shared->open : slot->ledger_open;
+	return (slot->shared ? slot->shared->open : slot->ledger_open) - own_freed(slot);
+}
+
+int32
+lr_rotation_glance(const RotationSlot *slot)
+{
+	if (slot->shared && !lr_rotation_is_loaded())
+		lr_rotation_load();
+	return lr_rotation_open(slot);
+}
+
+/* What this transaction frees it may hand on: both count when it commits. */
+static int32
+own_freed(const RotationSlot *slot)
+{
+	int32 freed = 0;
+
+	for (const RotationDelta *delta = slot->delta; delta != NULL; delta = delta->outer)
+		freed += delta->freed;
+	return freed;
 }
 
 void

@@ -123,7 +123,7 @@ extern int lr_rotation_choose(RotationSlot *const *slots, RotationSlot *const *t
 /* Before a choice that looks at further slots than its members': after a promotion they find their members. */
 extern void lr_rotation_attach(RotationSlot *slot);
 
-/* For use within a choice: where a member stands, his open leads, and those of his rep over all teams. */
+/* For use within a choice: where a member stands, his open leads (less what this transaction frees), and those of his rep over all teams. */
 extern void lr_rotation_standing(const RotationSlot *slot, RotationStanding *standing);
 extern int32 lr_rotation_open(const RotationSlot *slot);
 extern int32 lr_rotation_rep_open(const RotationSlot *slot);
@@ -145,6 +145,9 @@ extern int32 lr_rotation_metered(RotationSlot *slot, RotationMeter *meter, Times
  * before comes from the ledger. NULL during recovery: nobody counts there.
  */
 extern RotationMeter *lr_rotation_meter(RotationSlot *slot, bool of_rep, RotationPeriod period, const char *zone);
+
+/* Open leads without a lock, less what this transaction frees. Errors: those of lr_rotation_load. */
+extern int32 lr_rotation_glance(const RotationSlot *slot);
 
 /* An instant in minutes since 2000, downwards. */
 extern int32 lr_rotation_minute(TimestampTz at);

@@ -21,6 +21,7 @@
 #include "route.h"
 #include "ruleset.h"
 #include "territory.h"
+#include "waiting.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -90,7 +91,11 @@ static const AccountHit *find_account(RouteWalk *walk);
 static const char *account_value(void *source, int step, const char **note);
 static void trace_account(RouteWalk *walk);
 static bool apply_target(RouteWalk *walk, const RuleConfig *rule);
+static const char *overflow(RouteWalk *walk);
+static bool is_tried(const LeadRow *row, const char *rep);
 static bool apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char **code);
+static bool others_wait(RouteWalk *walk, const PickRequest *request);
+static void take_waiting_place(RouteWalk *walk);
 static bool apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why, const char **code);
 static bool ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request);
 static bool apply_rep(RouteWalk *walk, const char *name, bool owns, char **why);
@@ -268,6 +273,31 @@ lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warne
 	trace_decision(&walk);
 }
 
+bool
+lr_route_waiting(RoutePlan *plan, const LeadRow *row, const char *rule, const char *team, const char *queue, Decision *decision)
+{
+	static const RuleConfig no_rule = {.rule = ""};
+	LeadRow waited = *row;
+	RouteWalk walk = {.plan = plan, .row = &waited, .mode = ROUTE_TAKE, .decision = decision, .protected = true};
+	const RuleConfig *of = &no_rule;
+	const char *code;
+	char *why;
+
+	waited.waited = true;
+	start_decision(decision, plan->config, row);
+	ResetExprContext(plan->econtext);
+	lr_ruleset_start(plan->rules);
+	decision->submitted_at = lr_lead_submitted_at(row->shape, row->slot, decision->at);
+	for (int i = 0; rule && i < plan->config->nrules; i++)
+		if (strcmp(plan->config->rules[i].rule, rule) == 0)
+			of = &plan->config->rules[i];
+	if (!(team ? apply_team(&walk, of, team, &why, &code) : apply_rep(&walk, queue, false, &why)))
+		return false;
+	decision->status = "assigned";
+	decision->code = "from_queue";
+	return true;
+}
+
 /* What comes before the rules: the time of the request, and the owner that the row brought. */
 static void
 walk_begin(void *arg)
@@ -279,7 +309,7 @@ walk_begin(void *arg)
 	RepConfig *rep;
 
 	decision->submitted_at = lr_lead_submitted_at(walk->row->shape, walk->row->slot, decision->at);
-	if (given == NULL || (!config->keeps_given && !config->crm_is_master))
+	if (given == NULL || walk->row->again || (!config->keeps_given && !config->crm_is_master))
 		return;
 	rep = lr_config_rep(config, given);
 	if (!(rep && rep->active) && !config->crm_is_master)
@@ -395,10 +425,17 @@ prepare_facts(RouteWalk *walk, const LrCondition *condition)
 static void
 fill_facts(RouteWalk *walk)
 {
-	const LeadRow *row = walk->row;
-	TupleTableSlot *facts = walk->plan->facts;
+	RoutePlan *plan = walk->plan;
+
+	lr_route_facts(plan->facts, plan->flow, walk->row, walk->decision->submitted_at, plan->econtext->ecxt_per_tuple_memory);
+	walk->facts_ready = true;
+}
+
+void
+lr_route_facts(TupleTableSlot *facts, const char *flow, const LeadRow *row, TimestampTz submitted_at, MemoryContext mcxt)
+{
 	TupleDesc desc = facts->tts_tupleDescriptor;
-	MemoryContext oldcontext = MemoryContextSwitchTo(walk->plan->econtext->ecxt_per_tuple_memory);
+	MemoryContext oldcontext = MemoryContextSwitchTo(mcxt);
 
 	ExecClearTuple(facts);
 	for (int i = 0; i < desc->natts; i++)
@@ -410,13 +447,13 @@ fill_facts(RouteWalk *walk)
 		if (strcmp(name, "at") == 0)
 			facts->tts_values[i] = TimestampTzGetDatum(row->at);
 		else if (strcmp(name, "submitted_at") == 0)
-			facts->tts_values[i] = TimestampTzGetDatum(walk->decision->submitted_at);
+			facts->tts_values[i] = TimestampTzGetDatum(submitted_at);
 		else if (strcmp(name, "is_duplicate") == 0)
 			facts->tts_values[i] = BoolGetDatum(row->is_duplicate);
 		else
 		{
 			if (strcmp(name, "flow") == 0)
-				text = walk->plan->flow;
+				text = flow;
 			else if (strcmp(name, "lead") == 0)
 				text = row->lead;
 			else if (strcmp(name, "given_owner") == 0)
@@ -429,7 +466,6 @@ fill_facts(RouteWalk *walk)
 	}
 	ExecStoreVirtualTuple(facts);
 	MemoryContextSwitchTo(oldcontext);
-	walk->facts_ready = true;
 }
 
 /* A look-up costs more than most rules, so it is made when the first condition reads it. */
@@ -569,7 +605,7 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 		decision->team = decision->territory = NULL;
 		return false;
 	}
-	if (rule->waits)
+	if (rule->waits || (code && strcmp(code, CODE_ALL_TRIED) == 0 && overflow(walk)))
 	{
 		decision->status = "waiting";
 		decision->code = code;
@@ -577,6 +613,13 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 		decision->queue = decision->team ? decision->team : rule->target_name;
 		if (rule->target == TARGET_ACCOUNT_OWNER)
 			decision->queue = strcmp(code, "owner_inactive") == 0 ? walk->account.hits->owner : "account_owner";
+		/* they are no team's any more: people take them from there */
+		if (strcmp(code, CODE_ALL_TRIED) == 0 && overflow(walk))
+		{
+			decision->queue = overflow(walk);
+			decision->team = NULL;
+		}
+		take_waiting_place(walk);
 		return true;
 	}
 	trace_line(walk, "rule", rule->rule, "falls through", why);
@@ -589,6 +632,32 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 	decision->code = NULL;
 	decision->team = decision->territory = decision->owner = NULL;
 	return false;
+}
+
+/* A lead that waits for a team counts as waiting, for everybody at once. */
+static void
+take_waiting_place(RouteWalk *walk)
+{
+	Decision *decision = walk->decision;
+	TeamConfig *team = decision->team ? lr_config_team(walk->plan->config, decision->team) : NULL;
+
+	/* one that is not there has no queue that is ever drained */
+	if (team == NULL)
+		decision->team = NULL;
+	else if (walk->mode == ROUTE_TAKE)
+	{
+		lr_rotation_take_place(lr_waiting_slot(walk->plan->config, team), &decision->turn);
+		decision->has_turn = true;
+	}
+}
+
+/* The queue of leads that everybody in the team has let lapse; NULL where it has none. */
+static const char *
+overflow(RouteWalk *walk)
+{
+	TeamConfig *team = walk->decision->team ? lr_config_team(walk->plan->config, walk->decision->team) : NULL;
+
+	return team ? team->overflow : NULL;
 }
 
 static bool
@@ -625,6 +694,24 @@ apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char 
 	return !walk->stopped && hit.team && apply_team(walk, rule, hit.team, why, code);
 }
 
+/* Leads that wait go first. Where somebody could have this one, he could have one of them: a place that nobody handed on. */
+static bool
+others_wait(RouteWalk *walk, const PickRequest *request)
+{
+	PickReason ignored;
+
+	if (request->team->waiting == NULL && !walk->protected && walk->mode == ROUTE_TAKE)
+	{
+		walk->stopped = true;
+		return false;
+	}
+	if (lr_waiting_count(request->config, request->team) <= 0)
+		return false;
+	if (walk->mode == ROUTE_TAKE && lr_pick(request, NULL, &ignored) >= 0)
+		lr_drain_want(request->config->flow);
+	return true;
+}
+
 static bool
 apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why, const char **code)
 {
@@ -635,6 +722,7 @@ apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why
 	PickReason reason;
 	int picked;
 
+	*code = "no_member";
 	decision->team = team ? team->team : name;
 	*code = "no_member";
 	if (team == NULL)
@@ -647,6 +735,15 @@ apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why
 		return false;
 	if (lr_pick_wants_point(config, team))
 		request.point = lead_point(walk, "");
+	if (!walk->row->waited && others_wait(walk, &request))
+	{
+		*code = "queued_behind";
+		*why = psprintf("others wait for team \"%s\" already", name);
+		trace_line(walk, "team", name, "others wait", psprintf("%d wait before it", lr_waiting_count(config, team)));
+		return false;
+	}
+	if (walk->stopped)
+		return false;
 	picked = lr_pick(&request, walk->mode == ROUTE_TAKE ? &decision->turn : NULL, &reason);
 	if (walk->trace)
 		trace_team(walk, &request, picked);
@@ -702,6 +799,15 @@ ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request)
 	return true;
 }
 
+static bool
+is_tried(const LeadRow *row, const char *rep)
+{
+	for (int i = 0; i < row->ntried; i++)
+		if (strcmp(row->tried[i], rep) == 0)
+			return true;
+	return false;
+}
+
 /* A rep by name; who owns the account has its leads also off shift, and beyond his limits. */
 static bool
 apply_rep(RouteWalk *walk, const char *name, bool owns, char **why)
@@ -715,6 +821,12 @@ apply_rep(RouteWalk *walk, const char *name, bool owns, char **why)
 	{
 		*why = psprintf("rep \"%s\" does not exist", name);
 		trace_line(walk, "rep", name, "not there", NULL);
+		return false;
+	}
+	if (is_tried(walk->row, name))
+	{
+		*why = psprintf("rep \"%s\" has let it lapse", name);
+		trace_line(walk, "rep", name, "has let it lapse", NULL);
 		return false;
 	}
 	if (!may_take_place(walk, rep, name))
@@ -946,6 +1058,8 @@ lr_route_reason(const Decision *decision)
 		appendStringInfoString(&text, "discarded");
 	else if (strcmp(code, "queued") == 0)
 		appendStringInfo(&text, "waits in queue \"%s\"", decision->queue);
+	else if (strcmp(code, CODE_ARRIVED_CLOSED) == 0)
+		appendStringInfoString(&text, "closed when it arrived, not routed");
 	else if (strcmp(code, "no_account") == 0)
 		appendStringInfo(&text, "%s: waits in queue \"%s\"", decision->account ? "which has no owner" : "no account", decision->queue);
 	else if (strcmp(status, "waiting") == 0)
@@ -978,6 +1092,7 @@ waiting_text(const char *code)
 		{"all_tried", "everybody has let it lapse before"},
 		{"no_skill", "nobody there has the skills"},
 		{"off_shift", "everybody is off shift"},
+		{"queued_behind", "others wait already"},
 		{"no_capacity", "everybody is at capacity"},
 		{"capped", "everybody is at a cap"},
 		{"no_territory", "no territory of the map covers it"},

@@ -5,6 +5,7 @@
 #ifndef LR_ROUTE_H
 #define LR_ROUTE_H
 
+#include "closing.h"
 #include "lead.h"
 #include "lib/stringinfo.h"
 #include "profile.h"
@@ -16,9 +17,11 @@ typedef struct LeadRow
 	TupleTableSlot *slot;
 	LeadProfile *profile;	   /* what the row says of a person, in canonical form */
 	const char *lead;		   /* the key as text; NULL in explain(row) of a row without one */
-	const char *operation;	   /* INSERT, UPDATE, CATCH_UP, as facts.operation shows it */
+	const char *operation;	   /* INSERT, UPDATE, CATCH_UP, REROUTE, as facts.operation shows it */
 	const char *given_owner;   /* the owner the row arrived with, or NULL */
 	const char *given_account; /* what stood in its account column, or NULL */
+	bool waited;			   /* it waits already, and goes before those that come */
+	bool again;				   /* decided before: the owner that it arrived with has had his say */
 	TimestampTz at;			   /* the instant of the decision */
 	bool unknown_flow;		   /* the row named a flow that does not exist */
 	int ntried;				   /* reps who had this lead and let it lapse: they are not asked again */
@@ -65,7 +68,12 @@ typedef struct Decision
 	const char *ruled_code;
 	bool for_first; /* the result is the earlier one's too */
 	bool silent;	/* it says nothing new: nobody is told */
+	const Closing *closing; /* of a lead that was closed when it arrived, else NULL */
+	double priority;		/* of one that waits */
 } Decision;
+
+/* The code of a lead that everybody who could have it has let lapse. */
+#define CODE_ALL_TRIED "all_tried"
 
 typedef enum RouteMode
 {
@@ -96,8 +104,19 @@ extern RoutePlan *lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *conf
 extern void lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warned,
 							List **trace, Decision *decision);
 
+/* Fills the row "facts"; texts go into mcxt. */
+extern void lr_route_facts(TupleTableSlot *facts, const char *flow, const LeadRow *row, TimestampTz submitted_at,
+						   MemoryContext mcxt);
+
 /* A decision that needs no rule: unrouted, or the owner that the row brought. */
 extern void lr_route_unrouted(FlowConfig *config, const LeadRow *row, const char *code, Decision *decision);
+
+/*
+ * Picks for a lead that waits: by the rule that made it wait a member of the team, or where that is NULL the rep whose queue it
+ * is, and takes his turn. False where nobody can have it. May error.
+ */
+extern bool lr_route_waiting(RoutePlan *plan, const LeadRow *row, const char *rule, const char *team, const char *queue,
+							 Decision *decision);
 
 /* The decision in one sentence, in the current context; a function of the decision alone. */
 extern char *lr_route_reason(const Decision *decision);

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -24,20 +25,37 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "waiting.h"
 
+static bool find(const char *flow, const char *lead, LeadState *state, Snapshot seen);
 static bool may_stand(Relation rel, Relation index, ScanKey keys, TupleTableSlot *slot);
 static const char *state_text(TupleTableSlot *slot, StateColumn column);
 static bool state_time(TupleTableSlot *slot, StateColumn column, TimestampTz *value);
+static const char *state_number(TupleTableSlot *slot, StateColumn column);
+static int state_texts(TupleTableSlot *slot, StateColumn column, const char ***texts);
+static bool is_own_row(TupleTableSlot *slot);
 static void close_states(const char *flow, Datum *values);
-static void free_places(const char *flow);
 static Datum spi_texts(void);
-static Datum text_array(char **strings, int n);
 
 bool
 lr_state_find(const char *flow, const char *lead, LeadState *state)
+{
+	return find(flow, lead, state, NULL);
+}
+
+bool
+lr_state_find_seen(const char *flow, const char *lead, LeadState *state)
+{
+	return find(flow, lead, state, GetActiveSnapshot());
+}
+
+/* With a snapshot, or where that is NULL the newest. */
+static bool
+find(const char *flow, const char *lead, LeadState *state, Snapshot seen)
 {
 	Relation rel = table_open(lr_relation_oid("lead_states"), AccessShareLock);
 	Relation index = index_open(lr_relation_oid("lead_states_pkey"), AccessShareLock);
@@ -58,20 +76,20 @@ lr_state_find(const char *flow, const char *lead, LeadState *state)
 		table_close(rel, AccessShareLock);
 		return false;
 	}
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	snapshot = RegisterSnapshot(seen ? seen : GetLatestSnapshot());
 	scan = lr_index_beginscan(rel, index, snapshot, NULL, 2, 0);
 	index_rescan(scan, keys, 2, NULL, 0);
 	found = index_getnext_slot(scan, ForwardScanDirection, slot);
 	if (found && state)
 	{
-		TimestampTz ignored;
-
 		state->status = state_text(slot, STATE_STATUS);
 		state->code = state_text(slot, STATE_CODE);
 		state->owner = state_text(slot, STATE_OWNER);
 		state->source_owner = state_text(slot, STATE_SOURCE_OWNER);
 		state->team = state_text(slot, STATE_TEAM);
 		state->territory = state_text(slot, STATE_TERRITORY);
+		state->queue = state_text(slot, STATE_QUEUE);
+		state->rule = state_text(slot, STATE_RULE);
 		state->reason = state_text(slot, STATE_REASON);
 		state->account = state_text(slot, STATE_ACCOUNT);
 		state->account_by = state_text(slot, STATE_ACCOUNT_BY);
@@ -79,7 +97,11 @@ lr_state_find(const char *flow, const char *lead, LeadState *state)
 		state->duplicate_of = state_text(slot, STATE_DUPLICATE_OF);
 		state->has_submitted_at = state_time(slot, STATE_SUBMITTED_AT, &state->submitted_at);
 		state->has_routed_at = state_time(slot, STATE_ROUTED_AT, &state->routed_at);
-		state->closed = state_time(slot, STATE_CLOSED_AT, &ignored);
+		state->closed = state_time(slot, STATE_CLOSED_AT, &state->closed_at);
+		state->closed_by = state_text(slot, STATE_CLOSED_BY);
+		state->value = state_number(slot, STATE_VALUE);
+		state->nlapsed = state_texts(slot, STATE_LAPSED, &state->lapsed);
+		state->own = is_own_row(slot);
 	}
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
@@ -128,6 +150,43 @@ state_time(TupleTableSlot *slot, StateColumn column, TimestampTz *value)
 	return !isnull;
 }
 
+static const char *
+state_number(TupleTableSlot *slot, StateColumn column)
+{
+	bool isnull;
+	Datum value = slot_getattr(slot, column + 1, &isnull);
+
+	return isnull ? NULL : DatumGetCString(DirectFunctionCall1(numeric_out, value));
+}
+
+static int
+state_texts(TupleTableSlot *slot, StateColumn column, const char ***texts)
+{
+	bool isnull;
+	Datum value = slot_getattr(slot, column + 1, &isnull);
+	Datum *elements;
+	bool *nulls;
+	int n;
+
+	*texts = NULL;
+	if (isnull)
+		return 0;
+	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
+	*texts = palloc(Max(n, 1) * sizeof(char *));
+	for (int i = 0; i < n; i++)
+		(*texts)[i] = nulls[i] ? "" : TextDatumGetCString(elements[i]);
+	return n;
+}
+
+static bool
+is_own_row(TupleTableSlot *slot)
+{
+	bool isnull;
+	Datum xmin = slot_getsysattr(slot, MinTransactionIdAttributeNumber, &isnull);
+
+	return TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
+}
+
 bool
 lr_state_is_ignored(const LeadState *state)
 {
@@ -156,7 +215,7 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 	OwnerSession saved;
 
 	lr_owner_begin(&saved);
-	lr_owner_execute("WITH old AS (SELECT s.* FROM leadroute.lead_states s WHERE s.flow = $1"
+	lr_owner_execute("WITH old AS (SELECT s.*, " LR_HOLDER " AS holder FROM leadroute.lead_states s WHERE s.flow = $1"
 					 "   AND s.lead = $2 FOR UPDATE),"
 					 " place AS (SELECT (SELECT m.team FROM leadroute.team_members m, old WHERE m.flow = $1"
 					 "   AND m.team = old.team AND m.rep = $3) AS team),"
@@ -167,8 +226,8 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 					 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason, actor)"
 					 "   SELECT c.flow, c.lead, $5, 'handed_over', 'by_hand', c.owner, old.owner, c.team, c.territory, c.route_reason, $4"
 					 "   FROM changed c, old)"
-					 " SELECT COALESCE(old.team, ''), old.owner, COALESCE(changed.team, ''), changed.owner,"
-					 "   old.status = 'assigned' AND old.closed_at IS NULL AND old.owner IS NOT NULL,"
+					 " SELECT COALESCE(old.team, ''), old.holder, COALESCE(changed.team, ''), changed.owner,"
+					 "   old.closed_at IS NULL AND old.holder IS NOT NULL,"
 					 "   changed.closed_at IS NULL FROM old, changed",
 					 lengthof(types), types, values, SPI_OK_SELECT);
 	for (uint64 row = 0; row < SPI_processed && lr_rotation_available(); row++)
@@ -176,7 +235,10 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 		RotationTurn turn;
 
 		if (strcmp(lr_spi_text(row, 5), "t") == 0)
+		{
 			lr_rotation_free_place(lr_rotation_slot(flow, lr_spi_text(row, 1), lr_spi_text(row, 2)), 1);
+			lr_drain_want(flow);
+		}
 		if (strcmp(lr_spi_text(row, 6), "t") == 0)
 		{
 			lr_rotation_take_place(lr_rotation_slot(flow, lr_spi_text(row, 3), lr_spi_text(row, 4)), &turn);
@@ -190,7 +252,7 @@ void
 lr_state_close(const char *flow, char **leads, int n, const char *outcome)
 {
 	Oid types[] = {TEXTOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID};
-	Datum values[] = {CStringGetTextDatum(flow), text_array(leads, n), CStringGetTextDatum(outcome),
+	Datum values[] = {CStringGetTextDatum(flow), lr_text_array(leads, n), CStringGetTextDatum(outcome),
 					  TimestampTzGetDatum(lr_now())};
 	OwnerSession saved;
 
@@ -217,27 +279,30 @@ close_states(const char *flow, Datum *values)
 					 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"
 					 "   SELECT flow, lead, $4, 'closed', $3, owner, team, format('closed: %s', $3) FROM closed"
 					 "   WHERE status <> 'ignored')"
-					 " SELECT COALESCE(team, ''), owner, count(*) FROM closed"
-					 " WHERE status = 'assigned' AND owner IS NOT NULL GROUP BY 1, 2",
+					 " SELECT COALESCE(team, ''), " LR_HOLDER ", count(*) FROM closed"
+					 " WHERE " LR_HOLDER " IS NOT NULL GROUP BY 1, 2",
 					 lengthof(types), types, values, SPI_OK_SELECT);
-	free_places(flow);
+	lr_state_free_places(flow);
 }
 
-/* Frees as many places as the rows (team, owner, count) of the last query say. */
-static void
-free_places(const char *flow)
+void
+lr_state_free_places(const char *flow)
 {
 	for (uint64 row = 0; row < SPI_processed && lr_rotation_available(); row++)
-		lr_rotation_free_place(lr_rotation_slot(flow, lr_spi_text(row, 1), lr_spi_text(row, 2)),
-							   atoi(lr_spi_text(row, 3)));
+		if (lr_spi_text(row, 2))
+		{
+			lr_rotation_free_place(lr_rotation_slot(flow, lr_spi_text(row, 1), lr_spi_text(row, 2)),
+								   atoi(lr_spi_text(row, 3)));
+			lr_drain_want(flow);
+		}
 }
 
 void
 lr_state_release(const char *flow, char **leads, char **kinds, char **keys, int n)
 {
 	Oid types[] = {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID};
-	Datum values[] = {CStringGetTextDatum(flow), text_array(leads, n), kinds ? text_array(kinds, n) : (Datum) 0,
-					  keys ? text_array(keys, n) : (Datum) 0};
+	Datum values[] = {CStringGetTextDatum(flow), lr_text_array(leads, n), kinds ? lr_text_array(kinds, n) : (Datum) 0,
+					  keys ? lr_text_array(keys, n) : (Datum) 0};
 	OwnerSession saved;
 
 	lr_owner_begin(&saved);
@@ -256,7 +321,7 @@ void
 lr_state_restore(const char *flow, char **leads, int n)
 {
 	Oid types[] = {TEXTOID, TEXTARRAYOID, TIMESTAMPTZOID};
-	Datum values[] = {CStringGetTextDatum(flow), text_array(leads, n), TimestampTzGetDatum(lr_now())};
+	Datum values[] = {CStringGetTextDatum(flow), lr_text_array(leads, n), TimestampTzGetDatum(lr_now())};
 	OwnerSession saved;
 
 	lr_owner_begin(&saved);
@@ -267,29 +332,26 @@ lr_state_restore(const char *flow, char **leads, int n)
 					 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"
 					 "   SELECT flow, lead, $3, 'restored', 'restored', owner, team, 'the row came back; the lead keeps what it had' FROM restored"
 					 "   WHERE status <> 'ignored')"
-					 " SELECT COALESCE(team, ''), owner, count(*) FROM restored"
-					 " WHERE status = 'assigned' AND owner IS NOT NULL GROUP BY 1, 2",
+					 " SELECT COALESCE(team, ''), " LR_HOLDER ", count(*) FROM restored"
+					 " WHERE " LR_HOLDER " IS NOT NULL GROUP BY 1, 2",
 					 lengthof(types), types, values, SPI_OK_SELECT);
-	for (uint64 row = 0; row < SPI_processed && lr_rotation_available(); row++)
-	{
-		RotationSlot *slot = lr_rotation_slot(flow, lr_spi_text(row, 1), lr_spi_text(row, 2));
-
-		for (int places = atoi(lr_spi_text(row, 3)); places > 0; places--)
-		{
-			RotationTurn turn;
-
-			lr_rotation_take_place(slot, &turn);
-			lr_rotation_confirm(&turn);
-		}
-	}
+	lr_state_take_places(flow);
 	lr_owner_end(&saved);
+}
+
+void
+lr_state_take_places(const char *flow)
+{
+	for (uint64 row = 0; row < SPI_processed && lr_rotation_available(); row++)
+		if (lr_spi_text(row, 2))
+			lr_rotation_take_places(lr_rotation_slot(flow, lr_spi_text(row, 1), lr_spi_text(row, 2)), atoi(lr_spi_text(row, 3)));
 }
 
 void
 lr_state_rekey(const char *flow, char **from, char **to, int n, bool replaces)
 {
 	Oid types[] = {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID};
-	Datum values[] = {CStringGetTextDatum(flow), text_array(from, n), text_array(to, n),
+	Datum values[] = {CStringGetTextDatum(flow), lr_text_array(from, n), lr_text_array(to, n),
 					  TimestampTzGetDatum(lr_now())};
 	OwnerSession saved;
 
@@ -396,15 +458,5 @@ spi_texts(void)
 
 	for (int row = 0; row < n; row++)
 		texts[row] = lr_spi_text(row, 1);
-	return text_array(texts, n);
-}
-
-static Datum
-text_array(char **strings, int n)
-{
-	Datum *elements = palloc(Max(n, 1) * sizeof(Datum));
-
-	for (int i = 0; i < n; i++)
-		elements[i] = CStringGetTextDatum(strings[i]);
-	return PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT));
+	return lr_text_array(texts, n);
 }

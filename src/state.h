@@ -15,6 +15,8 @@ typedef struct LeadState
 	const char *source_owner;
 	const char *team;
 	const char *territory;
+	const char *queue;
+	const char *rule;
 	const char *reason;
 	const char *account;
 	const char *account_by;
@@ -25,13 +27,25 @@ typedef struct LeadState
 	bool has_submitted_at;
 	bool has_routed_at;
 	bool closed;
+	TimestampTz closed_at;
+	const char *closed_by;
+	const char *value;
+	int nlapsed;
+	const char **lapsed; /* reps who had it and let it lapse */
+	bool own;			 /* this transaction wrote it */
 } LeadState;
+
+/* Whose place an open lead takes, as an SQL expression over lead_states; '': the team's queue (waiting.h); NULL: nobody's. */
+#define LR_HOLDER "CASE status WHEN 'assigned' THEN owner WHEN 'waiting' THEN CASE WHEN team IS NOT NULL THEN '' END END"
 
 /*
  * Reads a lead's state with the newest snapshot, the transaction's own written rows included. False
  * where there is none. Strings are in the current context.
  */
 extern bool lr_state_find(const char *flow, const char *lead, LeadState *state);
+
+/* The same as the caller's statement sees it. */
+extern bool lr_state_find_seen(const char *flow, const char *lead, LeadState *state);
 
 /* Whether the state says that leadroute leaves the row's outputs alone: a lead from before the attach. */
 extern bool lr_state_is_ignored(const LeadState *state);
@@ -51,6 +65,10 @@ extern void lr_state_close(const char *flow, char **leads, int n, const char *ou
 extern void lr_state_release(const char *flow, char **leads, char **kinds, char **keys, int n);
 extern void lr_state_restore(const char *flow, char **leads, int n);
 extern void lr_state_rekey(const char *flow, char **from, char **to, int n, bool replaces);
+
+/* Frees, or takes, as many places as the rows (team, holder, count) of the last query say; a NULL holder has none. Within SPI, as the extension's owner. */
+extern void lr_state_free_places(const char *flow);
+extern void lr_state_take_places(const char *flow);
 
 /* Removes an unrouted or merged state, so that a decision can be written in its stead. */
 extern void lr_state_remove(const char *flow, const char *lead);

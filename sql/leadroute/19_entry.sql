@@ -9,6 +9,10 @@ CREATE FUNCTION leadroute.lead_after() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'lr_lead_after';
 COMMENT ON FUNCTION leadroute.lead_after() IS 'AFTER ROW trigger of an attached table: writes what was decided for a row that really stands, and notes rows that go or change hands.';
 
+CREATE FUNCTION leadroute.update_matters() RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_update_matters';
+COMMENT ON FUNCTION leadroute.update_matters() IS 'In the WHEN of the AFTER UPDATE trigger of an attached table: whether the BEFORE trigger has noted something of the row that it was fired for last.';
+
 CREATE FUNCTION leadroute.lead_statement() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'lr_lead_statement';
 COMMENT ON FUNCTION leadroute.lead_statement() IS 'AFTER STATEMENT trigger of an attached table: writes what waits, and notes a TRUNCATE.';

@@ -28,6 +28,9 @@ CREATE TABLE leadroute.flows (
 	duplicate_policy	text NOT NULL DEFAULT 'link' CHECK (duplicate_policy IN ('link', 'merge', 'refuse')),
 	replay_window	interval NOT NULL DEFAULT '5 min' CHECK (replay_window >= '0'),
 	returning_after	interval CHECK (returning_after > '0'),
+	closed_when		text,
+	won_when		text,
+	priority		text,
 	note			text
 );
 
@@ -118,6 +121,7 @@ CREATE TABLE leadroute.teams (
 	catch_up_limit	integer CHECK (catch_up_limit >= 0),
 	reset			text NOT NULL DEFAULT 'never' CHECK (reset IN ('never', 'weekly', 'monthly')),
 	scope			text NOT NULL DEFAULT 'team' CHECK (scope IN ('team', 'rule', 'flow')),
+	overflow		text COLLATE "C",
 	note			text,
 	PRIMARY KEY (flow, team),
 	CONSTRAINT teams_most_free_check CHECK (NOT most_free OR strategy = 'least_loaded'),
@@ -210,6 +214,9 @@ COMMENT ON COLUMN leadroute.flows.buying_committee_window IS 'Within which they 
 COMMENT ON COLUMN leadroute.flows.duplicate_policy IS 'What becomes of a new lead that shares a key (match_rules) with an earlier one: ''link'' (the row stays, duplicate_of names the first), ''merge'' (the row is not inserted, its values go into the first by merge_columns) or ''refuse'' (a unique_violation that names the first).';
 COMMENT ON COLUMN leadroute.flows.replay_window IS 'A duplicate that says nothing new within this time after the first was decided (a double click) is linked in silence: nobody is told. 0: never.';
 COMMENT ON COLUMN leadroute.flows.returning_after IS 'A duplicate of a lead submitted longer ago than this is a returning lead, as that of a closed one is: it goes to the same owner if he is active, else it is routed afresh. NULL: age makes none.';
+COMMENT ON COLUMN leadroute.flows.closed_when IS 'SQL boolean expression over the lead''s columns and facts: when it turns true in a row the lead is closed and its owner''s place free, when it turns false the lead is open again. NULL: never (a lead marked as deleted is closed in any case).';
+COMMENT ON COLUMN leadroute.flows.priority IS 'SQL expression over the lead''s columns and facts that gives a number: of leads that wait for a team the highest goes first, of equal ones the one submitted first. NULL: all are equal.';
+COMMENT ON COLUMN leadroute.flows.won_when IS 'The same for leads that are won: closed, and counted with their value.';
 COMMENT ON COLUMN leadroute.flows.note IS 'Free text of who wrote the row; kept with each change in config_changes.';
 
 COMMENT ON TABLE leadroute.attachments IS 'Which table a flow''s leads stand in, remembered by name: loaders drop tables and rename others into their place. Written by leadroute.attach() and detach().';
@@ -286,6 +293,7 @@ COMMENT ON COLUMN leadroute.teams.on_return IS 'Who comes back from leave or bec
 COMMENT ON COLUMN leadroute.teams.catch_up_limit IS 'With catch_up: how many turns he makes up at most; NULL: all.';
 COMMENT ON COLUMN leadroute.teams.reset IS 'When all members'' turns are made equal: never, weekly (Monday 00:00) or monthly (the 1st, 00:00) in the team''s zone; not with scope flow.';
 COMMENT ON COLUMN leadroute.teams.scope IS 'Whose turns they are: ''team'' (one rotation), ''rule'' (a rotation for each rule that sends leads here) or ''flow'' (one rotation with all other teams of scope flow).';
+COMMENT ON COLUMN leadroute.teams.overflow IS 'The queue for leads that every member has let lapse or given back (code all_tried); NULL: as the rule''s if_unavailable says, in the team''s own queue.';
 COMMENT ON COLUMN leadroute.teams.note IS 'Free text of who wrote the row.';
 
 COMMENT ON TABLE leadroute.team_members IS 'Who belongs to which team.';

@@ -35,7 +35,7 @@ AS $$
 	SELECT c, 'output', CASE WHEN c IN ('score', 'fit', 'engagement') THEN 'number' WHEN c IN ('sla_due_at', 'routed_at') THEN 'time' ELSE 'text' END
 	FROM unnest('{owner,team,territory,account,score,fit,engagement,grade,stage,duplicate_of,sla_due_at,routed_at,route_reason}'::text[]) c
 	UNION ALL
-	VALUES ('key', 'special', 'any'), ('external_id', 'special', 'any'), ('deleted', 'special', 'flag')
+	VALUES ('key', 'special', 'any'), ('external_id', 'special', 'any'), ('deleted', 'special', 'flag'), ('closed_at', 'special', 'time')
 $$;
 COMMENT ON FUNCTION leadroute.canonical_columns() IS
 	'The names that leadroute knows columns of a leads table by; the keys of attachments.columns.';
@@ -192,6 +192,38 @@ CREATE TRIGGER flow_written BEFORE INSERT ON leadroute.flows
 CREATE TRIGGER flow_written_update BEFORE UPDATE OF timezone, default_country ON leadroute.flows
 	FOR EACH ROW EXECUTE FUNCTION leadroute.flow_written();
 ALTER TABLE leadroute.flows ENABLE ALWAYS TRIGGER flow_written;
+
+/* What a flow's row says of the leads' rows, by column. */
+CREATE FUNCTION leadroute.flow_conditions(subject leadroute.flows, OUT name text, OUT condition text, OUT type regtype) RETURNS SETOF record
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT c.name, c.condition, c.type
+	FROM (VALUES ('closed_when', (subject).closed_when, 'boolean'::regtype), ('won_when', (subject).won_when, 'boolean'),
+				 ('priority', (subject).priority, 'double precision')) c(name, condition, type)
+	WHERE c.condition IS NOT NULL
+$$;
+COMMENT ON FUNCTION leadroute.flow_conditions(leadroute.flows) IS 'The expressions over a lead''s row that a flow has, with the columns of leadroute.flows that hold them and the type that each must give.';
+
+CREATE FUNCTION leadroute.flow_conditions_written() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	leads	regclass;
+BEGIN
+	IF NOT leadroute.restoring() THEN
+		leads := leadroute.flow_table(NEW.flow);
+		IF leads IS NOT NULL THEN
+			PERFORM leadroute.check_expression(c.condition, leads, c.type, NEW.flow) FROM leadroute.flow_conditions(NEW) c;
+		END IF;
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.flow_conditions_written() IS 'Trigger on flows: the conditions are parsed and type-checked where the flow''s leads table is there.';
+CREATE TRIGGER flow_written_conditions BEFORE INSERT OR UPDATE OF closed_when, won_when, priority ON leadroute.flows
+	FOR EACH ROW EXECUTE FUNCTION leadroute.flow_conditions_written();
 
 CREATE FUNCTION leadroute.rule_written() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -355,6 +387,7 @@ BEGIN
 		FROM (SELECT greatest(sum(r.open), 0) AS places
 			  FROM leadroute.rotation r
 			  WHERE (in_flow IS NULL OR r.flow = in_flow)
+				AND r.rep <> ''	/* those who wait are counted by their states */
 				AND (kind <> 'rep' OR named IS NULL OR r.rep = named)
 				AND (kind <> 'team' OR named IS NULL OR r.team = named)
 			  GROUP BY r.flow, r.team, r.rep) s;

@@ -19,7 +19,6 @@ INSERT INTO leadroute.codes VALUES
 	('no_member',		'waiting',		'the team has no active member with a weight; the lead waits in the team''s queue'),
 	('not_accepting',	'waiting',		'no member of the team accepts leads now; the lead waits in the team''s queue'),
 	('on_leave',		'waiting',		'every member of the team who accepts leads is on leave; the lead waits in the team''s queue'),
-	('all_tried',		'waiting',		'every member of the team who could take the lead has let it lapse; it waits in the team''s queue'),
 	('no_skill',		'waiting',		'no member of the team who is there has the skills that the rule asks for; the lead waits in the team''s queue'),
 	('off_shift',		'waiting',		'every member of the team who could take the lead is off shift; it waits in the team''s queue'),
 	('no_capacity',		'waiting',		'every member of the team who could take the lead is at capacity; it waits in the team''s queue'),
@@ -46,7 +45,15 @@ INSERT INTO leadroute.codes VALUES
 	('by_hand',			'assigned',		'a hand gave the lead to somebody else'),
 	('restored',		'assigned',		'a deleted lead came back; it keeps what it had'),
 	('gone',			'closed',		'the lead was not found again after a full refresh of the table'),
-	('moved',			'closed',		'the lead moved to another flow');
+	('moved',			'closed',		'the lead moved to another flow'),
+	('arrived_closed',	'unrouted',		'the row was closed or won when it arrived; it is recorded and not routed'),
+	('closed',			'closed',		'the row says that the lead is closed, or close() was called'),
+	('won',				'closed',		'the row says that the lead is won, or close() was called with this outcome'),
+	('from_queue',		'assigned',		'the lead waited for somebody of the team to have room'),
+	('queued_behind',	'waiting',		'others wait for the team already; the lead joined its queue behind them'),
+	('claimed',			'assigned',		'somebody took the lead from a queue'),
+	('all_tried',		'waiting',		'everybody in the team has let the lead lapse before; it waits in the team''s overflow queue'),
+	('reopened',		'assigned',		'the row no longer says that the lead is closed, or reopen() was called');
 
 /* One row a lead, whatever the loader does to the leads table. */
 CREATE TABLE leadroute.lead_states (
@@ -68,12 +75,18 @@ CREATE TABLE leadroute.lead_states (
 	account			text COLLATE "C",
 	account_by		text,
 	duplicate_of	text COLLATE "C",
+	won				boolean,
+	value			numeric,
+	closed_by		text,
+	lapsed			text[] COLLATE "C",
+	priority		double precision,
+	queue_order		bigint,
 	PRIMARY KEY (flow, lead)
 ) WITH (fillfactor = 90);
 CREATE INDEX lead_states_account_idx ON leadroute.lead_states (flow, account, submitted_at) WHERE account IS NOT NULL AND duplicate_of IS NULL;
 CREATE INDEX lead_states_unrouted_idx ON leadroute.lead_states (flow, submitted_at) WHERE status = 'unrouted';
 CREATE INDEX lead_states_duplicate_idx ON leadroute.lead_states (flow, duplicate_of) WHERE duplicate_of IS NOT NULL;
-CREATE INDEX lead_states_waiting_idx ON leadroute.lead_states (flow, queue, submitted_at) WHERE status = 'waiting';
+CREATE INDEX lead_states_waiting_idx ON leadroute.lead_states (flow, queue, priority DESC, submitted_at, queue_order) WHERE status = 'waiting' AND closed_at IS NULL;
 
 /* What happened, append-only. */
 CREATE TABLE leadroute.events (
@@ -195,7 +208,13 @@ COMMENT ON COLUMN leadroute.lead_states.submitted_at IS 'When the person asked.'
 COMMENT ON COLUMN leadroute.lead_states.routed_at IS 'When leadroute decided.';
 COMMENT ON COLUMN leadroute.lead_states.route_reason IS 'The decision in one line.';
 COMMENT ON COLUMN leadroute.lead_states.closed_at IS 'When the lead was closed.';
-COMMENT ON COLUMN leadroute.lead_states.outcome IS 'What came of it.';
+COMMENT ON COLUMN leadroute.lead_states.outcome IS 'What came of it: won, closed, what close() was told; deleted, gone or moved where the row went.';
+COMMENT ON COLUMN leadroute.lead_states.won IS 'Whether it was won; NULL while it is open, and where the row went.';
+COMMENT ON COLUMN leadroute.lead_states.value IS 'What it was worth when it was closed, in the units of the leads table''s column value or of close().';
+COMMENT ON COLUMN leadroute.lead_states.closed_by IS 'closed_when or won_when where the row says so, which may take it back; else the role that called close(). NULL where the row went.';
+COMMENT ON COLUMN leadroute.lead_states.lapsed IS 'Reps who had the lead and let it lapse or gave it back: it never goes to them again by itself.';
+COMMENT ON COLUMN leadroute.lead_states.priority IS 'Which of the leads that wait goes first: the highest; flows.priority as it was when the lead began to wait, 0 without one.';
+COMMENT ON COLUMN leadroute.lead_states.queue_order IS 'Which goes first of those that have the same priority and were submitted at the same time: the lowest. From the clock, no sequence.';
 COMMENT ON COLUMN leadroute.lead_states.account IS 'The account that the lead belongs to, as found when it was decided; it stays when the account is deleted.';
 COMMENT ON COLUMN leadroute.lead_states.account_by IS 'What found the account: given (the row''s account column), website, email, alias, or accepted (a suggestion).';
 COMMENT ON COLUMN leadroute.lead_states.duplicate_of IS 'The earlier lead of the same person; never itself one with status duplicate or merged while its first one stands.';

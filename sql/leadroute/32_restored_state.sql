@@ -23,8 +23,8 @@ DECLARE
 BEGIN
 	PERFORM leadroute.share_restore();
 	DELETE FROM leadroute.lead_states s WHERE s.flow = NEW.flow AND s.lead = NEW.lead RETURNING s.* INTO meanwhile;
-	IF FOUND AND meanwhile.status = 'assigned' AND meanwhile.owner IS NOT NULL THEN
-		PERFORM leadroute.rotation_open(meanwhile.flow, coalesce(meanwhile.team, ''), meanwhile.owner, -1);
+	IF FOUND AND meanwhile.closed_at IS NULL AND (meanwhile.status = 'assigned' OR (meanwhile.status = 'waiting' AND meanwhile.team IS NOT NULL)) THEN
+		PERFORM leadroute.rotation_open(meanwhile.flow, coalesce(meanwhile.team, ''), CASE meanwhile.status WHEN 'assigned' THEN meanwhile.owner ELSE '' END, -1);
 	END IF;
 	RETURN NEW;
 END

@@ -339,7 +339,7 @@ BEGIN
 		SELECT * FROM (VALUES
 			('zzz_leadroute', 'BEFORE INSERT OR UPDATE', 'FOR EACH ROW', 'lead_before'),
 			('0_leadroute', 'AFTER INSERT OR DELETE', 'FOR EACH ROW', 'lead_after'),
-			('0_leadroute_update', 'AFTER UPDATE', format('FOR EACH ROW WHEN (%s)', changed), 'lead_after'),
+			('0_leadroute_update', 'AFTER UPDATE', format('FOR EACH ROW WHEN (%s OR leadroute.update_matters())', changed), 'lead_after'),
 			('0_leadroute_statement', 'AFTER INSERT OR DELETE', 'FOR EACH STATEMENT', 'lead_statement'),
 			('0_leadroute_truncate', 'AFTER TRUNCATE', 'FOR EACH STATEMENT', 'lead_statement')) t(name, events, level, function)
 	LOOP

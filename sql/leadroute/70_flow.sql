@@ -45,6 +45,18 @@ BEGIN
 							 format('Change the table, or attach it again: SELECT leadroute.attach(%L, flow => %L, columns => …).', leads, attachment.flow));
 	END IF;
 
+	/* the flow's own conditions; judged when they were written: if one fails now the table has changed, which must not stand in the way of configuration */
+	FOR rule IN SELECT c.name, c.condition, c.type FROM leadroute.flow_conditions(subject) c WHERE leads IS NOT NULL LOOP
+		BEGIN
+			PERFORM leadroute.check_expression(rule.condition, leads, rule.type, subject.flow);
+		EXCEPTION WHEN OTHERS THEN
+			GET STACKED DIAGNOSTICS condition_fault = MESSAGE_TEXT, condition_detail = PG_EXCEPTION_HINT;
+			RETURN QUERY VALUES (CASE WHEN subject.active THEN 'warning' ELSE 'error' END, format('flow "%s"', subject.flow),
+								 format('%s (%s) is not valid: %s', rule.name, rule.condition, condition_fault),
+								 coalesce(nullif(condition_detail, ''), format('Write it as an expression of type %s over the columns of the leads table.', rule.type)));
+		END;
+	END LOOP;
+
 	/* the rules */
 	SELECT r.* INTO rule FROM leadroute.rules r WHERE r.flow = subject.flow ORDER BY r.position DESC LIMIT 1;
 	IF NOT FOUND THEN
@@ -143,6 +155,13 @@ BEGIN
 		ORDER BY t.team;
 
 	RETURN QUERY SELECT p.* FROM leadroute.check_people(subject.flow) p;
+	RETURN QUERY
+		SELECT 'error', format('team "%s"', t.team), format('its overflow, queue "%s", does not exist', t.overflow),
+			'Insert into leadroute.queues, or change the team.'
+		FROM leadroute.teams t
+		WHERE t.flow = subject.flow AND t.overflow IS NOT NULL
+			AND NOT EXISTS (SELECT FROM leadroute.queues q WHERE q.flow = subject.flow AND q.queue = t.overflow)
+		ORDER BY t.team;
 
 	/* calendars, and who names one */
 	RETURN QUERY SELECT c.* FROM leadroute.calendar_faults(subject.flow) c;
@@ -291,7 +310,7 @@ BEGIN
 			SELECT c.flow, c.lead, $4, 'closed', 'gone', c.owner, c.team, c.territory, c.queue, 'not found again after a full refresh of the table'
 			FROM closed c
 		)
-		SELECT c.flow, coalesce(c.team, '') AS team, CASE c.status WHEN 'assigned' THEN c.owner END AS owner, count(*)::integer AS leads
+		SELECT c.flow, coalesce(c.team, '') AS team, CASE c.status WHEN 'assigned' THEN c.owner WHEN 'waiting' THEN CASE WHEN c.team IS NOT NULL THEN '' END END AS owner, count(*)::integer AS leads
 		FROM closed c GROUP BY 1, 2, 3$gone$, leads, attachment.key_column, flow_value)
 		USING attachment.flow, attachment.flow_column IS NOT NULL, batch, leadroute.clock()
 	LOOP
@@ -345,6 +364,12 @@ BEGIN
 		/* a first run over many leads takes several sweeps: the rest of their work must not wait for it */
 		FOR round IN 1 .. 20 LOOP
 			EXIT WHEN NOT leadroute.sweep_duplicates(swept, 1000);
+			IF NOT leadroute.may_commit() THEN
+				RETURN;
+			END IF;
+			COMMIT;
+		END LOOP;
+		WHILE leadroute.drain_flow(swept, 1000) OPERATOR(pg_catalog.>) 0 LOOP
 			IF NOT leadroute.may_commit() THEN
 				RETURN;
 			END IF;

@@ -28,7 +28,7 @@ $do$;
 GRANT EXECUTE ON FUNCTION leadroute.attach(regclass, text, jsonb, name), leadroute.detach(regclass),
 	leadroute.create_leads_table(text), leadroute.catch_up_start(regclass, text, interval), leadroute.catch_up_batch(regclass, integer),
 	leadroute.attach_accounts(regclass, jsonb, text), leadroute.detach_accounts(regclass),
-	leadroute.attached_tables(), leadroute.may_commit(), leadroute.clock(), leadroute.library_ready() TO PUBLIC;
+	leadroute.attached_tables(), leadroute.may_commit(), leadroute.clock(), leadroute.library_ready(), leadroute.update_matters() TO PUBLIC;
 /* and anybody may try a condition: it runs as the caller and shows nothing that he could not ask for himself */
 GRANT EXECUTE ON FUNCTION leadroute.check_condition(text, regclass, text), leadroute.condition_columns(text, regclass),
 	leadroute.condition_holds(text, record, leadroute.facts, text) TO PUBLIC;
@@ -37,6 +37,19 @@ GRANT EXECUTE ON FUNCTION leadroute.business_add(text, timestamptz, interval, te
 	leadroute.business_close(text, timestamptz, integer, text), leadroute.business_is_open(text, timestamptz, text),
 	leadroute.business_next_open(text, timestamptz, text), leadroute.business_hours(text, timestamptz, timestamptz, text),
 	leadroute.calendar_week(text, date, text) TO PUBLIC;
+/* working with leads: rights on the lead's row are asked for inside */
+DO $do$
+DECLARE
+	routine	pg_catalog.regprocedure;
+BEGIN
+	FOR routine IN
+		SELECT p.oid FROM pg_catalog.pg_proc p
+		WHERE p.pronamespace = 'leadroute'::pg_catalog.regnamespace AND p.proname IN ('close', 'reopen', 'reassign', 'claim', 'release', 'reroute')
+	LOOP
+		EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', routine);
+	END LOOP;
+END
+$do$;
 GRANT EXECUTE ON PROCEDURE leadroute.catch_up(regclass, text, interval, integer) TO PUBLIC;
 
 /* the reader: every table and view, the checks */
@@ -58,6 +71,8 @@ GRANT EXECUTE ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(
 GRANT EXECUTE ON FUNCTION leadroute.unmerge(text, text), leadroute.unmerge(bigint, text), leadroute.unmerge(uuid, text) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.lead_keys(record, text) TO leadroute_reader;
 GRANT EXECUTE ON PROCEDURE leadroute.sweep(text) TO leadroute_operator;
+GRANT EXECUTE ON PROCEDURE leadroute.drain(text, integer) TO leadroute_operator;
+GRANT EXECUTE ON FUNCTION leadroute.drain_flow(text, integer) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.close_gone(text, integer), leadroute.fold_rotation(text),
 	leadroute.sweep_accounts(text), leadroute.check_committees(text), leadroute.suggest_accounts_batch(text, integer, real, boolean),
 	leadroute.accept_account(text, text, boolean, text), leadroute.accept_account(bigint, text, boolean, text), leadroute.accept_account(uuid, text, boolean, text),
@@ -109,7 +124,7 @@ BEGIN
 		SELECT c.oid
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
-			AND c.relname NOT IN ('codes', 'own_triggers', 'pending_checks', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs')
+			AND c.relname NOT IN ('codes', 'own_triggers', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs')
 		ORDER BY c.relname
 	LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');

@@ -1,0 +1,114 @@
+/*
+ * Leads that wait for a team, and who hands them places (src/waiting.c): a deferred trigger of whoever frees one, the
+ * sweep, drain().
+ */
+CREATE TABLE leadroute.pending_drains (
+	flow			text COLLATE "C" NOT NULL
+);
+COMMENT ON TABLE leadroute.pending_drains IS 'Flows whose waiting leads are to be given places when the transaction commits; empty between transactions, so no dump keeps it.';
+COMMENT ON COLUMN leadroute.pending_drains.flow IS 'The flow in which this transaction frees a place.';
+
+CREATE FUNCTION leadroute.drain_batch(flow text, queue text, batch integer) RETURNS integer
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_drain_batch';
+COMMENT ON FUNCTION leadroute.drain_batch(text, text, integer) IS
+	'Part of drain(): gives up to "batch" leads that wait for a team (or for a rep) to whoever has room, highest priority and then oldest first; answers how many. Locked rows are skipped; what cannot be given away is a WARNING.';
+
+CREATE FUNCTION leadroute.drain_flow(flow text, batch integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	waits	text;
+	placed	integer := 0;
+BEGIN
+	FOR waits IN
+		SELECT t.team FROM leadroute.teams t
+		WHERE t.flow = drain_flow.flow AND (SELECT m.open FROM leadroute.rotation_member(t.flow, t.team, '') m) > 0
+		UNION
+		SELECT r.rep FROM leadroute.reps r
+		WHERE r.flow = drain_flow.flow AND r.active
+			AND EXISTS (SELECT FROM leadroute.lead_states s
+						WHERE s.flow = r.flow AND s.queue = r.rep AND s.status = 'waiting' AND s.closed_at IS NULL AND s.team IS NULL)
+		ORDER BY 1
+	LOOP
+		placed := placed + leadroute.drain_batch(flow, waits, batch - placed);
+		EXIT WHEN placed >= batch;
+	END LOOP;
+	RETURN placed;
+END
+$$;
+COMMENT ON FUNCTION leadroute.drain_flow(text, integer) IS 'Part of drain(): one batch over all queues of a flow; answers how many leads were given to somebody.';
+
+CREATE FUNCTION leadroute.drain_at_commit() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	/* the first of a flow's rows does the work of all */
+	DELETE FROM leadroute.pending_drains d WHERE d.flow = NEW.flow;
+	IF FOUND THEN
+		PERFORM leadroute.drain_flow(NEW.flow, 1000);
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.drain_at_commit() IS 'Deferred trigger: gives the places that the transaction frees to leads that wait, up to 1000; the sweep goes on.';
+CREATE CONSTRAINT TRIGGER drain_at_commit AFTER INSERT ON leadroute.pending_drains
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION leadroute.drain_at_commit();
+ALTER TABLE leadroute.pending_drains ENABLE ALWAYS TRIGGER drain_at_commit;
+
+/* Somebody may have room now: who was activated, joined, came back, or may have more. */
+CREATE FUNCTION leadroute.room_made() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF NOT leadroute.restoring() THEN
+		INSERT INTO leadroute.pending_drains (flow)
+			SELECT DISTINCT n.flow FROM new_rows n
+			WHERE EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = n.flow AND s.status = 'waiting' AND s.closed_at IS NULL)
+				AND NOT EXISTS (SELECT FROM leadroute.pending_drains d WHERE d.flow = n.flow);
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.room_made() IS 'Statement trigger on reps, teams and team_members: leads that wait are offered again when the change commits.';
+DO $do$
+DECLARE
+	relation	text;
+BEGIN
+	FOREACH relation IN ARRAY ARRAY['reps', 'teams', 'team_members'] LOOP
+		EXECUTE pg_catalog.format($$
+			CREATE TRIGGER room_made_insert AFTER INSERT ON leadroute.%1$I REFERENCING NEW TABLE AS new_rows
+				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.room_made();
+			CREATE TRIGGER room_made_update AFTER UPDATE ON leadroute.%1$I REFERENCING NEW TABLE AS new_rows
+				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.room_made()$$, relation);
+	END LOOP;
+END
+$do$;
+
+CREATE PROCEDURE leadroute.drain(flow text DEFAULT NULL, batch integer DEFAULT 1000)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+	drained	pg_catalog.text;
+BEGIN
+	IF batch IS NULL OR batch OPERATOR(pg_catalog.<) 1 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'batch must be at least 1';
+	END IF;
+	FOREACH drained IN ARRAY ARRAY(SELECT f FROM leadroute.flows_to_sweep(flow) AS f) LOOP
+		WHILE leadroute.drain_flow(drained, batch) OPERATOR(pg_catalog.>) 0 LOOP
+			IF NOT leadroute.may_commit() THEN
+				RETURN;
+			END IF;
+			COMMIT;
+		END LOOP;
+		IF leadroute.may_commit() THEN
+			COMMIT;
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE leadroute.drain(text, integer) IS
+	'Gives leads that wait, in one flow or (NULL) all, to whoever has room: highest priority first, then who asked first. Commits after each batch; in a transaction block it does one batch and commits nothing. Several may run at once.';

@@ -1,0 +1,117 @@
+/*
+ * move.c
+ *		A known lead that moves from one holder to another: its state, the event, the places.
+ *
+ * The caller holds the lead's row in its table (stored.c); the state's row is locked here, second. Who is the holder of a
+ * place stands in LR_HOLDER (state.h).
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "move.h"
+#include "owner.h"
+#include "state.h"
+#include "utils/builtins.h"
+#include "waiting.h"
+
+static void free_old_place(const char *flow);
+static void take_new_place(const char *flow, const Move *move);
+
+void
+lr_move_of(const Decision *decision, Move *move)
+{
+	memset(move, 0, sizeof(Move));
+	move->status = decision->status;
+	move->code = decision->code;
+	move->owner = decision->owner;
+	move->team = decision->team;
+	move->territory = decision->territory;
+	move->queue = decision->queue;
+	move->rule = decision->rule ? decision->rule->rule : NULL;
+	move->reason = lr_route_reason(decision);
+	move->path = lr_route_path(decision);
+	move->turn = decision->turn;
+	move->has_turn = decision->has_turn;
+	move->at = decision->at;
+	move->priority = decision->priority;
+}
+
+void
+lr_move(const char *flow, const char *lead, const Move *move)
+{
+	const char *const texts[] = {flow, lead, move->status, move->code, move->owner, move->team, move->territory, move->queue,
+								 move->rule, move->reason, move->path, move->lapses, move->kind, move->actor};
+	Oid types[lengthof(texts) + 3];
+	Datum values[lengthof(texts) + 3];
+	char nulls[lengthof(texts) + 4];
+	int n;
+	OwnerSession session;
+
+	for (n = 0; n < (int) lengthof(texts); n++)
+	{
+		types[n] = TEXTOID;
+		nulls[n] = texts[n] ? ' ' : 'n';
+		values[n] = texts[n] ? CStringGetTextDatum(texts[n]) : (Datum) 0;
+	}
+	types[n] = TIMESTAMPTZOID;
+	nulls[n] = ' ';
+	values[n++] = TimestampTzGetDatum(move->at);
+	types[n] = BOOLOID;
+	nulls[n] = ' ';
+	values[n++] = BoolGetDatum(move->keeps_rule);
+	types[n] = FLOAT8OID;
+	nulls[n] = ' ';
+	values[n++] = Float8GetDatum(move->priority);
+	nulls[n] = '\0';
+
+	lr_owner_begin(&session);
+	lr_owner_execute_nulls("WITH was AS (SELECT s.*, " LR_HOLDER " AS holder FROM leadroute.lead_states s"
+						   "   WHERE s.flow = $1 AND s.lead = $2 FOR UPDATE),"
+						   " moved AS (UPDATE leadroute.lead_states s SET status = $3, code = $4, owner = $5, team = $6,"
+						   "     territory = CASE WHEN $16 THEN s.territory ELSE $7 END, queue = $8,"
+						   "     rule = CASE WHEN $16 THEN s.rule ELSE $9 END, routed_at = $15, route_reason = $10,"
+						   "     priority = CASE WHEN $3 = 'waiting' THEN $17 END,"
+						   "     queue_order = CASE WHEN $3 = 'waiting' THEN leadroute.journal_id() END,"
+						   "     source_owner = coalesce(s.source_owner, s.owner),"
+						   "     lapsed = CASE WHEN $12 IS NULL OR $12 = ANY (s.lapsed) THEN s.lapsed ELSE array_append(s.lapsed, $12) END"
+						   "   FROM was WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"
+						   " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, rule, owner, previous_owner, team,"
+						   "     territory, queue, reason, path, actor, account)"
+						   "   SELECT m.flow, m.lead, $15, $13, m.code, m.rule, m.owner, was.owner, m.team, m.territory, m.queue,"
+						   "     m.route_reason, $11::jsonb, $14, m.account FROM moved m, was)"
+						   " SELECT coalesce(w.team, ''), CASE WHEN w.closed_at IS NULL THEN w.holder END, coalesce(m.team, ''),"
+						   "   CASE WHEN m.closed_at IS NULL THEN m.holder END"
+						   " FROM was w, (SELECT " LR_HOLDER " AS holder, team, closed_at FROM moved) m",
+						   n, types, values, nulls, SPI_OK_SELECT);
+	if (SPI_processed != 1)
+		elog(ERROR, "lead \"%s\" of flow \"%s\" has no state", lead, flow);
+	free_old_place(flow);
+	take_new_place(flow, move);
+	lr_owner_end(&session);
+}
+
+static void
+free_old_place(const char *flow)
+{
+	if (lr_spi_text(0, 2) && lr_rotation_available())
+	{
+		lr_rotation_free_place(lr_rotation_slot(flow, lr_spi_text(0, 1), lr_spi_text(0, 2)), 1);
+		lr_drain_want(flow);
+	}
+}
+
+/* A closed lead takes no place: what a decision took for it goes back. */
+static void
+take_new_place(const char *flow, const Move *move)
+{
+	RotationTurn turn = move->turn;
+
+	if (!lr_rotation_available())
+		return;
+	if (move->has_turn && lr_spi_text(0, 4))
+		lr_rotation_confirm(&turn);
+	else if (move->has_turn)
+		lr_rotation_give_back(&turn);
+	else if (lr_spi_text(0, 4))
+		lr_rotation_take_places(lr_rotation_slot(flow, lr_spi_text(0, 3), lr_spi_text(0, 4)), 1);
+}

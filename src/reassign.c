@@ -1,0 +1,262 @@
+/*
+ * reassign.c
+ *		reassign(), claim(), release() and reroute(): a lead that goes to somebody else by somebody's hand.
+ *
+ * All compare the owner that the caller's statement saw with the one that the lead has when its row is locked: who comes
+ * second does not undo what he has not seen. To whom a lead goes by itself the rules say, less those who let it lapse.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "hand.h"
+#include "leadroute.h"
+#include "move.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(lr_sql_reassign);
+PG_FUNCTION_INFO_V1(lr_sql_claim);
+PG_FUNCTION_INFO_V1(lr_sql_release);
+PG_FUNCTION_INFO_V1(lr_sql_reroute);
+
+static void give(HandledLead *hand, const char *rep, const char *kind, const char *code, const char *reason);
+static void check_rep(const HandledLead *hand, const char *rep);
+static void expect_open(const HandledLead *hand);
+static const char *decide_again(HandledLead *hand, const char *kind, const char *lapses, const char *why);
+static bool is_same(const LeadState *state, const Decision *decision);
+static void write_row(HandledLead *hand, const Move *move);
+
+/* reassign(lead text, rep text, reason text, flow text) RETURNS boolean: whether it had another owner */
+Datum
+lr_sql_reassign(PG_FUNCTION_ARGS)
+{
+	HandledLead hand;
+	char *rep;
+	char *why;
+	bool changed;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(3))
+		PG_RETURN_NULL();
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the rep must not be null"),
+				 errhint("release() gives the lead to somebody else, reroute() asks the rules again.")));
+	rep = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	why = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
+	lr_hand_open(&hand, text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(3)), LockWaitBlock);
+	lr_hand_expect_seen(&hand);
+	changed = !(hand.state.owner && strcmp(hand.state.status, "assigned") == 0 && strcmp(hand.state.owner, rep) == 0);
+	if (changed)
+	{
+		check_rep(&hand, rep);
+		give(&hand, rep, "reassigned", "by_hand",
+			 psprintf("%s gave the lead to %s%s%s", hand.actor, rep, why ? ": " : "", why ? why : ""));
+	}
+	lr_hand_close(&hand);
+	PG_RETURN_BOOL(changed);
+}
+
+/* claim(lead text, rep text, flow text) RETURNS boolean: whether it is his */
+Datum
+lr_sql_claim(PG_FUNCTION_ARGS)
+{
+	char *rep = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	HandledLead hand;
+	bool his;
+	bool waits;
+
+	if (!lr_hand_open(&hand, text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(2)), LockWaitSkip))
+		PG_RETURN_BOOL(false); /* somebody is about to have it */
+	waits = strcmp(hand.state.status, "waiting") == 0;
+	his = hand.state.owner && strcmp(hand.state.status, "assigned") == 0 && strcmp(hand.state.owner, rep) == 0;
+	if (!his && hand.state.owner == NULL && !waits)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("lead \"%s\" does not wait to be claimed", hand.arrival.lead),
+				 errdetail("Its status is %s, with code %s.", hand.state.status, hand.state.code),
+				 errhint("leadroute.reassign() gives it to somebody all the same.")));
+	if (waits && !his)
+	{
+		expect_open(&hand);
+		check_rep(&hand, rep);
+		give(&hand, rep, "claimed", "claimed", psprintf("%s took the lead from the queue", rep));
+		his = true;
+	}
+	lr_hand_close(&hand);
+	PG_RETURN_BOOL(his);
+}
+
+/* release(lead text, reason text, flow text) RETURNS text: who has it now */
+Datum
+lr_sql_release(PG_FUNCTION_ARGS)
+{
+	HandledLead hand;
+	const char *owner;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(2))
+		PG_RETURN_NULL();
+	lr_hand_open(&hand, text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(2)), LockWaitBlock);
+	lr_hand_expect_seen(&hand);
+	expect_open(&hand);
+	if (hand.state.owner == NULL || strcmp(hand.state.status, "assigned") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("lead \"%s\" has no owner who could release it", hand.arrival.lead),
+				 errdetail("Its status is %s, with code %s.", hand.state.status, hand.state.code)));
+	owner = decide_again(&hand, "released", hand.state.owner,
+						 psprintf("%s gave it back%s%s", hand.state.owner, PG_ARGISNULL(1) ? "" : ": ",
+								  PG_ARGISNULL(1) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(1))));
+	lr_hand_close(&hand);
+	if (owner == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(owner));
+}
+
+/* reroute(lead text, flow text) RETURNS text: who has it now */
+Datum
+lr_sql_reroute(PG_FUNCTION_ARGS)
+{
+	HandledLead hand;
+	const char *owner;
+
+	lr_hand_open(&hand, text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)), LockWaitBlock);
+	lr_hand_expect_seen(&hand);
+	expect_open(&hand);
+	owner = decide_again(&hand, "rerouted", NULL, NULL);
+	lr_hand_close(&hand);
+	if (owner == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(owner));
+}
+
+/* The lead is this rep's from now on, who need not be of its team. */
+static void
+give(HandledLead *hand, const char *rep, const char *kind, const char *code, const char *reason)
+{
+	TeamConfig *team = hand->state.team ? lr_config_team(hand->arrival.config, hand->state.team) : NULL;
+	bool member = false;
+	Move move = {
+		.kind = kind,
+		.actor = hand->actor,
+		.status = "assigned",
+		.code = code,
+		.owner = rep,
+		.keeps_rule = true,
+		.territory = hand->state.territory,
+		.reason = reason,
+		.at = hand->at,
+	};
+
+	for (int i = 0; team && i < team->nmembers; i++)
+		member |= strcmp(team->member_names[i], rep) == 0;
+	move.team = member ? hand->state.team : NULL;
+	write_row(hand, &move);
+	lr_move(hand->arrival.config->flow, hand->arrival.lead, &move);
+}
+
+static void
+check_rep(const HandledLead *hand, const char *rep)
+{
+	const RepConfig *config = lr_config_rep(hand->arrival.config, rep);
+
+	if (config == NULL || !config->active)
+		ereport(ERROR,
+				(errcode(config ? ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE : ERRCODE_UNDEFINED_OBJECT),
+				 config ? errmsg("rep \"%s\" is not active", rep) : errmsg("rep \"%s\" does not exist", rep),
+				 errhint("leadroute.reps of flow \"%s\" lists them.", hand->arrival.config->flow)));
+	for (int i = 0; i < hand->state.nlapsed; i++)
+		if (strcmp(hand->state.lapsed[i], rep) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("rep \"%s\" has let lead \"%s\" lapse before", rep, hand->arrival.lead),
+					 errhint("An UPDATE of the lead's owner gives it to him all the same.")));
+}
+
+static void
+expect_open(const HandledLead *hand)
+{
+	if (hand->state.closed)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("lead \"%s\" is closed", hand->arrival.lead),
+				 errhint("leadroute.reopen() opens it again.")));
+}
+
+/* The rules decide once more, as for a new lead, but nobody gets it who let it lapse. Returns the owner, or NULL. */
+static const char *
+decide_again(HandledLead *hand, const char *kind, const char *lapses, const char *why)
+{
+	Arrival *arrival = &hand->arrival;
+	LeadRow row = lr_arrival_row(arrival, hand->slot, "REROUTE");
+	const char **tried = palloc((hand->state.nlapsed + 1) * sizeof(char *));
+	Decision decision;
+	Closing closing;
+	bool warned = false;
+	const char *code;
+	Move move;
+
+	for (int i = 0; i < hand->state.nlapsed; i++)
+		tried[row.ntried++] = hand->state.lapsed[i];
+	if (lapses)
+		tried[row.ntried++] = lapses;
+	row.tried = tried;
+	row.again = true;
+	row.is_duplicate = hand->state.duplicate_of != NULL;
+	row.given_owner = hand->state.source_owner;
+	row.at = hand->at;
+	code = lr_arrival_reason(arrival, &row, &warned, &closing);
+	if (code == NULL)
+	{
+		lr_arrival_route(arrival, &row, &warned, &decision);
+		if (strcmp(decision.status, "unrouted") == 0)
+			code = decision.code;
+	}
+	if (code)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("lead \"%s\" cannot be routed: %s", arrival->lead, code),
+				 errhint("leadroute.codes says what the code means.")));
+	if (lapses == NULL && is_same(&hand->state, &decision))
+	{
+		if (decision.has_turn)
+			lr_rotation_give_back(&decision.turn);
+		return hand->state.owner;
+	}
+	lr_move_of(&decision, &move);
+	move.kind = kind;
+	move.actor = hand->actor;
+	move.lapses = lapses;
+	if (why)
+		move.reason = psprintf("%s; %s", why, move.reason);
+	write_row(hand, &move);
+	lr_move(arrival->config->flow, arrival->lead, &move);
+	return move.owner;
+}
+
+/* Whether a decision leaves everything as it is. */
+static bool
+is_same(const LeadState *state, const Decision *decision)
+{
+	const char *a = decision->owner ? state->owner : state->queue;
+	const char *b = decision->owner ? decision->owner : decision->queue;
+
+	return strcmp(state->status, decision->status) == 0 && (a == b || (a && b && strcmp(a, b) == 0));
+}
+
+/* The outputs go into the row. */
+static void
+write_row(HandledLead *hand, const Move *move)
+{
+	const LeadOutputs outputs = {
+		.owner = move->owner,
+		.team = move->team,
+		.territory = move->territory,
+		.routed_at = move->at,
+		.has_routed_at = true,
+		.route_reason = move->reason,
+		.account = hand->state.account,
+		.duplicate_of = hand->state.duplicate_of,
+	};
+
+	lr_stored_write(hand->rel, &hand->arrival, &outputs);
+}

@@ -1,0 +1,310 @@
+/*
+ * waiting.c
+ *		Leads that wait for a team: how many, and who hands them places.
+ *
+ * Order: highest priority first, then who asked first. A new lead that finds others waiting joins them (route.c); whoever
+ * frees a place of the flow wants a drain, which a deferred trigger on leadroute.pending_drains runs when he commits: row
+ * locks on leads that he never touched are held for that moment only. What a transaction frees itself may hand on at once,
+ * since both commit together (lr_rotation_open); what others free meanwhile it does not see, and the next to come or the sweep
+ * hands on.
+ *
+ * A drain locks states and rows with SKIP LOCKED, so it waits for nobody: two of them share the work. Each lead is given away
+ * in a subtransaction of its own; one that fails is left to wait, with a WARNING.
+ *
+ * Memory: wanted drains are few and lie in TopTransactionContext; they go with their subtransaction's abort.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "leadroute.h"
+#include "miscadmin.h"
+#include "move.h"
+#include "owner.h"
+#include "pick.h"
+#include "protect.h"
+#include "stored.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "waiting.h"
+
+#define FETCH_AT_A_TIME 50
+#define UNPLACED_AT_MOST 1000 /* leads that nobody can have, in a row */
+
+PG_FUNCTION_INFO_V1(lr_sql_drain_batch);
+
+typedef struct WantedDrain
+{
+	char *flow;
+	SubTransactionId subid;
+	bool asked;
+} WantedDrain;
+
+typedef struct Draining
+{
+	FlowTable table;
+	Relation rel;
+	const char *flow;
+	const char *lead;
+	bool placed;
+} Draining;
+
+static List *wanted = NIL; /* of WantedDrain */
+
+static bool anybody_free(FlowConfig *config, TeamConfig *team);
+static int drain_queue(Draining *draining, const char *queue, TeamConfig *team, int batch);
+static void drain_lead(void *arg);
+static bool take(Draining *draining, Arrival *arrival, const LeadState *state);
+
+RotationSlot *
+lr_waiting_slot(FlowConfig *config, TeamConfig *team)
+{
+	if (team->waiting == NULL)
+		team->waiting = lr_rotation_slot(config->flow, team->team, WAITING_MEMBER);
+	return team->waiting;
+}
+
+int32
+lr_waiting_count(FlowConfig *config, TeamConfig *team)
+{
+	return lr_rotation_glance(lr_waiting_slot(config, team));
+}
+
+void
+lr_drain_want(const char *flow)
+{
+	MemoryContext oldcontext;
+	WantedDrain *drain;
+	ListCell *cell;
+
+	foreach(cell, wanted)
+	{
+		drain = lfirst(cell);
+		if (!drain->asked && strcmp(drain->flow, flow) == 0)
+			return;
+	}
+	/* a rep's load over all his teams: here those who wait for any team of the flow */
+	if (!lr_rotation_available() || lr_rotation_rep_load(lr_rotation_slot(flow, "", WAITING_MEMBER)) <= 0)
+		return;
+	oldcontext = MemoryContextSwitchTo(TopTransactionContext);
+	drain = palloc(sizeof(WantedDrain));
+	drain->flow = pstrdup(flow);
+	drain->subid = GetCurrentSubTransactionId();
+	drain->asked = false;
+	wanted = lappend(wanted, drain);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+void
+lr_drain_ask(void)
+{
+	ListCell *cell;
+
+	foreach(cell, wanted)
+	{
+		WantedDrain *drain = lfirst(cell);
+		Oid types[] = {TEXTOID};
+		Datum values[] = {CStringGetTextDatum(drain->flow)};
+		OwnerSession session;
+
+		if (drain->asked)
+			continue;
+		drain->asked = true;
+		drain->subid = GetCurrentSubTransactionId();
+		lr_owner_begin(&session);
+		lr_owner_execute("INSERT INTO leadroute.pending_drains (flow) SELECT $1"
+						 " WHERE NOT EXISTS (SELECT FROM leadroute.pending_drains d WHERE d.flow = $1)",
+						 lengthof(types), types, values, SPI_OK_INSERT);
+		lr_owner_end(&session);
+	}
+}
+
+void
+lr_drain_abort(SubTransactionId subid)
+{
+	ListCell *cell;
+
+	foreach(cell, wanted)
+		if (((WantedDrain *) lfirst(cell))->subid == subid)
+			wanted = foreach_delete_current(wanted, cell);
+}
+
+void
+lr_drain_reparent(SubTransactionId subid, SubTransactionId parent)
+{
+	ListCell *cell;
+
+	foreach(cell, wanted)
+		if (((WantedDrain *) lfirst(cell))->subid == subid)
+			((WantedDrain *) lfirst(cell))->subid = parent;
+}
+
+/* The memory goes with its transaction. */
+void
+lr_drain_end(void)
+{
+	wanted = NIL;
+}
+
+/* drain_batch(flow text, queue text, batch integer) RETURNS integer: how many leads it gave away */
+Datum
+lr_sql_drain_batch(PG_FUNCTION_ARGS)
+{
+	char *flow = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *queue = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	int batch = PG_GETARG_INT32(2);
+	Draining draining = {.flow = flow};
+	FlowConfig *config;
+	TeamConfig *team;
+	int placed = 0;
+
+	lr_pending_settle();
+	config = lr_config(flow);
+	team = lr_config_team(config, queue);
+	if (!config->active || !lr_enabled || !lr_rotation_available() || (team && !anybody_free(config, team)))
+		PG_RETURN_INT32(0);
+	draining.table = lr_flow_table_if_any(flow);
+	if (!OidIsValid(draining.table.relid))
+		PG_RETURN_INT32(0);
+	draining.rel = table_open(draining.table.relid, RowExclusiveLock);
+	placed = drain_queue(&draining, queue, team, batch);
+	table_close(draining.rel, NoLock);
+	PG_RETURN_INT32(placed);
+}
+
+/* Whether some member could have a lead that asks for nothing and was nobody's yet. */
+static bool
+anybody_free(FlowConfig *config, TeamConfig *team)
+{
+	static const RuleConfig no_rule = {.rule = ""};
+	PickRequest request = {.config = config, .team = team, .rule = &no_rule, .at = lr_now()};
+	PickReason why;
+
+	return lr_pick(&request, NULL, &why) >= 0;
+}
+
+static int
+drain_queue(Draining *draining, const char *queue, TeamConfig *team, int batch)
+{
+	Oid types[] = {TEXTOID, TEXTOID};
+	Datum values[] = {CStringGetTextDatum(draining->flow), CStringGetTextDatum(queue)};
+	MemoryContext lead_context = AllocSetContextCreate(CurrentMemoryContext, "leadroute drain", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext oldcontext;
+	OwnerSession session;
+	Portal portal;
+	int placed = 0;
+	int unplaced = 0;
+	bool ended = false;
+
+	lr_owner_begin(&session);
+	portal = SPI_cursor_open_with_args(NULL, "SELECT s.lead FROM leadroute.lead_states s"
+											 " WHERE s.flow = $1 AND s.queue = $2 AND s.status = 'waiting' AND s.closed_at IS NULL"
+											 "   AND (s.team = $2 OR s.code IN ('rep_unavailable', 'owner_inactive'))"
+											 " ORDER BY s.priority DESC, s.submitted_at, s.queue_order FOR UPDATE SKIP LOCKED",
+									   lengthof(types), types, values, NULL, false, 0);
+	while (!ended && placed < batch && unplaced < UNPLACED_AT_MOST)
+	{
+		uint64 n;
+		char **leads;
+
+		SPI_cursor_fetch(portal, true, FETCH_AT_A_TIME);
+		n = SPI_processed;
+		oldcontext = MemoryContextSwitchTo(lead_context);
+		leads = palloc((n + 1) * sizeof(char *));
+		for (uint64 i = 0; i < n; i++)
+			leads[i] = pstrdup(lr_spi_text(i, 1));
+		for (uint64 i = 0; i < n && placed < batch; i++)
+		{
+			ErrorData *error;
+
+			CHECK_FOR_INTERRUPTS();
+			draining->lead = leads[i];
+			draining->placed = false;
+			error = lr_protect(drain_lead, draining);
+			if (error)
+				ereport(WARNING,
+						(errcode(error->sqlerrcode),
+						 errmsg("lead \"%s\" of flow \"%s\" could not be given to anybody: %s", leads[i], draining->flow, error->message),
+						 errdetail("It goes on waiting.")));
+			if (!error && draining->placed)
+			{
+				placed++;
+				unplaced = 0;
+			}
+			else
+				unplaced++;
+			/* nobody has room for anything any more */
+			if (team && !anybody_free(lr_config(draining->flow), team))
+			{
+				ended = true;
+				break;
+			}
+		}
+		ended |= n < FETCH_AT_A_TIME;
+		MemoryContextSwitchTo(oldcontext);
+		MemoryContextReset(lead_context);
+	}
+	SPI_cursor_close(portal);
+	lr_owner_end(&session);
+	MemoryContextDelete(lead_context);
+	return placed;
+}
+
+/* One lead whose state we hold; its row may be somebody else's. */
+static void
+drain_lead(void *arg)
+{
+	Draining *draining = arg;
+	HeapTuple tuple = lr_stored_lock(draining->rel, &draining->table, draining->lead, draining->rel->rd_rel->relowner, LockWaitSkip);
+	TupleTableSlot *slot;
+	Arrival arrival;
+	LeadState state;
+
+	if (tuple == NULL)
+		return;
+	slot = MakeSingleTupleTableSlot(RelationGetDescr(draining->rel), &TTSOpsHeapTuple);
+	ExecStoreHeapTuple(tuple, slot, false);
+	lr_stored_arrival(&arrival, draining->rel, slot, draining->table.attachment, draining->flow);
+	if (lr_state_find(draining->flow, draining->lead, &state) && strcmp(state.status, "waiting") == 0 && !state.closed)
+		draining->placed = take(draining, &arrival, &state);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+/* The member who is next gets it, by the rule that made it wait. */
+static bool
+take(Draining *draining, Arrival *arrival, const LeadState *state)
+{
+	LeadRow row = lr_arrival_row(arrival, arrival->slot, "REROUTE");
+	bool warned = false;
+	Closing closing;
+	Decision decision;
+	Move move;
+	LeadOutputs outputs = {0};
+
+	row.ntried = state->nlapsed;
+	row.tried = (const char *const *) state->lapsed;
+	row.again = true;
+	row.is_duplicate = state->duplicate_of != NULL;
+	if (lr_arrival_reason(arrival, &row, &warned, &closing) != NULL ||
+		!lr_route_waiting(lr_route_plan(arrival->shape, arrival->rel, arrival->config), &row, state->rule, state->team, state->queue, &decision))
+		return false;
+	lr_move_of(&decision, &move);
+	move.kind = "drained";
+	move.keeps_rule = true;
+	move.territory = state->territory;
+	move.reason = psprintf("waited in queue \"%s\"; %s", state->queue, move.reason);
+	outputs.owner = move.owner;
+	outputs.team = move.team;
+	outputs.territory = state->territory;
+	outputs.routed_at = move.at;
+	outputs.has_routed_at = true;
+	outputs.route_reason = move.reason;
+	outputs.account = state->account;
+	outputs.duplicate_of = state->duplicate_of;
+	lr_stored_write(arrival->rel, arrival, &outputs);
+	lr_move(draining->flow, draining->lead, &move);
+	lr_pending_flush();
+	return true;
+}

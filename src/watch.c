@@ -1,0 +1,259 @@
+/*
+ * watch.c
+ *		The conditions of a flow that its rows are watched for, and the columns that they read.
+ *
+ * An UPDATE that changes none of these columns costs their comparison and nothing else. A Watch belongs to a shape (lead.c)
+ * and a flow, as a RoutePlan does: its memory is a child of the shape's context, and one made under an older configuration is
+ * replaced when next asked for.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "condition.h"
+#include "executor/executor.h"
+#include "protect.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "watch.h"
+
+typedef enum WatchedCondition
+{
+	WATCH_CLOSED,
+	WATCH_WON,
+	WATCH_PRIORITY,
+	WATCH_CONDITIONS
+} WatchedCondition;
+
+typedef struct Watched
+{
+	const char *name; /* of the configuration's column */
+	const char *text; /* NULL: there is none */
+	Oid type; /* of its result */
+	LrCondition *condition;
+	ErrorData *error; /* why it does not compile */
+} Watched;
+
+struct Watch
+{
+	struct Watch *next; /* of the same shape */
+	MemoryContext mcxt;
+	FlowConfig *config;
+	uint64 generation;
+	const char *flow;
+	LeadShape *shape;
+	LrConditionScope scope;
+	ExprContext *econtext;
+	TupleTableSlot *facts;
+	Bitmapset *columns; /* attribute numbers */
+	Watched conditions[WATCH_CONDITIONS];
+};
+
+typedef struct Evaluation
+{
+	Watch *watch;
+	Watched *watched;
+	const LeadRow *row;
+	bool holds;
+	double number;
+} Evaluation;
+
+static void watch_condition(Watch *watch, WatchedCondition which, const char *name, const char *text, Oid type);
+static void compile(void *arg);
+static void add_column(Watch *watch, const LeadColumn *column);
+static bool ask(Watch *watch, Evaluation *evaluation, bool *warned);
+static bool holds(Watch *watch, WatchedCondition which, const LeadRow *row, bool *warned);
+static void evaluate(void *arg);
+
+Watch *
+lr_watch(LeadShape *shape, Relation rel, FlowConfig *config)
+{
+	Watch **link = &shape->watches;
+	Watch *watch;
+	MemoryContext mcxt;
+	MemoryContext oldcontext;
+
+	if (!config->watches)
+		return NULL;
+	for (; *link; link = &(*link)->next)
+	{
+		watch = *link;
+		if (strcmp(watch->flow, config->flow) != 0)
+			continue;
+		if (watch->config == config && watch->generation == config->generation)
+			return watch;
+		*link = watch->next;
+		MemoryContextDelete(watch->mcxt);
+		break;
+	}
+
+	mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute watch", ALLOCSET_SMALL_SIZES);
+	oldcontext = MemoryContextSwitchTo(mcxt);
+	watch = palloc0(sizeof(Watch));
+	watch->mcxt = mcxt;
+	watch->config = config;
+	watch->generation = config->generation;
+	watch->flow = pstrdup(config->flow);
+	watch->shape = shape;
+	watch->scope.row = shape->desc;
+	watch->scope.facts = lr_facts_desc();
+	watch->scope.relid = RelationGetRelid(rel);
+	watch->scope.outputs = shape->output_columns;
+	watch->scope.output_names = lr_output_names;
+	watch->scope.noutputs = LEAD_OUTPUTS;
+	watch->facts = MakeSingleTupleTableSlot(watch->scope.facts, &TTSOpsVirtual);
+	watch->econtext = CreateStandaloneExprContext();
+	watch_condition(watch, WATCH_CLOSED, "closed_when", config->closed_when, BOOLOID);
+	watch_condition(watch, WATCH_WON, "won_when", config->won_when, BOOLOID);
+	watch_condition(watch, WATCH_PRIORITY, "priority", config->priority, FLOAT8OID);
+	add_column(watch, &shape->value);
+	add_column(watch, &shape->closed_at);
+	MemoryContextSwitchTo(oldcontext);
+
+	MemoryContextSetParent(mcxt, shape->mcxt);
+	watch->next = shape->watches;
+	shape->watches = watch;
+	return watch;
+}
+
+static void
+watch_condition(Watch *watch, WatchedCondition which, const char *name, const char *text, Oid type)
+{
+	Watched *watched = &watch->conditions[which];
+	Evaluation evaluation = {.watch = watch, .watched = watched};
+
+	watched->name = name;
+	watched->text = text;
+	watched->type = type;
+	if (text == NULL)
+		return;
+	watched->error = lr_protect(compile, &evaluation);
+	/* the priority is looked at when a lead begins to wait, and then stays */
+	if (watched->error == NULL && which != WATCH_PRIORITY)
+		watch->columns = bms_add_members(watch->columns, lr_condition_columns(watched->condition));
+}
+
+static void
+compile(void *arg)
+{
+	Evaluation *evaluation = arg;
+	Watch *watch = evaluation->watch;
+
+	evaluation->watched->condition = lr_condition_compile_as(evaluation->watched->text, &watch->scope, evaluation->watched->type, watch->mcxt);
+}
+
+static void
+add_column(Watch *watch, const LeadColumn *column)
+{
+	if (column->attno != 0)
+		watch->columns = bms_add_member(watch->columns, column->attno);
+}
+
+bool
+lr_watch_changed(const Watch *watch, TupleTableSlot *old, TupleTableSlot *new)
+{
+	int attno = -1;
+
+	if (watch == NULL)
+		return false;
+	while ((attno = bms_next_member(watch->columns, attno)) >= 0)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(watch->shape->desc, attno - 1);
+		bool old_null;
+		bool new_null;
+		Datum old_value = slot_getattr(old, attno, &old_null);
+		Datum new_value = slot_getattr(new, attno, &new_null);
+
+		if (old_null != new_null ||
+			(!old_null && !datum_image_eq(old_value, new_value, attribute->attbyval, attribute->attlen)))
+			return true;
+	}
+	return false;
+}
+
+Verdict
+lr_watch_verdict(Watch *watch, const LeadRow *row, bool *warned)
+{
+	if (watch == NULL)
+		return VERDICT_OPEN;
+	if (holds(watch, WATCH_WON, row, warned))
+		return VERDICT_WON;
+	return holds(watch, WATCH_CLOSED, row, warned) ? VERDICT_CLOSED : VERDICT_OPEN;
+}
+
+static bool
+holds(Watch *watch, WatchedCondition which, const LeadRow *row, bool *warned)
+{
+	Evaluation evaluation = {.watch = watch, .watched = &watch->conditions[which], .row = row};
+
+	return ask(watch, &evaluation, warned) && evaluation.holds;
+}
+
+double
+lr_watch_priority(Watch *watch, const LeadRow *row, bool *warned)
+{
+	Evaluation evaluation = {.watch = watch, .row = row};
+
+	if (watch == NULL)
+		return 0;
+	evaluation.watched = &watch->conditions[WATCH_PRIORITY];
+	return ask(watch, &evaluation, warned) ? evaluation.number : 0;
+}
+
+/* False where there is no such condition, and where it failed. */
+static bool
+ask(Watch *watch, Evaluation *evaluation, bool *warned)
+{
+	const Watched *watched = evaluation->watched;
+	ErrorData *error = watched->error;
+
+	if (watched->text == NULL)
+		return false;
+	if (error == NULL && lr_condition_cannot_fail(watched->condition) && bms_is_empty(lr_condition_facts(watched->condition)))
+		evaluate(evaluation);
+	else if (error == NULL)
+		error = lr_protect(evaluate, evaluation);
+	if (error == NULL)
+		return true;
+
+	if (watch->config->fails)
+		ReThrowError(error);
+	if (!*warned)
+	{
+		*warned = true;
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("%s of flow \"%s\" failed: %s", watched->name, watch->flow, error->message),
+				 errdetail("It counts as %s for lead \"%s\".", watched->type == BOOLOID ? "false" : "0",
+						   evaluation->row->lead ? evaluation->row->lead : ""),
+				 errhint("Correct it: UPDATE leadroute.flows SET %s = … WHERE flow = %s.", watched->name,
+						 quote_literal_cstr(watch->flow))));
+	}
+	return false;
+}
+
+static void
+evaluate(void *arg)
+{
+	Evaluation *evaluation = arg;
+	Watch *watch = evaluation->watch;
+	const LeadRow *row = evaluation->row;
+
+	ResetExprContext(watch->econtext);
+	if (!bms_is_empty(lr_condition_facts(evaluation->watched->condition)))
+		lr_route_facts(watch->facts, watch->config->flow, row, lr_lead_submitted_at(row->shape, row->slot, row->at),
+					   watch->econtext->ecxt_per_tuple_memory);
+	watch->econtext->ecxt_outertuple = row->slot;
+	watch->econtext->ecxt_innertuple = watch->facts;
+	if (evaluation->watched->type == BOOLOID)
+		evaluation->holds = lr_condition_holds(evaluation->watched->condition, watch->econtext);
+	else
+	{
+		bool isnull;
+		Datum value = lr_condition_value(evaluation->watched->condition, watch->econtext, &isnull);
+
+		evaluation->number = isnull || isnan(DatumGetFloat8(value)) ? 0 : DatumGetFloat8(value);
+	}
+}

@@ -1,0 +1,32 @@
+/*
+ * watch.h
+ *		The conditions of a flow that its rows are watched for: when a lead is closed or won.
+ */
+#ifndef LR_WATCH_H
+#define LR_WATCH_H
+
+#include "closing.h"
+#include "route.h"
+
+/* The conditions compiled for a shape and a flow; lives as long as the shape and the configuration. */
+typedef struct Watch Watch;
+
+/*
+ * What is watched in rows of this shape in this flow; NULL where the flow watches for nothing. A condition that does not
+ * compile fails whenever it is asked.
+ */
+extern Watch *lr_watch(LeadShape *shape, Relation rel, FlowConfig *config);
+
+/* Whether an UPDATE changed a column that a watched condition reads, or the lead's value or time of closing. */
+extern bool lr_watch_changed(const Watch *watch, TupleTableSlot *old, TupleTableSlot *new);
+
+/*
+ * What the row says of its lead. A condition that fails counts as false, with a WARNING unless *warned, or is an
+ * error where the flow says on_error = fail.
+ */
+extern Verdict lr_watch_verdict(Watch *watch, const LeadRow *row, bool *warned);
+
+/* Which of the leads that wait goes first: the highest. 0 where the flow has no priority, it is NULL, or it fails (as above). */
+extern double lr_watch_priority(Watch *watch, const LeadRow *row, bool *warned);
+
+#endif /* LR_WATCH_H */
