@@ -11,6 +11,7 @@
 #include "compat.h"
 #include "config.h"
 #include "fmgr.h"
+#include "hint.h"
 #include "lead.h"
 #include "leadroute.h"
 #include "mail.h"
@@ -170,6 +171,8 @@ _PG_init(void)
 	lr_mail_init();
 	lr_pending_init();
 	lr_phone_init();
+
+	lr_hint_init();
 
 	MarkGUCPrefixReserved("leadroute");
 }

@@ -312,6 +312,7 @@ SET client_min_messages = warning
 AS $$
 DECLARE
 	changed	text;
+	always	text;
 	trigger	record;
 BEGIN
 	SELECT string_agg(format('OLD.%I IS DISTINCT FROM NEW.%I', s.attname, s.attname), ' OR ') INTO changed
@@ -345,8 +346,10 @@ BEGIN
 	LOOP
 		EXECUTE format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION leadroute.%I(%L)',
 					   trigger.name, trigger.events, relation, trigger.level, trigger.function, attachment.flow);
-		EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', relation, trigger.name);
+		always := concat_ws(', ', always, format('ENABLE ALWAYS TRIGGER %I', trigger.name));
 	END LOOP;
+	/* at once: the event trigger sees all of them stand */
+	EXECUTE format('ALTER TABLE %s %s', relation, always);
 END
 $$;
 COMMENT ON FUNCTION leadroute.put_triggers(regclass, leadroute.attachments, integer) IS 'Puts leadroute''s triggers on a table, in place of any that stand there.';
@@ -770,6 +773,11 @@ BEGIN
 				IF problems IS NULL THEN
 					PERFORM leadroute.put_triggers(found, attachment, 20);
 				END IF;
+			ELSIF problems IS NULL AND NOT leadroute.restoring()
+				AND EXISTS (SELECT FROM leadroute.our_triggers(found) t WHERE t.tgname = '0_leadroute')
+				AND NOT EXISTS (SELECT FROM leadroute.our_triggers(found) t WHERE t.tgname = '0_leadroute_update') THEN
+				/* it was dropped so that the type of a column could change: hint.c */
+				PERFORM leadroute.put_triggers(found, attachment, 20);
 			ELSE
 				CONTINUE;
 			END IF;
