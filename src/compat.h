@@ -6,6 +6,7 @@
 #ifndef LR_COMPAT_H
 #define LR_COMPAT_H
 
+#include "access/tableam.h"
 #include "executor/executor.h"
 #include "storage/proc.h"
 
