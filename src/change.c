@@ -28,6 +28,7 @@ static bool update_matters = false;
 static bool says_otherwise(const Arrival *arrival, TupleTableSlot *old, TupleTableSlot *new, bool *warned, Closing *closing);
 static bool is_own(const Arrival *arrival);
 static bool differs(const LeadColumn *column, TupleDesc desc, TupleTableSlot *old, TupleTableSlot *new);
+static bool changed_identity(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new);
 static int changed_outputs(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new);
 static HeapTuple keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state);
 static bool came_from_excluded(Arrival *arrival);
@@ -65,7 +66,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	/* most updates touch nothing of ours: tell so before anything is read */
 	arrival.attachment = lr_config_cached(flow);
 	shape = arrival.attachment ? lr_lead_shape_cached(RelationGetRelid(rel), arrival.attachment) : NULL;
-	if (shape && changed_outputs(shape, old, new) == 0 && !differs(&shape->key, shape->desc, old, new) &&
+	if (shape && !changed_identity(shape, old, new) && changed_outputs(shape, old, new) == 0 && !differs(&shape->key, shape->desc, old, new) &&
 		!differs(&shape->flow_column, shape->desc, old, new) && !differs(&shape->deleted, shape->desc, old, new) &&
 		!(shape->flow_column.attno != 0 || lr_watch_changed(lr_watch(shape, rel, arrival.attachment), old, new)))
 		return newtuple;
@@ -82,6 +83,13 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 
 	/* the key may change with the rest: the state still stands at the old one */
 	old_lead = lr_lead_text(&shape->key, old);
+	/*
+	 * Here and not when the row stands: an AFTER trigger that fires for these columns would keep them from being
+	 * dropped, and one that fires for all would cost each UPDATE.
+	 */
+	if (old_lead && arrival.config->nmatch_rules > 0 &&
+		(changed_identity(shape, old, new) || differs(&shape->key, shape->desc, old, new)))
+		lr_duplicate_follow(&arrival, old, old_lead, new);
 	if (old_lead && strcmp(old_lead, arrival.lead) != 0)
 		lr_statement_rekey(arrival.statement, arrival.config->flow, old_lead, arrival.lead, RelationGetRelid(rel),
 						   shape->guarded);
@@ -175,6 +183,16 @@ differs(const LeadColumn *column, TupleDesc desc, TupleTableSlot *old, TupleTabl
 	if (old_null || new_null)
 		return old_null != new_null;
 	return !datum_image_eq(old_value, new_value, attribute->attbyval, attribute->attlen);
+}
+
+/* Whether a column that match rules may compare has changed. */
+static bool
+changed_identity(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new)
+{
+	for (int i = 0; i < LEAD_INPUTS; i++)
+		if (differs(&shape->inputs[i], shape->desc, old, new))
+			return true;
+	return false;
 }
 
 static int
@@ -414,8 +432,6 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	}
 	if (pending == NULL && differs(&is.shape->outputs[OUTPUT_OWNER], is.shape->desc, old, new))
 		late_hand_over(&is, was.lead, new);
-	if (is.config->nmatch_rules > 0)
-		lr_duplicate_follow(&is, old, was.lead, new);
 	if (renamed)
 	{
 		lr_pending_flush();

@@ -462,6 +462,22 @@ $$;
 COMMENT ON FUNCTION leadroute.flow_begins() IS 'Trigger on flows: gives a new flow that has no match rules its first ones, which are rows like any others from then on.';
 CREATE TRIGGER flow_begins AFTER INSERT ON leadroute.flows FOR EACH ROW EXECUTE FUNCTION leadroute.flow_begins();
 
+/* attach() may have begun the flow that a restore then brings: its rules give way to those of the dump. */
+CREATE FUNCTION leadroute.match_rule_restored() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF leadroute.restoring() THEN
+		DELETE FROM leadroute.match_rules m WHERE m.flow = NEW.flow AND m.xmin <> pg_current_xact_id()::xid;
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.match_rule_restored() IS 'Trigger on match_rules: the rules that a dump brings replace those that their flow had before.';
+CREATE TRIGGER match_rule_restored BEFORE INSERT ON leadroute.match_rules
+	FOR EACH ROW EXECUTE FUNCTION leadroute.match_rule_restored();
+
 /* PL/pgSQL: what it calls comes with 50_attach.sql. */
 CREATE FUNCTION leadroute.flow_policy_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER

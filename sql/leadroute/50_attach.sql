@@ -321,18 +321,7 @@ BEGIN
 		  WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
 			AND a.attname IN (attachment.key_column, attachment.flow_column,
 							  leadroute.mapped_column(attachment.columns, 'owner'),
-							  leadroute.mapped_column(attachment.columns, 'deleted'),
-							  /* what match rules compare: an identity follows its row */
-							  leadroute.mapped_column(attachment.columns, 'external_id'),
-							  leadroute.mapped_column(attachment.columns, 'email'),
-							  leadroute.mapped_column(attachment.columns, 'phone'),
-							  leadroute.mapped_column(attachment.columns, 'first_name'),
-							  leadroute.mapped_column(attachment.columns, 'last_name'),
-							  leadroute.mapped_column(attachment.columns, 'company'),
-							  leadroute.mapped_column(attachment.columns, 'website'),
-							  leadroute.mapped_column(attachment.columns, 'postal_code'),
-							  leadroute.mapped_column(attachment.columns, 'country'))
-			AND a.attgenerated = ''
+							  leadroute.mapped_column(attachment.columns, 'deleted'))
 		  ORDER BY a.attnum) s;
 
 	PERFORM leadroute.lock_briefly(relation, 'SHARE ROW EXCLUSIVE', tries);

@@ -296,7 +296,7 @@ BEGIN
 		WITH gone AS (
 			SELECT s.flow, s.lead, s.status, s.owner, s.team
 			FROM leadroute.lead_states s
-			WHERE s.status IN ('assigned', 'waiting', 'unrouted') AND s.closed_at IS NULL
+			WHERE s.status IN ('assigned', 'waiting', 'unrouted', 'duplicate') AND s.closed_at IS NULL
 				AND (s.flow = $1 OR ($2 AND (leadroute.flow_attachment(s.flow)).flow = $1))
 				AND NOT EXISTS (SELECT FROM %1$s t WHERE format('%%s', t.%2$I) = s.lead AND %3$s = s.flow)
 			LIMIT $3
@@ -320,6 +320,10 @@ BEGIN
 		END IF;
 	END LOOP;
 	IF closed = 0 THEN
+		/* what they held is free as they are gone; once, since nothing finds keys by their lead */
+		DELETE FROM leadroute.identities i USING leadroute.lead_states s
+			WHERE s.flow = i.flow AND s.lead = i.lead AND i.kind <> 'key' AND s.closed_at IS NOT NULL AND s.outcome = ANY ('{gone,deleted,moved}')
+				AND (i.flow = attachment.flow OR (attachment.flow_column IS NOT NULL AND (leadroute.flow_attachment(i.flow)).flow = attachment.flow));
 		UPDATE leadroute.attachments a SET gone_at = leadroute.clock() WHERE a.flow = attachment.flow;
 	END IF;
 	RETURN closed;

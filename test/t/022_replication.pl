@@ -132,7 +132,7 @@ is(owners('id > 10'), 'a3 b3 c3', 'applied INSERTs are routed');
 replicate("INSERT INTO crm.leads (id, source) VALUES (20, 'vip')");
 is(owners('id = 20'), 'boss1', 'by the rules');
 my $before = $subscriber->safe_psql('postgres', 'SELECT id, owner, team, routed_at, route_reason FROM crm.leads ORDER BY id');
-replicate("UPDATE crm.leads SET email = 'x\@x.example'");
+replicate("UPDATE crm.leads SET email = 'x' || id || '\@x.example'");
 is($subscriber->safe_psql('postgres', 'SELECT count(*) FROM crm.leads WHERE email IS NOT NULL'), '20', 'applied UPDATEs arrive');
 is($subscriber->safe_psql('postgres', 'SELECT id, owner, team, routed_at, route_reason FROM crm.leads ORDER BY id'), $before, 'and keep owners: NULL in a whole row changes nothing');
 replicate("UPDATE crm.leads SET owner = 'c' WHERE id = 20");
