@@ -62,6 +62,16 @@ typedef TU_UpdateIndexes lr_UpdateIndexes;
 #define MyProcNumber (MyProc->pgprocno)
 #endif
 
+/* Of the tables that normalize text. */
+#if PG_VERSION_NUM >= 170000
+#include "common/unicode_version.h"
+#define LR_UNICODE_VERSION PG_UNICODE_VERSION
+#elif PG_VERSION_NUM >= 160000
+#define LR_UNICODE_VERSION "15.0"
+#else
+#define LR_UNICODE_VERSION "14.0"
+#endif
+
 /* ---- 18 ---- */
 
 #if PG_VERSION_NUM < 180000

@@ -21,14 +21,18 @@
 #include "fmgr.h"
 #include "fold.h"
 #include "mb/pg_wchar.h"
+#include "storage/fd.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(lr_domain_key_sql);
 PG_FUNCTION_INFO_V1(lr_domain_problem_sql);
 
 static const psl_ctx_t *suffix_list = NULL;
+static char suffix_list_version[128];
 
 static char *key_of_datum(Datum datum, const char **problem);
+static bool load_list(void);
+static void sum_file(const char *name, char *version, Size size);
 static void find_host(const char **data, int *len);
 static const char *find_char(const char *data, int len, const char *chars);
 static bool host_is_address(const char *host);
@@ -82,16 +86,10 @@ lr_domain_key(const char *data, int len, const char **problem)
 	host = lr_domain_host(data, len, problem);
 	if (host == NULL)
 		return NULL;
-	if (suffix_list == NULL)
+	if (!load_list())
 	{
-		suffix_list = psl_latest(NULL);
-		if (suffix_list == NULL)
-			suffix_list = psl_builtin();
-		if (suffix_list == NULL)
-		{
-			*problem = "cannot be looked up: libpsl has no public suffix list";
-			return NULL;
-		}
+		*problem = "cannot be looked up: libpsl has no public suffix list";
+		return NULL;
 	}
 	domain = psl_registrable_domain(suffix_list, host);
 	if (domain == NULL)
@@ -100,6 +98,57 @@ lr_domain_key(const char *data, int len, const char **problem)
 		return NULL;
 	}
 	return pstrdup(domain);
+}
+
+/* Loads the list where that has not been done. False where there is none. */
+static bool
+load_list(void)
+{
+	if (suffix_list != NULL)
+		return true;
+	/* which of the two psl_latest takes */
+	if (psl_builtin_outdated() > 0 && psl_dist_filename() != NULL)
+		sum_file(psl_dist_filename(), suffix_list_version, sizeof(suffix_list_version));
+	else
+		snprintf(suffix_list_version, sizeof(suffix_list_version), "%s, its own list %.16s", psl_get_version(),
+				 psl_builtin_sha1sum() ? psl_builtin_sha1sum() : "");
+	suffix_list = psl_latest(NULL);
+	if (suffix_list == NULL)
+		suffix_list = psl_builtin();
+	return suffix_list != NULL;
+}
+
+/* A sum of the list's bytes: nothing in it, and no date that survives its package, says which it is. */
+static void
+sum_file(const char *name, char *version, Size size)
+{
+	uint64 sum = UINT64CONST(14695981039346656037);
+	char buffer[8192];
+	size_t n;
+	FILE *file = AllocateFile(name, "rb");
+
+	if (file == NULL)
+	{
+		snprintf(version, size, "%s, list unknown", psl_get_version());
+		return;
+	}
+	while ((n = fread(buffer, 1, sizeof(buffer), file)) > 0)
+		for (size_t i = 0; i < n; i++)
+			sum = (sum ^ (unsigned char) buffer[i]) * UINT64CONST(1099511628211);
+	FreeFile(file);
+	snprintf(version, size, "%s, list %016llx", psl_get_version(), (unsigned long long) sum);
+}
+
+const char *
+lr_domain_list_version(void)
+{
+	return load_list() ? suffix_list_version : "none";
+}
+
+const char *
+lr_domain_idna_version(void)
+{
+	return idn2_check_version(NULL);
 }
 
 /* The host of an e-mail address, host name or URL, as lr_domain_ascii spells it. */

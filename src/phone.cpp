@@ -11,7 +11,10 @@
  */
 #include "phone.h"
 
+#include <cstdint>
+#include <cstdio>
 #include <cstring>
+#include <dlfcn.h>
 #include <phonenumbers/logger.h>
 #include <phonenumbers/phonenumber.pb.h>
 #include <phonenumbers/phonenumberutil.h>
@@ -229,4 +232,31 @@ lr_phone_load(void)
 	{
 		/* the first question tries again, and answers LR_PHONE_FAILED */
 	}
+}
+
+/*
+ * What numbers it knows: the library has no call that tells, so it is a sum of its tables, where the build exports
+ * them (Debian's does), with the name of the file that they come from.
+ */
+void
+lr_phone_version(char *version, size_t size)
+{
+	typedef const unsigned char *(*DataFunction)();
+	typedef int (*SizeFunction)();
+	void *data = dlsym(RTLD_DEFAULT, "_ZN4i18n12phonenumbers12metadata_getEv");
+	void *length = dlsym(RTLD_DEFAULT, "_ZN4i18n12phonenumbers13metadata_sizeEv");
+	uint64_t sum = UINT64_C(14695981039346656037);
+	const char *name = "";
+	Dl_info info;
+
+	if (data == nullptr || length == nullptr)
+	{
+		std::snprintf(version, size, "unknown");
+		return;
+	}
+	for (int i = 0; i < reinterpret_cast<SizeFunction>(length)(); i++)
+		sum = (sum ^ reinterpret_cast<DataFunction>(data)()[i]) * UINT64_C(1099511628211);
+	if (dladdr(data, &info) != 0 && info.dli_fname != nullptr && std::strrchr(info.dli_fname, '/') != nullptr)
+		name = std::strrchr(info.dli_fname, '/') + 1;
+	std::snprintf(version, size, "%s, data %016llx", name, static_cast<unsigned long long>(sum));
 }

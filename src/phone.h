@@ -8,6 +8,8 @@
 #ifndef LR_PHONE_H
 #define LR_PHONE_H
 
+#include <stddef.h>
+
 #ifdef __cplusplus
 extern "C"
 {
@@ -39,6 +41,7 @@ extern "C"
 
 	extern LrPhoneProblem lr_phone_parse(const char *data, int len, const char *region, LrPhone *phone);
 	extern void lr_phone_load(void);
+	extern void lr_phone_version(char *version, size_t size);
 
 #ifdef __cplusplus
 }

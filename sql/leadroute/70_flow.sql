@@ -365,6 +365,17 @@ BEGIN
 		IF leadroute.may_commit() THEN
 			COMMIT;
 		END IF;
+		/* after an upgrade of a library; what a million leads take is spread over many sweeps */
+		FOR round IN 1 .. 20 LOOP
+			EXIT WHEN NOT leadroute.sweep_keys(swept, 1000);
+			IF NOT leadroute.may_commit() THEN
+				RETURN;
+			END IF;
+			COMMIT;
+		END LOOP;
+		IF leadroute.may_commit() THEN
+			COMMIT;
+		END IF;
 		/* a first run over many leads takes several sweeps: the rest of their work must not wait for it */
 		FOR round IN 1 .. 20 LOOP
 			EXIT WHEN NOT leadroute.sweep_duplicates(swept, 1000);
@@ -386,4 +397,4 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE leadroute.sweep(text) IS
-	'What is due, in one flow or (NULL) all: compares shared memory with the ledger of turns, folds the ledger of turns, closes leads that a full refresh did not bring back, compares accounts with their table where they may differ, tells buying committees that a race missed, looks for duplicates where match_settings.in_sweep says so. Commits after each batch; in a transaction block it does one batch and commits nothing.';
+	'What is due, in one flow or (NULL) all: compares shared memory with the ledger of turns, folds the ledger of turns, closes leads that a full refresh did not bring back, compares accounts with their table where they may differ, tells buying committees that a race missed, makes keys anew whose library was upgraded (rekey), looks for duplicates where match_settings.in_sweep says so. Commits after each batch; in a transaction block it does one batch and commits nothing.';

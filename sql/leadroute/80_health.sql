@@ -130,6 +130,11 @@ CREATE VIEW leadroute.health AS
 							  CASE WHEN f.standing IS NULL THEN 'missing' WHEN f.standing = 'D' THEN 'disabled' WHEN f.wanted = 'A' THEN 'not ENABLE ALWAYS' ELSE 'not ENABLE' END), '; ' ORDER BY f.relation, f.trigger),
 			'SELECT leadroute.enable_triggers()'
 		FROM leadroute.trigger_faults() f
+		UNION ALL
+		SELECT 15, 'keys', false, count(*) > 0, min(k.since),
+			string_agg(format('flow "%s": keys were made with %s %s, it is %s now', k.flow, k.library, coalesce(k.was, 'unknown'), k.is_now), '; ' ORDER BY k.flow, k.library),
+			string_agg(DISTINCT format('CALL leadroute.rekey(%L)', k.flow), '; ')
+		FROM leadroute.stale_keys() k
 	)
 	SELECT c.check_name,
 		CASE WHEN c.bad THEN 'bad' WHEN c.warn THEN 'warn' ELSE 'ok' END AS status,

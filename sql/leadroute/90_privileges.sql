@@ -55,7 +55,8 @@ GRANT EXECUTE ON PROCEDURE leadroute.catch_up(regclass, text, interval, integer)
 /* the reader: every table and view, the checks */
 GRANT SELECT ON ALL TABLES IN SCHEMA leadroute TO leadroute_reader;
 GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(), leadroute.trigger_faults(), leadroute.calendar_problem(text, text), leadroute.flow_attachment(text), leadroute.attachment_table(leadroute.attachments),
-	leadroute.flow_table(text), leadroute.mapped_column(jsonb, text), leadroute.canonical_columns() TO leadroute_reader;
+	leadroute.flow_table(text), leadroute.mapped_column(jsonb, text), leadroute.canonical_columns(),
+	leadroute.canonical_versions(), leadroute.flow_versions(text), leadroute.stale_keys() TO leadroute_reader;
 
 GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text),
 	leadroute.explain(record, text), leadroute.lead_profile(record, text) TO leadroute_reader;
@@ -73,6 +74,8 @@ GRANT EXECUTE ON FUNCTION leadroute.lead_keys(record, text) TO leadroute_reader;
 GRANT EXECUTE ON PROCEDURE leadroute.sweep(text) TO leadroute_operator;
 GRANT EXECUTE ON PROCEDURE leadroute.drain(text, integer) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.drain_flow(text, integer) TO leadroute_operator;
+GRANT EXECUTE ON PROCEDURE leadroute.rekey(text, integer) TO leadroute_operator;
+GRANT EXECUTE ON FUNCTION leadroute.rekey_batch(text, integer), leadroute.sweep_keys(text, integer), leadroute.rekey_result(text) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.close_gone(text, integer), leadroute.fold_rotation(text),
 	leadroute.sweep_accounts(text), leadroute.check_committees(text), leadroute.suggest_accounts_batch(text, integer, real, boolean),
 	leadroute.accept_account(text, text, boolean, text), leadroute.accept_account(bigint, text, boolean, text), leadroute.accept_account(uuid, text, boolean, text),
@@ -108,7 +111,7 @@ GRANT SET ON PARAMETER leadroute.enabled TO leadroute_admin;
 
 /* monitoring */
 GRANT SELECT ON leadroute.health TO pg_monitor;
-GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(), leadroute.trigger_faults(), leadroute.attachment_table(leadroute.attachments), leadroute.rotation_reconciled() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(), leadroute.trigger_faults(), leadroute.stale_keys(), leadroute.attachment_table(leadroute.attachments), leadroute.rotation_reconciled() TO pg_monitor;
 
 /*
  * A dump keeps every row; codes and own_triggers are the extension's own, pending_checks is empty between transactions,
