@@ -23,6 +23,7 @@
 #include "leadroute.h"
 #include "mb/pg_wchar.h"
 #include "parser/parse_coerce.h"
+#include "protect.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datum.h"
@@ -38,6 +39,12 @@ const char *const lr_output_names[LEAD_OUTPUTS] = {"owner", "team", "territory",
 const char *const lr_input_names[LEAD_INPUTS] = {"email", "phone", "first_name", "last_name", "company",
 												 "website", "country", "region", "postal_code", "external_id"};
 
+typedef struct Taking
+{
+	const LeadColumn *column;
+	const char *text;
+} Taking;
+
 static List *shapes = NIL;		  /* of LeadShape, in shape_context */
 static LeadShape *retired = NULL; /* replaced, perhaps still in use */
 static MemoryContext shape_context = NULL;
@@ -48,6 +55,7 @@ static void copy_mappings(AttachmentConfig *copy, const AttachmentConfig *column
 static void find_key_indexes(LeadShape *shape, Relation rel, const char *key);
 static TimestampTz zoned_instant(Timestamp stamp, const char *zone);
 static bool is_btree(Oid index);
+static void take(void *arg);
 static bool find_by_key(Relation rel, const LeadShape *shape, Datum key, TupleTableSlot *slot);
 static bool is_of_the_system(const LeadShape *shape, Form_pg_attribute attribute);
 
@@ -435,6 +443,27 @@ lr_lead_instant(const LeadColumn *column, const char *zone, TupleTableSlot *slot
 	return !TIMESTAMP_NOT_FINITE(*at);
 }
 
+bool
+lr_lead_takes(const LeadColumn *column, const char *text)
+{
+	Taking taking = {column, text};
+
+	if (column->type == TEXTOID)
+		return true;
+	if (column->type == VARCHAROID || column->type == BPCHAROID)
+		return column->typmod < VARHDRSZ || pg_mbstrlen(text) <= column->typmod - VARHDRSZ;
+	return lr_protect(take, &taking) == NULL;
+}
+
+static void
+take(void *arg)
+{
+	const Taking *taking = arg;
+
+	(void) InputFunctionCall(unconstify(FmgrInfo *, &taking->column->input), unconstify(char *, taking->text),
+							 taking->column->ioparam, taking->column->typmod);
+}
+
 HeapTuple
 lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs, int which)
 {
@@ -462,7 +491,8 @@ lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs
 				text = outputs->territory;
 				break;
 			case OUTPUT_ACCOUNT:
-				text = outputs->account;
+				if (outputs->account && lr_lead_takes(column, outputs->account))
+					text = outputs->account;
 				break;
 			case OUTPUT_DUPLICATE_OF:
 				text = outputs->duplicate_of;

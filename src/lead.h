@@ -132,6 +132,12 @@ extern TimestampTz lr_lead_submitted_at(const LeadShape *shape, TupleTableSlot *
 extern bool lr_lead_instant(const LeadColumn *column, const char *zone, TupleTableSlot *slot, TimestampTz *at);
 
 /*
+ * Whether a column takes a text that leadroute does not choose, an account's key: a number's column takes no letters. What it
+ * does not take is left out; cannot fail.
+ */
+extern bool lr_lead_takes(const LeadColumn *column, const char *text);
+
+/*
  * Replaces the output columns of a tuple. `which` is a bit mask of 1 << LeadOutput. Returns a new tuple in
  * the current context, or the same one where no column is there. A value that there is none of leaves a
  * NOT NULL column as it is, and the account, which a CRM may know better. Errors: those of a column's type.

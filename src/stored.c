@@ -171,7 +171,8 @@ lr_stored_write(Relation rel, const Arrival *arrival, const LeadOutputs *outputs
 	{
 		const LeadColumn *column = &arrival->shape->outputs[i];
 
-		if (column->attno == 0 || (texts[i] == NULL && (column->required || i == OUTPUT_ACCOUNT)))
+		if (column->attno == 0 || (texts[i] == NULL && (column->required || i == OUTPUT_ACCOUNT)) ||
+			(i == OUTPUT_ACCOUNT && !lr_lead_takes(column, texts[i])))
 			continue;
 		types[n] = TEXTOID;
 		nulls[n] = texts[i] ? ' ' : 'n';

@@ -113,6 +113,28 @@ BEGIN
 				'Insert into leadroute.accounts and account_domains, or SELECT leadroute.attach_accounts(…).'
 			FROM leadroute.rules r WHERE r.flow = subject.flow AND r.target = 'account_owner' ORDER BY r.position LIMIT 1;
 	END IF;
+	/* keys are many: the first and the last stand for them */
+	FOR written IN
+		SELECT k.account, a.attname, format_type(a.atttypid, a.atttypmod) AS type, t.typcategory, a.atttypmod
+		FROM ((SELECT x.account FROM leadroute.accounts x WHERE x.flow = subject.flow ORDER BY x.account LIMIT 1)
+			  UNION (SELECT x.account FROM leadroute.accounts x WHERE x.flow = subject.flow ORDER BY x.account DESC LIMIT 1)) k
+			JOIN pg_attribute a ON a.attrelid = leads AND a.attnum > 0 AND NOT a.attisdropped
+				AND a.attname = leadroute.mapped_column(attachment.columns, 'account')
+			JOIN pg_type t ON t.oid = leadroute.base_type(a.atttypid)
+		WHERE t.typnamespace = 'pg_catalog'::regnamespace AND (t.typcategory <> 'S' OR (a.atttypmod > 4 AND length(k.account) > a.atttypmod - 4))
+		ORDER BY 1
+	LOOP
+		BEGIN
+			IF written.typcategory = 'S' THEN
+				RAISE string_data_right_truncation USING MESSAGE = format('value too long for %s characters', written.atttypmod - 4);
+			END IF;
+			EXECUTE format('SELECT %L::%s', written.account, written.type);
+		EXCEPTION WHEN data_exception THEN
+			RETURN QUERY VALUES ('warning', format('account "%s"', written.account),
+								 format('cannot be written to column "%s" of table %s: %s', written.attname, leads, SQLERRM),
+								 'Leads keep what stands there. Map another column or none: columns => ''{"account": null}''.');
+		END;
+	END LOOP;
 
 	/* the territories of maps that rules name */
 	RETURN QUERY

@@ -34,6 +34,22 @@ SELECT is(leadroute.attach_accounts('lr."Account"'), 'accounts of flow "default"
 SELECT results_eq('SELECT * FROM pg_temp.known()', $$VALUES ('001A', 'Acme', '005A', 1, NULL, 'acme.com')$$, 'as it is');
 RESET ROLE;
 
+-- who may see and write them
+SET LOCAL ROLE lr_loader;
+SELECT throws_ok($$SELECT * FROM leadroute.accounts$$, '42501', NULL, 'who only loads sees no accounts');
+SELECT throws_ok($$SELECT * FROM leadroute.find_account(website => 'acme.com')$$, '42501', NULL, 'and finds none');
+SELECT throws_ok($$INSERT INTO leadroute.account_domains (domain, account) VALUES ('evil.com', '001A')$$, '42501', NULL, 'nor writes any');
+RESET ROLE;
+CREATE ROLE lr_reader IN ROLE leadroute_reader;
+SET LOCAL ROLE lr_reader;
+SELECT is((SELECT account COLLATE "default" FROM leadroute.find_account(website => 'acme.com')), '001A', 'a reader finds them');
+SELECT throws_ok($$DELETE FROM leadroute.accounts$$, '42501', NULL, 'and deletes none');
+SET LOCAL ROLE lr_admin;
+SELECT lives_ok($$INSERT INTO leadroute.accounts (flow, account, parent) VALUES ('brand new', 'x', 'y'); INSERT INTO leadroute.account_domains (flow, domain, account) VALUES ('brand new', 'x.com', 'x');
+	INSERT INTO leadroute.account_aliases (flow, alias, account) VALUES ('brand new', 'X', 'x'); DELETE FROM leadroute.accounts WHERE flow = 'brand new'$$, 'an admin writes them');
+SELECT throws_ok($$INSERT INTO leadroute.account_flows VALUES ('x')$$, '42501', NULL, 'but not what leadroute keeps');
+RESET ROLE;
+
 -- a loader with no other rights
 SET LOCAL ROLE lr_loader;
 INSERT INTO lr."Account" VALUES ('001B', 'Globex', 'globex.co.uk/about', '005B', '001A', NULL, false, 'x'), ('001C', ' ', 'http://localhost', '', NULL, 'platinum', false, 'x'),
@@ -70,7 +86,7 @@ INSERT INTO lr."Account" ("Id", "Name", "ParentId", "IsDeleted") VALUES ('001P',
 SELECT results_eq($$SELECT account, parent FROM pg_temp.known() WHERE name IN ('P', 'Q')$$, $$VALUES ('001P', NULL), ('001Q', NULL)$$, 'parents in a circle are left out, not the accounts');
 COPY lr."Account" ("Id", "Name", "Website") FROM PROGRAM 'printf "001S,Sue,sue.com\n001T,Tom,tom.com\n"' (FORMAT csv);
 SELECT is((SELECT count(*) FROM pg_temp.known() WHERE domains IN ('sue.com', 'tom.com'))::int, 2, 'COPY');
-SELECT is((SELECT count(*) FROM leadroute.config_changes WHERE relation IN ('accounts', 'account_domains') AND operation <> 'INSERT')::int, 0, 'the sync leaves no history');
+SELECT is((SELECT count(*) FROM leadroute.config_changes WHERE flow = 'default' AND relation IN ('accounts', 'account_domains') AND operation <> 'INSERT')::int, 0, 'the sync leaves no history');
 
 -- what fails costs the loader nothing
 ALTER TABLE leadroute.accounts ADD CONSTRAINT no_ugly CHECK (name <> 'ugly');

@@ -181,6 +181,26 @@ RESET leadroute.clock;
 SELECT results_eq($$SELECT leads, open, owners, committee_lead COLLATE "default", last_arrival FROM leadroute.account_status WHERE account = 'buy'$$,
 	$$VALUES (32::bigint, 32::bigint, '{ana}'::text[] COLLATE "C", '65', '2026-07-20 10:00Z'::timestamptz)$$, 'account_status');
 
+-- columns that take no such key
+CREATE TABLE lr.narrow (id int PRIMARY KEY, website text, account bigint, owner text);
+CREATE TABLE lr.short (id int PRIMARY KEY, website text, account varchar(3), owner text);
+INSERT INTO leadroute.reps (flow, rep) VALUES ('n', 'ana'), ('s', 'ana');
+INSERT INTO leadroute.rules (flow, position, rule, target) VALUES ('n', 1, 'a', 'account_owner'), ('s', 1, 'a', 'account_owner');
+INSERT INTO leadroute.accounts (flow, account, owner) SELECT f, k, 'ana' FROM unnest('{n,s}'::text[]) f, unnest('{12,A1234}'::text[]) k;
+INSERT INTO leadroute.account_domains (flow, domain, account) SELECT f, 'd' || k || '.com', k FROM unnest('{n,s}'::text[]) f, unnest('{12,A1234}'::text[]) k;
+SELECT leadroute.attach('lr.narrow', flow => 'n') IS NOT NULL AND leadroute.attach('lr.short', flow => 's') IS NOT NULL AS attached;
+SELECT results_eq($$SELECT object, problem FROM leadroute.check_flow('n') WHERE object LIKE 'account%' UNION ALL SELECT object, problem FROM leadroute.check_flow('s') WHERE object LIKE 'account%'$$, $$VALUES
+	('account "A1234"', 'cannot be written to column "account" of table lr.narrow: invalid input syntax for type bigint: "A1234"'),
+	('account "A1234"', 'cannot be written to column "account" of table lr.short: value too long for 3 characters')$$, 'keys that the column does not take are told');
+SELECT leadroute.activate('n') IS NOT NULL AND leadroute.activate('s') IS NOT NULL AS active;
+INSERT INTO lr.narrow (id, website, account) VALUES (1, 'd12.com', NULL), (2, 'dA1234.com', 77);
+INSERT INTO lr.short (id, website, account) VALUES (1, 'd12.com', NULL), (2, 'dA1234.com', 'x');
+UPDATE lr.narrow SET owner = NULL;
+UPDATE lr.short SET owner = NULL;
+SELECT results_eq($$SELECT id, account::text, owner FROM lr.narrow UNION ALL SELECT id, account, owner FROM lr.short$$,
+	$$VALUES (1, '12', 'ana'), (2, '77', 'ana'), (1, '12', 'ana'), (2, 'x', 'ana')$$, 'and left out; the lead is routed, and updated');
+SELECT is((SELECT string_agg(account, ',' ORDER BY flow, lead) COLLATE "default" FROM leadroute.lead_states WHERE flow IN ('n', 's')), '12,A1234,12,A1234', 'its state knows');
+
 -- history
 DELETE FROM leadroute.config_changes;
 INSERT INTO leadroute.accounts (account, note) VALUES ('h1', 'by hand');
