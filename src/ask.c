@@ -32,13 +32,13 @@ PG_FUNCTION_INFO_V1(lr_route_stored);
 PG_FUNCTION_INFO_V1(lr_library_ready);
 
 static void explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const char *attachment,
-						 const char *flow);
+						 const char *flow, TimestampTz at);
 static void explain_events(ReturnSetInfo *rsinfo, const char *flow, const char *lead);
 static void put_line(ReturnSetInfo *rsinfo, const TraceLine *line);
 static bool lacks_account(const Arrival *arrival, const LeadState *state);
 static void give_back(Relation rel, Arrival *arrival, const LeadState *state);
 
-/* explain(lead text, flow text): what was decided and why, then what would be decided now. */
+/* explain(lead text, flow text [, at timestamptz]): what was decided and why, then what would be decided now, or at an instant. */
 Datum
 lr_explain_lead(PG_FUNCTION_ARGS)
 {
@@ -64,7 +64,7 @@ lr_explain_lead(PG_FUNCTION_ARGS)
 				 errhint("explain(row) answers for a row that is not stored.")));
 	slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
 	ExecStoreHeapTuple(tuple, slot, false);
-	explain_slot(fcinfo, rel, slot, table.attachment, flow);
+	explain_slot(fcinfo, rel, slot, table.attachment, flow, PG_NARGS() > 2 ? PG_GETARG_TIMESTAMPTZ(2) : lr_now());
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rel, AccessShareLock);
 	return (Datum) 0;
@@ -100,7 +100,7 @@ lr_explain_row(PG_FUNCTION_ARGS)
 	tuple.t_data = header;
 	slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
 	ExecStoreHeapTuple(&tuple, slot, false);
-	explain_slot(fcinfo, rel, slot, table.attachment, flow);
+	explain_slot(fcinfo, rel, slot, table.attachment, flow, lr_now());
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rel, AccessShareLock);
 	return (Datum) 0;
@@ -144,7 +144,7 @@ lr_flow_table_if_any(const char *flow)
 }
 
 static void
-explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const char *attachment, const char *flow)
+explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const char *attachment, const char *flow, TimestampTz at)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Arrival arrival;
@@ -153,7 +153,7 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 	ListCell *cell;
 	Decision decision;
 	bool warned = false;
-	LeadRow row = {.slot = slot, .operation = "INSERT", .at = lr_now()};
+	LeadRow row = {.slot = slot, .operation = "INSERT", .at = at};
 	TraceLine line = {.item = "flow"};
 
 	lr_stored_arrival(&arrival, rel, slot, attachment, flow);

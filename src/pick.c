@@ -39,6 +39,15 @@
 /* How many turns a member makes up who was passed over without leave. */
 #define PICK_SLACK 2
 
+/* Where a member comes in the order of a strategy; the least comes first. */
+typedef struct Place
+{
+	bool preferred;
+	int64 pointer;
+	double load;
+	int64 last;
+} Place;
+
 typedef struct PickMember
 {
 	RotationSlot *slot;
@@ -50,6 +59,7 @@ typedef struct PickMember
 	uint8 reason;	/* of the last pick */
 	bool preferred; /* of the last pick */
 	int32 returned; /* minute in which his last leave ended, or PG_INT32_MIN */
+	Place place;	/* of the last pick */
 } PickMember;
 
 /* The pointers that a team goes by. */
@@ -87,15 +97,6 @@ typedef struct Choice
 	bool takes;
 	bool resets; /* a week or month has begun */
 } Choice;
-
-/* Where a member comes in the order of a strategy; the least comes first. */
-typedef struct Place
-{
-	bool preferred;
-	int64 pointer;
-	double load;
-	int64 last;
-} Place;
 
 /* The choice of a rep by himself. */
 typedef struct RepChoice
@@ -146,6 +147,7 @@ static void look_at_lead(const PickRequest *request, PickTeam *pick);
 static bool has_skills(const RepConfig *rep, const PickRequest *request);
 static bool has_skill(const RepConfig *rep, const SkillConfig *asked);
 static int choose(void *arg, int64 *step);
+static void tally(const Choice *choice, int picked);
 static void reset_turns(Choice *choice);
 static int64 latest_turn(const Choice *choice);
 static int64 lapsed_turns(const TeamConfig *team, const PickMember *member, const RotationStanding *standing, int64 latest);
@@ -168,11 +170,11 @@ lr_pick(const PickRequest *request, RotationTurn *turn, PickReason *why)
 	int index;
 
 	*why = PICK_NO_REP;
-	if (is_plain_request(pick, request))
+	if (is_plain_request(pick, request) && !request->explains)
 	{
 		index = turn ? lr_rotation_take_at(pick->candidates, team->nmembers, request->at, turn)
 					 : lr_rotation_peek(pick->candidates, team->nmembers);
-		if (index >= 0 && !request->explains)
+		if (index >= 0)
 			return index;
 		for (int i = 0; i < team->nmembers; i++)
 			pick->members[i].reason = pick->members[i].fixed;
@@ -584,43 +586,76 @@ choose(void *arg, int64 *step)
 	const TeamConfig *team = choice->request->team;
 	bool by_turns = team->strategy == STRATEGY_ROUND_ROBIN;
 	int64 latest = 0;
-	Place best = {0};
 	int64 best_owed = 0;
 	int index = -1;
 
 	if (choice->turns->epoch)
 		reset_turns(choice);
-	if (by_turns && !choice->resets)
+	by_turns &= !choice->resets;
+	if (by_turns && !choice->pick->plain)
 		latest = latest_turn(choice);
 	for (int i = 0; i < team->nmembers; i++)
 	{
 		PickMember *member = &choice->pick->members[i];
+		Place *place = &member->place;
 		RotationStanding standing;
-		Place place;
-		int64 owed;
+		int64 owed = 0;
 		bool wanted;
 
+		if (member->reason == PICK_NO_REP)
+			continue;
+		/* a choice that is made anew looks at limits anew */
+		if (member->reason >= PICK_NO_CAPACITY)
+			member->reason = PICK_ELIGIBLE;
+		lr_rotation_standing(choice->turns->slots[i], &standing);
+		if (by_turns && !choice->pick->plain)
+			owed = lapsed_turns(team, member, &standing, latest);
+		place->preferred = member->preferred;
+		place->pointer = by_turns ? standing.pointer + owed : 0;
+		place->load = team->strategy == STRATEGY_ROUND_ROBIN ? 0 : load_of(team, member);
+		place->last = standing.last;
 		if (member->reason != PICK_ELIGIBLE)
 			continue;
-		lr_rotation_standing(choice->turns->slots[i], &standing);
-		owed = by_turns && !choice->resets ? lapsed_turns(team, member, &standing, latest) : 0;
-		place.preferred = member->preferred;
-		place.pointer = by_turns && !choice->resets ? standing.pointer + owed : 0;
-		place.load = by_turns ? 0 : load_of(team, member);
-		place.last = standing.last;
-		wanted = index < 0 || comes_before(&place, &best);
+		wanted = index < 0 || comes_before(place, &choice->pick->members[index].place);
 		if (!wanted && !choice->request->explains)
 			continue;
 		member->reason = load_reason(choice, i);
 		if (!wanted || member->reason != PICK_ELIGIBLE)
 			continue;
 		index = i;
-		best = place;
 		best_owed = owed;
 	}
 	if (index >= 0)
 		*step = best_owed + choice->pick->members[index].step;
+	if (choice->takes && (index < 0 || lr_rotation_can_count(choice->pick->slots[index], choice->request->at)))
+		tally(choice, index);
 	return index;
+}
+
+/*
+ * Counts, for fairness(), what each member could expect of this pick, and who was passed over: whose turn had come
+ * before the one who was picked, if he could have been. A look at limits stops at the first who may, so of those who
+ * come later nobody knows, and nobody needs to.
+ */
+static void
+tally(const Choice *choice, int picked)
+{
+	const TeamConfig *team = choice->request->team;
+	const PickMember *members = choice->pick->members;
+	double shares = 0;
+
+	for (int i = 0; i < team->nmembers; i++)
+	{
+		PickReason reason = (PickReason) members[i].reason;
+
+		if (reason == PICK_ELIGIBLE)
+			shares += 1.0 / members[i].step;
+		else if (reason >= PICK_NOT_ACCEPTING && (picked < 0 || comes_before(&members[i].place, &members[picked].place)))
+			lr_rotation_tally(choice->pick->slots[i], reason - PICK_NOT_ACCEPTING, 0);
+	}
+	for (int i = 0; picked >= 0 && i < team->nmembers; i++)
+		if (members[i].reason == PICK_ELIGIBLE)
+			lr_rotation_tally(choice->pick->slots[i], -1, 1.0 / members[i].step / shares);
 }
 
 /* In a new week or month all members are lifted to the one who is ahead; who only looks takes them for equal. */
@@ -899,6 +934,21 @@ lr_pick_obstacle(const PickRequest *request, int index)
 		default:
 			return pstrdup(lr_pick_reason_text((PickReason) member->reason));
 	}
+}
+
+int
+lr_pick_position(const PickRequest *request, int index)
+{
+	const TeamConfig *team = request->team;
+	const PickMember *members = team->pick->members;
+	int position = 1;
+
+	for (int i = 0; i < team->nmembers; i++)
+		if (i != index && members[i].reason == PICK_ELIGIBLE &&
+			(comes_before(&members[i].place, &members[index].place) ||
+			 (i < index && !comes_before(&members[index].place, &members[i].place))))
+			position++;
+	return position;
 }
 
 /* By PickReason. */

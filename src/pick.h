@@ -82,6 +82,9 @@ extern bool lr_pick_rep_is_ready(FlowConfig *config, RepConfig *rep, const char 
 /* Of the last lr_pick of this team: why a member could not have the lead, in words with figures; NULL where he could. In the current context. */
 extern char *lr_pick_obstacle(const PickRequest *request, int member);
 
+/* Of the last lr_pick of this team that explains: whether he is, or would be if he could, the first, the second, ... */
+extern int lr_pick_position(const PickRequest *request, int member);
+
 /* The code of a lead that nobody could have, and how many members for which reason: "2 off shift, 1 at capacity". */
 extern const char *lr_pick_code(PickReason reason);
 extern char *lr_pick_summary(const TeamConfig *team);

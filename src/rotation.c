@@ -525,6 +525,22 @@ own_freed(const RotationSlot *slot)
 }
 
 void
+lr_rotation_tally(RotationSlot *slot, int reason, double expected)
+{
+	SharedMember *member = slot->shared;
+
+	if (reason >= 0)
+		member->passed[reason]++;
+	member->expected += expected;
+}
+
+bool
+lr_rotation_can_count(const RotationSlot *slot, TimestampTz at)
+{
+	return has_slots(slot->shared, lr_rotation_minute(at));
+}
+
+void
 lr_rotation_attach(RotationSlot *slot)
 {
 	if (!RecoveryInProgress())

@@ -134,6 +134,18 @@ extern void lr_rotation_lift(RotationSlot *slot, int64 by);
 /* The period by the clock of a zone that holds an instant, in minutes. Reads time zones: not within a choice. */
 extern void lr_rotation_period(RotationPeriod period, const char *zone, TimestampTz at, int32 *begin, int32 *end);
 
+/* What fairness() is told of a member: the reasons for which he was passed over, in this order, and what he could expect. */
+#define ROTATION_REASONS 7
+
+/*
+ * For use within a choice that takes: counts one reason, unless it is negative, and a part of a pick that he could expect.
+ * Figures for reading: what rolls back stays counted, a crash forgets what no sweep has written down.
+ */
+extern void lr_rotation_tally(RotationSlot *slot, int reason, double expected);
+
+/* For use within a choice: whether a lead can be counted; where not, the choice is made once more when it can. */
+extern bool lr_rotation_can_count(const RotationSlot *slot, TimestampTz at);
+
 /* For use within a choice: the leads that count in a meter at an instant. */
 extern int32 lr_rotation_count(RotationMeter *meter, TimestampTz at);
 

@@ -345,6 +345,25 @@ enter_member(const RotationKey *key)
 	return member;
 }
 
+bool
+lr_rotation_tallies(const RotationKey *key, bool takes, double *expected, uint32 *passed)
+{
+	SharedMember *member = lr_rotation_find_member(key);
+
+	if (member == NULL)
+		return false;
+	lr_rotation_lock(key->partition, takes ? LW_EXCLUSIVE : LW_SHARED);
+	*expected = member->expected;
+	memcpy(passed, member->passed, sizeof(member->passed));
+	if (takes)
+	{
+		member->expected = 0;
+		memset(member->passed, 0, sizeof(member->passed));
+	}
+	lr_rotation_unlock(key->partition);
+	return true;
+}
+
 int
 lr_rotation_meters(const RotationKey *key, RotationMeter *meters)
 {

@@ -42,6 +42,8 @@ typedef struct SharedMember
 	int32 last_minute;		   /* when that was, in minutes since 2000; 0 for none since the start */
 	int32 open;				   /* counts what open transactions took, not what they freed */
 	int32 open_uncommitted;
+	double expected;			   /* for fairness(), since a sweep took it */
+	uint32 passed[ROTATION_REASONS];
 	int32 nmeters; /* only grows, in the order of making */
 	RotationMeter *meters[MEMBER_METERS]; /* his own and his rep's */
 } SharedMember;
@@ -91,6 +93,9 @@ extern SharedMember *lr_rotation_find_member(const RotationKey *key);
  * where there is no room.
  */
 extern RotationMeter *lr_rotation_find_meter(SharedMember *member, bool of_rep, RotationPeriod period, const char *zone);
+
+/* What fairness() is told of a member since this was last taken; "takes" begins anew. False where he is not there. */
+extern bool lr_rotation_tallies(const RotationKey *key, bool takes, double *expected, uint32 *passed);
 
 /* Copies of a member's meters, up to MEMBER_METERS, as of one instant. */
 extern int lr_rotation_meters(const RotationKey *key, RotationMeter *meters);

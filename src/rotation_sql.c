@@ -36,6 +36,7 @@ PG_FUNCTION_INFO_V1(lr_sql_rotation_team);
 PG_FUNCTION_INFO_V1(lr_sql_rotation_open);
 PG_FUNCTION_INFO_V1(lr_sql_rotation_raise);
 PG_FUNCTION_INFO_V1(lr_sql_rotation_counts);
+PG_FUNCTION_INFO_V1(lr_sql_rotation_tallies);
 PG_FUNCTION_INFO_V1(lr_sql_rotation_reconcile);
 PG_FUNCTION_INFO_V1(lr_sql_rotation_reconciled);
 PG_FUNCTION_INFO_V1(lr_sql_rotation_reset);
@@ -210,6 +211,33 @@ lr_sql_rotation_counts(PG_FUNCTION_ARGS)
 		}
 	}
 	return (Datum) 0;
+}
+
+/* (flow, team, rep, takes) -> (expected, passed): figures for fairness() since they were last taken; no values where there are none. */
+Datum
+lr_sql_rotation_tallies(PG_FUNCTION_ARGS)
+{
+	TupleDesc descriptor;
+	double expected = 0;
+	uint32 passed[ROTATION_REASONS] = {0};
+	Datum counts[ROTATION_REASONS];
+	Datum values[2];
+	bool nulls[2] = {false, false};
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (lr_rotation_available() && !RecoveryInProgress())
+	{
+		RotationKey key = lr_rotation_key(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)),
+										  text_to_cstring(PG_GETARG_TEXT_PP(2)));
+
+		(void) lr_rotation_tallies(&key, PG_GETARG_BOOL(3), &expected, passed);
+	}
+	for (int i = 0; i < ROTATION_REASONS; i++)
+		counts[i] = Int64GetDatum(passed[i]);
+	values[0] = Float8GetDatum(expected);
+	values[1] = PointerGetDatum(construct_array(counts, ROTATION_REASONS, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
 }
 
 /* How many members and spans shared memory had wrong: corrected now. NULL where shared memory does not answer. */

@@ -1161,7 +1161,8 @@ trace_team(RouteWalk *walk, const PickRequest *request, int picked)
 		trace_line(walk, "rep", team->member_names[i],
 				   obstacle ? psprintf("passed over: %s", obstacle) : i == picked ? "goes next"
 																				  : "waits for a turn",
-				   psprintf("weight %d, turns %.6g, open %d", team->weights[i], (double) pointer / ROTATION_SCALE, open));
+				   psprintf("weight %d, turns %.6g, open %d; %s %d", team->weights[i], (double) pointer / ROTATION_SCALE, open,
+							obstacle ? "would be number" : "number", lr_pick_position(request, i)));
 	}
 }
 

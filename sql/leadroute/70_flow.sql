@@ -374,6 +374,7 @@ BEGIN
 	/* an array, not a loop over the query: each COMMIT would have to hold the rest of it */
 	FOREACH swept IN ARRAY ARRAY(SELECT f FROM leadroute.flows_to_sweep(flow) AS f) LOOP
 		PERFORM leadroute.fold_rotation(swept);
+		PERFORM leadroute.write_tallies(swept);
 		PERFORM leadroute.sweep_accounts(swept), leadroute.check_committees(swept);
 		IF leadroute.may_commit() THEN
 			COMMIT;

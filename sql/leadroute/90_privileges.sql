@@ -66,7 +66,9 @@ GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigin
 GRANT EXECUTE ON FUNCTION leadroute.find_account(text, text, text, text, text), leadroute.account_columns(regclass, jsonb) TO leadroute_reader;
 /* the functions that views call */
 GRANT EXECUTE ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(text, text, text), leadroute.rotation_team(text, text, text[]),
-	leadroute.rotation_reconciled() TO leadroute_reader;
+	leadroute.rotation_reconciled(), leadroute.cap_drift(), leadroute.rotation_drift() TO leadroute_reader;
+GRANT EXECUTE ON FUNCTION leadroute.fairness(text, timestamptz, timestamptz, text), leadroute.explain_at(text, text, timestamptz), leadroute.ordinal(integer),
+	leadroute.why_not(text, text, text), leadroute.why_not(bigint, text, text), leadroute.why_not(uuid, text, text) TO leadroute_reader;
 
 /* the operator: works with leads, sweeps */
 GRANT EXECUTE ON FUNCTION leadroute.unmerge(text, text), leadroute.unmerge(bigint, text), leadroute.unmerge(uuid, text) TO leadroute_operator;
@@ -81,6 +83,7 @@ GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.close_gone(t
 	leadroute.accept_account(text, text, boolean, text), leadroute.accept_account(bigint, text, boolean, text), leadroute.accept_account(uuid, text, boolean, text),
 	leadroute.dismiss_account(text, text, text), leadroute.dismiss_account(bigint, text, text), leadroute.dismiss_account(uuid, text, text) TO leadroute_operator;
 GRANT EXECUTE ON PROCEDURE leadroute.suggest_accounts(text, integer, real, boolean) TO leadroute_operator;
+GRANT EXECUTE ON FUNCTION leadroute.rotation_reconcile(), leadroute.write_tallies(text) TO leadroute_operator;
 
 /* the admin: configuration */
 GRANT INSERT, UPDATE, DELETE, TRUNCATE ON
