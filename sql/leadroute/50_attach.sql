@@ -330,7 +330,9 @@ BEGIN
 							  leadroute.mapped_column(attachment.columns, 'company'),
 							  leadroute.mapped_column(attachment.columns, 'website'),
 							  leadroute.mapped_column(attachment.columns, 'postal_code'),
-							  leadroute.mapped_column(attachment.columns, 'country'))
+							  leadroute.mapped_column(attachment.columns, 'country'),
+							  leadroute.mapped_column(attachment.columns, 'birth_date'),
+							  leadroute.mapped_column(attachment.columns, 'city'))
 			AND a.attgenerated = ''
 		  ORDER BY a.attnum) s;
 

@@ -227,10 +227,10 @@ AS $$
 		('website', true, '{website,websiteurl,domain,url}'),
 		('address', false, '{streetnumber,housenumber,address,addr,street,streetaddress,mailingstreet,address1,addressline1,address2,addressline2}'),
 		('postal_code', true, '{postalcode,zipcode,zip,postcode}'),
-		('city', false, '{city,town,suburb,locality,mailingcity}'),
+		('city', true, '{city,town,suburb,locality,mailingcity}'),
 		('region', true, '{region,state,statecode,province,stateprovince}'),
 		('country', true, '{country,countrycode}'),
-		('birth_date', false, '{birthdate,dateofbirth,dob,birthday}'),
+		('birth_date', true, '{birthdate,dateofbirth,dob,birthday}'),
 		('identifier', false, '{ssn,socsecid,socialsecuritynumber,nationalid,taxid,vatid,vatnumber,duns,dunsnumber}')
 	), found AS (
 		SELECT k.kind, a.attname::text AS attname,

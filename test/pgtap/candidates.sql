@@ -214,6 +214,16 @@ SELECT is((SELECT count(*) FROM leadroute.duplicate_candidates WHERE flow = 'apa
 SELECT is((SELECT count(*) FROM leadroute.duplicate_candidates d WHERE flow = 'emea')::int, 5, 'and of the other, over partitions');
 SELECT lives_ok($$SELECT leadroute.dismiss_duplicate(lead::uuid, other::uuid, 'apac') FROM leadroute.duplicate_candidates WHERE flow = 'apac'$$, 'a key that is a uuid');
 
+-- the same values as keys that act
+INSERT INTO leadroute.match_rules (rule, position, kinds) VALUES ('a', 1, '{birth_date,mailbox}'), ('b', 2, '{city,last_name}'), ('c', 3, '{mailbox,city}');
+UPDATE leadroute.attachments SET columns = columns || '{"birth_date": "dob"}' WHERE flow = 'default';
+SET datestyle = 'SQL, DMY';
+SELECT results_eq($$SELECT k.kind, k.key FROM public.leads l, leadroute.lead_keys(l, 'default') k WHERE l.id = 'a1' ORDER BY 1$$,
+	$$VALUES ('last_name+city', 'lee|sanfrancisco'), ('mailbox+birth_date', 'kim.lee|19710624'), ('mailbox+city', 'kim.lee|sanfrancisco')$$, 'mailbox, birth date and city, whatever the DateStyle');
+SELECT is_empty($$SELECT k.kind, k.key FROM public.leads l, leadroute.lead_keys(l, 'default') k WHERE l.id = 'd1'$$, 'a function''s mailbox is nobody''s');
+RESET datestyle;
+DELETE FROM leadroute.match_rules;
+
 -- the sweep
 CALL leadroute.sweep('default');
 INSERT INTO public.leads (id, email) VALUES ('z1', 'last.one@gmail.com'), ('z2', 'last.one@gmail.com');
