@@ -29,6 +29,7 @@
 PG_FUNCTION_INFO_V1(lr_explain_lead);
 PG_FUNCTION_INFO_V1(lr_explain_row);
 PG_FUNCTION_INFO_V1(lr_route_stored);
+PG_FUNCTION_INFO_V1(lr_show_outputs);
 PG_FUNCTION_INFO_V1(lr_library_ready);
 
 static void explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const char *attachment,
@@ -361,6 +362,15 @@ give_back(Relation rel, Arrival *arrival, const LeadState *state)
 	if (hand)
 		lr_state_hand_over(arrival->config->flow, arrival->lead, hand, outputs.routed_at);
 	lr_pending_flush();
+}
+
+/* show_outputs(flow text, lead text): the row of a lead shows what its state has become. */
+Datum
+lr_show_outputs(PG_FUNCTION_ARGS)
+{
+	lr_pending_settle();
+	lr_stored_outputs(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	PG_RETURN_VOID();
 }
 
 void

@@ -701,7 +701,7 @@ read_match_rules(FlowConfig *config)
 {
 	uint64 rows = read_rows("SELECT min(m.rule), string_agg(k.kind, '+' ORDER BY k.n), array_to_string(array_agg(k.n - 1 ORDER BY k.n), ',')"
 							" FROM leadroute.match_rules m CROSS JOIN LATERAL (SELECT a.kind, min(a.n) AS n"
-							"   FROM unnest('{external_id,email,phone,first_name,last_name,company,website,postal_code,country}'::text[])"
+							"   FROM unnest('{external_id,email,phone,first_name,last_name,company,website,postal_code,country,mailbox,birth_date,city}'::text[])"
 							"     WITH ORDINALITY a(kind, n) WHERE a.kind = ANY (m.kinds) GROUP BY 1) k"
 							" WHERE m.flow = $1 AND m.action = 'act' GROUP BY m.position, m.rule ORDER BY m.position, m.rule",
 							config->flow);

@@ -138,10 +138,13 @@ typedef enum MatchKind
 	MATCH_COMPANY,
 	MATCH_WEBSITE,
 	MATCH_POSTAL_CODE,
-	MATCH_COUNTRY
+	MATCH_COUNTRY,
+	MATCH_MAILBOX,
+	MATCH_BIRTH_DATE,
+	MATCH_CITY
 } MatchKind;
 
-#define MATCH_KINDS 9
+#define MATCH_KINDS 12
 
 typedef struct MatchRule
 {

@@ -37,7 +37,8 @@
 
 const char *const lr_output_names[LEAD_OUTPUTS] = {"owner", "team", "territory", "routed_at", "route_reason", "account", "duplicate_of"};
 const char *const lr_input_names[LEAD_INPUTS] = {"email", "phone", "first_name", "last_name", "company",
-												 "website", "country", "region", "postal_code", "external_id"};
+												 "website", "country", "region", "postal_code", "external_id",
+												 "birth_date", "city"};
 
 typedef struct Taking
 {

@@ -38,10 +38,12 @@ typedef enum LeadInput
 	INPUT_COUNTRY,
 	INPUT_REGION,
 	INPUT_POSTAL_CODE,
-	INPUT_EXTERNAL_ID
+	INPUT_EXTERNAL_ID,
+	INPUT_BIRTH_DATE,
+	INPUT_CITY
 } LeadInput;
 
-#define LEAD_INPUTS 10
+#define LEAD_INPUTS 12
 
 typedef struct LeadColumn
 {

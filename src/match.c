@@ -13,9 +13,13 @@
 #include "ask.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "match.h"
+#include "match_value.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(lr_lead_keys);
@@ -24,6 +28,9 @@ PG_FUNCTION_INFO_V1(lr_lead_keys);
 
 static char *rule_key(const MatchRule *rule, LeadProfile *profile);
 static const char *value_of(LeadProfile *profile, MatchKind kind);
+static const char *mailbox(const char *email);
+static const char *birth_date(const LeadColumn *column, TupleTableSlot *slot);
+static const char *compared(LrMatchKind kind, const char *value);
 static void append_part(StringInfo key, const char *value);
 
 int
@@ -109,8 +116,51 @@ value_of(LeadProfile *profile, MatchKind kind)
 			return lr_profile_postal(profile);
 		case MATCH_COUNTRY:
 			return lr_profile_country(profile);
+		case MATCH_MAILBOX:
+			return mailbox(lr_profile_email(profile));
+		case MATCH_BIRTH_DATE:
+			return birth_date(&profile->shape->inputs[INPUT_BIRTH_DATE], profile->slot);
+		case MATCH_CITY:
+			return compared(LR_MATCH_CITY, lr_lead_word(&profile->shape->inputs[INPUT_CITY], profile->slot));
 	}
 	elog(ERROR, "unrecognized kind of key %d", (int) kind);
+}
+
+/* An address's part before the @, where it tells somebody: not of a function, not of three letters. */
+static const char *
+mailbox(const char *email)
+{
+	const char *at = email ? strrchr(email, '@') : NULL;
+
+	if (at == NULL || at - email < 4 || lr_role_mailbox(email, at - email))
+		return NULL;
+	return pnstrdup(email, at - email);
+}
+
+/* YYYYMMDD, whatever the session's DateStyle is. */
+static const char *
+birth_date(const LeadColumn *column, TupleTableSlot *slot)
+{
+	int year;
+	int month;
+	int day;
+	Datum value;
+	bool isnull;
+
+	if (column->attno == 0 || column->type != DATEOID)
+		return compared(LR_MATCH_BIRTH_DATE, lr_lead_word(column, slot));
+	value = slot_getattr(slot, column->attno, &isnull);
+	if (isnull || DATE_NOT_FINITE(DatumGetDateADT(value)))
+		return NULL;
+	j2date(DatumGetDateADT(value) + POSTGRES_EPOCH_JDATE, &year, &month, &day);
+	return compared(LR_MATCH_BIRTH_DATE, psprintf("%04d-%02d-%02d", year, month, day));
+}
+
+/* As find_duplicates() compares it. */
+static const char *
+compared(LrMatchKind kind, const char *value)
+{
+	return value ? lr_match_value(kind, value, strlen(value), NULL) : NULL;
 }
 
 /* A separator within a value is escaped. */

@@ -11,8 +11,8 @@ CREATE TABLE leadroute.match_rules (
 	PRIMARY KEY (flow, rule),
 	UNIQUE (flow, position) DEFERRABLE INITIALLY IMMEDIATE,
 	CONSTRAINT match_rules_kinds_check CHECK (
-		cardinality(kinds) BETWEEN 1 AND 9 AND array_position(kinds, NULL) IS NULL
-		AND kinds <@ '{external_id,email,phone,first_name,last_name,company,website,postal_code,country}'),
+		cardinality(kinds) BETWEEN 1 AND 12 AND array_position(kinds, NULL) IS NULL
+		AND kinds <@ '{external_id,email,phone,first_name,last_name,company,website,postal_code,country,mailbox,birth_date,city}'),
 	CONSTRAINT match_rules_identify_check CHECK (kinds && '{external_id,email,phone}' OR cardinality(kinds) >= 2 OR action = 'suggest')
 );
 
@@ -29,7 +29,7 @@ COMMENT ON TABLE leadroute.match_rules IS 'Which keys make two leads one person.
 COMMENT ON COLUMN leadroute.match_rules.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.match_rules.rule IS 'Name of the rule.';
 COMMENT ON COLUMN leadroute.match_rules.position IS 'Order, lowest first: where a lead shares keys with several, the first rule says with which it is one.';
-COMMENT ON COLUMN leadroute.match_rules.kinds IS 'What must be equal, all of them, in canonical form and none blank: external_id, email, phone, first_name, last_name, company, website (its registrable domain), postal_code, country.';
+COMMENT ON COLUMN leadroute.match_rules.kinds IS 'What must be equal, all of them, in canonical form and none blank: external_id, email, phone, first_name, last_name, company, website (its registrable domain), postal_code, country, mailbox (an e-mail''s part before the @, of four letters or more and no function''s as info), birth_date, city.';
 COMMENT ON COLUMN leadroute.match_rules.action IS '''act'' (duplicates are linked, merged or refused, see flows.duplicate_policy) or ''suggest''. A rule that acts knows the leads that come from then on; CALL leadroute.catch_up() adds the keys of those that stand.';
 COMMENT ON COLUMN leadroute.match_rules.note IS 'Free text of who wrote the row.';
 

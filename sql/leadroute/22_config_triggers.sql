@@ -35,7 +35,7 @@ AS $$
 	SELECT c, 'output', CASE WHEN c IN ('score', 'fit', 'engagement') THEN 'number' WHEN c IN ('sla_due_at', 'routed_at') THEN 'time' ELSE 'text' END
 	FROM unnest('{owner,team,territory,account,score,fit,engagement,grade,stage,duplicate_of,sla_due_at,routed_at,route_reason}'::text[]) c
 	UNION ALL
-	VALUES ('key', 'special', 'any'), ('external_id', 'special', 'any'), ('deleted', 'special', 'flag'), ('closed_at', 'special', 'time')
+	VALUES ('key', 'special', 'any'), ('external_id', 'special', 'any'), ('deleted', 'special', 'flag'), ('birth_date', 'special', 'any'), ('city', 'special', 'any'), ('closed_at', 'special', 'time')
 $$;
 COMMENT ON FUNCTION leadroute.canonical_columns() IS
 	'The names that leadroute knows columns of a leads table by; the keys of attachments.columns.';

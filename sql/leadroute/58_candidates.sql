@@ -46,7 +46,6 @@ CREATE TABLE leadroute.match_settings (
 	block_limit		integer NOT NULL DEFAULT (leadroute.match_defaults()).block_limit CHECK (block_limit BETWEEN 2 AND 10000),
 	context_bits	double precision NOT NULL DEFAULT (leadroute.match_defaults()).context_bits,
 	conflict_bits	double precision NOT NULL DEFAULT (leadroute.match_defaults()).conflict_bits,
-	country			text,
 	in_sweep		boolean NOT NULL DEFAULT (leadroute.match_defaults()).in_sweep,
 	note			text
 );
@@ -228,10 +227,10 @@ AS $$
 		('website', true, '{website,websiteurl,domain,url}'),
 		('address', false, '{streetnumber,housenumber,address,addr,street,streetaddress,mailingstreet,address1,addressline1,address2,addressline2}'),
 		('postal_code', true, '{postalcode,zipcode,zip,postcode}'),
-		('city', false, '{city,town,suburb,locality,mailingcity}'),
+		('city', true, '{city,town,suburb,locality,mailingcity}'),
 		('region', true, '{region,state,statecode,province,stateprovince}'),
 		('country', true, '{country,countrycode}'),
-		('birth_date', false, '{birthdate,dateofbirth,dob,birthday}'),
+		('birth_date', true, '{birthdate,dateofbirth,dob,birthday}'),
 		('identifier', false, '{ssn,socsecid,socialsecuritynumber,nationalid,taxid,vatid,vatnumber,duns,dunsnumber}')
 	), found AS (
 		SELECT k.kind, a.attname::text AS attname,
@@ -268,7 +267,7 @@ DECLARE
 BEGIN
 	SELECT s.* INTO settings FROM leadroute.match_settings s WHERE s.flow = match_settings_of.flow;
 	IF NOT FOUND THEN
-		SELECT match_settings_of.flow, s.suggest_at, s.expected, s.block_limit, s.context_bits, s.conflict_bits, NULL, s.in_sweep, NULL INTO settings
+		SELECT match_settings_of.flow, s.suggest_at, s.expected, s.block_limit, s.context_bits, s.conflict_bits, s.in_sweep, NULL INTO settings
 		FROM leadroute.match_defaults() s;
 	END IF;
 	RETURN settings;
@@ -351,7 +350,7 @@ BEGIN
 			MESSAGE = format('the attachment of table %s is broken', leads), DETAIL = coalesce(attachment.problem, '');
 	END IF;
 	SELECT hashtextextended(string_agg(concat_ws('|', f.field, f.kind, f.columns, f.part), E'\n' ORDER BY f.field COLLATE "C")
-							|| coalesce(E'\n' || (SELECT s.country FROM leadroute.match_settings s WHERE s.flow = attachment.flow), ''), 0)
+							|| coalesce(E'\n' || (SELECT s.default_country FROM leadroute.flows s WHERE s.flow = attachment.flow), ''), 0)
 		INTO new_shape
 	FROM leadroute.match_fields_of(flow) f;
 	IF new_shape IS NULL THEN
@@ -534,21 +533,26 @@ BEGIN
 			CROSS JOIN LATERAL leadroute.match_score(kinds, weights, r.bits, settings.context_bits, settings.conflict_bits,
 													 a.compared, b.compared, at_least) s
 		WHERE s.bits IS NOT NULL
+	), likely AS MATERIALIZED (
+		/* without those that are linked already, to each other or to a third */
+		SELECT s.* FROM scored s
+		WHERE coalesce((SELECT l.duplicate_of FROM leadroute.lead_states l WHERE l.flow = in_flow AND l.lead = s.lead), s.lead)
+			<> coalesce((SELECT l.duplicate_of FROM leadroute.lead_states l WHERE l.flow = in_flow AND l.lead = s.other), s.other)
 	), stale AS (
 		DELETE FROM leadroute.duplicate_candidates d
 		WHERE d.flow = in_flow AND d.lead = ANY (leads) AND d.status = 'open'
-			AND NOT EXISTS (SELECT FROM scored s WHERE s.lead = d.lead AND s.other = d.other)
+			AND NOT EXISTS (SELECT FROM likely s WHERE s.lead = d.lead AND s.other = d.other)
 	), stale_other AS (
 		DELETE FROM leadroute.duplicate_candidates d
 		WHERE d.flow = in_flow AND d.other = ANY (leads) AND d.lead <> ALL (leads) AND d.status = 'open'
-			AND NOT EXISTS (SELECT FROM scored s WHERE s.lead = d.lead AND s.other = d.other)
+			AND NOT EXISTS (SELECT FROM likely s WHERE s.lead = d.lead AND s.other = d.other)
 	), written AS (
 		INSERT INTO leadroute.duplicate_candidates AS d (flow, lead, other, score, evidence, found_at, scored_at)
 			SELECT in_flow, s.lead, s.other, 1 / (1 + power(2.0, least(-(s.bits + prior), 1000))),
 				(SELECT jsonb_object_agg(fields[e.n], jsonb_build_object('likeness', s.levels[e.n], 'bits', round(s.field_bits[e.n]::numeric, 1)))
 				 FROM generate_subscripts(s.levels, 1) e(n) WHERE s.levels[e.n] IS NOT NULL),
 				now_at, now_at
-			FROM scored s
+			FROM likely s
 			ON CONFLICT (flow, lead, other) DO UPDATE
 				SET score = EXCLUDED.score, evidence = EXCLUDED.evidence, scored_at = EXCLUDED.scored_at
 				WHERE d.status = 'open'
@@ -618,6 +622,7 @@ DECLARE
 	raw			text;
 	missing		text;
 	country		text;
+	default_country	text;
 	flow_value	text;
 	deleted		text;
 	heap		record;
@@ -661,11 +666,12 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_column', MESSAGE = format('column "%s" of table %s does not exist', missing, leads),
 			HINT = 'A row of leadroute.match_fields names it.';
 	END IF;
-	country := coalesce((SELECT format('coalesce(nullif(format(''%%s'', t.%I), ''''), %L)', a.attname, settings.country)
+	SELECT f.default_country INTO default_country FROM leadroute.flows f WHERE f.flow = find_duplicates_batch.flow;
+	country := coalesce((SELECT format('coalesce(nullif(format(''%%s'', t.%I), ''''), %L)', a.attname, default_country)
 						 FROM pg_attribute a
 						 WHERE a.attrelid = leads AND a.attname = leadroute.mapped_column(attachment.columns, 'country')
 							AND a.attnum > 0 AND NOT a.attisdropped),
-						quote_nullable(settings.country) || '::text');
+						quote_nullable(default_country) || '::text');
 	flow_value := CASE WHEN attachment.flow_column IS NULL THEN format('%L::text', attachment.flow)
 					   ELSE format('coalesce((SELECT f.flow FROM leadroute.flows f WHERE f.flow = format(''%%s'', t.%I)), %L)',
 								   attachment.flow_column, attachment.flow) END;
@@ -843,6 +849,61 @@ COMMENT ON FUNCTION leadroute.sweep_duplicates(text, integer) IS
 
 /* --- decisions --- */
 
+CREATE FUNCTION leadroute.show_outputs(flow text, lead text) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'lr_show_outputs';
+COMMENT ON FUNCTION leadroute.show_outputs(text, text) IS 'Internal: writes what a lead''s state says into the output columns of its row.';
+
+/* Makes one of two leads a duplicate of the other, as a shared key would have; answers which stands for both. */
+CREATE FUNCTION leadroute.link_leads(in_flow text, lead text, other text) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	first	leadroute.lead_states;
+	second	leadroute.lead_states;
+	keys	text[];
+	moved	text;
+BEGIN
+	/* each stands for itself, or is linked already; locked in the order of their keys */
+	SELECT array_agg(DISTINCT coalesce(s.duplicate_of, k.lead) COLLATE "C") INTO keys
+	FROM unnest(ARRAY[link_leads.lead, link_leads.other]) k(lead)
+		LEFT JOIN leadroute.lead_states s ON s.flow = in_flow AND s.lead = k.lead AND s.status IN ('duplicate', 'merged');
+	PERFORM FROM leadroute.lead_states s WHERE s.flow = in_flow AND s.lead = ANY (keys) ORDER BY s.lead FOR UPDATE;
+	/* who has an owner comes before who has none, then who asked first; the lower key decides where nothing else does */
+	SELECT array_agg(k.lead ORDER BY (s.owner IS NOT NULL AND s.closed_at IS NULL) DESC, coalesce(s.submitted_at, s.routed_at) NULLS LAST, k.lead COLLATE "C")
+		INTO keys
+	FROM unnest(keys) k(lead) LEFT JOIN leadroute.lead_states s ON s.flow = in_flow AND s.lead = k.lead;
+	SELECT s.* INTO first FROM leadroute.lead_states s WHERE s.flow = in_flow AND s.lead = keys[1];
+	SELECT s.* INTO second FROM leadroute.lead_states s WHERE s.flow = in_flow AND s.lead = keys[2];
+	IF first.lead IS NULL OR second.lead IS NULL THEN
+		RETURN keys[1];		/* they are one already, or one of them was never recorded */
+	END IF;
+
+	IF second.status = 'assigned' AND second.closed_at IS NULL AND second.owner IS NOT NULL THEN
+		PERFORM leadroute.rotation_open(in_flow, coalesce(second.team, ''), second.owner, -1);
+	END IF;
+	UPDATE leadroute.lead_states s
+		SET status = 'duplicate', code = 'duplicate', duplicate_of = first.lead, owner = first.owner, team = first.team, territory = first.territory,
+			queue = NULL, rule = NULL, route_reason = format('duplicate of lead %s: %s said so', first.lead, session_user)
+		WHERE s.flow = in_flow AND s.lead = second.lead;
+	INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason, actor)
+		VALUES (in_flow, second.lead, leadroute.clock(), 'linked', 'duplicate', first.owner, second.owner, first.team, first.territory,
+				format('duplicate of lead %s', first.lead), session_user);
+	UPDATE leadroute.lead_states s SET duplicate_of = first.lead WHERE s.flow = in_flow AND s.duplicate_of = second.lead;
+	/* the rows show it */
+	FOR moved IN
+		SELECT s.lead FROM leadroute.lead_states s
+		WHERE s.flow = in_flow AND s.duplicate_of = first.lead AND s.status = 'duplicate' LOOP
+		PERFORM leadroute.show_outputs(in_flow, moved);
+	END LOOP;
+	RETURN first.lead;
+END
+$$;
+COMMENT ON FUNCTION leadroute.link_leads(text, text, text) IS
+	'Part of accept_duplicate(): links one of two leads to the other, frees its place and writes its row''s output columns; answers the one that stands for both.';
+
 CREATE FUNCTION leadroute.decide_duplicate(flow text, lead text, other text, decision text) RETURNS leadroute.duplicate_candidates
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -864,11 +925,7 @@ BEGIN
 		RETURN candidate;
 	END IF;
 	IF decision = 'accepted' THEN
-		/* who asked first; of two that did so at once, or were never recorded, the one whose key sorts first */
-		SELECT l.lead INTO first
-		FROM (VALUES (candidate.lead), (candidate.other)) l(lead)
-			LEFT JOIN leadroute.lead_states s ON s.flow = candidate.flow AND s.lead = l.lead
-		ORDER BY coalesce(s.submitted_at, s.routed_at) NULLS LAST, l.lead COLLATE "C" LIMIT 1;
+		first := leadroute.link_leads(flow, candidate.lead, candidate.other);
 	END IF;
 	UPDATE leadroute.duplicate_candidates d
 		SET status = decision, original = first, decided_at = leadroute.clock(), decided_by = session_user
@@ -890,7 +947,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadroute.accept_duplicate(text, text, text) IS
-	'Says that two leads that find_duplicates() suggested are one, in either order; answers the original: the one that was submitted first. An error for a pair that was not suggested.';
+	'Says that two leads that find_duplicates() suggested are one, in either order: one is linked to the other (status duplicate, duplicate_of, its owner) and takes no place any more. Answers the one that stands for both: the one that has an owner, else the one that was submitted first. An error for a pair that was not suggested.';
 
 CREATE FUNCTION leadroute.dismiss_duplicate(lead text, other text, flow text DEFAULT 'default') RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
@@ -971,7 +1028,6 @@ COMMENT ON COLUMN leadroute.match_settings.expected IS 'How many duplicates a le
 COMMENT ON COLUMN leadroute.match_settings.block_limit IS 'The size of a block beyond which its leads are not compared for it; match_blocks lists the blocks.';
 COMMENT ON COLUMN leadroute.match_settings.context_bits IS 'What the fields that colleagues or a household share (phone, company, website, address, postal code, city, region, country) may weigh at most, together.';
 COMMENT ON COLUMN leadroute.match_settings.conflict_bits IS 'The same where the names differ or none is known.';
-COMMENT ON COLUMN leadroute.match_settings.country IS 'The country of leads that name none, for phones, regions and postal codes; in any spelling that country_code() knows.';
 COMMENT ON COLUMN leadroute.match_settings.in_sweep IS 'Whether sweep() looks for duplicates too, up to 20 batches a call.';
 COMMENT ON COLUMN leadroute.match_settings.note IS 'Free text of who wrote the row.';
 

@@ -41,6 +41,15 @@ if [[ -n $data ]]; then
 			quality_query -At -F ' ' -c "SELECT '$set seed $seed: precision', precision, 'recall', recall, 'F1', f1 FROM quality.curve WHERE flow = '$set' AND score = 0.5"
 		done
 	done
+
+	say "what acts inside the INSERT (quality.match_rules), streamed in a shuffled order; then with what is suggested beside it"
+	quality_query -c "DELETE FROM leadroute.match_weights" -c "CALL quality.match_rules('fake_1000')" >/dev/null
+	for seed in 1 2 3; do
+		quality_query -c "CALL quality.act('fake_1000', $seed)"
+		quality_query -At -F ' ' -c "SELECT 'fake_1000 seed $seed: precision', precision, 'recall', recall FROM quality.acts"
+	done
+	quality_query -c "CALL leadroute.find_duplicates('fake_1000', again => true)"
+	quality_query -At -F ' ' -c "SELECT 'both together: precision', precision, 'recall', recall FROM quality.both WHERE flow = 'fake_1000'"
 fi
 
 say "what a new lead's comparison costs as the table grows (invented people; means of the 1,000 that were added last)"

@@ -64,11 +64,18 @@ SELECT ok(leadroute.match_bits('default', kind) @> '{0}' OR cardinality(leadrout
 SELECT throws_ok($$INSERT INTO leadroute.match_weights (kind, level, matches, others) VALUES ('country', 'near', 0.5, 0.5)$$, '23514', 'country has no level "near"', 'a weight of a level that the kind has not');
 SELECT throws_ok($$INSERT INTO leadroute.match_fields (field, kind, columns) VALUES ('x', 'colour', '{email}')$$, '23514', 'kind cannot be "colour"', 'a field of a kind that there is not');
 
--- a table of people
+-- a table of people; match rules are not asked here, so that every link is find_duplicates()' doing
+INSERT INTO leadroute.flows (flow) VALUES ('default') ON CONFLICT DO NOTHING;
+DELETE FROM leadroute.match_rules;
+INSERT INTO leadroute.reps (rep) VALUES ('ana'), ('bo');
+INSERT INTO leadroute.teams (team) VALUES ('west');
+INSERT INTO leadroute.team_members (team, rep) VALUES ('west', 'ana'), ('west', 'bo');
+INSERT INTO leadroute.rules (position, rule, target, target_name) VALUES (10, 'all', 'team', 'west');
 CREATE TABLE public.leads (id text PRIMARY KEY, email text, phone text, first_name text, last_name text, company text, dob date, city text, postal_code text, country text,
-	note text, is_deleted boolean DEFAULT false);
+	note text, is_deleted boolean DEFAULT false, owner text, duplicate_of text);
 SELECT throws_ok($$CALL leadroute.find_duplicates('default')$$, '55000', 'flow "default" has no leads table', 'no table, nothing to compare');
 SELECT leadroute.attach('public.leads', columns => '{"deleted": "is_deleted"}');
+SELECT leadroute.activate();
 SELECT is((SELECT string_agg(field || '=' || array_to_string(columns, '+'), ' ') FROM leadroute.match_fields_of()),
 	'birth_date=dob city=city company=company country=country email=email first_name=first_name last_name=last_name phone=phone postal_code=postal_code', 'columns are found by their names');
 INSERT INTO public.leads (id, email, phone, first_name, last_name, company, dob, city, postal_code, country) VALUES
@@ -111,9 +118,17 @@ UPDATE public.leads SET city = 'Pisa' WHERE id LIKE 'c_';
 SELECT pg_temp.find();
 SELECT pg_temp.find(again => true);
 SELECT is(pg_temp.pairs(), 'a1-a2', 'what was dismissed does not come back');
-SELECT is(leadroute.accept_duplicate('a2', 'a1'), 'a1', 'accepted: the first is the original');
+CREATE TEMP TABLE before AS SELECT (SELECT owner FROM public.leads WHERE id = 'a1') AS first, (SELECT owner FROM public.leads WHERE id = 'a2') AS second,
+	(SELECT sum(open) FROM leadroute.rep_load) AS open, (SELECT count(*) FROM leadroute.events) AS events;
+SELECT isnt(first, second, 'two leads, two owners') FROM before;
+SELECT is(leadroute.accept_duplicate('a2', 'a1'), 'a1', 'accepted: the first stands for both');
+SELECT is(l.owner || ' ' || l.duplicate_of, b.first || ' a1', 'the other''s row has its owner and names it') FROM public.leads l, before b WHERE l.id = 'a2';
+SELECT is(s.status || ' ' || s.duplicate_of || ' ' || s.owner, 'duplicate a1 ' || b.first, 'so has its state') FROM leadroute.lead_states s, before b WHERE s.lead = 'a2';
+SELECT is((SELECT sum(open) FROM leadroute.rep_load), (SELECT open - 1 FROM before), 'its place is free');
+SELECT is(kind || ' ' || code || ' ' || (actor = session_user), 'linked duplicate true', 'an event says who said so') FROM leadroute.events WHERE lead = 'a2' ORDER BY id DESC LIMIT 1;
 SELECT is(status || ' ' || original, 'accepted a1', 'recorded') FROM leadroute.duplicate_candidates WHERE lead = 'a1';
 SELECT is(leadroute.accept_duplicate('a1', 'a2'), 'a1', 'twice is once');
+SELECT is((SELECT count(*) FROM leadroute.events), (SELECT events + 1 FROM before), 'with one event');
 SELECT pg_temp.find(again => true);
 SELECT is(status, 'accepted', 'and stays') FROM leadroute.duplicate_candidates WHERE lead = 'a1';
 
@@ -121,6 +136,13 @@ SELECT is(status, 'accepted', 'and stays') FROM leadroute.duplicate_candidates W
 INSERT INTO public.leads (id, email, first_name, last_name) VALUES ('e1', 'ada.byron@gmail.com', 'Ada', 'Byron'), ('e2', 'ada.byron@gmail.com', 'Ada', 'Byron'), ('e3', 'ada.byron@gmail.com', 'Ada', 'Byron');
 SELECT pg_temp.find();
 SELECT is(pg_temp.pairs(), 'e1-e2 e1-e3 e2-e3', 'three of one');
+SELECT is(leadroute.accept_duplicate('e2', 'e3'), 'e2', 'two of three');
+SELECT is(leadroute.accept_duplicate('e1', 'e3'), 'e1', 'a link to one that is linked');
+SELECT is(string_agg(lead || duplicate_of, ' ' ORDER BY lead), 'e2e1 e3e1', 'all name the first') FROM leadroute.lead_states WHERE lead LIKE 'e_' AND duplicate_of IS NOT NULL;
+SELECT is(string_agg(id || duplicate_of, ' ' ORDER BY id), 'e2e1 e3e1', 'in their rows too') FROM public.leads WHERE id LIKE 'e_' AND duplicate_of IS NOT NULL;
+SELECT is((SELECT count(*) FROM leadroute.duplicate_candidates WHERE 'e1' IN (lead, other) AND status = 'open')::int, 1, 'the third pair is open');
+SELECT pg_temp.find(again => true);
+SELECT is(pg_temp.pairs(), '', 'but suggested no more: they are linked');
 SELECT is(leads::int, 3, 'her name is counted') FROM leadroute.match_frequencies WHERE field = 'last_name' AND value = 'byron';
 DELETE FROM public.leads WHERE id = 'e3';
 UPDATE public.leads SET is_deleted = true WHERE id = 'e2';
@@ -171,7 +193,7 @@ SELECT leadroute.attach('public.contacts', 'contacts');
 SELECT throws_ok($$CALL leadroute.find_duplicates('contacts')$$, '55000', 'table public.contacts has no column that leads could be compared by', 'no column says what it is');
 INSERT INTO leadroute.match_fields (flow, field, kind, columns, part) VALUES ('contacts', 'first', 'first_name', '{who}', 'first word'), ('contacts', 'last', 'last_name', '{who}', 'last word'),
 	('contacts', 'tel', 'phone', '{tel}', 'all');
-INSERT INTO leadroute.match_settings (flow, country) VALUES ('contacts', 'United States');
+UPDATE leadroute.flows SET default_country = 'United States' WHERE flow = 'contacts';
 SELECT pg_temp.find('contacts');
 SELECT is(pg_temp.pairs('contacts'), '1-2', 'with fields that are named');
 SELECT is(compared, '{kim,lee,+14152007986}', 'the parts of a name, the country of the flow') FROM leadroute.match_values WHERE flow = 'contacts' AND lead = '1';
@@ -191,6 +213,16 @@ SELECT pg_temp.find('emea', batch => 3);
 SELECT is((SELECT count(*) FROM leadroute.duplicate_candidates WHERE flow = 'apac')::int, 4, 'pairs of one flow');
 SELECT is((SELECT count(*) FROM leadroute.duplicate_candidates d WHERE flow = 'emea')::int, 5, 'and of the other, over partitions');
 SELECT lives_ok($$SELECT leadroute.dismiss_duplicate(lead::uuid, other::uuid, 'apac') FROM leadroute.duplicate_candidates WHERE flow = 'apac'$$, 'a key that is a uuid');
+
+-- the same values as keys that act
+INSERT INTO leadroute.match_rules (rule, position, kinds) VALUES ('a', 1, '{birth_date,mailbox}'), ('b', 2, '{city,last_name}'), ('c', 3, '{mailbox,city}');
+UPDATE leadroute.attachments SET columns = columns || '{"birth_date": "dob"}' WHERE flow = 'default';
+SET datestyle = 'SQL, DMY';
+SELECT results_eq($$SELECT k.kind, k.key FROM public.leads l, leadroute.lead_keys(l, 'default') k WHERE l.id = 'a1' ORDER BY 1$$,
+	$$VALUES ('last_name+city', 'lee|sanfrancisco'), ('mailbox+birth_date', 'kim.lee|19710624'), ('mailbox+city', 'kim.lee|sanfrancisco')$$, 'mailbox, birth date and city, whatever the DateStyle');
+SELECT is_empty($$SELECT k.kind, k.key FROM public.leads l, leadroute.lead_keys(l, 'default') k WHERE l.id = 'd1'$$, 'a function''s mailbox is nobody''s');
+RESET datestyle;
+DELETE FROM leadroute.match_rules;
 
 -- the sweep
 CALL leadroute.sweep('default');

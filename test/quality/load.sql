@@ -3,7 +3,7 @@
 CREATE SCHEMA quality;
 CREATE TABLE quality.fake_1000 (unique_id integer PRIMARY KEY, first_name text, surname text, dob date, city text, email text, cluster integer);
 \copy quality.fake_1000 FROM 'DATA/fake_1000/fake_1000.csv' CSV HEADER
-SELECT leadroute.attach('quality.fake_1000', 'fake_1000');
+SELECT leadroute.attach('quality.fake_1000', 'fake_1000', columns => '{"last_name": "surname", "birth_date": "dob"}');
 
 CREATE TABLE quality.febrl_1 (rec_id text PRIMARY KEY, given_name text, surname text, street_number text, address_1 text, address_2 text, suburb text, postcode text, state text,
 	date_of_birth text, soc_sec_id text);
@@ -85,3 +85,51 @@ BEGIN
 	CALL leadroute.find_duplicates(flow, again => true);
 END
 $$;
+
+-- what acts: rules that link inside the INSERT. An e-mail identifies; a mailbox's name or a birth date only with a name or a place beside it.
+CREATE PROCEDURE quality.match_rules(flow text)
+LANGUAGE sql AS $$
+	DELETE FROM leadroute.match_rules m WHERE m.flow = match_rules.flow;
+	INSERT INTO leadroute.match_rules (flow, rule, position, kinds) VALUES
+		(match_rules.flow, 'e-mail', 10, '{email}'),
+		(match_rules.flow, 'phone and last name', 20, '{phone,last_name}'),
+		(match_rules.flow, 'mailbox and birth date', 30, '{mailbox,birth_date}'),
+		(match_rules.flow, 'mailbox and last name', 40, '{mailbox,last_name}'),
+		(match_rules.flow, 'mailbox and first name', 50, '{mailbox,first_name}'),
+		(match_rules.flow, 'mailbox and city', 60, '{mailbox,city}'),
+		(match_rules.flow, 'last name and birth date', 70, '{last_name,birth_date}'),
+		(match_rules.flow, 'first name, birth date and city', 80, '{first_name,birth_date,city}');
+	INSERT INTO leadroute.queues (flow, queue) VALUES (match_rules.flow, 'all');
+	INSERT INTO leadroute.rules (flow, rule, position, target, target_name) VALUES (match_rules.flow, 'all', 10, 'queue', 'all');
+	SELECT leadroute.activate(match_rules.flow)
+$$;
+
+-- the set is streamed row by row in a shuffled order; leads that stand for one are those with the same first lead
+CREATE PROCEDURE quality.act(flow text, seed integer)
+LANGUAGE plpgsql AS $$
+DECLARE
+	relation	regclass := format('quality.%I', flow);
+BEGIN
+	EXECUTE format('CREATE TABLE quality.held AS TABLE %s', relation);
+	EXECUTE format('DELETE FROM %s', relation);
+	COMMIT;
+	DELETE FROM leadroute.lead_states s WHERE s.flow = act.flow;
+	DELETE FROM leadroute.identities i WHERE i.flow = act.flow;
+	EXECUTE format('INSERT INTO %s SELECT (h).* FROM quality.held h ORDER BY md5(%L || h::text)', relation, seed);
+	DROP TABLE quality.held;
+	COMMIT;
+END
+$$;
+CREATE VIEW quality.acted AS
+	SELECT p.flow, p.lead, p.other, EXISTS (SELECT FROM quality.truth t WHERE t.flow = p.flow AND t.lead = p.lead AND t.other = p.other) AS is_true
+	FROM (SELECT a.flow, a.lead, b.lead AS other
+		  FROM leadroute.lead_states a JOIN leadroute.lead_states b ON a.flow = b.flow AND a.lead < b.lead AND coalesce(a.duplicate_of, a.lead) = coalesce(b.duplicate_of, b.lead)) p;
+CREATE VIEW quality.acts AS
+	SELECT a.flow, round(count(*) FILTER (WHERE a.is_true)::numeric / count(*), 4) AS precision,
+		round(count(*) FILTER (WHERE a.is_true)::numeric / (SELECT count(*) FROM quality.truth t WHERE t.flow = a.flow), 4) AS recall
+	FROM quality.acted a GROUP BY a.flow;
+-- what acts and what is suggested, together
+CREATE VIEW quality.both AS
+	SELECT x.flow, round(count(*) FILTER (WHERE x.is_true)::numeric / count(*), 4) AS precision,
+		round(count(*) FILTER (WHERE x.is_true)::numeric / (SELECT count(*) FROM quality.truth t WHERE t.flow = x.flow), 4) AS recall
+	FROM (SELECT flow, lead, other, is_true FROM quality.acted UNION SELECT flow, lead, other, is_true FROM quality.suggested) x GROUP BY x.flow;

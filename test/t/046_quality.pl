@@ -110,5 +110,20 @@ for my $seed (0.1, 0.2)
 	at_least($f1, 0.95, "fodors_zagats, weights changed, seed $seed: F1");
 }
 
+# what acts inside the INSERT, by combinations of keys, and both together
+$node->safe_psql('postgres', q{CALL quality.match_rules('fake_1000')});
+for my $seed (1, 2, 3)
+{
+	$node->safe_psql('postgres', "CALL quality.act('fake_1000', $seed)");
+	($precision, $recall) = split /\|/, $node->safe_psql('postgres', 'SELECT precision, recall FROM quality.acts');
+	at_least($precision, 0.99, "fake_1000, what acts, seed $seed: precision");
+	at_least($recall, 0.50, "fake_1000, what acts, seed $seed: recall");
+}
+$node->safe_psql('postgres', q{DELETE FROM leadroute.match_weights; CALL leadroute.find_duplicates('fake_1000', again => true)});
+($precision, $recall) = split /\|/, $node->safe_psql('postgres', q{SELECT precision, recall FROM quality."both" WHERE flow = 'fake_1000'});
+at_least($precision, 0.95, 'fake_1000, what acts and what is suggested: precision');
+at_least($recall, 0.75, 'fake_1000, what acts and what is suggested: recall');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM leadroute.duplicate_candidates d JOIN quality.acted a USING (flow, lead, other)}), '0', 'what is linked is not suggested');
+
 $node->stop;
 done_testing();
