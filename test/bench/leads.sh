@@ -52,9 +52,9 @@ record() { # KIND ROUND CLIENTS VARIANT LEADS SECONDS CENTISECONDS
 forget_leads() { # VARIANT
 	case $1 in
 		f0) query -c 'TRUNCATE f0.leads' ;;
-		f1) query -c 'TRUNCATE f1.leads, f1.lead_states, f1.events' ;;
+		f1) query -c 'TRUNCATE f1.leads, f1.lead_states, f1.events, f1.identities' ;;
 		p1 | p2) query -c 'TRUNCATE p1.leads, p2.leads, p1.lead_states, p1.events' ;;
-		lr) query -c 'TRUNCATE lr.leads' -c 'TRUNCATE leadroute.lead_states, leadroute.events' ;;
+		lr) query -c 'TRUNCATE lr.leads' -c 'TRUNCATE leadroute.lead_states, leadroute.events, leadroute.identities' ;;
 	esac
 }
 
@@ -133,7 +133,7 @@ for variant in $variants; do
 	lsn=$(query -c 'SELECT pg_current_wal_lsn()')
 	pgbench_run "$variant" -t "$sample" >/dev/null
 	query -c "INSERT INTO bench.wal SELECT '$variant', $sample, pg_wal_lsn_diff(pg_current_wal_lsn(), '$lsn')"
-	for relation in leads lead_states events rotation; do
+	for relation in leads lead_states events identities rotation; do
 		schema=$variant less=0
 		if [[ $variant == lr && $relation != leads ]]; then schema=leadroute; fi
 		if [[ $variant == p2 && $relation != leads ]]; then schema=p1; fi
@@ -181,6 +181,7 @@ if [[ $parts == *bulk* ]]; then
 	query -c "COPY (SELECT * FROM lr.leads ORDER BY id) TO '$scratch/f1.leads'" \
 		-c "COPY (SELECT * FROM leadroute.lead_states ORDER BY ctid) TO '$scratch/f1.lead_states'" \
 		-c "COPY (SELECT * FROM leadroute.events ORDER BY id) TO '$scratch/f1.events'" \
+		-c "COPY (SELECT * FROM leadroute.identities ORDER BY ctid) TO '$scratch/f1.identities'" \
 		-c "COPY (SELECT * FROM leadroute.rotation WHERE ctid > '$rotation') TO '$scratch/f1.rotation'"
 	for ((round = 1; round <= bulk_rounds; round++)); do
 		order="f0 f1 f0t lr"
@@ -190,7 +191,7 @@ if [[ $parts == *bulk* ]]; then
 			forget_leads "$table"
 			if [[ $variant == f1 ]]; then
 				bulk_slice copy "$round" f1 "$rows" "COPY f1.leads FROM '$scratch/f1.leads'" "COPY f1.lead_states FROM '$scratch/f1.lead_states'" \
-					"COPY f1.events FROM '$scratch/f1.events'" "COPY f1.rotation FROM '$scratch/f1.rotation'"
+					"COPY f1.events FROM '$scratch/f1.events'" "COPY f1.identities FROM '$scratch/f1.identities'" "COPY f1.rotation FROM '$scratch/f1.rotation'"
 				continue
 			fi
 			bulk_slice copy "$round" "$variant" "$rows" "COPY $table.leads (id, $columns) FROM '$file'"

@@ -244,6 +244,27 @@ SELECT is((SELECT concat_ws(' ', owner) FROM old_leads WHERE id = 3), '', 'one t
 CALL leadroute.catch_up('public.old_leads');
 SELECT is((SELECT count(*) FROM leadroute.duplicate_candidates), 1::bigint, 'again: nothing more');
 SELECT leadroute.detach('public.old_leads') IS NOT NULL AS detached \gset
+-- those that are to be routed are linked then
+TRUNCATE leadroute.lead_states, leadroute.identities, leadroute.events, leadroute.duplicate_candidates, leadroute.rotation, test.seen;
+UPDATE old_leads SET owner = NULL, duplicate_of = NULL;
+SELECT leadroute.attach('public.old_leads') IS NOT NULL AS attached \gset
+CALL leadroute.catch_up('public.old_leads', existing => 'route');
+SELECT is((SELECT string_agg(concat_ws(' ', l.id, s.status, 'of ' || l.duplicate_of, l.owner = o.owner), ', ' ORDER BY l.id) FROM old_leads l JOIN leadroute.lead_states s ON s.lead = l.id::text LEFT JOIN old_leads o ON o.id::text = l.duplicate_of),
+	'1 assigned, 2 duplicate of 1 t, 3 assigned, 4 duplicate of 1 t, 5 duplicate of 3 t', 'catch_up that routes links duplicates');
+SELECT is((SELECT count(*) FROM leadroute.duplicate_candidates), 0::bigint, 'and has nothing to suggest');
+-- what a full refresh does not bring back is gone with its keys
+BEGIN;
+SET LOCAL leadroute.clock = '2030-01-01';
+TRUNCATE old_leads;
+INSERT INTO old_leads (id, email) VALUES (1, 'adopted@x.example');
+COMMIT;
+SET leadroute.clock = '2030-02-01';
+CALL leadroute.sweep();
+CALL leadroute.sweep();
+RESET leadroute.clock;
+SELECT is((SELECT string_agg(concat_ws(' ', lead, outcome), ', ' ORDER BY lead) FROM leadroute.lead_states), '1, 2 gone, 3 gone, 4 gone, 5 gone', 'gone, duplicates too');
+SELECT is((SELECT string_agg(key, ' ') FROM leadroute.identities), 'adopted@x.example', 'and so are their keys');
+SELECT leadroute.detach('public.old_leads') IS NOT NULL AS detached \gset
 
 -- three full syncs as Airbyte writes them, five in a hundred are duplicates, under each policy: all is said after the second
 DELETE FROM leadroute.rules WHERE condition IS NOT NULL;

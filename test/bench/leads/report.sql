@@ -6,7 +6,7 @@ SET search_path = pg_catalog;
 
 SELECT E'\n| | table | rows per lead | bytes per row | index bytes per lead |\n|---|---|---|---|---|';
 SELECT format('| %s | %s | %s | %s | %s |', variant, relation, round(rows::numeric / leads, 3), round(bytes, 1), round(index_bytes::numeric / leads))
-  FROM bench.written ORDER BY variant, array_position('{leads,lead_states,events,rotation}', relation);
+  FROM bench.written ORDER BY variant, array_position('{leads,lead_states,events,identities,rotation}', relation);
 SELECT E'\n| | rows per lead | bytes per lead in rows | WAL bytes per lead |\n|---|---|---|---|';
 SELECT format('| %s | %s | %s | %s |', variant, round(sum(w.rows::numeric / w.leads), 2), round(sum(w.rows * w.bytes / w.leads)), round(wal.bytes / wal.leads))
   FROM bench.written w JOIN bench.wal USING (variant) GROUP BY variant, wal.bytes, wal.leads ORDER BY variant;

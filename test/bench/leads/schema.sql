@@ -57,6 +57,7 @@ CREATE SCHEMA f1;
 CREATE TABLE f1.leads (LIKE f0.leads INCLUDING ALL) WITH (autovacuum_enabled = off);
 CREATE TABLE f1.lead_states (LIKE leadroute.lead_states INCLUDING ALL) WITH (fillfactor = 90, autovacuum_enabled = off);
 CREATE TABLE f1.events (LIKE leadroute.events INCLUDING ALL) WITH (autovacuum_enabled = off);
+CREATE TABLE f1.identities (LIKE leadroute.identities INCLUDING ALL) WITH (autovacuum_enabled = off);
 CREATE TABLE f1.rotation (LIKE leadroute.rotation INCLUDING ALL) WITH (autovacuum_enabled = off);
 
 CREATE SCHEMA p1;
