@@ -608,16 +608,22 @@ lr_duplicate_write_firsts(void)
 	HASH_SEQ_STATUS status;
 	FirstResult *result;
 	ListCell *cell;
+	bool outside;
 
+	if (!lr_duplicate_firsts_wait())
+		return;
+	/* at commit no statement is under way that would have one */
+	outside = !ActiveSnapshotSet();
+	if (outside)
+		PushActiveSnapshot(GetTransactionSnapshot());
 	if (lr_merges_wait())
 	{
 		lr_pending_flush();
 		lr_merge_write();
 	}
-	if (nstanding == 0)
-		return;
-	hash_seq_init(&status, first_results);
-	while ((result = hash_seq_search(&status)) != NULL)
+	if (first_results)
+		hash_seq_init(&status, first_results);
+	while (first_results && (result = hash_seq_search(&status)) != NULL)
 	{
 		FirstResult *copy;
 
@@ -634,6 +640,8 @@ lr_duplicate_write_firsts(void)
 	/* places that the losers of a race keep are in the ledger */
 	if (ready)
 		lr_journal_flush();
+	if (outside)
+		PopActiveSnapshot();
 }
 
 void

@@ -13,7 +13,7 @@ CREATE TABLE leadroute.match_rules (
 	CONSTRAINT match_rules_kinds_check CHECK (
 		cardinality(kinds) BETWEEN 1 AND 12 AND array_position(kinds, NULL) IS NULL
 		AND kinds <@ '{external_id,email,phone,first_name,last_name,company,website,postal_code,country,mailbox,birth_date,city}'),
-	CONSTRAINT match_rules_identify_check CHECK (kinds && '{external_id,email,phone}' OR cardinality(kinds) >= 2 OR action = 'suggest')
+	CONSTRAINT match_rules_wide_check CHECK (kinds && '{external_id,email,phone}' OR cardinality(kinds) >= 2 OR action = 'suggest')
 );
 
 /* What a merge does with a column of the leads table; fill_blank where there is no row. */
