@@ -30,6 +30,8 @@ lr_move_of(const Decision *decision, Move *move)
 	move->rule = decision->rule ? decision->rule->rule : NULL;
 	move->reason = lr_route_reason(decision);
 	move->path = lr_route_path(decision);
+	move->account = decision->account;
+	move->account_by = decision->account_by;
 	move->turn = decision->turn;
 	move->has_turn = decision->has_turn;
 	move->at = decision->at;
@@ -41,9 +43,10 @@ lr_move(const char *flow, const char *lead, const Move *move)
 {
 	const char *const texts[] = {flow, lead, move->status, move->code, move->owner, move->team, move->territory, move->queue,
 								 move->rule, move->reason, move->path, move->lapses, move->kind, move->actor};
-	Oid types[lengthof(texts) + 3];
-	Datum values[lengthof(texts) + 3];
-	char nulls[lengthof(texts) + 4];
+	const char *const accounts[] = {move->account, move->account_by};
+	Oid types[lengthof(texts) + 5];
+	Datum values[lengthof(texts) + 5];
+	char nulls[lengthof(texts) + 6];
 	int n;
 	OwnerSession session;
 
@@ -62,6 +65,12 @@ lr_move(const char *flow, const char *lead, const Move *move)
 	types[n] = FLOAT8OID;
 	nulls[n] = ' ';
 	values[n++] = Float8GetDatum(move->priority);
+	for (int i = 0; i < (int) lengthof(accounts); i++, n++)
+	{
+		types[n] = TEXTOID;
+		nulls[n] = accounts[i] ? ' ' : 'n';
+		values[n] = accounts[i] ? CStringGetTextDatum(accounts[i]) : (Datum) 0;
+	}
 	nulls[n] = '\0';
 
 	lr_owner_begin(&session);
@@ -73,6 +82,7 @@ lr_move(const char *flow, const char *lead, const Move *move)
 						   "     priority = CASE WHEN $3 = 'waiting' THEN $17 END,"
 						   "     queue_order = CASE WHEN $3 = 'waiting' THEN leadroute.journal_id() END,"
 						   "     source_owner = coalesce(s.source_owner, s.owner),"
+						   "     account = coalesce($18, s.account), account_by = CASE WHEN $18 IS NULL THEN s.account_by ELSE $19 END,"
 						   "     lapsed = CASE WHEN $12 IS NULL OR $12 = ANY (s.lapsed) THEN s.lapsed ELSE array_append(s.lapsed, $12) END"
 						   "   FROM was WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"
 						   " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, rule, owner, previous_owner, team,"

@@ -21,6 +21,8 @@ typedef struct Move
 	bool keeps_rule;	 /* rule and territory stay what they are */
 	const char *reason;
 	const char *path;	 /* JSON text, or NULL */
+	const char *account; /* found now, or NULL: what it had stays */
+	const char *account_by;
 	const char *lapses;	 /* a rep who has let the lead lapse by this, or NULL */
 	RotationTurn turn;
 	bool has_turn; /* the place at the new holder is taken already */

@@ -203,11 +203,16 @@ decide_again(HandledLead *hand, const char *kind, const char *lapses, const char
 	row.again = true;
 	row.is_duplicate = hand->state.duplicate_of != NULL;
 	row.given_owner = hand->state.source_owner;
+	/* the account that it has, whoever found it, as long as that is there */
+	if (hand->state.account)
+		row.given_account = hand->state.account;
 	row.at = hand->at;
 	code = lr_arrival_reason(arrival, &row, &warned, &closing);
 	if (code == NULL)
 	{
 		lr_arrival_route(arrival, &row, &warned, &decision);
+		if (decision.account && hand->state.account && strcmp(decision.account, hand->state.account) == 0)
+			decision.account_by = hand->state.account_by;
 		if (strcmp(decision.status, "unrouted") == 0)
 			code = decision.code;
 	}
@@ -254,7 +259,7 @@ write_row(HandledLead *hand, const Move *move)
 		.routed_at = move->at,
 		.has_routed_at = true,
 		.route_reason = move->reason,
-		.account = hand->state.account,
+		.account = move->account ? move->account : hand->state.account,
 		.duplicate_of = hand->state.duplicate_of,
 	};
 

@@ -128,6 +128,16 @@ SELECT results_eq($$SELECT lead COLLATE "default", status, code, queue COLLATE "
 	('20', 'waiting', 'owner_inactive', 'gone', 'rule "accounts" (30): account "globex" (by email), its owner is not available: waits in queue "gone"'),
 	('21', 'waiting', 'no_account', 'account_owner', 'rule "accounts" (30): account "orphan" (by email), which has no owner: waits in queue "account_owner"'),
 	('22', 'waiting', 'no_account', 'account_owner', 'rule "accounts" (30): no account: waits in queue "account_owner"')$$, 'or they wait, and say for what');
+INSERT INTO leadroute.accounts (account, owner) VALUES ('later', 'ana');
+INSERT INTO leadroute.account_aliases (alias, account) VALUES ('Later', 'later');
+UPDATE lr.leads SET company = 'Later AG' WHERE id = 22;
+SELECT is(leadroute.reroute(22), 'ana', 'rerouted when its account is there');
+SELECT results_eq($$SELECT s.account COLLATE "default", s.account_by, s.owner COLLATE "default", l.account, l.owner, s.route_reason FROM leadroute.lead_states s JOIN lr.leads l ON l.id = 22 WHERE s.lead = '22'$$,
+	$$VALUES ('later', 'alias', 'ana', 'later', 'ana', 'rule "accounts" (30): account "later" (by alias), its owner ana')$$, 'to its owner');
+UPDATE leadroute.accounts SET owner = 'cy' WHERE account = 'acme';
+DELETE FROM leadroute.rules WHERE rule = 'by name';
+SELECT is(leadroute.reroute(10), 'cy', 'rerouted, a lead keeps its account, and goes to who owns it now');
+SELECT results_eq($$SELECT account COLLATE "default", account_by FROM leadroute.lead_states WHERE lead = '10'$$, $$VALUES ('acme', 'website')$$, 'and what found it');
 UPDATE leadroute.rules SET if_unavailable = 'fallthrough' WHERE rule = 'accounts';
 
 -- buying committees
