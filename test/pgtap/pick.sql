@@ -3,7 +3,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS leadroute CASCADE;
 SET client_min_messages = error;
-SELECT plan(53);
+SELECT plan(55);
 
 CREATE TABLE leads (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text, country text, language text, product text, owner text, team text, route_reason text);
 SELECT lives_ok($$SELECT leadroute.attach('leads')$$, 'attach');
@@ -21,7 +21,7 @@ BEGIN
 	INSERT INTO leadroute.teams (team, strategy) VALUES (name, strategy);
 	INSERT INTO leadroute.team_members (team, rep) SELECT name, r FROM string_to_table(reps, NULL) r;
 	INSERT INTO leadroute.rules (position, rule, condition, target, target_name, if_unavailable)
-		SELECT coalesce(max(position), 0) + 1, name, format('product = %L', name), 'team', name, 'wait' FROM leadroute.rules WHERE position < 1000;
+		SELECT coalesce(max(position), 0) + 1, name, format('product = %L', name), 'team', name, 'fallthrough' FROM leadroute.rules WHERE position < 1000;
 END $$;
 INSERT INTO leadroute.queues (queue) VALUES ('rest');
 INSERT INTO leadroute.rules (position, rule, target, target_name) VALUES (1000, 'rest', 'queue', 'rest');
@@ -63,7 +63,7 @@ SELECT is((SELECT pg_temp.counts(string_agg(o, '')) FROM least), '-1 a10 b12 c15
 SELECT is_empty($$SELECT n FROM (SELECT n, count(*) FILTER (WHERE o = 'a') OVER w / 10.0 AS a, count(*) FILTER (WHERE o = 'b') OVER w / 12.0 AS b,
 	count(*) FILTER (WHERE o = 'c') OVER w / 15.0 AS c FROM least WHERE n <= 37 WINDOW w AS (ORDER BY n)) s WHERE greatest(a, b, c) - least(a, b, c) > 0.1$$,
 	'after each lead the shares lie within 1/10 of each other');
-SELECT is((SELECT status || ' ' || code FROM leadroute.lead_states ORDER BY lead::bigint DESC LIMIT 1), 'waiting no_capacity', 'with no_capacity');
+SELECT is((SELECT path->0->>'why' FROM leadroute.events WHERE kind = 'decided' ORDER BY lead::bigint DESC LIMIT 1), 'team "least" has no eligible member (3 at capacity)', 'and it says why');
 SELECT is((SELECT verdict FROM leadroute.explain((SELECT max(id) FROM leads)) WHERE item = 'rep' AND name = 'b'), 'passed over: at capacity 12/12', 'explain says what stands in his way');
 SELECT pg_temp.team('free', 'abc', 'least_loaded');
 UPDATE leadroute.teams SET most_free = true WHERE team = 'free';
@@ -103,7 +103,7 @@ INSERT INTO leadroute.rep_skills (rep, skill, level) VALUES ('u', 'lang:fr', 3),
 SELECT is(pg_temp.counts(pg_temp.route(6, 'polyglot', 'fr')), 'u3 w3', 'who has the skill');
 SELECT is(pg_temp.counts(pg_temp.route(6, 'polyglot')), 'u1 v4 w1', 'a lead that asks for nothing; who was passed over makes up two turns, no more');
 SELECT is(pg_temp.route(1, 'polyglot', 'de'), '-', 'nobody has it');
-SELECT is((SELECT code FROM leadroute.lead_states ORDER BY lead::bigint DESC LIMIT 1), 'no_skill', 'with no_skill');
+SELECT is((SELECT path->0->>'why' FROM leadroute.events WHERE kind = 'decided' ORDER BY lead::bigint DESC LIMIT 1), 'team "polyglot" has no eligible member (3 lacks a skill)', 'and it says why');
 UPDATE leadroute.rules SET skills = $$array['lang:' || language || '>=2']$$ WHERE rule = 'polyglot';
 SELECT is(pg_temp.route(2, 'polyglot', 'fr'), 'uu', 'who has it well enough');
 SELECT throws_ok($$UPDATE leadroute.rules SET skills = 'array[1/0]' WHERE rule = 'polyglot'$$, '22012', NULL, 'an expression that is none of text[] is refused where it is written');
@@ -158,6 +158,14 @@ UPDATE leadroute.reps SET backup = 'nobody' WHERE rep = 'a';
 SELECT is((SELECT problem FROM leadroute.check_flow() WHERE object = 'rep "a"'), 'its backup "nobody" is not a rep', 'check_flow tells names that are none');
 SELECT throws_ok($$UPDATE leadroute.teams SET timezone = 'Mars/Olympus' WHERE team = 't'$$, '22023', 'time zone "Mars/Olympus" not recognized', 'a zone that is none');
 SELECT is((SELECT count(*)::int FROM leadroute.rotation_drift()), 0, 'shared memory equals the ledger');
+
+-- where the rule waits, the lead waits in the team's queue with the nearest reason of any member
+SELECT pg_temp.team('waits', 'ab');
+UPDATE leadroute.rules SET if_unavailable = 'wait' WHERE rule = 'waits';
+UPDATE leadroute.team_members SET capacity = 0 WHERE team = 'waits' AND rep = 'a';
+UPDATE leadroute.team_members SET caps = '{0 per day}' WHERE team = 'waits' AND rep = 'b';
+SELECT is(pg_temp.route(1, 'waits'), '-', 'nobody can');
+SELECT is((SELECT format('%s %s %s', status, code, queue) FROM leadroute.lead_states ORDER BY lead::bigint DESC LIMIT 1), 'waiting capped waits', 'it waits in the team''s queue');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -16,7 +16,8 @@ INSERT INTO leadroute.team_members (team, rep) SELECT t.team, r.rep FROM leadrou
 UPDATE leadroute.teams SET hours = 'none' WHERE team = 'all';
 UPDATE leadroute.teams SET on_return = 'catch_up' WHERE team = 'caught';
 INSERT INTO leadroute.rules (position, rule, condition, target, target_name, if_unavailable) VALUES
-	(1, 'all', $$product = 'all'$$, 'team', 'all', 'wait'), (2, 'caught', $$product = 'caught'$$, 'team', 'caught', 'wait'), (9, 'rest', NULL, 'team', 't', 'wait');
+	(1, 'all', $$product = 'all'$$, 'team', 'all', 'wait'), (2, 'caught', $$product = 'caught'$$, 'team', 'caught', 'wait'), (9, 't', 'product IS NULL', 'team', 't', 'fallthrough'), (99, 'rest', NULL, 'queue', 'rest', 'wait');
+INSERT INTO leadroute.queues (queue) VALUES ('rest');
 SELECT lives_ok('SELECT leadroute.activate()', 'activate');
 
 -- 24 hours a day for a week, 12 leads an hour while the early shift is alone, 4 otherwise: the volume is not the same for both
@@ -36,9 +37,9 @@ CREATE VIEW pg_temp.by_hour AS
 		max(count(*) FILTER (WHERE owner IS NOT NULL)) OVER () AS most
 	FROM leads WHERE product IS NULL GROUP BY 1, 2;
 SELECT is_empty($$SELECT * FROM pg_temp.by_hour WHERE early > 0 AND hour NOT BETWEEN 8 AND 15 OR late > 0 AND hour NOT BETWEEN 12 AND 19$$, 'nobody gets a lead off shift');
-SELECT is_empty($$SELECT * FROM pg_temp.by_hour WHERE waits <> CASE WHEN hour BETWEEN 8 AND 19 THEN 0 ELSE leads END$$, 'at night all wait');
-SELECT is((SELECT string_agg(DISTINCT code, ',') FROM leadroute.lead_states WHERE owner IS NULL), 'off_shift', 'with off_shift');
-SELECT is((SELECT string_agg(DISTINCT status, ',') FROM leadroute.lead_states WHERE owner IS NULL), 'waiting', 'and wait');
+SELECT is_empty($$SELECT * FROM pg_temp.by_hour WHERE waits <> CASE WHEN hour BETWEEN 8 AND 19 THEN 0 ELSE leads END$$, 'at night nobody is there');
+SELECT is((SELECT string_agg(DISTINCT path->0->>'why', ',') FROM leadroute.events WHERE kind = 'decided' AND owner IS NULL), 'team "t" has no eligible member (4 off shift)', 'all are off shift');
+SELECT is((SELECT string_agg(DISTINCT queue, ',') FROM leadroute.lead_states WHERE owner IS NULL), 'rest', 'and the next rule takes them');
 /*
  * The early shift is 24 turns ahead each when the late one begins. Who begins makes up two turns each, so of the first
  * hour's 4 leads the late shift gets at most 4, and of the overlap's 16 at most 2 * 2 + (16 - 4) / 2 = 10, where by pointers alone

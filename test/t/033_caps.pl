@@ -17,7 +17,7 @@ note "no cap was exceeded where this has no rows:\n$Caps::violations";
 
 my $killed = caps_stress($node, $ENV{CAPS_SECONDS} // 8);
 cmp_ok($killed, '>', 0, "sessions were terminated: $killed");
-my $decided = sql("SELECT count(*) FILTER (WHERE owner IS NOT NULL) || ' picked, ' || count(*) FILTER (WHERE code = 'capped') || ' capped' FROM leadroute.events WHERE kind = 'decided'");
+my $decided = sql("SELECT count(*) FILTER (WHERE owner IS NOT NULL) || ' picked, ' || count(*) FILTER (WHERE path::text ~ 'at a cap') || ' capped' FROM leadroute.events WHERE kind = 'decided'");
 note $decided;
 like($decided, qr/^[1-9]\d\d+ picked, [1-9]\d\d+ capped$/, 'leads were picked for, and held back by caps');
 is(sql('SELECT count(DISTINCT owner) FROM leads'), '20', 'all reps had some');
@@ -57,7 +57,7 @@ is(sql("SET leadroute.clock = '$clock'; INSERT INTO leads (email, product) SELEC
 
 # -- a cap that is new counts from its first use on
 sql(q{INSERT INTO leadroute.reps (rep) VALUES ('n'); INSERT INTO leadroute.teams (team) VALUES ('new'); INSERT INTO leadroute.team_members (team, rep) VALUES ('new', 'n');
-	INSERT INTO leadroute.rules (position, rule, condition, target, target_name, if_unavailable) VALUES (50, 'new', 'product = $$new$$', 'team', 'new', 'wait')});
+	INSERT INTO leadroute.rules (position, rule, condition, target, target_name, if_unavailable) VALUES (50, 'new', 'product = $$new$$', 'team', 'new', 'fallthrough')});
 $holder = $node->background_psql('postgres', on_error_die => 1);
 my $insert = "SET leadroute.clock = '$clock'; INSERT INTO leads (email, product) VALUES ('x', 'new') RETURNING coalesce(owner, '-')";
 $holder->query_safe("SET leadroute.clock = '$clock'; BEGIN; INSERT INTO leads (email, product) VALUES ('x', 'new')");

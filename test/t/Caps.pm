@@ -46,8 +46,10 @@ sub caps_setup
 		INSERT INTO leadroute.team_members (team, rep, caps, capacity, rank)
 			SELECT 't' || (i + d) % 5, 'r' || i, '{4 per hour,30 per rolling day}', CASE WHEN (i + d) % 5 = 3 THEN 200 END, i FROM generate_series(1, 20) i, generate_series(0, 1) d;
 		INSERT INTO leadroute.rules (position, rule, condition, target, target_name, if_unavailable)
-			SELECT t, 't' || t, format('product = %L', t), 'team', 't' || t, 'wait' FROM generate_series(0, 3) t;
-		INSERT INTO leadroute.rules (position, rule, target, target_name) VALUES (99, 'rest', 'team', 't4');
+			SELECT t, 't' || t, format('product = %L', t), 'team', 't' || t, 'fallthrough' FROM generate_series(0, 3) t;
+		-- behind a lead that waits for a team the next would wait too
+		INSERT INTO leadroute.queues (queue) VALUES ('left');
+		INSERT INTO leadroute.rules (position, rule, target, target_name) VALUES (98, 't4', 'team', 't4'), (99, 'left', 'queue', 'left');
 		SELECT leadroute.activate();
 		-- two hours and a half of the leads' time pass in each second
 		CREATE TABLE began AS SELECT clock_timestamp() AS at;
