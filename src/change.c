@@ -10,6 +10,7 @@
 
 #include "access/htup_details.h"
 #include "access/sysattr.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "change.h"
@@ -32,6 +33,7 @@ static bool changed_identity(const LeadShape *shape, TupleTableSlot *old, TupleT
 static int changed_outputs(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new);
 static HeapTuple keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state);
 static bool came_from_excluded(Arrival *arrival);
+static void follow_replacement(Arrival *arrival, TupleTableSlot *deleted);
 static bool find_lead(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *flow);
 static Pending *find_rekeyed(const Rekey *rekey);
 static void told(const Arrival *arrival, TupleTableSlot *slot);
@@ -482,7 +484,21 @@ lr_row_deleted(Relation rel, TupleTableSlot *slot, const char *flow)
 	/* another row of the key stands: the one that a statement put in this one's place, or a second of a table without a unique key */
 	if (!stands(&arrival, slot))
 		went(&arrival, slot, "deleted");
+	else if (arrival.config->nmatch_rules > 0)
+		follow_replacement(&arrival, slot);
 	lr_drain_ask();
+}
+
+/* The row that a statement put in a deleted one's place may say otherwise who it is. */
+static void
+follow_replacement(Arrival *arrival, TupleTableSlot *deleted)
+{
+	TupleTableSlot *standing = table_slot_create(arrival->rel, NULL);
+	bool isnull;
+
+	if (lr_lead_fetch(arrival->rel, arrival->shape, slot_getattr(deleted, arrival->shape->key.attno, &isnull), standing))
+		lr_duplicate_follow(arrival, deleted, arrival->lead, standing);
+	ExecDropSingleTupleTableSlot(standing);
 }
 
 /* The lead of a row goes on under another key: its own is a second row's, or nobody's. */

@@ -57,7 +57,6 @@ static void find_key_indexes(LeadShape *shape, Relation rel, const char *key);
 static TimestampTz zoned_instant(Timestamp stamp, const char *zone);
 static bool is_btree(Oid index);
 static void take(void *arg);
-static bool find_by_key(Relation rel, const LeadShape *shape, Datum key, TupleTableSlot *slot);
 static bool is_of_the_system(const LeadShape *shape, Form_pg_attribute attribute);
 
 void
@@ -546,21 +545,23 @@ lr_lead_stands(Relation rel, const LeadShape *shape, Datum key)
 	if (!OidIsValid(shape->key_index))
 		return false;
 	slot = table_slot_create(rel, NULL);
-	found = find_by_key(rel, shape, key, slot);
+	found = lr_lead_fetch(rel, shape, key, slot);
 	ExecDropSingleTupleTableSlot(slot);
 	return found;
 }
 
-/* Leaves the row in the slot. */
-static bool
-find_by_key(Relation rel, const LeadShape *shape, Datum key, TupleTableSlot *slot)
+bool
+lr_lead_fetch(Relation rel, const LeadShape *shape, Datum key, TupleTableSlot *slot)
 {
-	Relation index = index_open(shape->key_index, AccessShareLock);
+	Relation index;
 	IndexScanDesc scan;
 	ScanKeyData scankey;
 	Oid operator;
 	bool found;
 
+	if (!OidIsValid(shape->key_index))
+		return false;
+	index = index_open(shape->key_index, AccessShareLock);
 	operator= get_opfamily_member(index->rd_opfamily[0], index->rd_opcintype[0], index->rd_opcintype[0],
 								  BTEqualStrategyNumber);
 	if (!OidIsValid(operator))
@@ -587,7 +588,7 @@ lr_lead_repeats(Relation rel, const LeadShape *shape, const char *lead, TupleTab
 	if (!OidIsValid(shape->key_index))
 		return false;
 	other = table_slot_create(rel, NULL);
-	same = find_by_key(rel, shape, lr_lead_key_datum(shape, lead), other);
+	same = lr_lead_fetch(rel, shape, lr_lead_key_datum(shape, lead), other);
 	for (int i = 0; same && i < shape->desc->natts; i++)
 	{
 		/* the relation's own descriptor knows of defaults */

@@ -151,6 +151,8 @@ extern HeapTuple lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const Lea
  * no index can tell (key_index).
  */
 extern bool lr_lead_stands(Relation rel, const LeadShape *shape, Datum key);
+/* The same, and the row, in a slot of table_slot_create(). */
+extern bool lr_lead_fetch(Relation rel, const LeadShape *shape, Datum key, TupleTableSlot *slot);
 
 /*
  * Whether the row of a lead in the relation says the same as the slot: all columns but the key, the outputs, times, and

@@ -122,4 +122,52 @@ note(sprintf('%d deadlocks of statements in any order', scalar(() = $errors =~ /
 sql(join("\n", map { insert($_) } 1 .. $people));
 whole('any order');
 
+# -- one session, random statements in random nested savepoints: keys are those of rows that stand
+sql('TRUNCATE leads, leadroute.lead_states, leadroute.identities, leadroute.events, leadroute.rotation');
+$node->restart;
+srand(20261123);
+sub pick { return $_[ int rand @_ ]; }
+sub id { return 1 + int rand 30; }
+sub mail { return "'m" . (1 + int rand 12) . "\@x.example'"; }
+
+sub statement
+{
+	my ($a, $b) = (id(), id());
+	my $kind = int rand 10;
+	return "INSERT INTO leads (id, email) SELECT i, 'm' || i % 12 + 1 || '\@x.example' FROM generate_series($a, $a + @{[ int rand 4 ]}) i ON CONFLICT DO NOTHING;" if $kind < 2;
+	return "INSERT INTO leads (id, email) VALUES ($a, " . mail() . "), (@{[ 100 + $a ]}, " . mail() . ') ON CONFLICT (id) DO UPDATE SET email = EXCLUDED.email, owner = EXCLUDED.owner;' if $kind == 2;
+	return "DELETE FROM leads WHERE id = $a;" if $kind == 3;
+	return "DELETE FROM leads WHERE id BETWEEN $a AND $a + 3; INSERT INTO leads (id, email) SELECT i, " . mail() . " FROM generate_series($a, $a + 3) i;" if $kind == 4;
+	return "WITH d AS (DELETE FROM leads WHERE id = $a RETURNING id) INSERT INTO leads (id, email) SELECT id, " . mail() . ' FROM d;' if $kind == 5;
+	return 'UPDATE leads SET email = ' . pick(mail(), 'NULL') . " WHERE id IN ($a, $b);" if $kind < 8;
+	return "DO \$do\$ BEGIN BEGIN UPDATE leads SET id = $b, email = " . pick('email', mail()) . " WHERE id = $a; EXCEPTION WHEN unique_violation THEN NULL; END; END \$do\$;" if $kind == 8;
+	return "UPDATE leads SET phone = '+1415555" . (2000 + int rand 6) . "', last_name = 'Ng' WHERE id = $a;";
+}
+
+sub statements
+{
+	my ($depth) = @_;
+	my $text = '';
+	for (1 .. 1 + int rand 4)
+	{
+		$text .= $depth < 3 && rand() < 0.25 ? "SAVEPOINT s$depth; " . statements($depth + 1) . pick("ROLLBACK TO s$depth; ", '') . "RELEASE s$depth; " : statement() . ' ';
+	}
+	return $text;
+}
+
+my $orphans = "SELECT string_agg(concat_ws(' ', i.kind, i.key, i.lead), ', ' ORDER BY i.kind, i.key) FROM leadroute.identities i
+	WHERE NOT EXISTS (SELECT FROM leads l, leadroute.lead_keys(l) k WHERE l.id::text = i.lead AND k.kind = i.kind AND k.key = i.key)";
+my $failed = '';
+for my $round (1 .. 150)
+{
+	my $script = 'BEGIN; ' . statements(0) . pick('COMMIT;', 'COMMIT;', 'COMMIT;', 'ROLLBACK;');
+	sql($script);
+	my $found = sql($orphans);
+	next if $found eq '';
+	$failed = "round $round leaves keys of no row: $found\n$script";
+	last;
+}
+is($failed, '', 'after random statements every key is one of a row that stands');
+stress_whole($node, 'random statements', gone => 1, rekeyed => 1);
+
 done_testing();
