@@ -596,6 +596,7 @@ read_teams(FlowConfig *config)
 			member->rank = row_int(row, 6);
 			member->multiplier = DatumGetFloat8(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 7, &isnull));
 			member->prefers = row_varlena(config, row, 8);
+			team->prefers |= member->prefers != NULL;
 			member->joined_at = row_time(row, 9, DT_NOBEGIN);
 			member->left_at = row_time(row, 10, DT_NOEND);
 			found++;

@@ -111,6 +111,7 @@ typedef struct TeamConfig
 	const char **member_names;
 	int *weights;
 	MemberConfig *details;
+	bool prefers; /* some member prefers an area */
 	struct PickTeam *pick; /* pick.c's: made by the first pick */
 	RotationSlot *waiting; /* waiting.c's: the leads that wait for the team */
 	const char *overflow; /* the queue of leads that all members have let lapse; NULL: the team's own */

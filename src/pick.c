@@ -52,6 +52,7 @@ typedef struct PickMember
 {
 	RotationSlot *slot;
 	int64 step;		/* of a turn */
+	double share;	/* of the team's leads, in proportion */
 	double room;	/* what his open leads are measured by, least_loaded */
 	double rank;	/* ranked */
 	bool rep_wide;	/* his load is that of all his teams */
@@ -75,7 +76,6 @@ typedef struct PickTeam
 {
 	bool plain;
 	bool has_calendars;
-	bool has_preferences;
 	bool lacks_meters; /* made on a standby */
 	RotationCandidate *candidates; /* of a plain team */
 	PickMember *members;
@@ -166,7 +166,6 @@ lr_pick(const PickRequest *request, RotationTurn *turn, PickReason *why)
 {
 	TeamConfig *team = request->team;
 	PickTeam *pick = pick_team(request->config, team);
-	Choice choice = {.request = request, .pick = pick};
 	int index;
 
 	*why = PICK_NO_REP;
@@ -181,13 +180,14 @@ lr_pick(const PickRequest *request, RotationTurn *turn, PickReason *why)
 	}
 	else
 	{
+		Choice choice = {.request = request, .pick = pick, .takes = turn != NULL};
+
 		if (pick->lacks_meters)
 			find_team_meters(team, pick);
 		if (!is_fresh(pick, request->at))
 			refresh(request->config, team, request->at);
 		look_at_lead(request, pick);
 		choice.turns = pick_turns(request, pick);
-		choice.takes = turn != NULL;
 		index = lr_rotation_choose(pick->slots, choice.turns->slots, team->nmembers, choose, &choice, request->at, turn);
 	}
 	for (int i = 0; index < 0 && i < team->nmembers; i++)
@@ -220,7 +220,6 @@ pick_team(FlowConfig *config, TeamConfig *team)
 		TimestampTz until = DT_NOEND;
 
 		member->slot = pick->slots[i] = lr_rotation_slot(config->flow, team->team, team->member_names[i]);
-		pick->has_preferences |= team->details[i].prefers != NULL;
 		pick->has_calendars |= team->hours == HOURS_REP && team->members[i] && team->members[i]->calendar;
 		pick->candidates[i].slot = member->slot;
 		pick->candidates[i].step = member->step;
@@ -348,6 +347,8 @@ weigh_members(const TeamConfig *team, PickTeam *pick)
 			member->step = detail->multiplier == 1 ? ROTATION_SCALE / weight
 												   : Max((int64) rint(ROTATION_SCALE / (weight * detail->multiplier)), 1);
 
+		member->share = weight * detail->multiplier;
+
 		/* who has no limit of his own counts as having the largest of the team, where there is any */
 		member->rep_wide = detail->capacity == NO_LIMIT && rep && rep->capacity != NO_LIMIT;
 		if (member->rep_wide)
@@ -384,15 +385,6 @@ turns_are_ready(const PickRequest *request, const PickTeam *pick)
 	if (turns == NULL || !lr_rotation_are_ready(turns->slots, team->nmembers))
 		return false;
 	return turns->epoch == NULL || lr_rotation_are_ready(&turns->epoch, 1);
-}
-
-bool
-lr_pick_wants_point(FlowConfig *config, TeamConfig *team)
-{
-	for (int i = 0; i < team->nmembers; i++)
-		if (team->details[i].prefers)
-			return true;
-	return false;
 }
 
 static bool
@@ -516,11 +508,19 @@ static void
 look_at_lead(const PickRequest *request, PickTeam *pick)
 {
 	const TeamConfig *team = request->team;
+	bool asks = request->point || request->ntried > 0 || request->nskills > 0;
 
 	for (int i = 0; i < team->nmembers; i++)
 	{
 		PickMember *member = &pick->members[i];
 		bool tried = false;
+
+		if (!asks)
+		{
+			member->reason = member->fixed;
+			member->preferred = false;
+			continue;
+		}
 
 		member->reason = member->fixed;
 		member->preferred = request->point && team->details[i].prefers &&
@@ -649,13 +649,16 @@ tally(const Choice *choice, int picked)
 		PickReason reason = (PickReason) members[i].reason;
 
 		if (reason == PICK_ELIGIBLE)
-			shares += 1.0 / members[i].step;
+			shares += members[i].share;
 		else if (reason >= PICK_NOT_ACCEPTING && (picked < 0 || comes_before(&members[i].place, &members[picked].place)))
 			lr_rotation_tally(choice->pick->slots[i], reason - PICK_NOT_ACCEPTING, 0);
 	}
-	for (int i = 0; picked >= 0 && i < team->nmembers; i++)
+	if (picked < 0)
+		return;
+	shares = 1 / shares;
+	for (int i = 0; i < team->nmembers; i++)
 		if (members[i].reason == PICK_ELIGIBLE)
-			lr_rotation_tally(choice->pick->slots[i], -1, 1.0 / members[i].step / shares);
+			lr_rotation_tally(choice->pick->slots[i], -1, members[i].share * shares);
 }
 
 /* In a new week or month all members are lifted to the one who is ahead; who only looks takes them for equal. */

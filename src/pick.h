@@ -57,9 +57,6 @@ extern bool lr_pick_is_ready(const PickRequest *request);
 /* A skill as a rule asks for it: 'name', or 'name>=level'. One that no rep has is number -1. */
 extern SkillConfig lr_pick_skill(const FlowConfig *config, const char *text);
 
-/* Whether members of this team prefer areas, so that the request wants a point. */
-extern bool lr_pick_wants_point(FlowConfig *config, TeamConfig *team);
-
 /*
  * A rep by himself, for a rule that names him: takes his place where he may have a lead, unless turn is NULL. Returns
  * PICK_ELIGIBLE, or why he may not.

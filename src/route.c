@@ -733,7 +733,7 @@ apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why
 	}
 	if (!ask_skills(walk, rule, &request) || !may_take_turn(walk, &request))
 		return false;
-	if (lr_pick_wants_point(config, team))
+	if (team->prefers)
 		request.point = lead_point(walk, "");
 	if (!walk->row->waited && others_wait(walk, &request))
 	{
