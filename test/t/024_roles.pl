@@ -43,6 +43,7 @@ sql(q{
 });
 # an admin configures
 is(as('admin', q{
+	SET client_min_messages = error; -- a region without its country draws a warning
 	INSERT INTO leadroute.reps (rep) VALUES ('a'), ('b'), ('boss'), ('west');
 	INSERT INTO leadroute.teams (team) VALUES ('t');
 	INSERT INTO leadroute.team_members (team, rep) VALUES ('t', 'a'), ('t', 'b');
@@ -126,7 +127,7 @@ is(sql("SELECT owner FROM crm.leads WHERE id = '24'"), 'west', 'catch_up under i
 sql('SET search_path = evil, pg_catalog; CALL leadroute.sweep()');
 sql("SET search_path = evil, pg_catalog; SELECT pg_catalog.count(*) FROM leadroute.health; SELECT * FROM leadroute.explain('22'); SELECT * FROM leadroute.check_flow()");
 sql("SET search_path = evil, pg_catalog; SET client_min_messages = error; SELECT leadroute.detach('crm.leads'); SELECT leadroute.attach('crm.leads'); CREATE TABLE crm.x (i int); DROP TABLE crm.x");
-sql("SET search_path = evil, pg_catalog; UPDATE leadroute.rules SET note = 'x'; INSERT INTO leadroute.territories (map, territory, area, rep) VALUES ('us', 'portland', 'region: or; email: y', 'boss')");
+sql("SET search_path = evil, pg_catalog; SET client_min_messages = error; UPDATE leadroute.rules SET note = 'x'; INSERT INTO leadroute.territories (map, territory, area, rep) VALUES ('us', 'portland', 'region: or; email: y', 'boss')");
 is(sql('SELECT * FROM evil.loot'), '', 'nothing planted was ever run by us, for whomever');
 is(sql('SELECT * FROM leadroute.rotation_drift()'), '', 'turns and ledger agree');
 
