@@ -36,6 +36,16 @@ lr_move_of(const Decision *decision, Move *move)
 	move->has_turn = decision->has_turn;
 	move->at = decision->at;
 	move->priority = decision->priority;
+	move->held_until = decision->held_until;
+}
+
+bool
+lr_decision_is_same(const LeadState *state, const Decision *decision)
+{
+	const char *a = decision->owner ? state->owner : state->queue;
+	const char *b = decision->owner ? decision->owner : decision->queue;
+
+	return strcmp(state->status, decision->status) == 0 && (a == b || (a && b && strcmp(a, b) == 0));
 }
 
 void
@@ -44,9 +54,9 @@ lr_move(const char *flow, const char *lead, const Move *move)
 	const char *const texts[] = {flow, lead, move->status, move->code, move->owner, move->team, move->territory, move->queue,
 								 move->rule, move->reason, move->path, move->lapses, move->kind, move->actor};
 	const char *const accounts[] = {move->account, move->account_by};
-	Oid types[lengthof(texts) + 5];
-	Datum values[lengthof(texts) + 5];
-	char nulls[lengthof(texts) + 6];
+	Oid types[lengthof(texts) + 6];
+	Datum values[lengthof(texts) + 6];
+	char nulls[lengthof(texts) + 7];
 	int n;
 	OwnerSession session;
 
@@ -71,6 +81,9 @@ lr_move(const char *flow, const char *lead, const Move *move)
 		nulls[n] = accounts[i] ? ' ' : 'n';
 		values[n] = accounts[i] ? CStringGetTextDatum(accounts[i]) : (Datum) 0;
 	}
+	types[n] = TIMESTAMPTZOID;
+	nulls[n] = move->held_until ? ' ' : 'n';
+	values[n++] = TimestampTzGetDatum(move->held_until);
 	nulls[n] = '\0';
 
 	lr_owner_begin(&session);
@@ -81,7 +94,7 @@ lr_move(const char *flow, const char *lead, const Move *move)
 						   "     rule = CASE WHEN $16 THEN s.rule ELSE $9 END, routed_at = $15, route_reason = $10,"
 						   "     priority = CASE WHEN $3 = 'waiting' THEN $17 END,"
 						   "     queue_order = CASE WHEN $3 = 'waiting' THEN leadroute.journal_id() END,"
-						   "     source_owner = coalesce(s.source_owner, s.owner),"
+						   "     held_until = $20, source_owner = coalesce(s.source_owner, s.owner),"
 						   "     account = coalesce($18, s.account), account_by = CASE WHEN $18 IS NULL THEN s.account_by ELSE $19 END,"
 						   "     lapsed = CASE WHEN $12 IS NULL OR $12 = ANY (s.lapsed) THEN s.lapsed ELSE array_append(s.lapsed, $12) END"
 						   "   FROM was WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"

@@ -6,6 +6,7 @@
 #define LR_MOVE_H
 
 #include "route.h"
+#include "state.h"
 
 typedef struct Move
 {
@@ -28,7 +29,11 @@ typedef struct Move
 	bool has_turn; /* the place at the new holder is taken already */
 	TimestampTz at;
 	double priority; /* of one that waits */
+	TimestampTz held_until; /* of one that is held, else 0 */
 } Move;
+
+/* Whether a decision leaves a known lead where it is. */
+extern bool lr_decision_is_same(const LeadState *state, const Decision *decision);
 
 /* The move that a decision is. Strings stay the decision's. */
 extern void lr_move_of(const Decision *decision, Move *move);

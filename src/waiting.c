@@ -34,6 +34,7 @@
 #define UNPLACED_AT_MOST 1000 /* leads that nobody can have, in a row */
 
 PG_FUNCTION_INFO_V1(lr_sql_drain_batch);
+PG_FUNCTION_INFO_V1(lr_sql_end_holds);
 
 typedef struct WantedDrain
 {
@@ -48,6 +49,7 @@ typedef struct Draining
 	Relation rel;
 	const char *flow;
 	const char *lead;
+	bool holds; /* of leads whose hold is over */
 	bool placed;
 } Draining;
 
@@ -55,6 +57,7 @@ static List *wanted = NIL; /* of WantedDrain */
 
 static bool anybody_free(FlowConfig *config, TeamConfig *team);
 static int drain_queue(Draining *draining, const char *queue, TeamConfig *team, int batch);
+static bool drain_protected(Draining *draining, const char *lead);
 static void drain_lead(void *arg);
 static bool take(Draining *draining, Arrival *arrival, const LeadState *state);
 
@@ -174,6 +177,41 @@ lr_sql_drain_batch(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(placed);
 }
 
+/* end_holds(flow text, batch integer) RETURNS integer: how many leads it routed */
+Datum
+lr_sql_end_holds(PG_FUNCTION_ARGS)
+{
+	Oid types[] = {TEXTOID, TIMESTAMPTZOID, INT4OID};
+	Datum values[] = {PG_GETARG_DATUM(0), TimestampTzGetDatum(lr_now()), PG_GETARG_DATUM(1)};
+	Draining draining = {.flow = text_to_cstring(PG_GETARG_TEXT_PP(0)), .holds = true};
+	FlowConfig *config;
+	OwnerSession session;
+	char **leads;
+	int n;
+	int routed = 0;
+	MemoryContext context = CurrentMemoryContext;
+
+	lr_pending_settle();
+	config = lr_config(draining.flow);
+	draining.table = lr_flow_table_if_any(draining.flow);
+	if (!config->active || !lr_enabled || !lr_rotation_available() || !OidIsValid(draining.table.relid))
+		PG_RETURN_INT32(0);
+	lr_owner_begin(&session);
+	lr_owner_execute("SELECT s.lead FROM leadroute.lead_states s WHERE s.flow = $1 AND s.held_until <= $2 AND s.closed_at IS NULL"
+					 " AND s.code = 'held' ORDER BY s.held_until, s.lead LIMIT $3 FOR UPDATE SKIP LOCKED",
+					 lengthof(types), types, values, SPI_OK_SELECT);
+	n = (int) SPI_processed;
+	leads = MemoryContextAlloc(context, (n + 1) * sizeof(char *));
+	for (int i = 0; i < n; i++)
+		leads[i] = MemoryContextStrdup(context, lr_spi_text(i, 1));
+	lr_owner_end(&session);
+	draining.rel = table_open(draining.table.relid, RowExclusiveLock);
+	for (int i = 0; i < n; i++)
+		routed += drain_protected(&draining, leads[i]);
+	table_close(draining.rel, NoLock);
+	PG_RETURN_INT32(routed);
+}
+
 /* Whether some member could have a lead that asks for nothing and was nobody's yet. */
 static bool
 anybody_free(FlowConfig *config, TeamConfig *team)
@@ -217,18 +255,7 @@ drain_queue(Draining *draining, const char *queue, TeamConfig *team, int batch)
 			leads[i] = pstrdup(lr_spi_text(i, 1));
 		for (uint64 i = 0; i < n && placed < batch; i++)
 		{
-			ErrorData *error;
-
-			CHECK_FOR_INTERRUPTS();
-			draining->lead = leads[i];
-			draining->placed = false;
-			error = lr_protect(drain_lead, draining);
-			if (error)
-				ereport(WARNING,
-						(errcode(error->sqlerrcode),
-						 errmsg("lead \"%s\" of flow \"%s\" could not be given to anybody: %s", leads[i], draining->flow, error->message),
-						 errdetail("It goes on waiting.")));
-			if (!error && draining->placed)
+			if (drain_protected(draining, leads[i]))
 			{
 				placed++;
 				unplaced = 0;
@@ -250,6 +277,24 @@ drain_queue(Draining *draining, const char *queue, TeamConfig *team, int batch)
 	lr_owner_end(&session);
 	MemoryContextDelete(lead_context);
 	return placed;
+}
+
+/* One lead, whose failure is its own. */
+static bool
+drain_protected(Draining *draining, const char *lead)
+{
+	ErrorData *error;
+
+	CHECK_FOR_INTERRUPTS();
+	draining->lead = lead;
+	draining->placed = false;
+	error = lr_protect(drain_lead, draining);
+	if (error)
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("lead \"%s\" of flow \"%s\" could not be given to anybody: %s", lead, draining->flow, error->message),
+				 errdetail("It goes on waiting.")));
+	return error == NULL && draining->placed;
 }
 
 /* One lead whose state we hold; its row may be somebody else's. */
@@ -287,17 +332,29 @@ take(Draining *draining, Arrival *arrival, const LeadState *state)
 	row.tried = (const char *const *) state->lapsed;
 	row.again = true;
 	row.is_duplicate = state->duplicate_of != NULL;
-	if (lr_arrival_reason(arrival, &row, &warned, &closing) != NULL ||
-		!lr_route_waiting(lr_route_plan(arrival->shape, arrival->rel, arrival->config), &row, state->rule, state->team, state->queue, &decision))
+	row.released = draining->holds;
+	if (lr_arrival_reason(arrival, &row, &warned, &closing) != NULL)
+		return false;
+	if (draining->holds)
+	{
+		row.given_owner = state->source_owner;
+		lr_arrival_route(arrival, &row, &warned, &decision);
+		if (strcmp(decision.status, "unrouted") == 0)
+			return false;
+	}
+	else if (!lr_route_waiting(lr_route_plan(arrival->shape, arrival->rel, arrival->config), &row, state->rule, state->team, state->queue, &decision))
 		return false;
 	lr_move_of(&decision, &move);
-	move.kind = "drained";
-	move.keeps_rule = true;
-	move.territory = state->territory;
-	move.reason = psprintf("waited in queue \"%s\"; %s", state->queue, move.reason);
+	move.kind = draining->holds ? "hold_ended" : "drained";
+	if (!draining->holds)
+	{
+		move.keeps_rule = true;
+		move.territory = state->territory;
+		move.reason = psprintf("waited in queue \"%s\"; %s", state->queue, move.reason);
+	}
 	outputs.owner = move.owner;
 	outputs.team = move.team;
-	outputs.territory = state->territory;
+	outputs.territory = move.territory;
 	outputs.routed_at = move.at;
 	outputs.has_routed_at = true;
 	outputs.route_reason = move.reason;

@@ -13,6 +13,11 @@ LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_drain_b
 COMMENT ON FUNCTION leadroute.drain_batch(text, text, integer) IS
 	'Part of drain(): gives up to "batch" leads that wait for a team (or for a rep) to whoever has room, highest priority and then oldest first; answers how many. Locked rows are skipped; what cannot be given away is a WARNING.';
 
+CREATE FUNCTION leadroute.end_holds(flow text, batch integer) RETURNS integer
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_end_holds';
+COMMENT ON FUNCTION leadroute.end_holds(text, integer) IS
+	'Part of sweep(): routes up to "batch" leads that were held as long as their rule says, with what is known of them; answers how many. Locked rows are skipped; what fails is a WARNING.';
+
 CREATE FUNCTION leadroute.drain_flow(flow text, batch integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
