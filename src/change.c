@@ -203,7 +203,7 @@ redecide(Arrival *arrival, HeapTuple tuple, const LeadState *state, bool *change
 	outputs.routed_at = decision.at;
 	outputs.has_routed_at = true;
 	outputs.route_reason = lr_route_reason(&decision);
-	outputs.account = state->account;
+	outputs.account = decision.account ? decision.account : state->account;
 	outputs.duplicate_of = state->duplicate_of;
 	pending = lr_pending_add(arrival->statement, arrival->lead, &decision, state->source_owner);
 	pending->kind = PENDING_REDECISION;

@@ -25,6 +25,7 @@ typedef struct Move
 	const char *account; /* found now, or NULL: what it had stays */
 	const char *account_by;
 	const char *lapses;	 /* a rep who has let the lead lapse by this, or NULL */
+	const char *over_cap; /* the limits of the owner that it goes beyond, or NULL */
 	RotationTurn turn;
 	bool has_turn; /* the place at the new holder is taken already */
 	TimestampTz at;

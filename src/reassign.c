@@ -11,6 +11,7 @@
 #include "hand.h"
 #include "leadroute.h"
 #include "move.h"
+#include "pick.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(lr_sql_reassign);
@@ -149,6 +150,12 @@ give(HandledLead *hand, const char *rep, const char *kind, const char *code, con
 	for (int i = 0; team && i < team->nmembers; i++)
 		member |= strcmp(team->member_names[i], rep) == 0;
 	move.team = member ? hand->state.team : NULL;
+	/* a hand may go beyond his limits, and says so */
+	if (!hand->state.closed && lr_rotation_available())
+	{
+		move.over_cap = lr_pick_given(hand->arrival.config, member ? team : NULL, rep, hand->at, &move.turn);
+		move.has_turn = true;
+	}
 	write_row(hand, &move);
 	lr_move(hand->arrival.config->flow, hand->arrival.lead, &move);
 }

@@ -35,6 +35,7 @@
 
 PG_FUNCTION_INFO_V1(lr_sql_drain_batch);
 PG_FUNCTION_INFO_V1(lr_sql_end_holds);
+PG_FUNCTION_INFO_V1(lr_sql_offer_batch);
 
 typedef struct WantedDrain
 {
@@ -43,18 +44,28 @@ typedef struct WantedDrain
 	bool asked;
 } WantedDrain;
 
+typedef enum DrainKind
+{
+	DRAIN_QUEUE, /* leads that wait for somebody to have room */
+	DRAIN_HOLD,	 /* leads whose hold is over */
+	DRAIN_AWAY	 /* leads whose owner is away */
+} DrainKind;
+
 typedef struct Draining
 {
 	FlowTable table;
 	Relation rel;
 	const char *flow;
 	const char *lead;
-	bool holds; /* of leads whose hold is over */
+	DrainKind kind;
+	const char *owner; /* who is away */
 	bool placed;
 } Draining;
 
 static List *wanted = NIL; /* of WantedDrain */
 
+static int drain_leads(Draining *draining, const char *query, int nargs, Oid *types, Datum *values);
+static bool is_still_due(const Draining *draining, const LeadState *state);
 static bool anybody_free(FlowConfig *config, TeamConfig *team);
 static int drain_queue(Draining *draining, const char *queue, TeamConfig *team, int batch);
 static bool drain_protected(Draining *draining, const char *lead);
@@ -181,35 +192,58 @@ lr_sql_drain_batch(PG_FUNCTION_ARGS)
 Datum
 lr_sql_end_holds(PG_FUNCTION_ARGS)
 {
-	Oid types[] = {TEXTOID, TIMESTAMPTZOID, INT4OID};
-	Datum values[] = {PG_GETARG_DATUM(0), TimestampTzGetDatum(lr_now()), PG_GETARG_DATUM(1)};
-	Draining draining = {.flow = text_to_cstring(PG_GETARG_TEXT_PP(0)), .holds = true};
-	FlowConfig *config;
+	Oid types[] = {TEXTOID, INT4OID, TIMESTAMPTZOID};
+	Datum values[] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), TimestampTzGetDatum(lr_now())};
+	Draining draining = {.flow = text_to_cstring(PG_GETARG_TEXT_PP(0)), .kind = DRAIN_HOLD};
+
+	PG_RETURN_INT32(drain_leads(&draining,
+								"SELECT s.lead FROM leadroute.lead_states s WHERE s.flow = $1 AND s.held_until <= $3 AND s.closed_at IS NULL"
+								" AND s.code = 'held' ORDER BY s.held_until, s.lead LIMIT $2 FOR UPDATE SKIP LOCKED",
+								lengthof(types), types, values));
+}
+
+/* offer_batch(flow text, rep text, at_once boolean, batch integer) RETURNS integer: how many leads others got */
+Datum
+lr_sql_offer_batch(PG_FUNCTION_ARGS)
+{
+	Oid types[] = {TEXTOID, INT4OID, TEXTOID, BOOLOID};
+	Datum values[] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(3), PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)};
+	Draining draining = {.flow = text_to_cstring(PG_GETARG_TEXT_PP(0)), .kind = DRAIN_AWAY, .owner = text_to_cstring(PG_GETARG_TEXT_PP(1))};
+
+	PG_RETURN_INT32(drain_leads(&draining,
+								"SELECT s.lead FROM leadroute.lead_states s LEFT JOIN leadroute.teams t ON t.flow = s.flow AND t.team = s.team"
+								" WHERE s.flow = $1 AND s.owner = $3 AND s.status = 'assigned' AND s.closed_at IS NULL"
+								" AND CASE WHEN $4 THEN t.on_leave = 'at_once' ELSE coalesce(t.on_leave, 'sweep') <> 'keep' END"
+								" ORDER BY s.submitted_at, s.lead LIMIT $2 FOR UPDATE OF s SKIP LOCKED",
+								lengthof(types), types, values));
+}
+
+/* The leads that a query names and locks, one after the other. Returns how many were given to somebody. */
+static int
+drain_leads(Draining *draining, const char *query, int nargs, Oid *types, Datum *values)
+{
+	MemoryContext context = CurrentMemoryContext;
 	OwnerSession session;
 	char **leads;
 	int n;
-	int routed = 0;
-	MemoryContext context = CurrentMemoryContext;
+	int placed = 0;
 
 	lr_pending_settle();
-	config = lr_config(draining.flow);
-	draining.table = lr_flow_table_if_any(draining.flow);
-	if (!config->active || !lr_enabled || !lr_rotation_available() || !OidIsValid(draining.table.relid))
-		PG_RETURN_INT32(0);
+	draining->table = lr_flow_table_if_any(draining->flow);
+	if (!lr_config(draining->flow)->active || !lr_enabled || !lr_rotation_available() || !OidIsValid(draining->table.relid))
+		return 0;
 	lr_owner_begin(&session);
-	lr_owner_execute("SELECT s.lead FROM leadroute.lead_states s WHERE s.flow = $1 AND s.held_until <= $2 AND s.closed_at IS NULL"
-					 " AND s.code = 'held' ORDER BY s.held_until, s.lead LIMIT $3 FOR UPDATE SKIP LOCKED",
-					 lengthof(types), types, values, SPI_OK_SELECT);
+	lr_owner_execute(query, nargs, types, values, SPI_OK_SELECT);
 	n = (int) SPI_processed;
 	leads = MemoryContextAlloc(context, (n + 1) * sizeof(char *));
 	for (int i = 0; i < n; i++)
 		leads[i] = MemoryContextStrdup(context, lr_spi_text(i, 1));
 	lr_owner_end(&session);
-	draining.rel = table_open(draining.table.relid, RowExclusiveLock);
+	draining->rel = table_open(draining->table.relid, RowExclusiveLock);
 	for (int i = 0; i < n; i++)
-		routed += drain_protected(&draining, leads[i]);
-	table_close(draining.rel, NoLock);
-	PG_RETURN_INT32(routed);
+		placed += drain_protected(draining, leads[i]);
+	table_close(draining->rel, NoLock);
+	return placed;
 }
 
 /* Whether some member could have a lead that asks for nothing and was nobody's yet. */
@@ -312,53 +346,78 @@ drain_lead(void *arg)
 	slot = MakeSingleTupleTableSlot(RelationGetDescr(draining->rel), &TTSOpsHeapTuple);
 	ExecStoreHeapTuple(tuple, slot, false);
 	lr_stored_arrival(&arrival, draining->rel, slot, draining->table.attachment, draining->flow);
-	if (lr_state_find(draining->flow, draining->lead, &state) && strcmp(state.status, "waiting") == 0 && !state.closed)
+	if (lr_state_find(draining->flow, draining->lead, &state) && is_still_due(draining, &state))
 		draining->placed = take(draining, &arrival, &state);
 	ExecDropSingleTupleTableSlot(slot);
+}
+
+static bool
+is_still_due(const Draining *draining, const LeadState *state)
+{
+	if (state->closed)
+		return false;
+	if (draining->kind == DRAIN_AWAY)
+		return strcmp(state->status, "assigned") == 0 && state->owner && strcmp(state->owner, draining->owner) == 0;
+	return strcmp(state->status, "waiting") == 0;
 }
 
 /* The member who is next gets it, by the rule that made it wait. */
 static bool
 take(Draining *draining, Arrival *arrival, const LeadState *state)
 {
+	static const char *const kinds[] = {"drained", "hold_ended", "offered"};
 	LeadRow row = lr_arrival_row(arrival, arrival->slot, "REROUTE");
 	bool warned = false;
 	Closing closing;
 	Decision decision;
 	Move move;
 	LeadOutputs outputs = {0};
+	const char **tried = palloc((state->nlapsed + 1) * sizeof(char *));
 
-	row.ntried = state->nlapsed;
-	row.tried = (const char *const *) state->lapsed;
+	for (int i = 0; i < state->nlapsed; i++)
+		tried[row.ntried++] = state->lapsed[i];
+	if (draining->kind == DRAIN_AWAY)
+		tried[row.ntried++] = draining->owner;
+	row.tried = tried;
 	row.again = true;
 	row.is_duplicate = state->duplicate_of != NULL;
-	row.released = draining->holds;
+	row.given_owner = state->source_owner;
+	row.released = draining->kind == DRAIN_HOLD;
 	if (lr_arrival_reason(arrival, &row, &warned, &closing) != NULL)
 		return false;
-	if (draining->holds)
+	if (draining->kind == DRAIN_QUEUE)
 	{
-		row.given_owner = state->source_owner;
-		lr_arrival_route(arrival, &row, &warned, &decision);
-		if (strcmp(decision.status, "unrouted") == 0)
+		if (!lr_route_waiting(lr_route_plan(arrival->shape, arrival->rel, arrival->config), &row, state->rule, state->team, state->queue, &decision))
 			return false;
 	}
-	else if (!lr_route_waiting(lr_route_plan(arrival->shape, arrival->rel, arrival->config), &row, state->rule, state->team, state->queue, &decision))
-		return false;
+	else
+	{
+		lr_arrival_route(arrival, &row, &warned, &decision);
+		/* who is away keeps what nobody else can have now */
+		if (strcmp(decision.status, "unrouted") == 0 || (draining->kind == DRAIN_AWAY && strcmp(decision.status, "assigned") != 0))
+		{
+			if (decision.has_turn)
+				lr_rotation_give_back(&decision.turn);
+			return false;
+		}
+	}
 	lr_move_of(&decision, &move);
-	move.kind = draining->holds ? "hold_ended" : "drained";
-	if (!draining->holds)
+	move.kind = kinds[draining->kind];
+	if (draining->kind == DRAIN_QUEUE)
 	{
 		move.keeps_rule = true;
 		move.territory = state->territory;
 		move.reason = psprintf("waited in queue \"%s\"; %s", state->queue, move.reason);
 	}
+	else if (draining->kind == DRAIN_AWAY)
+		move.reason = psprintf("%s is away; %s", draining->owner, move.reason);
 	outputs.owner = move.owner;
 	outputs.team = move.team;
 	outputs.territory = move.territory;
 	outputs.routed_at = move.at;
 	outputs.has_routed_at = true;
 	outputs.route_reason = move.reason;
-	outputs.account = state->account;
+	outputs.account = decision.account ? decision.account : state->account;
 	outputs.duplicate_of = state->duplicate_of;
 	lr_stored_write(arrival->rel, arrival, &outputs);
 	lr_move(draining->flow, draining->lead, &move);

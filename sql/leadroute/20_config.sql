@@ -127,6 +127,7 @@ CREATE TABLE leadroute.teams (
 	reset			text NOT NULL DEFAULT 'never' CHECK (reset IN ('never', 'weekly', 'monthly')),
 	scope			text NOT NULL DEFAULT 'team' CHECK (scope IN ('team', 'rule', 'flow')),
 	overflow		text COLLATE "C",
+	on_leave		text NOT NULL DEFAULT 'sweep' CHECK (on_leave IN ('sweep', 'at_once', 'keep')),
 	note			text,
 	PRIMARY KEY (flow, team),
 	CONSTRAINT teams_most_free_check CHECK (NOT most_free OR strategy = 'least_loaded'),
@@ -302,6 +303,7 @@ COMMENT ON COLUMN leadroute.teams.on_return IS 'Who comes back from leave or bec
 COMMENT ON COLUMN leadroute.teams.catch_up_limit IS 'With catch_up: how many turns he makes up at most; NULL: all.';
 COMMENT ON COLUMN leadroute.teams.reset IS 'When all members'' turns are made equal: never, weekly (Monday 00:00) or monthly (the 1st, 00:00) in the team''s zone; not with scope flow.';
 COMMENT ON COLUMN leadroute.teams.scope IS 'Whose turns they are: ''team'' (one rotation), ''rule'' (a rotation for each rule that sends leads here) or ''flow'' (one rotation with all other teams of scope flow).';
+COMMENT ON COLUMN leadroute.teams.on_leave IS 'When a member is deactivated or a time off of his begins, his open leads are offered to others, by the rules, less himself: by the next ''sweep'', ''at_once'' when the deactivation commits (else by the sweep), or never (''keep''). What nobody else can have stays his. Leads of no team go by the sweep.';
 COMMENT ON COLUMN leadroute.teams.overflow IS 'The queue for leads that every member has let lapse or given back (code all_tried); NULL: as the rule''s if_unavailable says, in the team''s own queue.';
 COMMENT ON COLUMN leadroute.teams.note IS 'Free text of who wrote the row.';
 

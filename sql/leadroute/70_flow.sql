@@ -417,6 +417,12 @@ BEGIN
 			END IF;
 			COMMIT;
 		END LOOP;
+		WHILE leadroute.offer_leads(swept, 1000) OPERATOR(pg_catalog.>) 0 LOOP
+			IF NOT leadroute.may_commit() THEN
+				RETURN;
+			END IF;
+			COMMIT;
+		END LOOP;
 		WHILE leadroute.drain_flow(swept, 1000) OPERATOR(pg_catalog.>) 0 LOOP
 			IF NOT leadroute.may_commit() THEN
 				RETURN;
