@@ -177,7 +177,11 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 		if (lr_arrival_revives(arrival, &state, "INSERT"))
 		{
 			(void) lr_duplicate_identify(arrival, false);
-			return lr_arrival_decide(arrival, tuple, "INSERT", true);
+			tuple = lr_arrival_decide(arrival, tuple, "INSERT", true);
+			pending = lr_pending_find(flow, arrival->lead);
+			if (pending)
+				pending->for_insert = true;
+			return tuple;
 		}
 		/* its values are the earlier lead's, for as long as that is there */
 		if (strcmp(state.status, "merged") == 0)
@@ -205,7 +209,7 @@ arrive_as_new(Arrival *arrival, HeapTuple tuple, bool replaces)
 	code = judge(arrival, "INSERT");
 	/* one that is closed already is somebody too, but nothing is done about it */
 	closed = code && strcmp(code, CODE_ARRIVED_CLOSED) == 0;
-	if ((code == NULL || closed) && !lr_duplicate_identify(arrival, !replaces) && lr_state_find(flow, arrival->lead, &state))
+	if ((code == NULL || closed || strcmp(code, CODE_NOT_READY) == 0) && !lr_duplicate_identify(arrival, !replaces) && lr_state_find(flow, arrival->lead, &state))
 		return give_back_state(arrival, tuple, &state);
 	if (arrival->first.lead && !closed && !arrival->first.returns && !arrival->updates)
 	{
@@ -469,7 +473,7 @@ lr_arrival_revives(Arrival *arrival, const LeadState *state, const char *operati
 		return false;
 	if (strcmp(state->code, "deleted") == 0)
 		return !lr_lead_is_deleted(arrival->shape, arrival->slot);
-	if (strcmp(state->code, CODE_ARRIVED_CLOSED) != 0)
+	if (strcmp(state->code, CODE_ARRIVED_CLOSED) != 0 && strcmp(state->code, CODE_NOT_READY) != 0)
 		return false;
 	return judge(arrival, operation) == NULL;
 }
@@ -504,13 +508,15 @@ lr_arrival_reason(const Arrival *arrival, const LeadRow *row, bool *warned, Clos
 		*warned = true;
 		return "no_library";
 	}
-	watch = lr_watch(arrival->shape, arrival->rel, arrival->config);
+	watch = lr_watch(arrival->shape, arrival->config);
 	verdict = lr_watch_verdict(watch, row, warned);
 	if (verdict != VERDICT_OPEN)
 	{
 		lr_closing_read(arrival->shape, row->slot, verdict, row->at, closing);
 		return CODE_ARRIVED_CLOSED;
 	}
+	if (!lr_watch_ready(watch, row, warned))
+		return CODE_NOT_READY;
 	return NULL;
 }
 
@@ -519,7 +525,7 @@ lr_arrival_route(const Arrival *arrival, const LeadRow *row, bool *warned, Decis
 {
 	lr_route_decide(lr_route_plan(arrival->shape, arrival->rel, arrival->config), row, ROUTE_TAKE, warned, NULL, decision);
 	if (arrival->config->priority && strcmp(decision->status, "waiting") == 0)
-		decision->priority = lr_watch_priority(lr_watch(arrival->shape, arrival->rel, arrival->config), row, warned);
+		decision->priority = lr_watch_priority(lr_watch(arrival->shape, arrival->config), row, warned);
 }
 
 static void

@@ -293,18 +293,19 @@ lr_route_stored(PG_FUNCTION_ARGS)
 	row.given_account = lr_lead_word(&arrival.shape->outputs[OUTPUT_ACCOUNT], slot);
 	row.unknown_flow = arrival.unknown_flow;
 	code = lr_arrival_reason(&arrival, &row, &warned, &closing);
-	if (code && strcmp(code, CODE_ARRIVED_CLOSED) == 0)
+	if (code && (strcmp(code, CODE_ARRIVED_CLOSED) == 0 || strcmp(code, CODE_NOT_READY) == 0))
 	{
-		/* recorded, never routed */
+		/* recorded, not routed */
 		lr_route_unrouted(arrival.config, &row, code, &decision);
-		decision.closing = &closing;
+		if (strcmp(code, CODE_ARRIVED_CLOSED) == 0)
+			decision.closing = &closing;
 		if (known)
 			lr_state_remove(arrival.config->flow, lead);
 		lr_pending_write(lead, &decision, arrival.given);
 		lr_pending_flush();
 		ExecDropSingleTupleTableSlot(slot);
 		table_close(rel, NoLock);
-		PG_RETURN_TEXT_P(cstring_to_text("closed"));
+		PG_RETURN_TEXT_P(cstring_to_text(code));
 	}
 	if (code)
 		lr_route_unrouted(arrival.config, &row, code, &decision);

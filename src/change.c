@@ -17,6 +17,7 @@
 #include "duplicate.h"
 #include "fmgr.h"
 #include "leadroute.h"
+#include "move.h"
 #include "utils/datum.h"
 #include "waiting.h"
 #include "watch.h"
@@ -27,6 +28,8 @@ PG_FUNCTION_INFO_V1(lr_update_matters);
 static bool update_matters = false;
 
 static bool says_otherwise(const Arrival *arrival, TupleTableSlot *old, TupleTableSlot *new, bool *warned, Closing *closing);
+static bool decides_again(Arrival *arrival, TupleTableSlot *old, const LeadState *state);
+static HeapTuple redecide(Arrival *arrival, HeapTuple tuple, const LeadState *state, bool *changed);
 static bool is_own(const Arrival *arrival);
 static bool differs(const LeadColumn *column, TupleDesc desc, TupleTableSlot *old, TupleTableSlot *new);
 static bool changed_identity(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new);
@@ -59,6 +62,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	bool unknown;
 	bool changed;
 	bool watched;
+	bool redecided;
 	Closing closing;
 
 	update_matters = false;
@@ -70,7 +74,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	shape = arrival.attachment ? lr_lead_shape_cached(RelationGetRelid(rel), arrival.attachment) : NULL;
 	if (shape && !changed_identity(shape, old, new) && changed_outputs(shape, old, new) == 0 && !differs(&shape->key, shape->desc, old, new) &&
 		!differs(&shape->flow_column, shape->desc, old, new) && !differs(&shape->deleted, shape->desc, old, new) &&
-		!(shape->flow_column.attno != 0 || lr_watch_changed(lr_watch(shape, rel, arrival.attachment), old, new)))
+		!(shape->flow_column.attno != 0 || lr_watch_changed(lr_watch(shape, arrival.attachment), old, new)))
 		return newtuple;
 
 	if (!lr_arrival_start(&arrival, rel, new, flow, lr_statement()) || is_own(&arrival))
@@ -96,7 +100,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 		lr_statement_rekey(arrival.statement, arrival.config->flow, old_lead, arrival.lead, RelationGetRelid(rel),
 						   shape->guarded);
 	changed = changed_outputs(shape, old, new) != 0 || differs(&shape->deleted, shape->desc, old, new);
-	watched = lr_watch_changed(lr_watch(shape, rel, arrival.config), old, new);
+	watched = lr_watch_changed(lr_watch(shape, arrival.config), old, new);
 	if (old_lead == NULL || (!changed && !watched))
 		return newtuple;
 	if (watched)
@@ -131,10 +135,81 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 		(void) lr_duplicate_identify(&arrival, false);
 		return lr_arrival_decide(&arrival, newtuple, "UPDATE", true);
 	}
-	if (!changed)
-		return newtuple;
 	arrival.lead = old_lead;
-	return keep_outputs(&arrival, newtuple, &state);
+	if (watched && decides_again(&arrival, old, &state))
+	{
+		newtuple = redecide(&arrival, newtuple, &state, &redecided);
+		if (redecided)
+			return newtuple;
+	}
+	return changed ? keep_outputs(&arrival, newtuple, &state) : newtuple;
+}
+
+/* Whether an UPDATE of a known lead's row ends its hold, or turns its rule's reroute_when true; a hand's owner in the row goes before. */
+static bool
+decides_again(Arrival *arrival, TupleTableSlot *old, const LeadState *state)
+{
+	FlowConfig *config = arrival->config;
+	bool *warned = lr_statement_warned(arrival->statement);
+	LeadRow was = lr_arrival_row(arrival, old, "UPDATE");
+	LeadRow is = lr_arrival_row(arrival, arrival->slot, "UPDATE");
+	Watch *watch = lr_watch(arrival->shape, config);
+	Closing closing;
+	int rule = 0;
+
+	while (rule < config->nrules && !(state->rule && strcmp(config->rules[rule].rule, state->rule) == 0))
+		rule++;
+	if (rule == config->nrules || state->closed || strcmp(state->code, "by_hand") == 0 ||
+		(lr_arrival_is_hand(arrival, state, arrival->given) && !came_from_excluded(arrival)))
+		return false;
+	if (strcmp(state->code, "held") == 0)
+	{
+		if (!lr_watch_hold_ends(watch, rule, &is, warned))
+			return false;
+	}
+	else if ((strcmp(state->status, "assigned") != 0 && strcmp(state->status, "waiting") != 0) ||
+			 lr_watch_reroutes(watch, rule, &was, warned) || !lr_watch_reroutes(watch, rule, &is, warned))
+		return false;
+	return lr_arrival_reason(arrival, &is, warned, &closing) == NULL;
+}
+
+/* The rules decide again, in this statement; *changed is false where they say what they said. */
+static HeapTuple
+redecide(Arrival *arrival, HeapTuple tuple, const LeadState *state, bool *changed)
+{
+	LeadRow row = lr_arrival_row(arrival, arrival->slot, "UPDATE");
+	Decision decision;
+	LeadOutputs outputs = {0};
+	Pending *pending;
+
+	*changed = false;
+	row.given_owner = state->source_owner;
+	row.again = true;
+	row.ntried = state->nlapsed;
+	row.tried = (const char *const *) state->lapsed;
+	row.is_duplicate = state->duplicate_of != NULL;
+	if (lr_pending_find(arrival->config->flow, arrival->lead))
+		return tuple;
+	lr_arrival_route(arrival, &row, lr_statement_warned(arrival->statement), &decision);
+	if (strcmp(decision.status, "unrouted") == 0 || lr_decision_is_same(state, &decision))
+	{
+		if (decision.has_turn)
+			lr_rotation_give_back(&decision.turn);
+		return tuple;
+	}
+	outputs.owner = decision.owner;
+	outputs.team = decision.team;
+	outputs.territory = decision.territory;
+	outputs.routed_at = decision.at;
+	outputs.has_routed_at = true;
+	outputs.route_reason = lr_route_reason(&decision);
+	outputs.account = decision.account ? decision.account : state->account;
+	outputs.duplicate_of = state->duplicate_of;
+	pending = lr_pending_add(arrival->statement, arrival->lead, &decision, state->source_owner);
+	pending->kind = PENDING_REDECISION;
+	update_matters = true;
+	*changed = true;
+	return lr_lead_fill(arrival->shape, tuple, &outputs, ALL_OUTPUTS);
 }
 
 /*
@@ -151,7 +226,7 @@ lr_update_matters(PG_FUNCTION_ARGS)
 static bool
 says_otherwise(const Arrival *arrival, TupleTableSlot *old, TupleTableSlot *new, bool *warned, Closing *closing)
 {
-	Watch *watch = lr_watch(arrival->shape, arrival->rel, arrival->config);
+	Watch *watch = lr_watch(arrival->shape, arrival->config);
 	LeadRow was = lr_arrival_row(arrival, old, "UPDATE");
 	LeadRow is = lr_arrival_row(arrival, new, "UPDATE");
 	Closing before;
@@ -316,7 +391,7 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 static void
 told(const Arrival *arrival, TupleTableSlot *slot)
 {
-	Watch *watch = lr_watch(arrival->shape, arrival->rel, arrival->config);
+	Watch *watch = lr_watch(arrival->shape, arrival->config);
 	LeadRow row = lr_arrival_row(arrival, slot, "INSERT");
 	const Closing *last;
 	Closing known = {.at = DT_NOBEGIN};
@@ -418,6 +493,12 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 		rekey = lr_rekey_find(is.config->flow, was.lead, is.lead);
 	if (rekey && (pending == NULL || pending->kind == PENDING_HAND_OVER))
 		pending = find_rekeyed(rekey);
+	/* an upsert's row was decided and did not come in, and the one that stands stays as it is */
+	if (pending && pending->for_insert && !pending->confirmed)
+	{
+		lr_pending_drop(pending);
+		pending = NULL;
+	}
 	decided = pending && pending->kind == PENDING_DECISION && !pending->replaces;
 	if (pending)
 		lr_pending_confirm(pending);
@@ -456,7 +537,7 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	else if (renamed && is_exact(&is) && !gone)
 		set(&is, true, NULL);
 	/* the BEFORE trigger has warned of what failed */
-	if (lr_watch_changed(lr_watch(is.shape, rel, is.config), old, new) && says_otherwise(&is, old, new, &warned, &closing))
+	if (lr_watch_changed(lr_watch(is.shape, is.config), old, new) && says_otherwise(&is, old, new, &warned, &closing))
 	{
 		lr_effect_said(is.config->flow, is.lead, &closing);
 		if (closing.verdict != VERDICT_OPEN)

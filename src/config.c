@@ -65,6 +65,7 @@ static void read_accounts(FlowConfig *config);
 static char *row_text(FlowConfig *config, uint64 row, int column);
 static bool row_bool(uint64 row, int column);
 static int row_int(uint64 row, int column);
+static void row_interval(uint64 row, int column, Interval *interval);
 static int row_limit(uint64 row, int column);
 static TimestampTz row_time(uint64 row, int column, TimestampTz otherwise);
 static struct varlena *row_varlena(FlowConfig *config, uint64 row, int column);
@@ -318,6 +319,17 @@ row_int64(uint64 row, int column)
 	return isnull ? 0 : DatumGetInt64(value);
 }
 
+/* Left as it is where the value is NULL. */
+static void
+row_interval(uint64 row, int column, Interval *interval)
+{
+	bool isnull;
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+
+	if (!isnull)
+		*interval = *DatumGetIntervalP(value);
+}
+
 static void
 read_flow(FlowConfig *config)
 {
@@ -325,7 +337,7 @@ read_flow(FlowConfig *config)
 				  " owner_master = 'crm', email_strip_tags, email_ignore_dots, default_country,"
 				  " duplicate_policy, (extract(epoch FROM replay_window) * 1000000)::int8,"
 				  " coalesce((extract(epoch FROM returning_after) * 1000000)::int8, 0),"
-				  " closed_when, won_when, priority"
+				  " closed_when, won_when, priority, route_when"
 				  " FROM leadroute.flows WHERE flow = $1",
 				  config->flow) == 0)
 		return;
@@ -342,7 +354,8 @@ read_flow(FlowConfig *config)
 	config->closed_when = row_text(config, 0, 11);
 	config->won_when = row_text(config, 0, 12);
 	config->priority = row_text(config, 0, 13);
-	config->watches = config->closed_when || config->won_when || config->priority;
+	config->route_when = row_text(config, 0, 14);
+	config->watches = config->closed_when || config->won_when || config->priority || config->route_when;
 }
 
 static DuplicatePolicy
@@ -394,7 +407,8 @@ static void
 read_rules(FlowConfig *config)
 {
 	config->nrules = (int)
-		read_rows("SELECT rule, position, condition, target, target_name, if_unavailable = 'wait', skills"
+		read_rows("SELECT rule, position, condition, target, target_name, if_unavailable = 'wait', skills,"
+				  " hold_until, hold_for, reroute_when"
 				  " FROM leadroute.rules WHERE flow = $1 ORDER BY position",
 				  config->flow);
 	config->rules = MemoryContextAllocZero(config->mcxt, Max(config->nrules, 1) * sizeof(RuleConfig));
@@ -410,13 +424,17 @@ read_rules(FlowConfig *config)
 		rule->waits = row_bool(i, 6) || i == config->nrules - 1; /* below the last is nothing to fall to */
 		rule->skills = row_text(config, i, 7);
 		config->asks_skills |= rule->skills != NULL;
+		rule->hold_until = row_text(config, i, 8);
+		row_interval(i, 9, &rule->hold_for);
+		rule->reroute_when = row_text(config, i, 10);
+		config->watches |= rule->hold_until || rule->reroute_when;
 	}
 }
 
 static RuleTarget
 parse_target(const char *name)
 {
-	static const char *const names[] = {"territory", "team", "rep", "queue", "discard", "account_owner"};
+	static const char *const names[] = {"territory", "team", "rep", "queue", "discard", "account_owner", "hold"};
 
 	for (int i = 0; i < (int) lengthof(names); i++)
 		if (strcmp(name, names[i]) == 0)

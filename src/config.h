@@ -5,6 +5,7 @@
 #ifndef LR_CONFIG_H
 #define LR_CONFIG_H
 
+#include "datatype/timestamp.h"
 #include "rotation.h"
 #include "utils/timestamp.h"
 
@@ -15,7 +16,8 @@ typedef enum RuleTarget
 	TARGET_REP,
 	TARGET_QUEUE,
 	TARGET_DISCARD,
-	TARGET_ACCOUNT_OWNER
+	TARGET_ACCOUNT_OWNER,
+	TARGET_HOLD
 } RuleTarget;
 
 #define NO_LIMIT (-1)
@@ -126,6 +128,9 @@ typedef struct RuleConfig
 	const char *target_name;
 	bool waits;			/* where the target can take no one: wait, or fall through */
 	const char *skills; /* expression that gives text[], or NULL */
+	const char *hold_until;	  /* of a hold: NULL: only time ends it */
+	Interval hold_for;
+	const char *reroute_when; /* NULL: never */
 } RuleConfig;
 
 /* What a match rule compares; the names that match_rules.kinds knows, in their order. */
@@ -204,6 +209,7 @@ typedef struct FlowConfig
 	MatchRule *match_rules;		  /* those that act, in order of position; none twice */
 	const char *closed_when;	  /* NULL: never */
 	const char *won_when;		  /* NULL: never */
+	const char *route_when;		  /* NULL: always */
 	const char *priority;		  /* of leads that wait; NULL: all alike */
 	bool watches;				  /* there is a condition that UPDATEs are watched for */
 	AttachmentConfig *attachment; /* NULL where the flow has no table of its own */

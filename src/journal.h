@@ -44,6 +44,7 @@ typedef enum StateColumn
 	STATE_LAPSED,
 	STATE_PRIORITY,
 	STATE_QUEUE_ORDER,
+	STATE_HELD_UNTIL,
 	STATE_COLUMNS
 } StateColumn;
 

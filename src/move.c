@@ -32,21 +32,32 @@ lr_move_of(const Decision *decision, Move *move)
 	move->path = lr_route_path(decision);
 	move->account = decision->account;
 	move->account_by = decision->account_by;
+	move->over_cap = decision->over_cap;
 	move->turn = decision->turn;
 	move->has_turn = decision->has_turn;
 	move->at = decision->at;
 	move->priority = decision->priority;
+	move->held_until = decision->held_until;
+}
+
+bool
+lr_decision_is_same(const LeadState *state, const Decision *decision)
+{
+	const char *a = decision->owner ? state->owner : state->queue;
+	const char *b = decision->owner ? decision->owner : decision->queue;
+
+	return strcmp(state->status, decision->status) == 0 && (a == b || (a && b && strcmp(a, b) == 0));
 }
 
 void
 lr_move(const char *flow, const char *lead, const Move *move)
 {
 	const char *const texts[] = {flow, lead, move->status, move->code, move->owner, move->team, move->territory, move->queue,
-								 move->rule, move->reason, move->path, move->lapses, move->kind, move->actor};
+								 move->rule, move->reason, move->path, move->lapses, move->kind, move->actor, move->over_cap};
 	const char *const accounts[] = {move->account, move->account_by};
-	Oid types[lengthof(texts) + 5];
-	Datum values[lengthof(texts) + 5];
-	char nulls[lengthof(texts) + 6];
+	Oid types[lengthof(texts) + 6];
+	Datum values[lengthof(texts) + 6];
+	char nulls[lengthof(texts) + 7];
 	int n;
 	OwnerSession session;
 
@@ -71,24 +82,27 @@ lr_move(const char *flow, const char *lead, const Move *move)
 		nulls[n] = accounts[i] ? ' ' : 'n';
 		values[n] = accounts[i] ? CStringGetTextDatum(accounts[i]) : (Datum) 0;
 	}
+	types[n] = TIMESTAMPTZOID;
+	nulls[n] = move->held_until ? ' ' : 'n';
+	values[n++] = TimestampTzGetDatum(move->held_until);
 	nulls[n] = '\0';
 
 	lr_owner_begin(&session);
 	lr_owner_execute_nulls("WITH was AS (SELECT s.*, " LR_HOLDER " AS holder FROM leadroute.lead_states s"
 						   "   WHERE s.flow = $1 AND s.lead = $2 FOR UPDATE),"
 						   " moved AS (UPDATE leadroute.lead_states s SET status = $3, code = $4, owner = $5, team = $6,"
-						   "     territory = CASE WHEN $16 THEN s.territory ELSE $7 END, queue = $8,"
-						   "     rule = CASE WHEN $16 THEN s.rule ELSE $9 END, routed_at = $15, route_reason = $10,"
-						   "     priority = CASE WHEN $3 = 'waiting' THEN $17 END,"
+						   "     territory = CASE WHEN $17 THEN s.territory ELSE $7 END, queue = $8,"
+						   "     rule = CASE WHEN $17 THEN s.rule ELSE $9 END, routed_at = $16, route_reason = $10,"
+						   "     priority = CASE WHEN $3 = 'waiting' THEN $18 END,"
 						   "     queue_order = CASE WHEN $3 = 'waiting' THEN leadroute.journal_id() END,"
-						   "     source_owner = coalesce(s.source_owner, s.owner),"
-						   "     account = coalesce($18, s.account), account_by = CASE WHEN $18 IS NULL THEN s.account_by ELSE $19 END,"
+						   "     held_until = $21, source_owner = coalesce(s.source_owner, s.owner),"
+						   "     account = coalesce($19, s.account), account_by = CASE WHEN $19 IS NULL THEN s.account_by ELSE $20 END,"
 						   "     lapsed = CASE WHEN $12 IS NULL OR $12 = ANY (s.lapsed) THEN s.lapsed ELSE array_append(s.lapsed, $12) END"
 						   "   FROM was WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"
 						   " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, rule, owner, previous_owner, team,"
-						   "     territory, queue, reason, path, actor, account)"
-						   "   SELECT m.flow, m.lead, $15, $13, m.code, m.rule, m.owner, was.owner, m.team, m.territory, m.queue,"
-						   "     m.route_reason, $11::jsonb, $14, m.account FROM moved m, was)"
+						   "     territory, queue, reason, path, actor, account, over_cap)"
+						   "   SELECT m.flow, m.lead, $16, $13, m.code, m.rule, m.owner, was.owner, m.team, m.territory, m.queue,"
+						   "     m.route_reason, $11::jsonb, $14, m.account, $15 FROM moved m, was)"
 						   " SELECT coalesce(w.team, ''), CASE WHEN w.closed_at IS NULL THEN w.holder END, coalesce(m.team, ''),"
 						   "   CASE WHEN m.closed_at IS NULL THEN m.holder END"
 						   " FROM was w, (SELECT " LR_HOLDER " AS holder, team, closed_at FROM moved) m",

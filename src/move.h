@@ -6,6 +6,7 @@
 #define LR_MOVE_H
 
 #include "route.h"
+#include "state.h"
 
 typedef struct Move
 {
@@ -24,11 +25,16 @@ typedef struct Move
 	const char *account; /* found now, or NULL: what it had stays */
 	const char *account_by;
 	const char *lapses;	 /* a rep who has let the lead lapse by this, or NULL */
+	const char *over_cap; /* the limits of the owner that it goes beyond, or NULL */
 	RotationTurn turn;
 	bool has_turn; /* the place at the new holder is taken already */
 	TimestampTz at;
 	double priority; /* of one that waits */
+	TimestampTz held_until; /* of one that is held, else 0 */
 } Move;
+
+/* Whether a decision leaves a known lead where it is. */
+extern bool lr_decision_is_same(const LeadState *state, const Decision *decision);
 
 /* The move that a decision is. Strings stay the decision's. */
 extern void lr_move_of(const Decision *decision, Move *move);

@@ -27,6 +27,7 @@
 #include "identity.h"
 #include "journal.h"
 #include "leadroute.h"
+#include "move.h"
 #include "pending.h"
 #include "state.h"
 #include "utils/builtins.h"
@@ -522,6 +523,7 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 			pending->account_owner = MemoryContextStrdup(statement->mcxt, decision->account_owner);
 	}
 	pending->priority = decision->priority;
+	pending->held_until = decision->held_until;
 	if (decision->closing)
 	{
 		Closing *closing = MemoryContextAlloc(statement->mcxt, sizeof(Closing));
@@ -695,6 +697,7 @@ decision_of(const Pending *pending)
 		.submitted_at = pending->submitted_at,
 		.closing = pending->closing,
 		.priority = pending->priority,
+		.held_until = pending->held_until,
 	};
 
 	if (pending->link)
@@ -738,6 +741,18 @@ lr_pending_confirm(Pending *pending)
 	{
 		lr_journal_flush();
 		lr_state_hand_over(pending->flow, pending->lead, pending->source_owner, pending->at);
+	}
+	else if (pending->kind == PENDING_REDECISION)
+	{
+		Decision decision = decision_of(pending);
+		Move move;
+
+		lr_journal_flush();
+		lr_move_of(&decision, &move);
+		move.turn = pending->turn;
+		move.has_turn = pending->has_turn;
+		move.kind = "rerouted";
+		lr_move(pending->flow, pending->lead, &move);
 	}
 	else
 	{
@@ -810,6 +825,8 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 	}
 	lr_journal_set_text(&row, STATE_ACCOUNT, decision->account);
 	lr_journal_set_text(&row, STATE_ACCOUNT_BY, decision->account_by);
+	if (decision->held_until != 0)
+		lr_journal_set_time(&row, STATE_HELD_UNTIL, decision->held_until);
 	if (strcmp(decision->status, "waiting") == 0)
 	{
 		lr_journal_set_datum(&row, STATE_PRIORITY, Float8GetDatum(decision->priority));
@@ -835,7 +852,7 @@ write_rows(const char *lead, const Decision *decision, const char *source_owner,
 		lr_journal_set_text(&row, EVENT_FLOW, decision->config->flow);
 		lr_journal_set_text(&row, EVENT_LEAD, lead);
 		lr_journal_set_time(&row, EVENT_AT, decision->at);
-		lr_journal_set_text(&row, EVENT_KIND, decision->closing ? "recorded" : "decided");
+		lr_journal_set_text(&row, EVENT_KIND, decision->closing || strcmp(decision->code, "not_ready") == 0 ? "recorded" : "decided");
 		lr_journal_set_text(&row, EVENT_CODE, decision->code);
 		lr_journal_set_text(&row, EVENT_RULE, rule);
 		lr_journal_set_text(&row, EVENT_OWNER, decision->owner);

@@ -14,7 +14,8 @@ typedef struct Statement Statement;
 typedef enum PendingKind
 {
 	PENDING_DECISION, /* a new lead: state, event and turn are written when the row stands */
-	PENDING_HAND_OVER /* a hand gave a known lead to another */
+	PENDING_HAND_OVER, /* a hand gave a known lead to another */
+	PENDING_REDECISION /* the rules decided about a known lead again */
 } PendingKind;
 
 /* What many leads of a statement share. */
@@ -68,11 +69,13 @@ typedef struct Pending
 	Oid relid;								/* the table, or the partition, that the row is for; of a decision */
 	ItemPointerData claims[PENDING_CLAIMS]; /* the identity rows that this lead claimed */
 	double priority;						/* of one that waits */
+	TimestampTz held_until;					/* of one that is held, else 0 */
 	const Closing *closing;					/* of a lead that was closed when it arrived, else NULL */
 	uint8 nclaims;
 	uint8 kind;
 	bool has_turn;
 	bool confirmed;
+	bool for_insert; /* of a known lead: it is this row that was decided, and no UPDATE of the one that stands */
 	bool replaces; /* a state that was never routed stands and gives way */
 } Pending;
 

@@ -11,6 +11,7 @@
 #include "hand.h"
 #include "leadroute.h"
 #include "move.h"
+#include "pick.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(lr_sql_reassign);
@@ -22,7 +23,6 @@ static void give(HandledLead *hand, const char *rep, const char *kind, const cha
 static void check_rep(const HandledLead *hand, const char *rep);
 static void expect_open(const HandledLead *hand);
 static const char *decide_again(HandledLead *hand, const char *kind, const char *lapses, const char *why);
-static bool is_same(const LeadState *state, const Decision *decision);
 static void write_row(HandledLead *hand, const Move *move);
 
 /* reassign(lead text, rep text, reason text, flow text) RETURNS boolean: whether it had another owner */
@@ -150,6 +150,12 @@ give(HandledLead *hand, const char *rep, const char *kind, const char *code, con
 	for (int i = 0; team && i < team->nmembers; i++)
 		member |= strcmp(team->member_names[i], rep) == 0;
 	move.team = member ? hand->state.team : NULL;
+	/* a hand may go beyond his limits, and says so */
+	if (!hand->state.closed && lr_rotation_available())
+	{
+		move.over_cap = lr_pick_given(hand->arrival.config, member ? team : NULL, rep, hand->at, &move.turn);
+		move.has_turn = true;
+	}
 	write_row(hand, &move);
 	lr_move(hand->arrival.config->flow, hand->arrival.lead, &move);
 }
@@ -221,7 +227,7 @@ decide_again(HandledLead *hand, const char *kind, const char *lapses, const char
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("lead \"%s\" cannot be routed: %s", arrival->lead, code),
 				 errhint("leadroute.codes says what the code means.")));
-	if (lapses == NULL && is_same(&hand->state, &decision))
+	if (lapses == NULL && lr_decision_is_same(&hand->state, &decision))
 	{
 		if (decision.has_turn)
 			lr_rotation_give_back(&decision.turn);
@@ -236,16 +242,6 @@ decide_again(HandledLead *hand, const char *kind, const char *lapses, const char
 	write_row(hand, &move);
 	lr_move(arrival->config->flow, arrival->lead, &move);
 	return move.owner;
-}
-
-/* Whether a decision leaves everything as it is. */
-static bool
-is_same(const LeadState *state, const Decision *decision)
-{
-	const char *a = decision->owner ? state->owner : state->queue;
-	const char *b = decision->owner ? decision->owner : decision->queue;
-
-	return strcmp(state->status, decision->status) == 0 && (a == b || (a && b && strcmp(a, b) == 0));
 }
 
 /* The outputs go into the row. */

@@ -22,6 +22,7 @@
 #include "ruleset.h"
 #include "territory.h"
 #include "waiting.h"
+#include "watch.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -95,6 +96,7 @@ static const char *overflow(RouteWalk *walk);
 static bool is_tried(const LeadRow *row, const char *rep);
 static bool apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char **code);
 static bool others_wait(RouteWalk *walk, const PickRequest *request);
+static bool apply_hold(RouteWalk *walk, const RuleConfig *rule, char **why);
 static void take_waiting_place(RouteWalk *walk);
 static bool apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why, const char **code);
 static bool ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request);
@@ -261,6 +263,8 @@ lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warne
 	}
 	if (error)
 		handle_failure(&walk, error, warned);
+	if (row->released && strcmp(decision->code, "assigned") == 0)
+		decision->code = "enrichment_timeout";
 	if (strcmp(decision->status, "unrouted") != 0)
 	{
 		/* it is known and counted by its account whatever the rules ask */
@@ -591,6 +595,10 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 			if (apply_rep(walk, rule->target_name, false, &why))
 				return true;
 			break;
+		case TARGET_HOLD:
+			if (apply_hold(walk, rule, &why))
+				return true;
+			break;
 		case TARGET_ACCOUNT_OWNER:
 			if (apply_account_owner(walk, &why, &code))
 				return true;
@@ -605,7 +613,7 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 		decision->team = decision->territory = NULL;
 		return false;
 	}
-	if (rule->waits || (code && strcmp(code, CODE_ALL_TRIED) == 0 && overflow(walk)))
+	if ((rule->waits && rule->target != TARGET_HOLD) || (code && strcmp(code, CODE_ALL_TRIED) == 0 && overflow(walk)))
 	{
 		decision->status = "waiting";
 		decision->code = code;
@@ -631,6 +639,29 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 	decision->status = NULL;
 	decision->code = NULL;
 	decision->team = decision->territory = decision->owner = NULL;
+	return false;
+}
+
+/* Holds the lead, unless what it waits for is there or the time has passed: then the rules below have it. */
+static bool
+apply_hold(RouteWalk *walk, const RuleConfig *rule, char **why)
+{
+	Decision *decision = walk->decision;
+	FlowConfig *config = walk->plan->config;
+	bool warned = walk->mode == ROUTE_PEEK;
+
+	if (walk->row->released)
+		*why = pstrdup("it has held the lead long enough");
+	else if (rule->hold_until && lr_watch_hold_ends(lr_watch(walk->row->shape, config), (int) (rule - config->rules), walk->row, &warned))
+		*why = pstrdup("what it waits for is there");
+	else
+	{
+		decision->status = "waiting";
+		decision->code = "held";
+		decision->held_until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(decision->at),
+																	   IntervalPGetDatum(&rule->hold_for)));
+		return true;
+	}
 	return false;
 }
 
@@ -1056,6 +1087,10 @@ lr_route_reason(const Decision *decision)
 						 decision->owner);
 	else if (strcmp(status, "discarded") == 0)
 		appendStringInfoString(&text, "discarded");
+	else if (strcmp(code, "held") == 0)
+		appendStringInfo(&text, "held until %s at the latest", timestamptz_to_str(decision->held_until));
+	else if (strcmp(code, CODE_NOT_READY) == 0)
+		appendStringInfoString(&text, "the flow's route_when does not hold yet");
 	else if (strcmp(code, "queued") == 0)
 		appendStringInfo(&text, "waits in queue \"%s\"", decision->queue);
 	else if (strcmp(code, CODE_ARRIVED_CLOSED) == 0)

@@ -20,6 +20,7 @@ typedef struct LeadRow
 	const char *operation;	   /* INSERT, UPDATE, CATCH_UP, REROUTE, as facts.operation shows it */
 	const char *given_owner;   /* the owner the row arrived with, or NULL */
 	const char *given_account; /* what stood in its account column, or NULL */
+	bool released;			   /* it was held, and the time has passed: no rule holds it any more */
 	bool waited;			   /* it waits already, and goes before those that come */
 	bool again;				   /* decided before: the owner that it arrived with has had his say */
 	TimestampTz at;			   /* the instant of the decision */
@@ -70,7 +71,11 @@ typedef struct Decision
 	bool silent;	/* it says nothing new: nobody is told */
 	const Closing *closing; /* of a lead that was closed when it arrived, else NULL */
 	double priority;		/* of one that waits */
+	TimestampTz held_until; /* of one that is held, else 0 */
 } Decision;
+
+/* The code of a lead whose flow says that it is not to be routed yet. */
+#define CODE_NOT_READY "not_ready"
 
 /* The code of a lead that everybody who could have it has let lapse. */
 #define CODE_ALL_TRIED "all_tried"

@@ -220,7 +220,7 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 					 " place AS (SELECT (SELECT m.team FROM leadroute.team_members m, old WHERE m.flow = $1"
 					 "   AND m.team = old.team AND m.rep = $3) AS team),"
 					 " changed AS (UPDATE leadroute.lead_states s SET owner = $3, source_owner = $3, team = place.team, status = 'assigned',"
-					 "   code = 'by_hand', queue = NULL, routed_at = $5,"
+					 "   code = 'by_hand', queue = NULL, held_until = NULL, routed_at = $5,"
 					 "   route_reason = format('by hand: %s gave the lead to %s', $4, $3)"
 					 "   FROM place, old WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"
 					 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason, actor)"

@@ -34,6 +34,8 @@
 #define UNPLACED_AT_MOST 1000 /* leads that nobody can have, in a row */
 
 PG_FUNCTION_INFO_V1(lr_sql_drain_batch);
+PG_FUNCTION_INFO_V1(lr_sql_end_holds);
+PG_FUNCTION_INFO_V1(lr_sql_offer_batch);
 
 typedef struct WantedDrain
 {
@@ -42,19 +44,31 @@ typedef struct WantedDrain
 	bool asked;
 } WantedDrain;
 
+typedef enum DrainKind
+{
+	DRAIN_QUEUE, /* leads that wait for somebody to have room */
+	DRAIN_HOLD,	 /* leads whose hold is over */
+	DRAIN_AWAY	 /* leads whose owner is away */
+} DrainKind;
+
 typedef struct Draining
 {
 	FlowTable table;
 	Relation rel;
 	const char *flow;
 	const char *lead;
+	DrainKind kind;
+	const char *owner; /* who is away */
 	bool placed;
 } Draining;
 
 static List *wanted = NIL; /* of WantedDrain */
 
+static int drain_leads(Draining *draining, const char *query, int nargs, Oid *types, Datum *values);
+static bool is_still_due(const Draining *draining, const LeadState *state);
 static bool anybody_free(FlowConfig *config, TeamConfig *team);
 static int drain_queue(Draining *draining, const char *queue, TeamConfig *team, int batch);
+static bool drain_protected(Draining *draining, const char *lead);
 static void drain_lead(void *arg);
 static bool take(Draining *draining, Arrival *arrival, const LeadState *state);
 
@@ -174,6 +188,64 @@ lr_sql_drain_batch(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(placed);
 }
 
+/* end_holds(flow text, batch integer) RETURNS integer: how many leads it routed */
+Datum
+lr_sql_end_holds(PG_FUNCTION_ARGS)
+{
+	Oid types[] = {TEXTOID, INT4OID, TIMESTAMPTZOID};
+	Datum values[] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), TimestampTzGetDatum(lr_now())};
+	Draining draining = {.flow = text_to_cstring(PG_GETARG_TEXT_PP(0)), .kind = DRAIN_HOLD};
+
+	PG_RETURN_INT32(drain_leads(&draining,
+								"SELECT s.lead FROM leadroute.lead_states s WHERE s.flow = $1 AND s.held_until <= $3 AND s.closed_at IS NULL"
+								" AND s.code = 'held' ORDER BY s.held_until, s.lead LIMIT $2 FOR UPDATE SKIP LOCKED",
+								lengthof(types), types, values));
+}
+
+/* offer_batch(flow text, rep text, at_once boolean, batch integer) RETURNS integer: how many leads others got */
+Datum
+lr_sql_offer_batch(PG_FUNCTION_ARGS)
+{
+	Oid types[] = {TEXTOID, INT4OID, TEXTOID, BOOLOID};
+	Datum values[] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(3), PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)};
+	Draining draining = {.flow = text_to_cstring(PG_GETARG_TEXT_PP(0)), .kind = DRAIN_AWAY, .owner = text_to_cstring(PG_GETARG_TEXT_PP(1))};
+
+	PG_RETURN_INT32(drain_leads(&draining,
+								"SELECT s.lead FROM leadroute.lead_states s LEFT JOIN leadroute.teams t ON t.flow = s.flow AND t.team = s.team"
+								" WHERE s.flow = $1 AND s.owner = $3 AND s.status = 'assigned' AND s.closed_at IS NULL"
+								" AND CASE WHEN $4 THEN t.on_leave = 'at_once' ELSE coalesce(t.on_leave, 'sweep') <> 'keep' END"
+								" ORDER BY s.submitted_at, s.lead LIMIT $2 FOR UPDATE OF s SKIP LOCKED",
+								lengthof(types), types, values));
+}
+
+/* The leads that a query names and locks, one after the other. Returns how many were given to somebody. */
+static int
+drain_leads(Draining *draining, const char *query, int nargs, Oid *types, Datum *values)
+{
+	MemoryContext context = CurrentMemoryContext;
+	OwnerSession session;
+	char **leads;
+	int n;
+	int placed = 0;
+
+	lr_pending_settle();
+	draining->table = lr_flow_table_if_any(draining->flow);
+	if (!lr_config(draining->flow)->active || !lr_enabled || !lr_rotation_available() || !OidIsValid(draining->table.relid))
+		return 0;
+	lr_owner_begin(&session);
+	lr_owner_execute(query, nargs, types, values, SPI_OK_SELECT);
+	n = (int) SPI_processed;
+	leads = MemoryContextAlloc(context, (n + 1) * sizeof(char *));
+	for (int i = 0; i < n; i++)
+		leads[i] = MemoryContextStrdup(context, lr_spi_text(i, 1));
+	lr_owner_end(&session);
+	draining->rel = table_open(draining->table.relid, RowExclusiveLock);
+	for (int i = 0; i < n; i++)
+		placed += drain_protected(draining, leads[i]);
+	table_close(draining->rel, NoLock);
+	return placed;
+}
+
 /* Whether some member could have a lead that asks for nothing and was nobody's yet. */
 static bool
 anybody_free(FlowConfig *config, TeamConfig *team)
@@ -217,18 +289,7 @@ drain_queue(Draining *draining, const char *queue, TeamConfig *team, int batch)
 			leads[i] = pstrdup(lr_spi_text(i, 1));
 		for (uint64 i = 0; i < n && placed < batch; i++)
 		{
-			ErrorData *error;
-
-			CHECK_FOR_INTERRUPTS();
-			draining->lead = leads[i];
-			draining->placed = false;
-			error = lr_protect(drain_lead, draining);
-			if (error)
-				ereport(WARNING,
-						(errcode(error->sqlerrcode),
-						 errmsg("lead \"%s\" of flow \"%s\" could not be given to anybody: %s", leads[i], draining->flow, error->message),
-						 errdetail("It goes on waiting.")));
-			if (!error && draining->placed)
+			if (drain_protected(draining, leads[i]))
 			{
 				placed++;
 				unplaced = 0;
@@ -252,6 +313,24 @@ drain_queue(Draining *draining, const char *queue, TeamConfig *team, int batch)
 	return placed;
 }
 
+/* One lead, whose failure is its own. */
+static bool
+drain_protected(Draining *draining, const char *lead)
+{
+	ErrorData *error;
+
+	CHECK_FOR_INTERRUPTS();
+	draining->lead = lead;
+	draining->placed = false;
+	error = lr_protect(drain_lead, draining);
+	if (error)
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("lead \"%s\" of flow \"%s\" could not be given to anybody: %s", lead, draining->flow, error->message),
+				 errdetail("It goes on waiting.")));
+	return error == NULL && draining->placed;
+}
+
 /* One lead whose state we hold; its row may be somebody else's. */
 static void
 drain_lead(void *arg)
@@ -267,41 +346,78 @@ drain_lead(void *arg)
 	slot = MakeSingleTupleTableSlot(RelationGetDescr(draining->rel), &TTSOpsHeapTuple);
 	ExecStoreHeapTuple(tuple, slot, false);
 	lr_stored_arrival(&arrival, draining->rel, slot, draining->table.attachment, draining->flow);
-	if (lr_state_find(draining->flow, draining->lead, &state) && strcmp(state.status, "waiting") == 0 && !state.closed)
+	if (lr_state_find(draining->flow, draining->lead, &state) && is_still_due(draining, &state))
 		draining->placed = take(draining, &arrival, &state);
 	ExecDropSingleTupleTableSlot(slot);
+}
+
+static bool
+is_still_due(const Draining *draining, const LeadState *state)
+{
+	if (state->closed)
+		return false;
+	if (draining->kind == DRAIN_AWAY)
+		return strcmp(state->status, "assigned") == 0 && state->owner && strcmp(state->owner, draining->owner) == 0;
+	return strcmp(state->status, "waiting") == 0;
 }
 
 /* The member who is next gets it, by the rule that made it wait. */
 static bool
 take(Draining *draining, Arrival *arrival, const LeadState *state)
 {
+	static const char *const kinds[] = {"drained", "hold_ended", "offered"};
 	LeadRow row = lr_arrival_row(arrival, arrival->slot, "REROUTE");
 	bool warned = false;
 	Closing closing;
 	Decision decision;
 	Move move;
 	LeadOutputs outputs = {0};
+	const char **tried = palloc((state->nlapsed + 1) * sizeof(char *));
 
-	row.ntried = state->nlapsed;
-	row.tried = (const char *const *) state->lapsed;
+	for (int i = 0; i < state->nlapsed; i++)
+		tried[row.ntried++] = state->lapsed[i];
+	if (draining->kind == DRAIN_AWAY)
+		tried[row.ntried++] = draining->owner;
+	row.tried = tried;
 	row.again = true;
 	row.is_duplicate = state->duplicate_of != NULL;
-	if (lr_arrival_reason(arrival, &row, &warned, &closing) != NULL ||
-		!lr_route_waiting(lr_route_plan(arrival->shape, arrival->rel, arrival->config), &row, state->rule, state->team, state->queue, &decision))
+	row.given_owner = state->source_owner;
+	row.released = draining->kind == DRAIN_HOLD;
+	if (lr_arrival_reason(arrival, &row, &warned, &closing) != NULL)
 		return false;
+	if (draining->kind == DRAIN_QUEUE)
+	{
+		if (!lr_route_waiting(lr_route_plan(arrival->shape, arrival->rel, arrival->config), &row, state->rule, state->team, state->queue, &decision))
+			return false;
+	}
+	else
+	{
+		lr_arrival_route(arrival, &row, &warned, &decision);
+		/* who is away keeps what nobody else can have now */
+		if (strcmp(decision.status, "unrouted") == 0 || (draining->kind == DRAIN_AWAY && strcmp(decision.status, "assigned") != 0))
+		{
+			if (decision.has_turn)
+				lr_rotation_give_back(&decision.turn);
+			return false;
+		}
+	}
 	lr_move_of(&decision, &move);
-	move.kind = "drained";
-	move.keeps_rule = true;
-	move.territory = state->territory;
-	move.reason = psprintf("waited in queue \"%s\"; %s", state->queue, move.reason);
+	move.kind = kinds[draining->kind];
+	if (draining->kind == DRAIN_QUEUE)
+	{
+		move.keeps_rule = true;
+		move.territory = state->territory;
+		move.reason = psprintf("waited in queue \"%s\"; %s", state->queue, move.reason);
+	}
+	else if (draining->kind == DRAIN_AWAY)
+		move.reason = psprintf("%s is away; %s", draining->owner, move.reason);
 	outputs.owner = move.owner;
 	outputs.team = move.team;
-	outputs.territory = state->territory;
+	outputs.territory = move.territory;
 	outputs.routed_at = move.at;
 	outputs.has_routed_at = true;
 	outputs.route_reason = move.reason;
-	outputs.account = state->account;
+	outputs.account = decision.account ? decision.account : state->account;
 	outputs.duplicate_of = state->duplicate_of;
 	lr_stored_write(arrival->rel, arrival, &outputs);
 	lr_move(draining->flow, draining->lead, &move);

@@ -24,8 +24,12 @@ typedef enum WatchedCondition
 	WATCH_CLOSED,
 	WATCH_WON,
 	WATCH_PRIORITY,
-	WATCH_CONDITIONS
+	WATCH_ROUTE,
+	WATCH_RULES /* two each from here on: hold_until, reroute_when */
 } WatchedCondition;
+
+#define WATCH_HOLD(rule) (WATCH_RULES + 2 * (rule))
+#define WATCH_REROUTE(rule) (WATCH_RULES + 2 * (rule) + 1)
 
 typedef struct Watched
 {
@@ -48,7 +52,7 @@ struct Watch
 	ExprContext *econtext;
 	TupleTableSlot *facts;
 	Bitmapset *columns; /* attribute numbers */
-	Watched conditions[WATCH_CONDITIONS];
+	Watched *conditions;
 };
 
 typedef struct Evaluation
@@ -60,15 +64,15 @@ typedef struct Evaluation
 	double number;
 } Evaluation;
 
-static void watch_condition(Watch *watch, WatchedCondition which, const char *name, const char *text, Oid type);
+static void watch_condition(Watch *watch, int which, const char *name, const char *text, Oid type);
 static void compile(void *arg);
 static void add_column(Watch *watch, const LeadColumn *column);
 static bool ask(Watch *watch, Evaluation *evaluation, bool *warned);
-static bool holds(Watch *watch, WatchedCondition which, const LeadRow *row, bool *warned);
+static bool holds(Watch *watch, int which, const LeadRow *row, bool *warned);
 static void evaluate(void *arg);
 
 Watch *
-lr_watch(LeadShape *shape, Relation rel, FlowConfig *config)
+lr_watch(LeadShape *shape, FlowConfig *config)
 {
 	Watch **link = &shape->watches;
 	Watch *watch;
@@ -99,15 +103,26 @@ lr_watch(LeadShape *shape, Relation rel, FlowConfig *config)
 	watch->shape = shape;
 	watch->scope.row = shape->desc;
 	watch->scope.facts = lr_facts_desc();
-	watch->scope.relid = RelationGetRelid(rel);
+	watch->scope.relid = shape->relid;
 	watch->scope.outputs = shape->output_columns;
 	watch->scope.output_names = lr_output_names;
 	watch->scope.noutputs = LEAD_OUTPUTS;
 	watch->facts = MakeSingleTupleTableSlot(watch->scope.facts, &TTSOpsVirtual);
 	watch->econtext = CreateStandaloneExprContext();
+	watch->conditions = palloc0((WATCH_RULES + 2 * config->nrules) * sizeof(Watched));
 	watch_condition(watch, WATCH_CLOSED, "closed_when", config->closed_when, BOOLOID);
 	watch_condition(watch, WATCH_WON, "won_when", config->won_when, BOOLOID);
 	watch_condition(watch, WATCH_PRIORITY, "priority", config->priority, FLOAT8OID);
+	watch_condition(watch, WATCH_ROUTE, "route_when", config->route_when, BOOLOID);
+	for (int i = 0; i < config->nrules; i++)
+	{
+		const RuleConfig *rule = &config->rules[i];
+
+		if (rule->hold_until)
+			watch_condition(watch, WATCH_HOLD(i), psprintf("hold_until of rule \"%s\"", rule->rule), rule->hold_until, BOOLOID);
+		if (rule->reroute_when)
+			watch_condition(watch, WATCH_REROUTE(i), psprintf("reroute_when of rule \"%s\"", rule->rule), rule->reroute_when, BOOLOID);
+	}
 	add_column(watch, &shape->value);
 	add_column(watch, &shape->closed_at);
 	MemoryContextSwitchTo(oldcontext);
@@ -119,7 +134,7 @@ lr_watch(LeadShape *shape, Relation rel, FlowConfig *config)
 }
 
 static void
-watch_condition(Watch *watch, WatchedCondition which, const char *name, const char *text, Oid type)
+watch_condition(Watch *watch, int which, const char *name, const char *text, Oid type)
 {
 	Watched *watched = &watch->conditions[which];
 	Evaluation evaluation = {.watch = watch, .watched = watched};
@@ -184,11 +199,34 @@ lr_watch_verdict(Watch *watch, const LeadRow *row, bool *warned)
 }
 
 static bool
-holds(Watch *watch, WatchedCondition which, const LeadRow *row, bool *warned)
+holds(Watch *watch, int which, const LeadRow *row, bool *warned)
 {
 	Evaluation evaluation = {.watch = watch, .watched = &watch->conditions[which], .row = row};
 
 	return ask(watch, &evaluation, warned) && evaluation.holds;
+}
+
+bool
+lr_watch_ready(Watch *watch, const LeadRow *row, bool *warned)
+{
+	Evaluation evaluation = {.watch = watch, .row = row};
+
+	if (watch == NULL)
+		return true;
+	evaluation.watched = &watch->conditions[WATCH_ROUTE];
+	return !ask(watch, &evaluation, warned) || evaluation.holds;
+}
+
+bool
+lr_watch_hold_ends(Watch *watch, int rule, const LeadRow *row, bool *warned)
+{
+	return watch && holds(watch, WATCH_HOLD(rule), row, warned);
+}
+
+bool
+lr_watch_reroutes(Watch *watch, int rule, const LeadRow *row, bool *warned)
+{
+	return watch && holds(watch, WATCH_REROUTE(rule), row, warned);
 }
 
 double
@@ -226,10 +264,10 @@ ask(Watch *watch, Evaluation *evaluation, bool *warned)
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
 				 errmsg("%s of flow \"%s\" failed: %s", watched->name, watch->flow, error->message),
-				 errdetail("It counts as %s for lead \"%s\".", watched->type == BOOLOID ? "false" : "0",
+				 errdetail("It counts as %s for lead \"%s\".", watched->type != BOOLOID ? "0" : watched == &watch->conditions[WATCH_ROUTE] ? "true" : "false",
 						   evaluation->row->lead ? evaluation->row->lead : ""),
-				 errhint("Correct it: UPDATE leadroute.flows SET %s = … WHERE flow = %s.", watched->name,
-						 quote_literal_cstr(watch->flow))));
+				 errhint("Correct it in leadroute.%s; SELECT * FROM leadroute.check_flow(%s) tells what is not valid.",
+						 watched < &watch->conditions[WATCH_RULES] ? "flows" : "rules", quote_literal_cstr(watch->flow))));
 	}
 	return false;
 }

@@ -1,6 +1,6 @@
 /*
  * watch.h
- *		The conditions of a flow that its rows are watched for: when a lead is closed or won.
+ *		The conditions of a flow that its rows are watched for: when a lead is closed or won, may be routed, is decided again.
  */
 #ifndef LR_WATCH_H
 #define LR_WATCH_H
@@ -15,7 +15,7 @@ typedef struct Watch Watch;
  * What is watched in rows of this shape in this flow; NULL where the flow watches for nothing. A condition that does not
  * compile fails whenever it is asked.
  */
-extern Watch *lr_watch(LeadShape *shape, Relation rel, FlowConfig *config);
+extern Watch *lr_watch(LeadShape *shape, FlowConfig *config);
 
 /* Whether an UPDATE changed a column that a watched condition reads, or the lead's value or time of closing. */
 extern bool lr_watch_changed(const Watch *watch, TupleTableSlot *old, TupleTableSlot *new);
@@ -25,6 +25,13 @@ extern bool lr_watch_changed(const Watch *watch, TupleTableSlot *old, TupleTable
  * error where the flow says on_error = fail.
  */
 extern Verdict lr_watch_verdict(Watch *watch, const LeadRow *row, bool *warned);
+
+/* Whether the row may be routed: the flow's route_when. One that fails keeps no lead back. */
+extern bool lr_watch_ready(Watch *watch, const LeadRow *row, bool *warned);
+
+/* Whether a rule's hold_until, or its reroute_when, holds; numbers as in the configuration. False where there is none, or it fails. */
+extern bool lr_watch_hold_ends(Watch *watch, int rule, const LeadRow *row, bool *warned);
+extern bool lr_watch_reroutes(Watch *watch, int rule, const LeadRow *row, bool *warned);
 
 /* Which of the leads that wait goes first: the highest. 0 where the flow has no priority, it is NULL, or it fails (as above). */
 extern double lr_watch_priority(Watch *watch, const LeadRow *row, bool *warned);

@@ -31,6 +31,7 @@ CREATE TABLE leadroute.flows (
 	closed_when		text,
 	won_when		text,
 	priority		text,
+	route_when		text,
 	note			text
 );
 
@@ -57,14 +58,18 @@ CREATE TABLE leadroute.rules (
 	rule			text COLLATE "C" NOT NULL CHECK (rule <> ''),
 	position		integer NOT NULL,
 	condition		text,
-	target			text NOT NULL CHECK (target IN ('territory', 'team', 'rep', 'queue', 'discard', 'account_owner')),
+	target			text NOT NULL CHECK (target IN ('territory', 'team', 'rep', 'queue', 'discard', 'account_owner', 'hold')),
 	target_name		text COLLATE "C",
 	if_unavailable	text NOT NULL DEFAULT 'fallthrough' CHECK (if_unavailable IN ('fallthrough', 'wait')),
 	skills			text,
+	hold_until		text,
+	hold_for		interval CHECK (hold_for > '0'),
+	reroute_when	text,
 	note			text,
 	PRIMARY KEY (flow, rule),
 	UNIQUE (flow, position) DEFERRABLE INITIALLY IMMEDIATE,
-	CONSTRAINT rules_target_name_check CHECK ((target IN ('discard', 'account_owner')) = (target_name IS NULL))
+	CONSTRAINT rules_target_name_check CHECK ((target IN ('discard', 'account_owner', 'hold')) = (target_name IS NULL)),
+	CONSTRAINT rules_hold_check CHECK ((target = 'hold') = (hold_for IS NOT NULL) AND (hold_until IS NULL OR target = 'hold'))
 );
 
 CREATE TABLE leadroute.queues (
@@ -122,6 +127,7 @@ CREATE TABLE leadroute.teams (
 	reset			text NOT NULL DEFAULT 'never' CHECK (reset IN ('never', 'weekly', 'monthly')),
 	scope			text NOT NULL DEFAULT 'team' CHECK (scope IN ('team', 'rule', 'flow')),
 	overflow		text COLLATE "C",
+	on_leave		text NOT NULL DEFAULT 'sweep' CHECK (on_leave IN ('sweep', 'at_once', 'keep')),
 	note			text,
 	PRIMARY KEY (flow, team),
 	CONSTRAINT teams_most_free_check CHECK (NOT most_free OR strategy = 'least_loaded'),
@@ -216,6 +222,7 @@ COMMENT ON COLUMN leadroute.flows.replay_window IS 'A duplicate that says nothin
 COMMENT ON COLUMN leadroute.flows.returning_after IS 'A duplicate of a lead submitted longer ago than this is a returning lead, as that of a closed one is: it goes to the same owner if he is active, else it is routed afresh. NULL: age makes none.';
 COMMENT ON COLUMN leadroute.flows.closed_when IS 'SQL boolean expression over the lead''s columns and facts: when it turns true in a row the lead is closed and its owner''s place free, when it turns false the lead is open again. NULL: never (a lead marked as deleted is closed in any case).';
 COMMENT ON COLUMN leadroute.flows.priority IS 'SQL expression over the lead''s columns and facts that gives a number: of leads that wait for a team the highest goes first, of equal ones the one submitted first. NULL: all are equal.';
+COMMENT ON COLUMN leadroute.flows.route_when IS 'SQL boolean expression over the lead''s columns and facts: until it holds a lead is recorded and its duplicates are known, but it has no owner (code not_ready); the INSERT, UPDATE or MERGE that makes it hold routes it in that statement, once. NULL: always.';
 COMMENT ON COLUMN leadroute.flows.won_when IS 'The same for leads that are won: closed, and counted with their value.';
 COMMENT ON COLUMN leadroute.flows.note IS 'Free text of who wrote the row; kept with each change in config_changes.';
 
@@ -241,10 +248,13 @@ COMMENT ON COLUMN leadroute.rules.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.rules.rule IS 'Name of the rule, as explanations show it.';
 COMMENT ON COLUMN leadroute.rules.position IS 'Order among the flow''s rules, lowest first.';
 COMMENT ON COLUMN leadroute.rules.condition IS 'SQL boolean expression over the lead''s columns and facts; NULL means always. An active flow''s last rule has none.';
-COMMENT ON COLUMN leadroute.rules.target IS 'territory (the innermost of a map), team, rep, account_owner (the owner of the lead''s account), queue or discard.';
-COMMENT ON COLUMN leadroute.rules.target_name IS 'The map, team, rep or queue; NULL for account_owner and discard.';
+COMMENT ON COLUMN leadroute.rules.target IS 'territory (the innermost of a map), team, rep, account_owner (the owner of the lead''s account), queue, hold (until hold_until holds or hold_for has passed: then the rules decide again without this one) or discard.';
+COMMENT ON COLUMN leadroute.rules.target_name IS 'The map, team, rep or queue; NULL for account_owner, hold and discard.';
 COMMENT ON COLUMN leadroute.rules.if_unavailable IS 'When the target can take no one now: ''fallthrough'' to the next rule, or ''wait'' in its queue. The last rule waits.';
 COMMENT ON COLUMN leadroute.rules.skills IS 'SQL expression over the lead''s columns and facts that gives text[]: the skills a member must have, as in array[''lang:'' || language]; ''name>=3'' asks for a level. NULL, and NULL elements, ask for nothing.';
+COMMENT ON COLUMN leadroute.rules.hold_until IS 'With hold: SQL boolean expression over the lead''s columns and facts; a lead for which it holds already is not held, and the UPDATE that makes it hold decides the lead again in the same statement. NULL: only time ends the hold.';
+COMMENT ON COLUMN leadroute.rules.hold_for IS 'With hold: how long at most; then a sweep has the lead routed with what is known, code enrichment_timeout.';
+COMMENT ON COLUMN leadroute.rules.reroute_when IS 'SQL boolean expression over the lead''s columns and facts: an UPDATE that turns it true decides a lead of this rule again in the same statement, unless a hand has given it to somebody; the same owner is no change. NULL: never.';
 COMMENT ON COLUMN leadroute.rules.note IS 'Free text of who wrote the row.';
 
 COMMENT ON TABLE leadroute.queues IS 'Where leads wait for somebody to claim them.';
@@ -293,6 +303,7 @@ COMMENT ON COLUMN leadroute.teams.on_return IS 'Who comes back from leave or bec
 COMMENT ON COLUMN leadroute.teams.catch_up_limit IS 'With catch_up: how many turns he makes up at most; NULL: all.';
 COMMENT ON COLUMN leadroute.teams.reset IS 'When all members'' turns are made equal: never, weekly (Monday 00:00) or monthly (the 1st, 00:00) in the team''s zone; not with scope flow.';
 COMMENT ON COLUMN leadroute.teams.scope IS 'Whose turns they are: ''team'' (one rotation), ''rule'' (a rotation for each rule that sends leads here) or ''flow'' (one rotation with all other teams of scope flow).';
+COMMENT ON COLUMN leadroute.teams.on_leave IS 'When a member is deactivated or a time off of his begins, his open leads are offered to others, by the rules, less himself: by the next ''sweep'', ''at_once'' when the deactivation commits (else by the sweep), or never (''keep''). What nobody else can have stays his. Leads of no team go by the sweep.';
 COMMENT ON COLUMN leadroute.teams.overflow IS 'The queue for leads that every member has let lapse or given back (code all_tried); NULL: as the rule''s if_unavailable says, in the team''s own queue.';
 COMMENT ON COLUMN leadroute.teams.note IS 'Free text of who wrote the row.';
 

@@ -200,7 +200,7 @@ SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 	SELECT c.name, c.condition, c.type
 	FROM (VALUES ('closed_when', (subject).closed_when, 'boolean'::regtype), ('won_when', (subject).won_when, 'boolean'),
-				 ('priority', (subject).priority, 'double precision')) c(name, condition, type)
+				 ('route_when', (subject).route_when, 'boolean'), ('priority', (subject).priority, 'double precision')) c(name, condition, type)
 	WHERE c.condition IS NOT NULL
 $$;
 COMMENT ON FUNCTION leadroute.flow_conditions(leadroute.flows) IS 'The expressions over a lead''s row that a flow has, with the columns of leadroute.flows that hold them and the type that each must give.';
@@ -222,7 +222,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadroute.flow_conditions_written() IS 'Trigger on flows: the conditions are parsed and type-checked where the flow''s leads table is there.';
-CREATE TRIGGER flow_written_conditions BEFORE INSERT OR UPDATE OF closed_when, won_when, priority ON leadroute.flows
+CREATE TRIGGER flow_written_conditions BEFORE INSERT OR UPDATE OF closed_when, won_when, route_when, priority ON leadroute.flows
 	FOR EACH ROW EXECUTE FUNCTION leadroute.flow_conditions_written();
 
 CREATE FUNCTION leadroute.rule_written() RETURNS trigger
@@ -235,15 +235,15 @@ BEGIN
 	IF NOT leadroute.restoring() THEN
 		leads := leadroute.flow_table(NEW.flow);
 		IF leads IS NOT NULL THEN
-			PERFORM leadroute.check_condition(NEW.condition, leads, NEW.flow);
+			PERFORM leadroute.check_condition(c, leads, NEW.flow) FROM unnest(ARRAY[NEW.condition, NEW.hold_until, NEW.reroute_when]) c WHERE c IS NOT NULL;
 		END IF;
 	END IF;
 	RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION leadroute.rule_written() IS 'Trigger on rules: the condition is parsed and type-checked where the flow''s leads table is there.';
-CREATE TRIGGER rule_written BEFORE INSERT OR UPDATE OF condition, flow ON leadroute.rules
-	FOR EACH ROW WHEN (NEW.condition IS NOT NULL) EXECUTE FUNCTION leadroute.rule_written();
+COMMENT ON FUNCTION leadroute.rule_written() IS 'Trigger on rules: each condition is parsed and type-checked where the flow''s leads table is there.';
+CREATE TRIGGER rule_written BEFORE INSERT OR UPDATE OF condition, hold_until, reroute_when, flow ON leadroute.rules
+	FOR EACH ROW WHEN (num_nonnulls(NEW.condition, NEW.hold_until, NEW.reroute_when) > 0) EXECUTE FUNCTION leadroute.rule_written();
 
 CREATE FUNCTION leadroute.territory_written() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER

@@ -46,6 +46,9 @@ INSERT INTO leadroute.codes VALUES
 	('restored',		'assigned',		'a deleted lead came back; it keeps what it had'),
 	('gone',			'closed',		'the lead was not found again after a full refresh of the table'),
 	('moved',			'closed',		'the lead moved to another flow'),
+	('not_ready',		'unrouted',		'the flow''s route_when does not hold for the row yet'),
+	('held',			'waiting',		'a rule holds the lead until it is enriched or a time has passed'),
+	('enrichment_timeout', 'assigned',	'the lead was held, the time passed, and it was routed with what was known'),
 	('arrived_closed',	'unrouted',		'the row was closed or won when it arrived; it is recorded and not routed'),
 	('closed',			'closed',		'the row says that the lead is closed, or close() was called'),
 	('won',				'closed',		'the row says that the lead is won, or close() was called with this outcome'),
@@ -81,11 +84,13 @@ CREATE TABLE leadroute.lead_states (
 	lapsed			text[] COLLATE "C",
 	priority		double precision,
 	queue_order		bigint,
+	held_until		timestamptz,
 	PRIMARY KEY (flow, lead)
 ) WITH (fillfactor = 90);
 CREATE INDEX lead_states_account_idx ON leadroute.lead_states (flow, account, submitted_at) WHERE account IS NOT NULL AND duplicate_of IS NULL;
 CREATE INDEX lead_states_unrouted_idx ON leadroute.lead_states (flow, submitted_at) WHERE status = 'unrouted';
 CREATE INDEX lead_states_duplicate_idx ON leadroute.lead_states (flow, duplicate_of) WHERE duplicate_of IS NOT NULL;
+CREATE INDEX lead_states_held_idx ON leadroute.lead_states (flow, held_until) WHERE held_until IS NOT NULL AND closed_at IS NULL;
 CREATE INDEX lead_states_waiting_idx ON leadroute.lead_states (flow, queue, priority DESC, submitted_at, queue_order) WHERE status = 'waiting' AND closed_at IS NULL;
 
 /* What happened, append-only. */
@@ -215,6 +220,7 @@ COMMENT ON COLUMN leadroute.lead_states.closed_by IS 'closed_when or won_when wh
 COMMENT ON COLUMN leadroute.lead_states.lapsed IS 'Reps who had the lead and let it lapse or gave it back: it never goes to them again by itself.';
 COMMENT ON COLUMN leadroute.lead_states.priority IS 'Which of the leads that wait goes first: the highest; flows.priority as it was when the lead began to wait, 0 without one.';
 COMMENT ON COLUMN leadroute.lead_states.queue_order IS 'Which goes first of those that have the same priority and were submitted at the same time: the lowest. From the clock, no sequence.';
+COMMENT ON COLUMN leadroute.lead_states.held_until IS 'Of a lead that is held: when it is routed at the latest.';
 COMMENT ON COLUMN leadroute.lead_states.account IS 'The account that the lead belongs to, as found when it was decided; it stays when the account is deleted.';
 COMMENT ON COLUMN leadroute.lead_states.account_by IS 'What found the account: given (the row''s account column), website, email, alias, or accepted (a suggestion).';
 COMMENT ON COLUMN leadroute.lead_states.duplicate_of IS 'The earlier lead of the same person; never itself one with status duplicate or merged while its first one stands.';

@@ -13,6 +13,11 @@ LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_drain_b
 COMMENT ON FUNCTION leadroute.drain_batch(text, text, integer) IS
 	'Part of drain(): gives up to "batch" leads that wait for a team (or for a rep) to whoever has room, highest priority and then oldest first; answers how many. Locked rows are skipped; what cannot be given away is a WARNING.';
 
+CREATE FUNCTION leadroute.end_holds(flow text, batch integer) RETURNS integer
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_end_holds';
+COMMENT ON FUNCTION leadroute.end_holds(text, integer) IS
+	'Part of sweep(): routes up to "batch" leads that were held as long as their rule says, with what is known of them; answers how many. Locked rows are skipped; what fails is a WARNING.';
+
 CREATE FUNCTION leadroute.drain_flow(flow text, batch integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -87,6 +92,49 @@ BEGIN
 	END LOOP;
 END
 $do$;
+
+CREATE FUNCTION leadroute.offer_batch(flow text, rep text, at_once boolean, batch integer) RETURNS integer
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_offer_batch';
+COMMENT ON FUNCTION leadroute.offer_batch(text, text, boolean, integer) IS
+	'Part of sweep(): offers up to "batch" open leads of a rep who is away to others, the oldest first, as teams.on_leave says (at_once: only of teams that say so); answers how many of them others have now. Locked rows are skipped.';
+
+CREATE FUNCTION leadroute.offer_leads(flow text, batch integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	away	text;
+	placed	integer := 0;
+BEGIN
+	FOR away IN
+		SELECT r.rep FROM leadroute.reps r
+		WHERE r.flow = offer_leads.flow
+			AND (NOT r.active OR EXISTS (SELECT FROM leadroute.time_off o WHERE o.flow = r.flow AND o.rep = r.rep AND o.during @> leadroute.clock()))
+			AND EXISTS (SELECT FROM leadroute.rotation p WHERE p.flow = r.flow AND p.rep = r.rep GROUP BY p.rep HAVING sum(p.open) > 0)
+		ORDER BY 1
+	LOOP
+		placed := placed + leadroute.offer_batch(flow, away, false, batch - placed);
+		EXIT WHEN placed >= batch;
+	END LOOP;
+	RETURN placed;
+END
+$$;
+COMMENT ON FUNCTION leadroute.offer_leads(text, integer) IS 'Part of sweep(): offers leads of reps who are away to others; answers how many of them others have now.';
+
+CREATE FUNCTION leadroute.rep_left() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	PERFORM leadroute.offer_batch(NEW.flow, NEW.rep, true, 1000)
+	FROM leadroute.reps r WHERE r.flow = NEW.flow AND r.rep = NEW.rep AND NOT r.active;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.rep_left() IS 'Deferred trigger: a rep was deactivated; teams with on_leave = at_once offer his leads to others when that commits.';
+CREATE CONSTRAINT TRIGGER rep_left AFTER UPDATE OF active ON leadroute.reps
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.active AND NOT NEW.active) EXECUTE FUNCTION leadroute.rep_left();
 
 CREATE PROCEDURE leadroute.drain(flow text DEFAULT NULL, batch integer DEFAULT 1000)
 LANGUAGE plpgsql

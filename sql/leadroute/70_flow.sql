@@ -65,6 +65,10 @@ BEGIN
 		RETURN QUERY VALUES ('error', format('rule "%s"', rule.rule), 'is the last one and has a condition',
 							 'Add a rule without a condition behind it: every lead must end somewhere.');
 	END IF;
+	IF rule.target = 'hold' THEN
+		RETURN QUERY VALUES ('error', format('rule "%s"', rule.rule), 'is the last one and holds leads',
+							 'Add a rule behind it: what is held goes to the rules below.');
+	END IF;
 	FOR rule IN
 		SELECT r.*, lag(r.rule) OVER (ORDER BY r.position) AS before,
 			lag(r.condition IS NULL AND (r.if_unavailable = 'wait' OR r.target IN ('queue', 'discard'))) OVER (ORDER BY r.position) AS stops
@@ -402,6 +406,18 @@ BEGIN
 		/* a first run over many leads takes several sweeps: the rest of their work must not wait for it */
 		FOR round IN 1 .. 20 LOOP
 			EXIT WHEN NOT leadroute.sweep_duplicates(swept, 1000);
+			IF NOT leadroute.may_commit() THEN
+				RETURN;
+			END IF;
+			COMMIT;
+		END LOOP;
+		WHILE leadroute.end_holds(swept, 1000) OPERATOR(pg_catalog.>) 0 LOOP
+			IF NOT leadroute.may_commit() THEN
+				RETURN;
+			END IF;
+			COMMIT;
+		END LOOP;
+		WHILE leadroute.offer_leads(swept, 1000) OPERATOR(pg_catalog.>) 0 LOOP
 			IF NOT leadroute.may_commit() THEN
 				RETURN;
 			END IF;

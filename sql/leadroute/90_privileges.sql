@@ -75,7 +75,7 @@ GRANT EXECUTE ON FUNCTION leadroute.unmerge(text, text), leadroute.unmerge(bigin
 GRANT EXECUTE ON FUNCTION leadroute.lead_keys(record, text) TO leadroute_reader;
 GRANT EXECUTE ON PROCEDURE leadroute.sweep(text) TO leadroute_operator;
 GRANT EXECUTE ON PROCEDURE leadroute.drain(text, integer) TO leadroute_operator;
-GRANT EXECUTE ON FUNCTION leadroute.drain_flow(text, integer) TO leadroute_operator;
+GRANT EXECUTE ON FUNCTION leadroute.drain_flow(text, integer), leadroute.end_holds(text, integer), leadroute.offer_leads(text, integer) TO leadroute_operator;
 GRANT EXECUTE ON PROCEDURE leadroute.rekey(text, integer) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.rekey_batch(text, integer), leadroute.sweep_keys(text, integer), leadroute.rekey_result(text) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.close_gone(text, integer), leadroute.fold_rotation(text),

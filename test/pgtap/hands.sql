@@ -106,6 +106,44 @@ SELECT leadroute.activate() \g /dev/null
 SELECT isnt(leadroute.reroute(8), NULL, 'and on again');
 SELECT is((SELECT count(*)::int FROM leadroute.rotation_drift()), 0, 'shared memory and ledger agree');
 
+-- over his limits: a hand may, and the event says so
+UPDATE leadroute.team_members SET capacity = 1 WHERE rep = 'dan';
+SELECT leadroute.reassign(l.id, 'dan') FROM lr.leads l WHERE l.id IN (2, 3) \g /dev/null
+INSERT INTO lr.leads (id, country) VALUES (41, 'desk'), (42, 'solo'), (43, 'solo');
+SELECT is(lr.lead('42') || ', ' || lr.lead('43'), 'waiting queued_behind solo solo row solo, waiting queued_behind solo solo row solo', 'behind the one that everybody has let lapse');
+SELECT is(leadroute.claim(42, 'dan'), true, 'his first');
+SELECT is(leadroute.claim(43, 'dan'), true, 'and one more than he may have');
+SELECT is((SELECT string_agg(coalesce(over_cap, '-'), ', ' ORDER BY id) FROM leadroute.events WHERE kind = 'claimed' AND lead IN ('42', '43')), '-, capacity 1', 'the event says so');
+
+-- who goes: his open leads are offered to others
+DELETE FROM lr.leads;
+INSERT INTO lr.leads (id) SELECT generate_series(101, 109);
+SELECT is((SELECT count(*)::int FROM lr.leads WHERE "Owner" = 'ana'), 3, 'ana has three');
+SELECT is(leadroute.close(l.id), true, 'one is closed') FROM lr.leads l WHERE "Owner" = 'ana' ORDER BY id LIMIT 1;
+INSERT INTO leadroute.time_off (rep, during) VALUES ('ana', tstzrange(leadroute.clock() - interval '1 hour', leadroute.clock() + interval '1 hour'));
+SELECT is((SELECT count(*)::int FROM lr.leads WHERE "Owner" = 'ana'), 3, 'leave begins: they are hers');
+CALL leadroute.sweep();
+SELECT is((SELECT string_agg("Owner" || n, ' ' ORDER BY "Owner") FROM (SELECT "Owner", count(*) AS n FROM lr.leads GROUP BY 1) x), 'ana1 bo4 cy4', 'until the sweep; the closed one stays');
+SELECT is((SELECT string_agg(DISTINCT split_part(reason, ';', 1), '') FROM leadroute.events WHERE kind = 'offered'), 'ana is away', 'the reason');
+SELECT is((SELECT count(*)::int FROM leadroute.lead_states WHERE lapsed IS NOT NULL AND lead::int > 100), 0, 'she has let none lapse');
+UPDATE leadroute.teams SET on_leave = 'at_once' WHERE team = 'west';
+UPDATE leadroute.reps SET active = false WHERE rep = 'bo';
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+SELECT is((SELECT string_agg("Owner" || n, ' ' ORDER BY "Owner") FROM (SELECT "Owner", count(*) AS n FROM lr.leads GROUP BY 1) x), 'ana1 cy8', 'deactivated: at once, when that commits');
+UPDATE leadroute.teams SET on_leave = 'keep' WHERE team = 'west';
+UPDATE leadroute.reps SET active = true WHERE rep = 'bo';
+UPDATE leadroute.reps SET active = false WHERE rep = 'cy';
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+CALL leadroute.sweep();
+SELECT is((SELECT count(*)::int FROM lr.leads WHERE "Owner" = 'cy'), 8, 'keep');
+UPDATE leadroute.teams SET on_leave = 'sweep' WHERE team = 'west';
+UPDATE leadroute.reps SET active = false WHERE rep = 'bo';
+CALL leadroute.sweep();
+SELECT is((SELECT count(*)::int FROM lr.leads WHERE "Owner" = 'cy'), 8, 'what nobody else can have stays');
+SELECT is((SELECT count(*)::int FROM leadroute.rotation_drift()), 0, 'shared memory and ledger agree');
+
 -- a table without output columns, uuid keys, several flows in one table
 SELECT leadroute.detach('lr.leads') \g /dev/null
 CREATE TABLE lr.units (id uuid, unit text);
