@@ -145,7 +145,7 @@ lr_sql_close(PG_FUNCTION_ARGS)
 	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, NUMERICOID, TEXTOID, TIMESTAMPTZOID};
 	Datum values[6];
 	char nulls[] = "      ";
-	char *outcome;
+	const char *outcome;
 	HandledLead hand;
 	OwnerSession session;
 	bool changed;

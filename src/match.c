@@ -124,6 +124,7 @@ value_of(LeadProfile *profile, MatchKind kind)
 			return compared(LR_MATCH_CITY, lr_lead_word(&profile->shape->inputs[INPUT_CITY], profile->slot));
 	}
 	elog(ERROR, "unrecognized kind of key %d", (int) kind);
+	return NULL;
 }
 
 /* An address's part before the @, where it tells somebody: not of a function, not of three letters. */

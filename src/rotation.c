@@ -34,7 +34,7 @@ typedef struct LedgerRep
 } LedgerRep;
 
 static MemoryContext slot_context = NULL;
-static HTAB *slots = NULL;
+static HTAB *known_slots = NULL; /* of RotationSlot */
 
 /* the statement that last read the ledger, during recovery */
 static TimestampTz ledger_read_at = 0;
@@ -70,7 +70,7 @@ lr_rotation_slot(const char *flow, const char *team, const char *rep)
 	RotationSlot *slot;
 	bool found;
 
-	if (slots == NULL)
+	if (known_slots == NULL)
 	{
 		HASHCTL info;
 
@@ -81,17 +81,17 @@ lr_rotation_slot(const char *flow, const char *team, const char *rep)
 		info.keysize = sizeof(RotationKey);
 		info.entrysize = sizeof(RotationSlot);
 		info.hcxt = slot_context;
-		slots = hash_create("leadroute rotation slots", 64, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		known_slots = hash_create("leadroute rotation slots", 64, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
 
-	slot = hash_search(slots, &key, HASH_FIND, NULL);
+	slot = hash_search(known_slots, &key, HASH_FIND, NULL);
 	if (slot == NULL)
 	{
 		char *flow_copy = MemoryContextStrdup(slot_context, flow);
 		char *team_copy = MemoryContextStrdup(slot_context, team);
 		char *rep_copy = MemoryContextStrdup(slot_context, rep);
 
-		slot = hash_search(slots, &key, HASH_ENTER, &found);
+		slot = hash_search(known_slots, &key, HASH_ENTER, &found);
 		memset((char *) slot + sizeof(RotationKey), 0, sizeof(RotationSlot) - sizeof(RotationKey));
 		slot->flow = flow_copy;
 		slot->team = team_copy;
@@ -110,7 +110,7 @@ RotationSlot *
 lr_rotation_ready_slot(const char *flow, const char *team, const char *rep)
 {
 	RotationKey key = lr_rotation_key(flow, team, rep);
-	RotationSlot *slot = slots ? hash_search(slots, &key, HASH_FIND, NULL) : NULL;
+	RotationSlot *slot = known_slots ? hash_search(known_slots, &key, HASH_FIND, NULL) : NULL;
 
 	return slot && slot->shared && lr_rotation_is_loaded() ? slot : NULL;
 }
@@ -208,7 +208,7 @@ read_ledger(void)
 	LedgerRep *rep;
 	RotationSlot *slot;
 
-	if (statement == ledger_read_at || slots == NULL)
+	if (statement == ledger_read_at || known_slots == NULL)
 		return;
 	ledger = table_open(lr_relation_oid("rotation"), AccessShareLock);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -231,7 +231,7 @@ read_ledger(void)
 		rep->open = (found ? rep->open : 0) + entry->open;
 	}
 
-	hash_seq_init(&scan, slots);
+	hash_seq_init(&scan, known_slots);
 	while ((slot = hash_seq_search(&scan)) != NULL)
 	{
 		entry = hash_search(members, &slot->key, HASH_FIND, NULL);
@@ -310,7 +310,7 @@ lr_rotation_read_members(const char *flow, const char *team, char **reps, int n,
 		lr_rotation_unlock(keys[0].partition);
 	for (int i = 0; i < n; i++)
 	{
-		RotationSlot *slot = slots ? hash_search(slots, &keys[i], HASH_FIND, NULL) : NULL;
+		RotationSlot *slot = known_slots ? hash_search(known_slots, &keys[i], HASH_FIND, NULL) : NULL;
 
 		for (RotationDelta *delta = slot ? slot->delta : NULL; delta != NULL; delta = delta->outer)
 		{
