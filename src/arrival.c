@@ -313,7 +313,7 @@ give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state)
 		remember_last(arrival, NULL);
 		return tuple;
 	}
-	if (lr_state_is_gone(state))
+	if (lr_state_is_gone(state) && !lr_effect_is_back(arrival->config->flow, arrival->lead))
 		lr_duplicate_take_back(arrival);
 	if (lr_arrival_is_hand(arrival, state, arrival->given) &&
 		lr_pending_add_hand_over(arrival->statement, arrival->config->flow, arrival->lead, arrival->given, now))

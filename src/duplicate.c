@@ -255,7 +255,8 @@ lr_duplicate_is_there(Arrival *arrival, const char *lead)
 static bool
 is_gone(const Arrival *arrival, const char *lead, const LeadState *state)
 {
-	if (!lr_effect_is_gone(arrival->config->flow, lead) && !lr_state_is_gone(state))
+	if (!lr_effect_is_gone(arrival->config->flow, lead) &&
+		(!lr_state_is_gone(state) || lr_effect_is_back(arrival->config->flow, lead)))
 		return false;
 	return !lr_lead_stands(arrival->rel, arrival->shape, lr_lead_key_datum(arrival->shape, lead));
 }

@@ -270,6 +270,17 @@ lr_effect_is_gone(const char *flow, const char *lead)
 	return effect_verdict(&total) < 0;
 }
 
+bool
+lr_effect_is_back(const char *flow, const char *lead)
+{
+	Effect total;
+
+	if (levels == NULL)
+		return false;
+	total = effect_total(flow, lead);
+	return effect_verdict(&total) > 0;
+}
+
 void
 lr_effect_keys(const char *flow, const char *lead, const MatchKey *keys, int n)
 {

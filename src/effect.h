@@ -34,6 +34,8 @@ extern void lr_effect_rename(const char *flow, const char *from, const char *to,
 
 /* Whether a lead's row went in this transaction and has not come back. */
 extern bool lr_effect_is_gone(const char *flow, const char *lead);
+/* Whether it came back, though its state does not say so yet. */
+extern bool lr_effect_is_back(const char *flow, const char *lead);
 
 /*
  * The keys of a row that went: when its lead is closed, they are nobody's. Where a transaction deletes very many, they
