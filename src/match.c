@@ -8,12 +8,12 @@
  */
 #include "postgres.h"
 
-#include "fmgr.h"
-#include "funcapi.h"
-#include "ask.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "ask.h"
 #include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "match.h"
 #include "match_value.h"

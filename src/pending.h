@@ -5,15 +5,15 @@
 #ifndef LR_PENDING_H
 #define LR_PENDING_H
 
+#include "identity.h"
 #include "lib/ilist.h"
 #include "route.h"
-#include "identity.h"
 
 typedef struct Statement Statement;
 
 typedef enum PendingKind
 {
-	PENDING_DECISION, /* a new lead: state, event and turn are written when the row stands */
+	PENDING_DECISION,  /* a new lead: state, event and turn are written when the row stands */
 	PENDING_HAND_OVER, /* a hand gave a known lead to another */
 	PENDING_REDECISION /* the rules decided about a known lead again */
 } PendingKind;
@@ -76,7 +76,7 @@ typedef struct Pending
 	bool has_turn;
 	bool confirmed;
 	bool for_insert; /* of a known lead: it is this row that was decided, and no UPDATE of the one that stands */
-	bool replaces; /* a state that was never routed stands and gives way */
+	bool replaces;	 /* a state that was never routed stands and gives way */
 } Pending;
 
 extern void lr_pending_init(void);
