@@ -31,6 +31,7 @@
 #include "match.h"
 #include "merge.h"
 #include "owner.h"
+#include "pick.h"
 #include "protect.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -419,7 +420,9 @@ take_place(Decision *decision)
 			place.team = team->team;
 	if (place.team[0] == '\0')
 		decision->team = NULL;
-	if (lr_rotation_ready_slot(decision->config->flow, place.team, decision->owner))
+	if (place.team[0] == '\0')
+		team = NULL;
+	if (lr_pick_given_is_ready(decision->config, team, decision->owner))
 		take_place_in(&place);
 	else if (lr_protect(take_place_in, &place))
 		return false;
@@ -432,7 +435,7 @@ take_place_in(void *arg)
 	Place *place = arg;
 	Decision *decision = place->decision;
 
-	lr_rotation_take_place(lr_rotation_slot(decision->config->flow, place->team, decision->owner), &decision->turn);
+	decision->over_cap = lr_pick_given(decision->config, place->team, decision->owner, decision->at, &decision->turn);
 	decision->has_turn = true;
 }
 

@@ -835,9 +835,10 @@ choose_rep(void *arg, int64 *step)
 }
 
 char *
-lr_pick_given(FlowConfig *config, TeamConfig *team, const char *name, TimestampTz at, RotationTurn *turn)
+lr_pick_given(FlowConfig *config, const char *team_name, const char *name, TimestampTz at, RotationTurn *turn)
 {
 	GivenChoice choice = {.rep = lr_config_rep(config, name), .at = at};
+	TeamConfig *team = team_name[0] ? lr_config_team(config, team_name) : NULL;
 	int index = team ? team->nmembers - 1 : -1;
 	StringInfoData text;
 
@@ -848,10 +849,10 @@ lr_pick_given(FlowConfig *config, TeamConfig *team, const char *name, TimestampT
 		choice.slot = pick_team(config, team)->slots[index];
 		choice.detail = &team->details[index];
 	}
-	else if (choice.rep)
+	else if (choice.rep && team_name[0] == '\0')
 		choice.slot = rep_slot(config, choice.rep);
 	else
-		choice.slot = lr_rotation_slot(config->flow, "", name);
+		choice.slot = lr_rotation_slot(config->flow, team_name, name);
 	(void) lr_rotation_choose(&choice.slot, &choice.slot, 1, choose_given, &choice, at, turn);
 
 	if (choice.nover == 0)
@@ -895,6 +896,14 @@ note_over(GivenChoice *choice, const CapConfig *caps, int n)
 	for (int i = 0; i < n; i++)
 		if (full_cap(&caps[i], 1, choice->at))
 			choice->over[choice->nover++] = (GivenOver){&caps[i], 0};
+}
+
+bool
+lr_pick_given_is_ready(FlowConfig *config, TeamConfig *team, const char *rep)
+{
+	if (team == NULL)
+		return lr_pick_rep_is_ready(config, lr_config_rep(config, rep), rep);
+	return team->pick && !team->pick->lacks_meters && lr_rotation_is_ready(team->pick->candidates, team->nmembers);
 }
 
 bool

@@ -68,10 +68,12 @@ extern PickReason lr_pick_owner(const RepConfig *rep, TimestampTz at);
 
 /*
  * A lead that nobody picks an owner for: the row brought him, or a hand gives it to him. It counts for him, as a member of
- * the team where that is not NULL and he is one. Returns the limits that it goes beyond, "3 per day, capacity 40",
+ * the team unless that is "". Returns the limits that it goes beyond, "3 per day, capacity 40",
  * in the current context, or NULL.
  */
-extern char *lr_pick_given(FlowConfig *config, TeamConfig *team, const char *rep, TimestampTz at, RotationTurn *turn);
+extern char *lr_pick_given(FlowConfig *config, const char *team, const char *rep, TimestampTz at, RotationTurn *turn);
+
+extern bool lr_pick_given_is_ready(FlowConfig *config, TeamConfig *team, const char *rep);
 
 /* Whether lr_pick_rep and lr_pick_given (without a team) cannot fail now; rep NULL: of a name that no rep bears. */
 extern bool lr_pick_rep_is_ready(FlowConfig *config, RepConfig *rep, const char *name);

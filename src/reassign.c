@@ -153,7 +153,7 @@ give(HandledLead *hand, const char *rep, const char *kind, const char *code, con
 	/* a hand may go beyond his limits, and says so */
 	if (!hand->state.closed && lr_rotation_available())
 	{
-		move.over_cap = lr_pick_given(hand->arrival.config, member ? team : NULL, rep, hand->at, &move.turn);
+		move.over_cap = lr_pick_given(hand->arrival.config, member ? team->team : "", rep, hand->at, &move.turn);
 		move.has_turn = true;
 	}
 	write_row(hand, &move);

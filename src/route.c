@@ -328,7 +328,7 @@ walk_begin(void *arg)
 	decision->owner = given;
 	if (walk->mode == ROUTE_TAKE)
 	{
-		decision->over_cap = lr_pick_given(config, NULL, given, decision->at, &decision->turn);
+		decision->over_cap = lr_pick_given(config, "", given, decision->at, &decision->turn);
 		decision->has_turn = true;
 	}
 }
@@ -865,7 +865,7 @@ apply_rep(RouteWalk *walk, const char *name, bool owns, char **why)
 	if (!owns)
 		reason = lr_pick_rep(config, rep, decision->at, walk->mode == ROUTE_TAKE ? &decision->turn : NULL);
 	else if ((reason = lr_pick_owner(rep, decision->at)) == PICK_ELIGIBLE && walk->mode == ROUTE_TAKE)
-		decision->over_cap = lr_pick_given(config, NULL, rep->rep, decision->at, &decision->turn);
+		decision->over_cap = lr_pick_given(config, "", rep->rep, decision->at, &decision->turn);
 	if (reason != PICK_ELIGIBLE)
 	{
 		*why = psprintf("rep \"%s\" is %s", name, lr_pick_reason_text(reason));

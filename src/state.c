@@ -20,6 +20,7 @@
 #include "leadroute.h"
 #include "miscadmin.h"
 #include "owner.h"
+#include "pick.h"
 #include "rotation.h"
 #include "state.h"
 #include "utils/array.h"
@@ -213,6 +214,7 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 	Datum values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(lead), CStringGetTextDatum(owner),
 					  CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false)), TimestampTzGetDatum(at)};
 	OwnerSession saved;
+	char *over_cap = NULL;
 
 	lr_owner_begin(&saved);
 	lr_owner_execute("WITH old AS (SELECT s.*, " LR_HOLDER " AS holder FROM leadroute.lead_states s WHERE s.flow = $1"
@@ -241,9 +243,16 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 		}
 		if (strcmp(lr_spi_text(row, 6), "t") == 0)
 		{
-			lr_rotation_take_place(lr_rotation_slot(flow, lr_spi_text(row, 3), lr_spi_text(row, 4)), &turn);
+			over_cap = lr_pick_given(lr_config(flow), lr_spi_text(row, 3), owner, at, &turn);
 			lr_rotation_confirm(&turn);
 		}
+	}
+	if (over_cap)
+	{
+		values[2] = CStringGetTextDatum(over_cap);
+		lr_owner_execute("UPDATE leadroute.events e SET over_cap = $3 WHERE e.flow = $1 AND e.lead = $2"
+						 " AND e.id = (SELECT max(o.id) FROM leadroute.events o WHERE o.flow = $1 AND o.lead = $2)",
+						 3, types, values, SPI_OK_UPDATE);
 	}
 	lr_owner_end(&saved);
 }

@@ -3,7 +3,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS leadroute CASCADE;
 SET client_min_messages = error;
-SELECT plan(39);
+SELECT plan(41);
 
 CREATE TABLE leads (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text, product text, owner text);
 SELECT lives_ok($$SELECT leadroute.attach('leads')$$, 'attach');
@@ -69,7 +69,11 @@ SELECT is((SELECT code || ', ' || over_cap FROM leadroute.events WHERE kind = 'd
 UPDATE leadroute.reps SET capacity = 1 WHERE rep = 'e';
 INSERT INTO leads (email, owner) VALUES ('given', 'e');
 SELECT is((SELECT over_cap FROM leadroute.events WHERE kind = 'decided' ORDER BY lead::bigint DESC LIMIT 1), 'capacity 1, 3 per day', 'and beyond his capacity');
-SELECT is((SELECT count(*)::int FROM leadroute.events WHERE over_cap IS NOT NULL), 2, 'no pick ever does');
+UPDATE leads SET owner = 'e' WHERE id = (SELECT max(id) FROM leads WHERE owner = 'c');
+SELECT is((SELECT code || ', ' || over_cap FROM leadroute.events WHERE kind = 'handed_over'), 'by_hand, capacity 1, 3 per day', 'so may a hand');
+UPDATE leads SET owner = 'a' WHERE id = (SELECT max(id) FROM leads WHERE owner = 'c');
+SELECT is((SELECT count(*)::int FROM leadroute.events WHERE over_cap IS NULL AND kind = 'handed_over'), 1, 'who is below says nothing');
+SELECT is((SELECT count(*)::int FROM leadroute.events WHERE over_cap IS NOT NULL AND code = 'assigned'), 0, 'no pick ever does');
 
 -- what is not inserted, or rolled back, counts for nothing
 UPDATE leadroute.reps SET caps = '{2 per day}' WHERE rep = 'h';
