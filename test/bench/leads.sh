@@ -53,7 +53,7 @@ forget_leads() { # VARIANT
 	case $1 in
 		f0) query -c 'TRUNCATE f0.leads' ;;
 		f1) query -c 'TRUNCATE f1.leads, f1.lead_states, f1.events, f1.identities' ;;
-		p1 | p2) query -c 'TRUNCATE p1.leads, p2.leads, p1.lead_states, p1.events' ;;
+		p1 | p2) query -c 'TRUNCATE p1.leads, p2.leads, p1.lead_states, p1.events, p1.identities' ;;
 		lr) query -c 'TRUNCATE lr.leads' -c 'TRUNCATE leadroute.lead_states, leadroute.events, leadroute.identities' ;;
 	esac
 }

@@ -64,6 +64,7 @@ CREATE SCHEMA p1;
 CREATE TABLE p1.leads (LIKE f0.leads INCLUDING ALL) WITH (autovacuum_enabled = off);
 CREATE TABLE p1.lead_states (LIKE leadroute.lead_states INCLUDING ALL) WITH (fillfactor = 90, autovacuum_enabled = off);
 CREATE TABLE p1.events (LIKE leadroute.events INCLUDING ALL) WITH (autovacuum_enabled = off);
+CREATE TABLE p1.identities (LIKE leadroute.identities INCLUDING ALL) WITH (autovacuum_enabled = off);
 
 CREATE SCHEMA p2;
 CREATE TABLE p2.leads (LIKE f0.leads INCLUDING ALL) WITH (autovacuum_enabled = off);
@@ -72,6 +73,7 @@ CREATE SCHEMA lr;
 CREATE TABLE lr.leads (LIKE f0.leads INCLUDING ALL) WITH (autovacuum_enabled = off);
 ALTER TABLE leadroute.lead_states SET (autovacuum_enabled = off);
 ALTER TABLE leadroute.events SET (autovacuum_enabled = off);
+ALTER TABLE leadroute.identities SET (autovacuum_enabled = off);
 ALTER TABLE leadroute.rotation SET (autovacuum_enabled = off);
 
 -- ---- configuration: 10 teams of 8, 50 rules, a map of some hundred territories

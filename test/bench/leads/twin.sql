@@ -2,7 +2,8 @@
 --
 -- Rules are rows, as leadroute's are, and one SQL finds the first that holds; the map is a btree look-up of the innermost
 -- territory; a team's weighted turns are one counter over a precomputed cycle, moved by UPDATE ... RETURNING, which
--- serializes a team exactly; a member's open leads are counted; state and event are one INSERT each.
+-- serializes a team exactly; a member's open leads are counted; state and event are one INSERT each. The e-mail is claimed as a
+-- key by INSERT ... ON CONFLICT DO NOTHING, which a racing session waits for; who loses has the first one's owner.
 --
 -- p2 is the leanest that can be thought of: its 48 conditions are generated into one expression (a changed rule means a
 -- new function), and open leads are not counted.
@@ -31,10 +32,17 @@ DECLARE
 	place integer;
 	map_name text;
 	turn_now bigint;
+	email_key text := lower(trim(NEW.email));
 BEGIN
 	SELECT s.owner, s.team, s.territory, s.routed_at, s.route_reason INTO NEW.owner, NEW.team, NEW.territory, NEW.routed_at, NEW.route_reason
 	  FROM p1.lead_states s WHERE s.flow = 'default' AND s.lead = NEW.id::text;
 	IF FOUND THEN
+		RETURN NEW;
+	END IF;
+	INSERT INTO p1.identities (flow, kind, key, lead) VALUES ('default', 'email', email_key, NEW.id::text) ON CONFLICT DO NOTHING;
+	IF NOT FOUND THEN
+		SELECT s.owner, s.team, s.territory, clock_timestamp(), 'same e-mail as lead ' || s.lead INTO NEW.owner, NEW.team, NEW.territory, NEW.routed_at, NEW.route_reason
+		  FROM p1.identities i JOIN p1.lead_states s ON s.flow = i.flow AND s.lead = i.lead WHERE i.flow = 'default' AND i.kind = 'email' AND i.key = email_key;
 		RETURN NEW;
 	END IF;
 	%s
