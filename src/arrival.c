@@ -294,8 +294,8 @@ lr_arrival_keep_pending(Arrival *arrival, HeapTuple tuple, Pending *pending)
 	outputs.routed_at = pending->at;
 	outputs.has_routed_at = true;
 	outputs.route_reason = lr_pending_reason(pending);
-	outputs.account = pending->account;
-	outputs.duplicate_of = pending->link ? pending->link->first : NULL;
+	outputs.account = pending->more->account;
+	outputs.duplicate_of = pending->more->link ? pending->more->link->first : NULL;
 	remember_last(arrival, outputs.owner);
 	return lr_lead_fill(arrival->shape, tuple, &outputs, ALL_OUTPUTS);
 }

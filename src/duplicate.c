@@ -223,7 +223,7 @@ judge(Arrival *arrival, const char *holder, FirstLead *first)
 				break;
 			}
 			first_from_pending(pending, first);
-			next = pending->link && strcmp(pending->outcome->status, "duplicate") == 0 ? pending->link->first : NULL;
+			next = pending->more->link && strcmp(pending->outcome->status, "duplicate") == 0 ? pending->more->link->first : NULL;
 		}
 		else if (lr_state_find(flow, next, &state) && !is_gone(arrival, next, &state))
 		{
@@ -307,8 +307,8 @@ first_from_pending(const Pending *pending, FirstLead *first)
 	first->owner = pending->outcome->owner;
 	first->team = pending->outcome->team;
 	first->territory = pending->outcome->territory;
-	first->account = pending->account;
-	first->account_by = pending->account_by;
+	first->account = pending->more->account;
+	first->account_by = pending->more->account_by;
 	first->submitted_at = pending->submitted_at;
 	first->routed_at = pending->at;
 	first->has_submitted_at = first->has_routed_at = true;

@@ -80,6 +80,7 @@ static Pending **confirmed = NULL;	 /* in the hash, their rows in the journal; T
 static int nconfirmed = 0;
 static int confirmed_room = 0;
 static int untold = 0; /* rekeys, of all statements */
+static const PendingMore nothing_more = {0};
 
 static void statement_over(void *arg);
 static void drop_claims(const Pending *pending);
@@ -94,6 +95,8 @@ static uint32 outcome_hash(const void *key, Size size);
 static int outcome_match(const void *a, const void *b, Size size);
 static Pending *pending_enter(Statement *statement, const char *flow, const char *lead);
 static void pending_remove(Pending *pending);
+static PendingMore *keep_more(Pending *pending);
+static void add_more(Pending *pending, const Decision *decision);
 static const Link *link_of(Statement *statement, const Decision *decision);
 static const Outcome *outcome_of(Statement *statement, const Decision *decision);
 static Decision decision_of(const Pending *pending);
@@ -348,8 +351,8 @@ lr_pending_drop(Pending *pending)
 	if (pending->has_turn)
 		lr_rotation_give_back(&pending->turn);
 	drop_claims(pending);
-	if (pending->link && pending->link->for_first)
-		lr_duplicate_first_forget(pending->flow, pending->link->first, pending->lead);
+	if (pending->more->link && pending->more->link->for_first)
+		lr_duplicate_first_forget(pending->flow, pending->more->link->first, pending->lead);
 	statement->open--;
 	pending_remove(pending);
 }
@@ -365,7 +368,7 @@ drop_claims(const Pending *pending)
 
 		lr_identity_drop_later(&claim, pending->statement->subid);
 	}
-	foreach(cell, pending->more_claims)
+	foreach(cell, pending->more->claims)
 		lr_identity_drop_later(lfirst(cell), pending->statement->subid);
 }
 
@@ -387,7 +390,7 @@ lr_pending_set_claims(Pending *pending, Oid relid, const Claim *claims, int n)
 		more = palloc(sizeof(Claim));
 		more->row = claims[i].row;
 		more->previous = claims[i].previous ? pstrdup(claims[i].previous) : NULL;
-		pending->more_claims = lappend(pending->more_claims, more);
+		keep_more(pending)->claims = lappend(pending->more->claims, more);
 	}
 	MemoryContextSwitchTo(oldcontext);
 }
@@ -486,6 +489,7 @@ pending_enter(Statement *statement, const char *flow, const char *lead)
 	pending->flow = flow;
 	pending->lead = MemoryContextStrdup(statement->mcxt, lead);
 	pending->statement = statement;
+	pending->more = &nothing_more;
 	dlist_push_head(&statement->entries, &pending->node);
 	statement->open++;
 	return pending;
@@ -511,19 +515,40 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 	pending->source_owner = source_owner ? MemoryContextStrdup(statement->mcxt, source_owner) : NULL;
 	pending->at = decision->at;
 	pending->submitted_at = decision->submitted_at;
-	if (decision->duplicate_of)
-		pending->link = link_of(statement, decision);
 	pending->turn = decision->turn;
 	pending->has_turn = decision->has_turn;
+	if (decision->account || decision->duplicate_of || decision->closing || decision->priority != 0 || decision->held_until != 0)
+		add_more(pending, decision);
+	statement->newest = pending;
+	return pending;
+}
+
+/* What is not kept for every lead; made when first asked for. */
+static PendingMore *
+keep_more(Pending *pending)
+{
+	if (pending->more == &nothing_more)
+		pending->more = MemoryContextAllocZero(pending->statement->mcxt, sizeof(PendingMore));
+	return unconstify(PendingMore *, pending->more);
+}
+
+static void
+add_more(Pending *pending, const Decision *decision)
+{
+	Statement *statement = pending->statement;
+	PendingMore *more = keep_more(pending);
+
+	if (decision->duplicate_of)
+		more->link = link_of(statement, decision);
 	if (decision->account)
 	{
-		pending->account = MemoryContextStrdup(statement->mcxt, decision->account);
-		pending->account_by = decision->account_by ? MemoryContextStrdup(statement->mcxt, decision->account_by) : NULL;
+		more->account = MemoryContextStrdup(statement->mcxt, decision->account);
+		more->account_by = decision->account_by ? MemoryContextStrdup(statement->mcxt, decision->account_by) : NULL;
 		if (decision->account_owner)
-			pending->account_owner = MemoryContextStrdup(statement->mcxt, decision->account_owner);
+			more->account_owner = MemoryContextStrdup(statement->mcxt, decision->account_owner);
 	}
-	pending->priority = decision->priority;
-	pending->held_until = decision->held_until;
+	more->priority = decision->priority;
+	more->held_until = decision->held_until;
 	if (decision->closing)
 	{
 		Closing *closing = MemoryContextAlloc(statement->mcxt, sizeof(Closing));
@@ -531,10 +556,8 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 		*closing = *decision->closing;
 		if (closing->value)
 			closing->value = MemoryContextStrdup(statement->mcxt, closing->value);
-		pending->closing = closing;
+		more->closing = closing;
 	}
-	statement->newest = pending;
-	return pending;
 }
 
 static const Link *
@@ -690,24 +713,24 @@ decision_of(const Pending *pending)
 		.over_cap = outcome->over_cap,
 		.how = outcome->how,
 		.passed = outcome->passed,
-		.account = pending->account,
-		.account_by = pending->account_by,
-		.account_owner = pending->account_owner,
+		.account = pending->more->account,
+		.account_by = pending->more->account_by,
+		.account_owner = pending->more->account_owner,
 		.at = pending->at,
 		.submitted_at = pending->submitted_at,
-		.closing = pending->closing,
-		.priority = pending->priority,
-		.held_until = pending->held_until,
+		.closing = pending->more->closing,
+		.priority = pending->more->priority,
+		.held_until = pending->more->held_until,
 	};
 
-	if (pending->link)
+	if (pending->more->link)
 	{
-		decision.duplicate_of = pending->link->first;
-		decision.match = pending->link->match;
-		decision.ruled_status = pending->link->ruled_status;
-		decision.ruled_code = pending->link->ruled_code;
-		decision.for_first = pending->link->for_first;
-		decision.silent = pending->link->silent;
+		decision.duplicate_of = pending->more->link->first;
+		decision.match = pending->more->link->match;
+		decision.ruled_status = pending->more->link->ruled_status;
+		decision.ruled_code = pending->more->link->ruled_code;
+		decision.for_first = pending->more->link->for_first;
+		decision.silent = pending->more->link->silent;
 	}
 	return decision;
 }

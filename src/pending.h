@@ -48,6 +48,19 @@ typedef struct Link
 
 #define PENDING_CLAIMS 2
 
+/* What few leads of a statement have: it is not kept where there is nothing. */
+typedef struct PendingMore
+{
+	const char *account; /* of a decision, or NULL */
+	const char *account_by;
+	const char *account_owner;
+	const Link *link;		/* or NULL */
+	List *claims;			/* of Claim: those that do not fit into the entry, and those taken from another */
+	double priority;		/* of one that waits */
+	TimestampTz held_until; /* of one that is held, else 0 */
+	const Closing *closing; /* of a lead that was closed when it arrived, else NULL */
+} PendingMore;
+
 typedef struct Pending
 {
 	/* the key in the hash: strings of the statement */
@@ -56,21 +69,14 @@ typedef struct Pending
 
 	const Outcome *outcome;	  /* of a decision */
 	const char *source_owner; /* the owner that the source sent; of a hand-over, the new owner */
-	const char *account;	  /* of a decision, or NULL */
-	const char *account_by;
-	const char *account_owner;
+	const PendingMore *more;  /* never NULL */
 	Statement *statement;
 	dlist_node node; /* in the statement's list, newest first */
 	RotationTurn turn;
 	TimestampTz at;
 	TimestampTz submitted_at;
-	const Link *link;						/* or NULL */
-	List *more_claims;						/* of Claim: those that do not fit below, and those taken from another */
 	Oid relid;								/* the table, or the partition, that the row is for; of a decision */
 	ItemPointerData claims[PENDING_CLAIMS]; /* the identity rows that this lead claimed */
-	double priority;						/* of one that waits */
-	TimestampTz held_until;					/* of one that is held, else 0 */
-	const Closing *closing;					/* of a lead that was closed when it arrived, else NULL */
 	uint8 nclaims;
 	uint8 kind;
 	bool has_turn;

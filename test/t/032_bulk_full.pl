@@ -32,7 +32,7 @@ my $rows = $node->basedir . '/rows';
 my %took;
 for my $size (200_000, 1_000_000)
 {
-	sql("COPY (SELECT i + $size * 10, 'p' || i || '\@example.com', 'us' FROM generate_series(1, $size) i) TO '$rows'");
+	sql("COPY (SELECT i + $size * 10, 'p' || i || '\@c$size.example', 'us' FROM generate_series(1, $size) i) TO '$rows'");
 	my $session = session();
 	my $pid = $session->query_safe('SELECT pg_backend_pid()');
 	$session->query_safe('INSERT INTO leads (email) VALUES (NULL)');
