@@ -29,6 +29,7 @@
 #include "leadroute.h"
 #include "move.h"
 #include "pending.h"
+#include "reason.h"
 #include "state.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
