@@ -15,8 +15,8 @@
 #include "executor/executor.h"
 #include "leadroute.h"
 #include "map.h"
-#include "parser/parse_coerce.h"
 #include "pick.h"
+#include "point.h"
 #include "protect.h"
 #include "reason.h"
 #include "route.h"
@@ -27,19 +27,8 @@
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/numeric.h"
 #include "waiting.h"
 #include "watch.h"
-
-typedef struct PointColumn
-{
-	const char *map;
-	const char *side;
-	LeadColumn column;
-	bool is_number;
-	bool is_place; /* a country, a region or a postal code, which the point has in canonical form */
-	LeadInput place;
-} PointColumn;
 
 struct RoutePlan
 {
@@ -54,8 +43,7 @@ struct RoutePlan
 	ExprContext *econtext;
 	TupleTableSlot *facts;
 	Bitmapset *account_facts; /* those that take a look-up */
-	int npoints;
-	PointColumn *points;
+	LeadPoint *point;
 };
 
 /* A walk through the rules, resumable where protection is wanted. */
@@ -75,8 +63,6 @@ typedef struct RouteWalk
 	bool stopped; /* a step may fail and is not protected: nothing is decided yet */
 } RouteWalk;
 
-static void plan_points(RoutePlan *plan, const LeadShape *shape);
-static void find_side(LeadColumn *column, const LeadShape *shape, const char *side, MemoryContext mcxt);
 static void start_decision(Decision *decision, FlowConfig *config, const LeadRow *row);
 static void walk_begin(void *arg);
 static bool may_take_place(RouteWalk *walk, RepConfig *rep, const char *name);
@@ -102,9 +88,6 @@ static bool apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name
 static bool ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request);
 static bool apply_rep(RouteWalk *walk, const char *name, bool owns, char **why);
 static bool apply_account_owner(RouteWalk *walk, char **why, const char **code);
-static struct varlena *lead_point(RouteWalk *walk, const char *map);
-static const char *place_code(LeadProfile *profile, LeadInput place);
-static Datum as_numeric(const LeadColumn *column, Datum value, bool *isnull);
 static void trace_line(RouteWalk *walk, const char *item, const char *name, const char *verdict, const char *detail);
 static void trace_team(RouteWalk *walk, const PickRequest *request, int picked);
 static void trace_decision(RouteWalk *walk);
@@ -152,65 +135,13 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	plan->scope.outputs = shape->output_columns;
 	plan->scope.output_names = lr_output_names;
 	plan->scope.noutputs = LEAD_OUTPUTS;
-	plan_points(plan, shape);
+	plan->point = lr_point_columns(config, shape);
 	MemoryContextSwitchTo(oldcontext);
 
 	MemoryContextSetParent(mcxt, shape->mcxt);
 	plan->next = shape->plans;
 	shape->plans = plan;
 	return plan;
-}
-
-/* Which columns of the row answer to the sides of the flow's maps, by the mapping of the attachment, which may be another flow's. */
-static void
-plan_points(RoutePlan *plan, const LeadShape *shape)
-{
-	FlowConfig *config = plan->config;
-
-	plan->points = palloc0(Max(config->nsides, 1) * sizeof(PointColumn));
-	for (int i = 0; i < config->nsides; i++)
-	{
-		PointColumn *point = &plan->points[plan->npoints];
-
-		memset(point, 0, sizeof(PointColumn));
-		find_side(&point->column, shape, config->sides[i].side, plan->mcxt);
-		if (point->column.attno == 0)
-			continue;
-		point->map = config->sides[i].map;
-		point->side = config->sides[i].side;
-		point->is_number = TypeCategory(getBaseType(point->column.type)) == TYPCATEGORY_NUMERIC;
-		for (LeadInput input = INPUT_COUNTRY; !point->is_number && input <= INPUT_POSTAL_CODE; input++)
-		{
-			if (shape->inputs[input].attno == point->column.attno)
-			{
-				point->is_place = true;
-				point->place = input;
-			}
-		}
-		plan->npoints++;
-	}
-}
-
-/* The mapped column, else the one of that name, else one that differs in case only: as leadroute.side_column() has it. */
-static void
-find_side(LeadColumn *column, const LeadShape *shape, const char *side, MemoryContext mcxt)
-{
-	const char *other = NULL;
-
-	lr_lead_column(column, shape->desc, lr_column_name(&shape->columns, side), false, mcxt);
-	if (column->attno == 0)
-		lr_lead_column(column, shape->desc, side, false, mcxt);
-	if (column->attno != 0)
-		return;
-	for (int i = 0; i < shape->desc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(shape->desc, i);
-
-		if (!attribute->attisdropped && attribute->attgenerated == '\0' && pg_strcasecmp(NameStr(attribute->attname), side) == 0 &&
-			(other == NULL || strcmp(NameStr(attribute->attname), other) < 0))
-			other = NameStr(attribute->attname);
-	}
-	lr_lead_column(column, shape->desc, other, false, mcxt);
 }
 
 static void
@@ -696,7 +627,7 @@ apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char 
 	Decision *decision = walk->decision;
 	TerritoryHit hit;
 	List *chain = NIL;
-	struct varlena *point = lead_point(walk, rule->target_name);
+	struct varlena *point = lr_point(walk->plan->point, walk->row, rule->target_name);
 	ListCell *cell;
 
 	if (walk->trace)
@@ -764,7 +695,7 @@ apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why
 	if (!ask_skills(walk, rule, &request) || !may_take_turn(walk, &request))
 		return false;
 	if (team->prefers)
-		request.point = lead_point(walk, "");
+		request.point = lr_point(walk->plan->point, walk->row, "");
 	if (!walk->row->waited && others_wait(walk, &request))
 	{
 		*code = "queued_behind";
@@ -904,90 +835,6 @@ apply_account_owner(RouteWalk *walk, char **why, const char **code)
 	if (strcmp(walk->decision->code, "assigned") == 0)
 		walk->decision->code = "account_owner";
 	return true;
-}
-
-/* The point that only this lead fills; a NULL column takes no part in it. */
-static struct varlena *
-lead_point(RouteWalk *walk, const char *map)
-{
-	RoutePlan *plan = walk->plan;
-	LrPointSide *sides = palloc(Max(plan->npoints, 1) * sizeof(LrPointSide));
-	int n = 0;
-
-	for (int i = 0; i < plan->npoints; i++)
-	{
-		PointColumn *point = &plan->points[i];
-		LrPointSide *side = &sides[n];
-		bool isnull;
-		Datum value;
-
-		if (strcmp(point->map, map) != 0)
-			continue;
-		memset(side, 0, sizeof(LrPointSide));
-		side->side = point->side;
-		side->is_number = point->is_number;
-		if (point->is_number)
-		{
-			value = slot_getattr(walk->row->slot, point->column.attno, &isnull);
-			if (isnull)
-				continue;
-			side->number = as_numeric(&point->column, value, &isnull);
-			if (isnull)
-				continue;
-		}
-		else
-		{
-			side->label = point->is_place ? place_code(walk->row->profile, point->place) : NULL;
-			/* a place without a code is still another than those that have one */
-			if (side->label == NULL)
-				side->label = lr_lead_word(&point->column, walk->row->slot);
-			if (side->label == NULL)
-				continue;
-			side->label_len = (int) strlen(side->label);
-		}
-		n++;
-	}
-	return lr_territory_point(sides, n);
-}
-
-static const char *
-place_code(LeadProfile *profile, LeadInput place)
-{
-	switch (place)
-	{
-		case INPUT_COUNTRY:
-			return lr_profile_country(profile);
-		case INPUT_REGION:
-			return lr_profile_region(profile);
-		case INPUT_POSTAL_CODE:
-			return lr_profile_postal(profile);
-		default:
-			return NULL;
-	}
-}
-
-static Datum
-as_numeric(const LeadColumn *column, Datum value, bool *isnull)
-{
-	switch (getBaseType(column->type))
-	{
-		case NUMERICOID:
-			return value;
-		case INT2OID:
-			return DirectFunctionCall1(int2_numeric, value);
-		case INT4OID:
-			return DirectFunctionCall1(int4_numeric, value);
-		case INT8OID:
-			return DirectFunctionCall1(int8_numeric, value);
-		case FLOAT4OID:
-			return DirectFunctionCall1(float4_numeric, value);
-		case FLOAT8OID:
-			return DirectFunctionCall1(float8_numeric, value);
-		default:
-			/* money, oid and the like: no number that a territory can mean */
-			*isnull = true;
-			return (Datum) 0;
-	}
 }
 
 /* The error undid what the walk did. Either the flow wants it, or the last rule's target takes the lead. */
