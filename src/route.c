@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "condition.h"
 #include "executor/executor.h"
+#include "facts.h"
 #include "leadroute.h"
 #include "map.h"
 #include "pick.h"
@@ -25,7 +26,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "waiting.h"
 #include "watch.h"
@@ -125,9 +125,7 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	plan->skills = palloc0(Max(config->nrules, 1) * sizeof(LrCondition *));
 	facts = lr_facts_desc();
 	plan->facts = MakeSingleTupleTableSlot(facts, &TTSOpsVirtual);
-	for (int i = 0; i < facts->natts; i++)
-		if (strncmp(NameStr(TupleDescAttr(facts, i)->attname), "account", strlen("account")) == 0)
-			plan->account_facts = bms_add_member(plan->account_facts, i + 1);
+	plan->account_facts = lr_facts_of_account(facts);
 	plan->econtext = CreateStandaloneExprContext();
 	plan->scope.row = shape->desc;
 	plan->scope.facts = facts;
@@ -361,74 +359,17 @@ fill_facts(RouteWalk *walk)
 {
 	RoutePlan *plan = walk->plan;
 
-	lr_route_facts(plan->facts, plan->flow, walk->row, walk->decision->submitted_at, plan->econtext->ecxt_per_tuple_memory);
+	lr_facts_fill(plan->facts, plan->flow, walk->row, walk->decision->submitted_at, plan->econtext->ecxt_per_tuple_memory);
 	walk->facts_ready = true;
-}
-
-void
-lr_route_facts(TupleTableSlot *facts, const char *flow, const LeadRow *row, TimestampTz submitted_at, MemoryContext mcxt)
-{
-	TupleDesc desc = facts->tts_tupleDescriptor;
-	MemoryContext oldcontext = MemoryContextSwitchTo(mcxt);
-
-	ExecClearTuple(facts);
-	for (int i = 0; i < desc->natts; i++)
-	{
-		const char *name = NameStr(TupleDescAttr(desc, i)->attname);
-		const char *text = NULL;
-
-		facts->tts_isnull[i] = false;
-		if (strcmp(name, "at") == 0)
-			facts->tts_values[i] = TimestampTzGetDatum(row->at);
-		else if (strcmp(name, "submitted_at") == 0)
-			facts->tts_values[i] = TimestampTzGetDatum(submitted_at);
-		else if (strcmp(name, "is_duplicate") == 0)
-			facts->tts_values[i] = BoolGetDatum(row->is_duplicate);
-		else
-		{
-			if (strcmp(name, "flow") == 0)
-				text = flow;
-			else if (strcmp(name, "lead") == 0)
-				text = row->lead;
-			else if (strcmp(name, "given_owner") == 0)
-				text = row->given_owner;
-			else if (strcmp(name, "operation") == 0)
-				text = row->operation;
-			facts->tts_isnull[i] = (text == NULL);
-			facts->tts_values[i] = text ? CStringGetTextDatum(text) : (Datum) 0;
-		}
-	}
-	ExecStoreVirtualTuple(facts);
-	MemoryContextSwitchTo(oldcontext);
 }
 
 /* A look-up costs more than most rules, so it is made when the first condition reads it. */
 static void
 fill_account_facts(RouteWalk *walk)
 {
-	TupleTableSlot *facts = walk->plan->facts;
-	TupleDesc desc = facts->tts_tupleDescriptor;
-	const AccountHit *hit = find_account(walk);
-	MemoryContext oldcontext = MemoryContextSwitchTo(walk->plan->econtext->ecxt_per_tuple_memory);
+	RoutePlan *plan = walk->plan;
 
-	for (int i = 0; hit && i < desc->natts; i++)
-	{
-		const char *name = NameStr(TupleDescAttr(desc, i)->attname);
-
-		if (strcmp(name, "account_tier") == 0)
-		{
-			facts->tts_isnull[i] = hit->tier == 0;
-			facts->tts_values[i] = Int32GetDatum(hit->tier);
-		}
-		else if (strcmp(name, "account") == 0 || strcmp(name, "account_owner") == 0)
-		{
-			const char *text = strcmp(name, "account") == 0 ? hit->account : hit->owner;
-
-			facts->tts_isnull[i] = text == NULL;
-			facts->tts_values[i] = text ? CStringGetTextDatum(text) : (Datum) 0;
-		}
-	}
-	MemoryContextSwitchTo(oldcontext);
+	lr_facts_account(plan->facts, find_account(walk), plan->econtext->ecxt_per_tuple_memory);
 	walk->account_filled = true;
 }
 

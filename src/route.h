@@ -109,10 +109,6 @@ extern RoutePlan *lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *conf
 extern void lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warned,
 							List **trace, Decision *decision);
 
-/* Fills the row "facts"; texts go into mcxt. */
-extern void lr_route_facts(TupleTableSlot *facts, const char *flow, const LeadRow *row, TimestampTz submitted_at,
-						   MemoryContext mcxt);
-
 /* A decision that needs no rule: unrouted, or the owner that the row brought. */
 extern void lr_route_unrouted(FlowConfig *config, const LeadRow *row, const char *code, Decision *decision);
 
