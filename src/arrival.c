@@ -16,6 +16,7 @@
 #include "merge.h"
 #include "miscadmin.h"
 #include "protect.h"
+#include "reason.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "watch.h"

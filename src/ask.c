@@ -19,6 +19,7 @@
 #include "leadroute.h"
 #include "miscadmin.h"
 #include "owner.h"
+#include "reason.h"
 #include "stored.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"

@@ -18,6 +18,7 @@
 #include "fmgr.h"
 #include "leadroute.h"
 #include "move.h"
+#include "reason.h"
 #include "utils/datum.h"
 #include "waiting.h"
 #include "watch.h"

@@ -33,6 +33,7 @@
 #include "owner.h"
 #include "pick.h"
 #include "protect.h"
+#include "reason.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"

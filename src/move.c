@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "move.h"
 #include "owner.h"
+#include "reason.h"
 #include "state.h"
 #include "utils/builtins.h"
 #include "waiting.h"

@@ -29,15 +29,12 @@
 #include "leadroute.h"
 #include "move.h"
 #include "pending.h"
+#include "reason.h"
+#include "record.h"
 #include "state.h"
-#include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
-#include "utils/json.h"
-#include "utils/jsonb.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "waiting.h"
 
 #define FLUSH_EVERY 1000
@@ -100,10 +97,6 @@ static void add_more(Pending *pending, const Decision *decision);
 static const Link *link_of(Statement *statement, const Decision *decision);
 static const Outcome *outcome_of(Statement *statement, const Decision *decision);
 static Decision decision_of(const Pending *pending);
-static void write_rows(const char *lead, const Decision *decision, const char *source_owner, const char *path);
-static const char *path_of_duplicate(const Decision *decision, const char *passed);
-static void write_outbox(const char *lead, const Decision *decision, const char *reason);
-static void write_message(const char *type, const char *lead, const Decision *decision, const char *reason);
 static void remember_confirmed(Pending *pending);
 static void forget_confirmed(void);
 static void xact_callback(XactEvent event, void *arg);
@@ -785,7 +778,7 @@ lr_pending_confirm(Pending *pending)
 			lr_state_remove(pending->flow, pending->lead);
 		if (pending->has_turn)
 			lr_rotation_confirm(&pending->turn);
-		write_rows(pending->lead, &decision, pending->source_owner, pending->outcome->path);
+		lr_record(pending->lead, &decision, pending->source_owner, pending->outcome->path);
 		if (decision.for_first)
 			lr_duplicate_first_stands(pending->flow, decision.duplicate_of);
 	}
@@ -800,180 +793,9 @@ lr_pending_write(const char *lead, const Decision *decision, const char *source_
 
 	if (decision->has_turn)
 		lr_rotation_confirm(&turn);
-	write_rows(lead, decision, source_owner, lr_route_path(decision));
+	lr_record(lead, decision, source_owner, lr_route_path(decision));
 	if (decision->for_first)
 		lr_duplicate_first_stands(decision->config->flow, decision->duplicate_of);
-}
-
-/* State, event, outbox: texts are made here, not while the lead waits. */
-static void
-write_rows(const char *lead, const Decision *decision, const char *source_owner, const char *path)
-{
-	static MemoryContext row_context = NULL;
-	MemoryContext oldcontext;
-	JournalRow row;
-	char *reason;
-	const char *rule = decision->rule ? decision->rule->rule : NULL;
-	bool routed = strcmp(decision->status, "unrouted") != 0;
-
-	if (row_context == NULL)
-		row_context = AllocSetContextCreate(CacheMemoryContext, "leadroute row", ALLOCSET_SMALL_SIZES);
-	MemoryContextReset(row_context);
-	oldcontext = MemoryContextSwitchTo(row_context);
-	reason = lr_route_reason(decision);
-
-	lr_journal_begin_row(&row);
-	lr_journal_set_text(&row, STATE_FLOW, decision->config->flow);
-	lr_journal_set_text(&row, STATE_LEAD, lead);
-	lr_journal_set_text(&row, STATE_STATUS, decision->status);
-	lr_journal_set_text(&row, STATE_CODE, decision->code);
-	lr_journal_set_text(&row, STATE_OWNER, decision->owner);
-	lr_journal_set_text(&row, STATE_SOURCE_OWNER, source_owner);
-	lr_journal_set_text(&row, STATE_TEAM, decision->team);
-	lr_journal_set_text(&row, STATE_TERRITORY, decision->territory);
-	lr_journal_set_text(&row, STATE_QUEUE, decision->queue);
-	lr_journal_set_text(&row, STATE_RULE, rule);
-	lr_journal_set_time(&row, STATE_SUBMITTED_AT, decision->submitted_at);
-	if (routed)
-	{
-		lr_journal_set_time(&row, STATE_ROUTED_AT, decision->at);
-		lr_journal_set_text(&row, STATE_REASON, reason);
-	}
-	lr_journal_set_text(&row, STATE_DUPLICATE_OF, decision->duplicate_of);
-	/* marked as deleted is as good as gone: a reload of the row is nothing new */
-	if (strcmp(decision->code, "deleted") == 0)
-	{
-		lr_journal_set_time(&row, STATE_CLOSED_AT, decision->at);
-		lr_journal_set_text(&row, STATE_OUTCOME, "deleted");
-	}
-	lr_journal_set_text(&row, STATE_ACCOUNT, decision->account);
-	lr_journal_set_text(&row, STATE_ACCOUNT_BY, decision->account_by);
-	if (decision->held_until != 0)
-		lr_journal_set_time(&row, STATE_HELD_UNTIL, decision->held_until);
-	if (strcmp(decision->status, "waiting") == 0)
-	{
-		lr_journal_set_datum(&row, STATE_PRIORITY, Float8GetDatum(decision->priority));
-		lr_journal_set_datum(&row, STATE_QUEUE_ORDER, Int64GetDatum(lr_journal_id()));
-	}
-	if (decision->closing)
-	{
-		const Closing *closing = decision->closing;
-
-		lr_journal_set_time(&row, STATE_CLOSED_AT, closing->at == DT_NOBEGIN ? decision->at : closing->at);
-		lr_journal_set_text(&row, STATE_OUTCOME, lr_closing_outcome(closing->verdict));
-		lr_journal_set_datum(&row, STATE_WON, BoolGetDatum(closing->verdict == VERDICT_WON));
-		if (closing->value)
-			lr_journal_set_datum(&row, STATE_VALUE, lr_closing_number(closing->value));
-		lr_journal_set_text(&row, STATE_CLOSED_BY, lr_closing_condition(closing->verdict));
-	}
-	lr_journal_append(JOURNAL_STATES, &row);
-
-	/* a lead that arrived while the flow was off, or from a dump, is recorded, not decided */
-	if (routed || (decision->config->active && !lr_restoring()))
-	{
-		lr_journal_begin_row(&row);
-		lr_journal_set_text(&row, EVENT_FLOW, decision->config->flow);
-		lr_journal_set_text(&row, EVENT_LEAD, lead);
-		lr_journal_set_time(&row, EVENT_AT, decision->at);
-		lr_journal_set_text(&row, EVENT_KIND, decision->closing || strcmp(decision->code, "not_ready") == 0 ? "recorded" : "decided");
-		lr_journal_set_text(&row, EVENT_CODE, decision->code);
-		lr_journal_set_text(&row, EVENT_RULE, rule);
-		lr_journal_set_text(&row, EVENT_OWNER, decision->owner);
-		lr_journal_set_text(&row, EVENT_TEAM, decision->team);
-		lr_journal_set_text(&row, EVENT_TERRITORY, decision->territory);
-		lr_journal_set_text(&row, EVENT_QUEUE, decision->queue);
-		lr_journal_set_text(&row, EVENT_REASON, reason);
-		if (decision->duplicate_of)
-			path = path_of_duplicate(decision, path);
-		lr_journal_set_text(&row, EVENT_OVER_CAP, decision->over_cap);
-		if (path)
-			lr_journal_set_datum(&row, EVENT_PATH, DirectFunctionCall1(jsonb_in, CStringGetDatum(path)));
-		lr_journal_set_text(&row, EVENT_ACCOUNT, decision->account);
-		lr_journal_append(JOURNAL_EVENTS, &row);
-	}
-	if (decision->config->noutbox_types > 0)
-		write_outbox(lead, decision, reason);
-	if (decision->account && decision->duplicate_of == NULL)
-		lr_committee_arrived(decision);
-	MemoryContextSwitchTo(oldcontext);
-}
-
-/* The steps of a decision, as JSON text: first the key that was found to be an earlier lead's. */
-static const char *
-path_of_duplicate(const Decision *decision, const char *passed)
-{
-	StringInfoData json;
-
-	initStringInfo(&json);
-	appendStringInfoString(&json, "[{\"match\": ");
-	escape_json(&json, decision->match);
-	appendStringInfoString(&json, ", \"lead\": ");
-	escape_json(&json, decision->duplicate_of);
-	appendStringInfoChar(&json, '}');
-	/* passed is an array too */
-	appendStringInfo(&json, "%s%s", passed ? ", " : "]", passed ? passed + 1 : "");
-	return json.data;
-}
-
-/* What became of the lead; and the owner of its account hears of the contact, whoever got it. */
-static void
-write_outbox(const char *lead, const Decision *decision, const char *reason)
-{
-	const char *type = NULL;
-
-	if (strcmp(decision->code, "fallback") == 0 || strcmp(decision->code, "routing_error") == 0)
-		type = decision->code;
-	else if (strcmp(decision->status, "duplicate") == 0 || strcmp(decision->status, "merged") == 0)
-	{
-		/* sent again: nobody needs to hear of it */
-		if (decision->silent)
-			return;
-		type = "duplicate";
-	}
-	else if (strcmp(decision->status, "assigned") == 0)
-		type = "assigned";
-	else if (strcmp(decision->status, "waiting") == 0)
-		type = "queued";
-	if (type)
-		write_message(type, lead, decision, reason);
-	if (decision->account_owner)
-		write_message("account_contact", lead, decision, reason);
-}
-
-/* One message, where a consumer asked for its type. */
-static void
-write_message(const char *type, const char *lead, const Decision *decision, const char *reason)
-{
-	StringInfoData json;
-	JournalRow row;
-	const char *const names[] = {"lead", "flow", "code", "owner", "team", "territory", "queue", "rule", "reason",
-								 "account", "account_owner", "duplicate_of"};
-	const char *const values[] = {lead, decision->config->flow, decision->code, decision->owner, decision->team,
-								  decision->territory, decision->queue, decision->rule ? decision->rule->rule : NULL, reason,
-								  decision->account, decision->account_owner, decision->duplicate_of};
-
-	if (!lr_config_wants_outbox(decision->config, type))
-		return;
-
-	initStringInfo(&json);
-	for (int i = 0; i < (int) lengthof(names); i++)
-	{
-		if (values[i] == NULL)
-			continue;
-		appendStringInfo(&json, "%s\"%s\": ", json.len ? ", " : "{", names[i]);
-		escape_json(&json, values[i]);
-	}
-	appendStringInfo(&json, ", \"submitted_at\": \"%s\"", timestamptz_to_str(decision->submitted_at));
-	appendStringInfo(&json, ", \"routed_at\": \"%s\"}", timestamptz_to_str(decision->at));
-
-	lr_journal_begin_row(&row);
-	lr_journal_set_text(&row, OUTBOX_FLOW, decision->config->flow);
-	lr_journal_set_text(&row, OUTBOX_AGGREGATETYPE, "lead");
-	lr_journal_set_text(&row, OUTBOX_AGGREGATEID, lead);
-	lr_journal_set_text(&row, OUTBOX_TYPE, type);
-	lr_journal_set_datum(&row, OUTBOX_PAYLOAD, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
-	lr_journal_set_time(&row, OUTBOX_CREATED_AT, decision->at);
-	lr_journal_append(JOURNAL_OUTBOX, &row);
 }
 
 void

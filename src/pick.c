@@ -3,7 +3,7 @@
  *		Who of a team gets a lead: who may, and who of these comes first.
  *
  * Most of what makes a member eligible is told by the configuration and the time: whether he is active, accepts leads,
- * is on leave, on shift. That is worked out once and holds until the next instant at which it may change (PickTeam.from
+ * is on leave, on shift (eligible.c). That is worked out once and holds until the next instant at which it may change (PickTeam.from
  * and until). What the lead itself asks for (skills, who let it lapse) comes on top, once a lead. What other leads
  * decide (open leads, caps) is looked at within lr_rotation_choose, under the flow's lock, where the choice is taken in
  * the same act: what two sessions see there, they see one after the other. Nothing in there may fail or allocate.
@@ -28,6 +28,7 @@
 
 #include "access/xlog.h"
 #include "calendar.h"
+#include "eligible.h"
 #include "lib/stringinfo.h"
 #include "pick.h"
 #include "territory.h"
@@ -76,14 +77,14 @@ typedef struct PickTeam
 {
 	bool plain;
 	bool has_calendars;
-	bool lacks_meters; /* made on a standby */
+	bool lacks_meters;			   /* made on a standby */
 	RotationCandidate *candidates; /* of a plain team */
 	PickMember *members;
 	RotationSlot **slots;
-	PickTurns *turns; /* whose pointers: one, or one a rule */
+	PickTurns *turns;	/* whose pointers: one, or one a rule */
 	int32 period_begin; /* of the week or month that the turns are counted in, in minutes */
 	int32 period_end;
-	TimestampTz from; /* PickMember.fixed holds from ... */
+	TimestampTz from;  /* PickMember.fixed holds from ... */
 	TimestampTz until; /* ... until before this, */
 	uint64 generation; /* and under these calendars */
 } PickTeam;
@@ -135,17 +136,7 @@ static void weigh_members(const TeamConfig *team, PickTeam *pick);
 static void refresh(FlowConfig *config, TeamConfig *team, TimestampTz at);
 static bool turns_are_ready(const PickRequest *request, const PickTeam *pick);
 static bool is_fresh(const PickTeam *pick, TimestampTz at);
-static PickReason fixed_reason(FlowConfig *config, const TeamConfig *team, int member, TimestampTz at, TimestampTz *from,
-							   TimestampTz *until);
-static PickReason rep_reason(FlowConfig *config, const RepConfig *rep, const char *calendar, TimestampTz at,
-							 TimestampTz *from, TimestampTz *until);
-static bool is_on_shift(FlowConfig *config, const char *name, TimestampTz at, TimestampTz *from, TimestampTz *until);
-static bool is_on_leave(const RepConfig *rep, TimestampTz at, TimestampTz *from, TimestampTz *until);
-static bool holds_until(TimestampTz boundary, TimestampTz at, TimestampTz *from, TimestampTz *until);
-static int32 last_return(const RepConfig *rep, TimestampTz at);
 static void look_at_lead(const PickRequest *request, PickTeam *pick);
-static bool has_skills(const RepConfig *rep, const PickRequest *request);
-static bool has_skill(const RepConfig *rep, const SkillConfig *asked);
 static int choose(void *arg, int64 *step);
 static void tally(const Choice *choice, int picked);
 static void reset_turns(Choice *choice);
@@ -225,7 +216,7 @@ pick_team(FlowConfig *config, TeamConfig *team)
 		pick->candidates[i].step = member->step;
 		if (pick->plain)
 		{
-			member->reason = member->fixed = fixed_reason(config, team, i, 0, &from, &until);
+			member->reason = member->fixed = lr_eligible_member(config, team, i, 0, &from, &until);
 			pick->candidates[i].eligible = member->fixed == PICK_ELIGIBLE;
 		}
 	}
@@ -406,101 +397,12 @@ refresh(FlowConfig *config, TeamConfig *team, TimestampTz at)
 	pick->from = pick->until = 0;
 	for (int i = 0; i < team->nmembers; i++)
 	{
-		pick->members[i].fixed = fixed_reason(config, team, i, at, &from, &until);
-		pick->members[i].returned = team->members[i] ? last_return(team->members[i], at) : PG_INT32_MIN;
+		pick->members[i].fixed = lr_eligible_member(config, team, i, at, &from, &until);
+		pick->members[i].returned = team->members[i] ? lr_eligible_return(team->members[i], at) : PG_INT32_MIN;
 	}
 	pick->from = from;
 	pick->until = until;
 	pick->generation = generation;
-}
-
-/* Narrows [*from, *until) to where the answer stays the same. */
-static PickReason
-fixed_reason(FlowConfig *config, const TeamConfig *team, int member, TimestampTz at, TimestampTz *from, TimestampTz *until)
-{
-	const MemberConfig *detail = &team->details[member];
-	const RepConfig *rep = team->members[member];
-	const char *calendar = team->hours == HOURS_TEAM ? team->calendar : NULL;
-
-	if (rep == NULL)
-		return PICK_NO_REP;
-	if (!rep->active)
-		return PICK_NOT_ACTIVE;
-	if (team->weights[member] == 0)
-		return PICK_NO_WEIGHT;
-	if (holds_until(detail->joined_at, at, from, until))
-		return PICK_NOT_JOINED;
-	if (!holds_until(detail->left_at, at, from, until))
-		return PICK_HAS_LEFT;
-	if (team->hours == HOURS_REP)
-		calendar = rep->calendar;
-	return rep_reason(config, rep, calendar, at, from, until);
-}
-
-static PickReason
-rep_reason(FlowConfig *config, const RepConfig *rep, const char *calendar, TimestampTz at, TimestampTz *from,
-		   TimestampTz *until)
-{
-	if (!rep->accepting)
-		return PICK_NOT_ACCEPTING;
-	if (is_on_leave(rep, at, from, until))
-		return PICK_ON_LEAVE;
-	return calendar && !is_on_shift(config, calendar, at, from, until) ? PICK_OFF_SHIFT : PICK_ELIGIBLE;
-}
-
-/* By a calendar; what it says holds from now until it closes or opens, a day at most. */
-static bool
-is_on_shift(FlowConfig *config, const char *name, TimestampTz at, TimestampTz *from, TimestampTz *until)
-{
-	LrCalendar *calendar = lr_calendar(config->flow, name);
-	bool open = lr_calendar_is_open(calendar, at);
-	TimestampTz limit = at + USECS_PER_DAY;
-
-	*from = Max(*from, at);
-	if (open)
-		limit = lr_calendar_next_close(calendar, at, limit);
-	else if (!lr_calendar_never_opens(calendar))
-		limit = Min(limit, lr_calendar_next_open(calendar, at));
-	*until = Min(*until, limit);
-	return open;
-}
-
-static bool
-is_on_leave(const RepConfig *rep, TimestampTz at, TimestampTz *from, TimestampTz *until)
-{
-	for (int i = 0; i < rep->nleaves; i++)
-	{
-		bool ahead = holds_until(rep->leave_begins[i], at, from, until);
-
-		if (!ahead && holds_until(rep->leave_ends[i], at, from, until))
-			return true;
-	}
-	return false;
-}
-
-/* Whether an instant is still ahead; the answer holds up to it, or from it on. */
-static bool
-holds_until(TimestampTz boundary, TimestampTz at, TimestampTz *from, TimestampTz *until)
-{
-	if (at < boundary)
-	{
-		*until = Min(*until, boundary);
-		return true;
-	}
-	*from = Max(*from, boundary);
-	return false;
-}
-
-/* The minute in which the last of his leaves ended, or PG_INT32_MIN. */
-static int32
-last_return(const RepConfig *rep, TimestampTz at)
-{
-	TimestampTz last = DT_NOBEGIN;
-
-	for (int i = 0; i < rep->nleaves; i++)
-		if (rep->leave_ends[i] <= at)
-			last = Max(last, rep->leave_ends[i]);
-	return TIMESTAMP_IS_NOBEGIN(last) ? PG_INT32_MIN : lr_rotation_minute(last);
 }
 
 /* What the lead asks for, on top of what holds for all leads now. */
@@ -531,38 +433,9 @@ look_at_lead(const PickRequest *request, PickTeam *pick)
 			tried = strcmp(request->tried[j], team->member_names[i]) == 0;
 		if (tried)
 			member->reason = PICK_TRIED;
-		else if (request->nskills > 0 && !has_skills(team->members[i], request))
+		else if (request->nskills > 0 && !lr_eligible_by_skills(team->members[i], request->skills, request->nskills))
 			member->reason = PICK_NO_SKILL;
 	}
-}
-
-static bool
-has_skills(const RepConfig *rep, const PickRequest *request)
-{
-	for (int i = 0; i < request->nskills; i++)
-		if (!has_skill(rep, &request->skills[i]))
-			return false;
-	return true;
-}
-
-static bool
-has_skill(const RepConfig *rep, const SkillConfig *asked)
-{
-	int low = 0;
-	int high = rep->nskills;
-
-	while (low < high)
-	{
-		int middle = (low + high) / 2;
-
-		if (rep->skills[middle].skill == asked->skill)
-			return rep->skills[middle].level >= asked->level;
-		if (rep->skills[middle].skill < asked->skill)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
 }
 
 SkillConfig
@@ -790,7 +663,7 @@ lr_pick_owner(const RepConfig *rep, TimestampTz at)
 
 	if (!rep->active)
 		return PICK_NOT_ACTIVE;
-	return is_on_leave(rep, at, &from, &until) ? PICK_ON_LEAVE : PICK_ELIGIBLE;
+	return lr_eligible_on_leave(rep, at, &from, &until) ? PICK_ON_LEAVE : PICK_ELIGIBLE;
 }
 
 PickReason
@@ -802,7 +675,7 @@ lr_pick_rep(FlowConfig *config, RepConfig *rep, TimestampTz at, RotationTurn *tu
 
 	if (!rep->active)
 		return PICK_NOT_ACTIVE;
-	choice.reason = rep_reason(config, rep, rep->calendar, at, &from, &until);
+	choice.reason = lr_eligible_rep(config, rep, rep->calendar, at, &from, &until);
 	if (choice.reason != PICK_ELIGIBLE)
 		return choice.reason;
 	choice.slot = rep_slot(config, rep);

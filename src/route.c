@@ -13,33 +13,22 @@
 #include "catalog/pg_type.h"
 #include "condition.h"
 #include "executor/executor.h"
+#include "facts.h"
 #include "leadroute.h"
 #include "map.h"
-#include "parser/parse_coerce.h"
 #include "pick.h"
+#include "point.h"
 #include "protect.h"
+#include "reason.h"
 #include "route.h"
 #include "ruleset.h"
 #include "territory.h"
-#include "waiting.h"
-#include "watch.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/json.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/numeric.h"
-
-typedef struct PointColumn
-{
-	const char *map;
-	const char *side;
-	LeadColumn column;
-	bool is_number;
-	bool is_place; /* a country, a region or a postal code, which the point has in canonical form */
-	LeadInput place;
-} PointColumn;
+#include "waiting.h"
+#include "watch.h"
 
 struct RoutePlan
 {
@@ -54,8 +43,7 @@ struct RoutePlan
 	ExprContext *econtext;
 	TupleTableSlot *facts;
 	Bitmapset *account_facts; /* those that take a look-up */
-	int npoints;
-	PointColumn *points;
+	LeadPoint *point;
 };
 
 /* A walk through the rules, resumable where protection is wanted. */
@@ -75,8 +63,6 @@ typedef struct RouteWalk
 	bool stopped; /* a step may fail and is not protected: nothing is decided yet */
 } RouteWalk;
 
-static void plan_points(RoutePlan *plan, const LeadShape *shape);
-static void find_side(LeadColumn *column, const LeadShape *shape, const char *side, MemoryContext mcxt);
 static void start_decision(Decision *decision, FlowConfig *config, const LeadRow *row);
 static void walk_begin(void *arg);
 static bool may_take_place(RouteWalk *walk, RepConfig *rep, const char *name);
@@ -102,12 +88,8 @@ static bool apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name
 static bool ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request);
 static bool apply_rep(RouteWalk *walk, const char *name, bool owns, char **why);
 static bool apply_account_owner(RouteWalk *walk, char **why, const char **code);
-static struct varlena *lead_point(RouteWalk *walk, const char *map);
-static const char *place_code(LeadProfile *profile, LeadInput place);
-static Datum as_numeric(const LeadColumn *column, Datum value, bool *isnull);
 static void trace_line(RouteWalk *walk, const char *item, const char *name, const char *verdict, const char *detail);
 static void trace_team(RouteWalk *walk, const PickRequest *request, int picked);
-static const char *waiting_text(const char *code);
 static void trace_decision(RouteWalk *walk);
 static void handle_failure(RouteWalk *walk, ErrorData *error, bool *warned);
 
@@ -143,9 +125,7 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	plan->skills = palloc0(Max(config->nrules, 1) * sizeof(LrCondition *));
 	facts = lr_facts_desc();
 	plan->facts = MakeSingleTupleTableSlot(facts, &TTSOpsVirtual);
-	for (int i = 0; i < facts->natts; i++)
-		if (strncmp(NameStr(TupleDescAttr(facts, i)->attname), "account", strlen("account")) == 0)
-			plan->account_facts = bms_add_member(plan->account_facts, i + 1);
+	plan->account_facts = lr_facts_of_account(facts);
 	plan->econtext = CreateStandaloneExprContext();
 	plan->scope.row = shape->desc;
 	plan->scope.facts = facts;
@@ -153,65 +133,13 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	plan->scope.outputs = shape->output_columns;
 	plan->scope.output_names = lr_output_names;
 	plan->scope.noutputs = LEAD_OUTPUTS;
-	plan_points(plan, shape);
+	plan->point = lr_point_columns(config, shape);
 	MemoryContextSwitchTo(oldcontext);
 
 	MemoryContextSetParent(mcxt, shape->mcxt);
 	plan->next = shape->plans;
 	shape->plans = plan;
 	return plan;
-}
-
-/* Which columns of the row answer to the sides of the flow's maps, by the mapping of the attachment, which may be another flow's. */
-static void
-plan_points(RoutePlan *plan, const LeadShape *shape)
-{
-	FlowConfig *config = plan->config;
-
-	plan->points = palloc0(Max(config->nsides, 1) * sizeof(PointColumn));
-	for (int i = 0; i < config->nsides; i++)
-	{
-		PointColumn *point = &plan->points[plan->npoints];
-
-		memset(point, 0, sizeof(PointColumn));
-		find_side(&point->column, shape, config->sides[i].side, plan->mcxt);
-		if (point->column.attno == 0)
-			continue;
-		point->map = config->sides[i].map;
-		point->side = config->sides[i].side;
-		point->is_number = TypeCategory(getBaseType(point->column.type)) == TYPCATEGORY_NUMERIC;
-		for (LeadInput input = INPUT_COUNTRY; !point->is_number && input <= INPUT_POSTAL_CODE; input++)
-		{
-			if (shape->inputs[input].attno == point->column.attno)
-			{
-				point->is_place = true;
-				point->place = input;
-			}
-		}
-		plan->npoints++;
-	}
-}
-
-/* The mapped column, else the one of that name, else one that differs in case only: as leadroute.side_column() has it. */
-static void
-find_side(LeadColumn *column, const LeadShape *shape, const char *side, MemoryContext mcxt)
-{
-	const char *other = NULL;
-
-	lr_lead_column(column, shape->desc, lr_column_name(&shape->columns, side), false, mcxt);
-	if (column->attno == 0)
-		lr_lead_column(column, shape->desc, side, false, mcxt);
-	if (column->attno != 0)
-		return;
-	for (int i = 0; i < shape->desc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(shape->desc, i);
-
-		if (!attribute->attisdropped && attribute->attgenerated == '\0' && pg_strcasecmp(NameStr(attribute->attname), side) == 0 &&
-			(other == NULL || strcmp(NameStr(attribute->attname), other) < 0))
-			other = NameStr(attribute->attname);
-	}
-	lr_lead_column(column, shape->desc, other, false, mcxt);
 }
 
 static void
@@ -431,74 +359,17 @@ fill_facts(RouteWalk *walk)
 {
 	RoutePlan *plan = walk->plan;
 
-	lr_route_facts(plan->facts, plan->flow, walk->row, walk->decision->submitted_at, plan->econtext->ecxt_per_tuple_memory);
+	lr_facts_fill(plan->facts, plan->flow, walk->row, walk->decision->submitted_at, plan->econtext->ecxt_per_tuple_memory);
 	walk->facts_ready = true;
-}
-
-void
-lr_route_facts(TupleTableSlot *facts, const char *flow, const LeadRow *row, TimestampTz submitted_at, MemoryContext mcxt)
-{
-	TupleDesc desc = facts->tts_tupleDescriptor;
-	MemoryContext oldcontext = MemoryContextSwitchTo(mcxt);
-
-	ExecClearTuple(facts);
-	for (int i = 0; i < desc->natts; i++)
-	{
-		const char *name = NameStr(TupleDescAttr(desc, i)->attname);
-		const char *text = NULL;
-
-		facts->tts_isnull[i] = false;
-		if (strcmp(name, "at") == 0)
-			facts->tts_values[i] = TimestampTzGetDatum(row->at);
-		else if (strcmp(name, "submitted_at") == 0)
-			facts->tts_values[i] = TimestampTzGetDatum(submitted_at);
-		else if (strcmp(name, "is_duplicate") == 0)
-			facts->tts_values[i] = BoolGetDatum(row->is_duplicate);
-		else
-		{
-			if (strcmp(name, "flow") == 0)
-				text = flow;
-			else if (strcmp(name, "lead") == 0)
-				text = row->lead;
-			else if (strcmp(name, "given_owner") == 0)
-				text = row->given_owner;
-			else if (strcmp(name, "operation") == 0)
-				text = row->operation;
-			facts->tts_isnull[i] = (text == NULL);
-			facts->tts_values[i] = text ? CStringGetTextDatum(text) : (Datum) 0;
-		}
-	}
-	ExecStoreVirtualTuple(facts);
-	MemoryContextSwitchTo(oldcontext);
 }
 
 /* A look-up costs more than most rules, so it is made when the first condition reads it. */
 static void
 fill_account_facts(RouteWalk *walk)
 {
-	TupleTableSlot *facts = walk->plan->facts;
-	TupleDesc desc = facts->tts_tupleDescriptor;
-	const AccountHit *hit = find_account(walk);
-	MemoryContext oldcontext = MemoryContextSwitchTo(walk->plan->econtext->ecxt_per_tuple_memory);
+	RoutePlan *plan = walk->plan;
 
-	for (int i = 0; hit && i < desc->natts; i++)
-	{
-		const char *name = NameStr(TupleDescAttr(desc, i)->attname);
-
-		if (strcmp(name, "account_tier") == 0)
-		{
-			facts->tts_isnull[i] = hit->tier == 0;
-			facts->tts_values[i] = Int32GetDatum(hit->tier);
-		}
-		else if (strcmp(name, "account") == 0 || strcmp(name, "account_owner") == 0)
-		{
-			const char *text = strcmp(name, "account") == 0 ? hit->account : hit->owner;
-
-			facts->tts_isnull[i] = text == NULL;
-			facts->tts_values[i] = text ? CStringGetTextDatum(text) : (Datum) 0;
-		}
-	}
-	MemoryContextSwitchTo(oldcontext);
+	lr_facts_account(plan->facts, find_account(walk), plan->econtext->ecxt_per_tuple_memory);
 	walk->account_filled = true;
 }
 
@@ -697,7 +568,7 @@ apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char 
 	Decision *decision = walk->decision;
 	TerritoryHit hit;
 	List *chain = NIL;
-	struct varlena *point = lead_point(walk, rule->target_name);
+	struct varlena *point = lr_point(walk->plan->point, walk->row, rule->target_name);
 	ListCell *cell;
 
 	if (walk->trace)
@@ -765,7 +636,7 @@ apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why
 	if (!ask_skills(walk, rule, &request) || !may_take_turn(walk, &request))
 		return false;
 	if (team->prefers)
-		request.point = lead_point(walk, "");
+		request.point = lr_point(walk->plan->point, walk->row, "");
 	if (!walk->row->waited && others_wait(walk, &request))
 	{
 		*code = "queued_behind";
@@ -907,90 +778,6 @@ apply_account_owner(RouteWalk *walk, char **why, const char **code)
 	return true;
 }
 
-/* The point that only this lead fills; a NULL column takes no part in it. */
-static struct varlena *
-lead_point(RouteWalk *walk, const char *map)
-{
-	RoutePlan *plan = walk->plan;
-	LrPointSide *sides = palloc(Max(plan->npoints, 1) * sizeof(LrPointSide));
-	int n = 0;
-
-	for (int i = 0; i < plan->npoints; i++)
-	{
-		PointColumn *point = &plan->points[i];
-		LrPointSide *side = &sides[n];
-		bool isnull;
-		Datum value;
-
-		if (strcmp(point->map, map) != 0)
-			continue;
-		memset(side, 0, sizeof(LrPointSide));
-		side->side = point->side;
-		side->is_number = point->is_number;
-		if (point->is_number)
-		{
-			value = slot_getattr(walk->row->slot, point->column.attno, &isnull);
-			if (isnull)
-				continue;
-			side->number = as_numeric(&point->column, value, &isnull);
-			if (isnull)
-				continue;
-		}
-		else
-		{
-			side->label = point->is_place ? place_code(walk->row->profile, point->place) : NULL;
-			/* a place without a code is still another than those that have one */
-			if (side->label == NULL)
-				side->label = lr_lead_word(&point->column, walk->row->slot);
-			if (side->label == NULL)
-				continue;
-			side->label_len = (int) strlen(side->label);
-		}
-		n++;
-	}
-	return lr_territory_point(sides, n);
-}
-
-static const char *
-place_code(LeadProfile *profile, LeadInput place)
-{
-	switch (place)
-	{
-		case INPUT_COUNTRY:
-			return lr_profile_country(profile);
-		case INPUT_REGION:
-			return lr_profile_region(profile);
-		case INPUT_POSTAL_CODE:
-			return lr_profile_postal(profile);
-		default:
-			return NULL;
-	}
-}
-
-static Datum
-as_numeric(const LeadColumn *column, Datum value, bool *isnull)
-{
-	switch (getBaseType(column->type))
-	{
-		case NUMERICOID:
-			return value;
-		case INT2OID:
-			return DirectFunctionCall1(int2_numeric, value);
-		case INT4OID:
-			return DirectFunctionCall1(int4_numeric, value);
-		case INT8OID:
-			return DirectFunctionCall1(int8_numeric, value);
-		case FLOAT4OID:
-			return DirectFunctionCall1(float4_numeric, value);
-		case FLOAT8OID:
-			return DirectFunctionCall1(float8_numeric, value);
-		default:
-			/* money, oid and the like: no number that a territory can mean */
-			*isnull = true;
-			return (Datum) 0;
-	}
-}
-
 /* The error undid what the walk did. Either the flow wants it, or the last rule's target takes the lead. */
 static void
 handle_failure(RouteWalk *walk, ErrorData *error, bool *warned)
@@ -1037,131 +824,6 @@ walk_fallback(void *arg)
 
 	if (!apply_target(walk, &walk->plan->config->rules[walk->plan->config->nrules - 1]))
 		elog(ERROR, "the last rule fell through");
-}
-
-char *
-lr_route_reason(const Decision *decision)
-{
-	const char *code = decision->ruled_code ? decision->ruled_code : decision->code;
-	const char *status = decision->ruled_status ? decision->ruled_status : decision->status;
-	StringInfoData text;
-	ListCell *cell;
-
-	initStringInfo(&text);
-	if (decision->duplicate_of)
-	{
-		appendStringInfo(&text, "%ssame %s as lead %s", strcmp(decision->code, "returning") == 0 ? "returning: " : "",
-						 decision->match, decision->duplicate_of);
-		if (decision->silent)
-			appendStringInfoString(&text, ", sent again");
-		if (decision->owner && decision->rule == NULL && decision->ruled_code == NULL && strcmp(decision->code, "given") != 0 &&
-			strcmp(decision->code, "absorbed") != 0)
-		{
-			appendStringInfo(&text, strcmp(decision->code, "returning") == 0 ? ": %s, who had it, has it again" : ": %s has it", decision->owner);
-			return text.data;
-		}
-		if (strcmp(decision->code, "absorbed") == 0)
-		{
-			appendStringInfoString(&text, ": merged into it");
-			return text.data;
-		}
-		appendStringInfoString(&text, "; ");
-	}
-	if (decision->rule)
-		appendStringInfo(&text, "rule \"%s\" (%d): ", decision->rule->rule, decision->rule->position);
-	if (decision->territory)
-		appendStringInfo(&text, "territory \"%s\" of map \"%s\", ", decision->territory,
-						 decision->rule->target_name);
-	if (decision->team)
-		appendStringInfo(&text, "team \"%s\", ", decision->team);
-
-	if (decision->rule && decision->rule->target == TARGET_ACCOUNT_OWNER && decision->account)
-		appendStringInfo(&text, "account \"%s\" (by %s), ", decision->account, decision->account_by);
-
-	if (strcmp(code, "given") == 0)
-		appendStringInfo(&text, "the row arrived with owner %s, who keeps it", decision->owner);
-	else if (decision->owner && decision->rule && decision->rule->target == TARGET_ACCOUNT_OWNER)
-		appendStringInfo(&text, "its owner %s", decision->owner);
-	else if (decision->owner)
-		appendStringInfo(&text, "%s%s%s", decision->team && decision->how ? decision->how : "rep", decision->team && decision->how ? ": " : " ",
-						 decision->owner);
-	else if (strcmp(status, "discarded") == 0)
-		appendStringInfoString(&text, "discarded");
-	else if (strcmp(code, "held") == 0)
-		appendStringInfo(&text, "held until %s at the latest", timestamptz_to_str(decision->held_until));
-	else if (strcmp(code, CODE_NOT_READY) == 0)
-		appendStringInfoString(&text, "the flow's route_when does not hold yet");
-	else if (strcmp(code, "queued") == 0)
-		appendStringInfo(&text, "waits in queue \"%s\"", decision->queue);
-	else if (strcmp(code, CODE_ARRIVED_CLOSED) == 0)
-		appendStringInfoString(&text, "closed when it arrived, not routed");
-	else if (strcmp(code, "no_account") == 0)
-		appendStringInfo(&text, "%s: waits in queue \"%s\"", decision->account ? "which has no owner" : "no account", decision->queue);
-	else if (strcmp(status, "waiting") == 0)
-		appendStringInfo(&text, "%s: waits in queue \"%s\"", waiting_text(code), decision->queue);
-	else
-		appendStringInfo(&text, "not routed: %s", code);
-
-	if (strcmp(code, "fallback") == 0)
-		appendStringInfoString(&text, " (fallback: a decision failed)");
-	else if (strcmp(code, "no_flow") == 0)
-		appendStringInfoString(&text, " (the row's flow does not exist)");
-	foreach(cell, decision->passed)
-	{
-		PassedRule *passed = lfirst(cell);
-
-		appendStringInfo(&text, "; rule \"%s\" (%d) held, but %s", passed->rule->rule, passed->rule->position,
-						 passed->why);
-	}
-	return text.data;
-}
-
-/* Why a lead waits, by its code. */
-static const char *
-waiting_text(const char *code)
-{
-	static const char *const texts[][2] = {
-		{"no_member", "no eligible member"},
-		{"not_accepting", "nobody accepts leads now"},
-		{"on_leave", "everybody is on leave"},
-		{"all_tried", "everybody has let it lapse before"},
-		{"no_skill", "nobody there has the skills"},
-		{"off_shift", "everybody is off shift"},
-		{"queued_behind", "others wait already"},
-		{"no_capacity", "everybody is at capacity"},
-		{"capped", "everybody is at a cap"},
-		{"no_territory", "no territory of the map covers it"},
-		{"rep_unavailable", "the rep is not available"},
-		{"owner_inactive", "its owner is not available"},
-	};
-
-	for (int i = 0; i < (int) lengthof(texts); i++)
-		if (strcmp(texts[i][0], code) == 0)
-			return texts[i][1];
-	return code;
-}
-
-char *
-lr_route_path(const Decision *decision)
-{
-	StringInfoData json;
-	ListCell *cell;
-
-	if (decision->passed == NIL)
-		return NULL;
-	initStringInfo(&json);
-	foreach(cell, decision->passed)
-	{
-		PassedRule *passed = lfirst(cell);
-
-		appendStringInfo(&json, "%s{\"rule\": ", json.len ? ", " : "[");
-		escape_json(&json, passed->rule->rule);
-		appendStringInfo(&json, ", \"position\": %d, \"why\": ", passed->rule->position);
-		escape_json(&json, passed->why);
-		appendStringInfoChar(&json, '}');
-	}
-	appendStringInfoChar(&json, ']');
-	return json.data;
 }
 
 static void

@@ -27,7 +27,7 @@ typedef struct LeadRow
 	bool unknown_flow;		   /* the row named a flow that does not exist */
 	int ntried;				   /* reps who had this lead and let it lapse: they are not asked again */
 	const char *const *tried;
-	bool is_duplicate;		 /* it shares a key with an earlier lead */
+	bool is_duplicate; /* it shares a key with an earlier lead */
 } LeadRow;
 
 /* A rule whose condition held and whose target could take no one. */
@@ -54,8 +54,8 @@ typedef struct Decision
 	const char *account;
 	const char *account_by;	   /* the step that found it: a literal */
 	const char *account_owner; /* or NULL */
-	const char *over_cap; /* limits that an owner whom nobody picked went beyond; NULL: none */
-	const char *how; /* the team's strategy in words: a literal; NULL where no team picked */
+	const char *over_cap;	   /* limits that an owner whom nobody picked went beyond; NULL: none */
+	const char *how;		   /* the team's strategy in words: a literal; NULL where no team picked */
 	TimestampTz at;
 	TimestampTz submitted_at;
 	RotationTurn turn;
@@ -67,8 +67,8 @@ typedef struct Decision
 	const char *match;		  /* the kind of key they share */
 	const char *ruled_status; /* what the rules said, where status and code say duplicate or returning; or NULL */
 	const char *ruled_code;
-	bool for_first; /* the result is the earlier one's too */
-	bool silent;	/* it says nothing new: nobody is told */
+	bool for_first;			/* the result is the earlier one's too */
+	bool silent;			/* it says nothing new: nobody is told */
 	const Closing *closing; /* of a lead that was closed when it arrived, else NULL */
 	double priority;		/* of one that waits */
 	TimestampTz held_until; /* of one that is held, else 0 */
@@ -109,10 +109,6 @@ extern RoutePlan *lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *conf
 extern void lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warned,
 							List **trace, Decision *decision);
 
-/* Fills the row "facts"; texts go into mcxt. */
-extern void lr_route_facts(TupleTableSlot *facts, const char *flow, const LeadRow *row, TimestampTz submitted_at,
-						   MemoryContext mcxt);
-
 /* A decision that needs no rule: unrouted, or the owner that the row brought. */
 extern void lr_route_unrouted(FlowConfig *config, const LeadRow *row, const char *code, Decision *decision);
 
@@ -122,11 +118,5 @@ extern void lr_route_unrouted(FlowConfig *config, const LeadRow *row, const char
  */
 extern bool lr_route_waiting(RoutePlan *plan, const LeadRow *row, const char *rule, const char *team, const char *queue,
 							 Decision *decision);
-
-/* The decision in one sentence, in the current context; a function of the decision alone. */
-extern char *lr_route_reason(const Decision *decision);
-
-/* The passed rules as JSON text, or NULL where none was passed. */
-extern char *lr_route_path(const Decision *decision);
 
 #endif /* LR_ROUTE_H */

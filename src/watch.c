@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "condition.h"
 #include "executor/executor.h"
+#include "facts.h"
 #include "protect.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -281,7 +282,7 @@ evaluate(void *arg)
 
 	ResetExprContext(watch->econtext);
 	if (!bms_is_empty(lr_condition_facts(evaluation->watched->condition)))
-		lr_route_facts(watch->facts, watch->config->flow, row, lr_lead_submitted_at(row->shape, row->slot, row->at),
+		lr_facts_fill(watch->facts, watch->config->flow, row, lr_lead_submitted_at(row->shape, row->slot, row->at),
 					   watch->econtext->ecxt_per_tuple_memory);
 	watch->econtext->ecxt_outertuple = row->slot;
 	watch->econtext->ecxt_innertuple = watch->facts;

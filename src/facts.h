@@ -1,0 +1,24 @@
+/*
+ * facts.h
+ *		The row "facts": what a condition may read of a lead that is no column of its table.
+ */
+#ifndef LR_FACTS_H
+#define LR_FACTS_H
+
+#include "account.h"
+#include "nodes/bitmapset.h"
+#include "route.h"
+
+/*
+ * Fills the row, but for what takes a look-up of the account. Texts go into mcxt, which must live as long as the row is read.
+ */
+extern void lr_facts_fill(TupleTableSlot *facts, const char *flow, const LeadRow *row, TimestampTz submitted_at,
+						  MemoryContext mcxt);
+
+/* Adds what takes one: of the account, or of none where hit is NULL. Texts go into mcxt. */
+extern void lr_facts_account(TupleTableSlot *facts, const AccountHit *hit, MemoryContext mcxt);
+
+/* The numbers of the columns that lr_facts_account fills, in the current context. */
+extern Bitmapset *lr_facts_of_account(TupleDesc desc);
+
+#endif /* LR_FACTS_H */

@@ -1,0 +1,140 @@
+/*
+ * reason.c
+ *		Why a lead was decided so, in one sentence, and the rules it was passed by.
+ *
+ * Functions of the decision alone: they read no table, take no lock and change nothing. Texts are made in the current
+ * context.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "reason.h"
+#include "utils/json.h"
+#include "utils/timestamp.h"
+
+static const char *waiting_text(const char *code);
+
+char *
+lr_route_reason(const Decision *decision)
+{
+	const char *code = decision->ruled_code ? decision->ruled_code : decision->code;
+	const char *status = decision->ruled_status ? decision->ruled_status : decision->status;
+	StringInfoData text;
+	ListCell *cell;
+
+	initStringInfo(&text);
+	if (decision->duplicate_of)
+	{
+		appendStringInfo(&text, "%ssame %s as lead %s", strcmp(decision->code, "returning") == 0 ? "returning: " : "",
+						 decision->match, decision->duplicate_of);
+		if (decision->silent)
+			appendStringInfoString(&text, ", sent again");
+		if (decision->owner && decision->rule == NULL && decision->ruled_code == NULL && strcmp(decision->code, "given") != 0 &&
+			strcmp(decision->code, "absorbed") != 0)
+		{
+			appendStringInfo(&text, strcmp(decision->code, "returning") == 0 ? ": %s, who had it, has it again" : ": %s has it", decision->owner);
+			return text.data;
+		}
+		if (strcmp(decision->code, "absorbed") == 0)
+		{
+			appendStringInfoString(&text, ": merged into it");
+			return text.data;
+		}
+		appendStringInfoString(&text, "; ");
+	}
+	if (decision->rule)
+		appendStringInfo(&text, "rule \"%s\" (%d): ", decision->rule->rule, decision->rule->position);
+	if (decision->territory)
+		appendStringInfo(&text, "territory \"%s\" of map \"%s\", ", decision->territory,
+						 decision->rule->target_name);
+	if (decision->team)
+		appendStringInfo(&text, "team \"%s\", ", decision->team);
+
+	if (decision->rule && decision->rule->target == TARGET_ACCOUNT_OWNER && decision->account)
+		appendStringInfo(&text, "account \"%s\" (by %s), ", decision->account, decision->account_by);
+
+	if (strcmp(code, "given") == 0)
+		appendStringInfo(&text, "the row arrived with owner %s, who keeps it", decision->owner);
+	else if (decision->owner && decision->rule && decision->rule->target == TARGET_ACCOUNT_OWNER)
+		appendStringInfo(&text, "its owner %s", decision->owner);
+	else if (decision->owner)
+		appendStringInfo(&text, "%s%s%s", decision->team && decision->how ? decision->how : "rep", decision->team && decision->how ? ": " : " ",
+						 decision->owner);
+	else if (strcmp(status, "discarded") == 0)
+		appendStringInfoString(&text, "discarded");
+	else if (strcmp(code, "held") == 0)
+		appendStringInfo(&text, "held until %s at the latest", timestamptz_to_str(decision->held_until));
+	else if (strcmp(code, CODE_NOT_READY) == 0)
+		appendStringInfoString(&text, "the flow's route_when does not hold yet");
+	else if (strcmp(code, "queued") == 0)
+		appendStringInfo(&text, "waits in queue \"%s\"", decision->queue);
+	else if (strcmp(code, CODE_ARRIVED_CLOSED) == 0)
+		appendStringInfoString(&text, "closed when it arrived, not routed");
+	else if (strcmp(code, "no_account") == 0)
+		appendStringInfo(&text, "%s: waits in queue \"%s\"", decision->account ? "which has no owner" : "no account", decision->queue);
+	else if (strcmp(status, "waiting") == 0)
+		appendStringInfo(&text, "%s: waits in queue \"%s\"", waiting_text(code), decision->queue);
+	else
+		appendStringInfo(&text, "not routed: %s", code);
+
+	if (strcmp(code, "fallback") == 0)
+		appendStringInfoString(&text, " (fallback: a decision failed)");
+	else if (strcmp(code, "no_flow") == 0)
+		appendStringInfoString(&text, " (the row's flow does not exist)");
+	foreach(cell, decision->passed)
+	{
+		PassedRule *passed = lfirst(cell);
+
+		appendStringInfo(&text, "; rule \"%s\" (%d) held, but %s", passed->rule->rule, passed->rule->position,
+						 passed->why);
+	}
+	return text.data;
+}
+
+/* Why a lead waits, by its code. */
+static const char *
+waiting_text(const char *code)
+{
+	static const char *const texts[][2] = {
+		{"no_member", "no eligible member"},
+		{"not_accepting", "nobody accepts leads now"},
+		{"on_leave", "everybody is on leave"},
+		{"all_tried", "everybody has let it lapse before"},
+		{"no_skill", "nobody there has the skills"},
+		{"off_shift", "everybody is off shift"},
+		{"queued_behind", "others wait already"},
+		{"no_capacity", "everybody is at capacity"},
+		{"capped", "everybody is at a cap"},
+		{"no_territory", "no territory of the map covers it"},
+		{"rep_unavailable", "the rep is not available"},
+		{"owner_inactive", "its owner is not available"},
+	};
+
+	for (int i = 0; i < (int) lengthof(texts); i++)
+		if (strcmp(texts[i][0], code) == 0)
+			return texts[i][1];
+	return code;
+}
+
+char *
+lr_route_path(const Decision *decision)
+{
+	StringInfoData json;
+	ListCell *cell;
+
+	if (decision->passed == NIL)
+		return NULL;
+	initStringInfo(&json);
+	foreach(cell, decision->passed)
+	{
+		PassedRule *passed = lfirst(cell);
+
+		appendStringInfo(&json, "%s{\"rule\": ", json.len ? ", " : "[");
+		escape_json(&json, passed->rule->rule);
+		appendStringInfo(&json, ", \"position\": %d, \"why\": ", passed->rule->position);
+		escape_json(&json, passed->why);
+		appendStringInfoChar(&json, '}');
+	}
+	appendStringInfoChar(&json, ']');
+	return json.data;
+}

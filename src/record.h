@@ -1,0 +1,16 @@
+/*
+ * record.h
+ *		What a decision writes: state, event, messages.
+ */
+#ifndef LR_RECORD_H
+#define LR_RECORD_H
+
+#include "route.h"
+
+/*
+ * Hands the rows of a new lead's decision to the journal, and tells committee.c that it arrived. path: lr_route_path of the
+ * decision, or NULL. Keeps nothing of the caller's. Locks and errors: the journal's. The turn is the caller's to confirm.
+ */
+extern void lr_record(const char *lead, const Decision *decision, const char *source_owner, const char *path);
+
+#endif /* LR_RECORD_H */
