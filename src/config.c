@@ -714,33 +714,36 @@ read_sides(FlowConfig *config)
 	}
 }
 
-/* Two rules that compare the same are one: the first. */
+/* Those that act, then those that suggest. Two rules that compare the same are one: the first. */
 static void
 read_match_rules(FlowConfig *config)
 {
-	uint64 rows = read_rows("SELECT min(m.rule), string_agg(k.kind, '+' ORDER BY k.n), array_to_string(array_agg(k.n - 1 ORDER BY k.n), ',')"
+	uint64 rows = read_rows("SELECT min(m.rule), string_agg(k.kind, '+' ORDER BY k.n), array_to_string(array_agg(k.n - 1 ORDER BY k.n), ','), m.action"
 							" FROM leadroute.match_rules m CROSS JOIN LATERAL (SELECT a.kind, min(a.n) AS n"
 							"   FROM unnest('{external_id,email,phone,first_name,last_name,company,website,postal_code,country,mailbox,birth_date,city}'::text[])"
 							"     WITH ORDINALITY a(kind, n) WHERE a.kind = ANY (m.kinds) GROUP BY 1) k"
-							" WHERE m.flow = $1 AND m.action = 'act' GROUP BY m.position, m.rule ORDER BY m.position, m.rule",
+							" WHERE m.flow = $1 GROUP BY m.action, m.position, m.rule ORDER BY m.action, m.position, m.rule",
 							config->flow);
 
 	config->match_rules = MemoryContextAllocZero(config->mcxt, Max(rows, 1) * sizeof(MatchRule));
 	for (uint64 row = 0; row < rows; row++)
 	{
-		MatchRule *rule = &config->match_rules[config->nmatch_rules];
+		int known = config->nmatch_rules + config->nsuggest_rules;
+		MatchRule *rule = &config->match_rules[known];
 		bool twice = false;
 
 		rule->rule = row_text(config, row, 1);
 		rule->kind = row_text(config, row, 2);
 		for (char *number = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 3); number; number = strchr(number, ',') ? strchr(number, ',') + 1 : NULL)
 			rule->kinds[rule->nkinds++] = (MatchKind) atoi(number);
-		for (int i = 0; i < config->nmatch_rules; i++)
+		for (int i = 0; i < known; i++)
 			twice |= strcmp(config->match_rules[i].kind, rule->kind) == 0;
 		if (twice)
 			memset(rule, 0, sizeof(MatchRule));
-		else
+		else if (strcmp(SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 4), "act") == 0)
 			config->nmatch_rules++;
+		else
+			config->nsuggest_rules++;
 	}
 }
 

@@ -205,8 +205,9 @@ typedef struct FlowConfig
 	DuplicatePolicy duplicate_policy;
 	int64 replay_window;   /* microseconds; 0: a duplicate always counts */
 	int64 returning_after; /* the same; 0: never */
-	int nmatch_rules;
-	MatchRule *match_rules;		  /* those that act, in order of position; none twice */
+	int nmatch_rules;			  /* that act */
+	int nsuggest_rules;			  /* behind those, for find_duplicates() only */
+	MatchRule *match_rules;		  /* those that act, then those that suggest, in order of position; none twice */
 	const char *closed_when;	  /* NULL: never */
 	const char *won_when;		  /* NULL: never */
 	const char *route_when;		  /* NULL: always */

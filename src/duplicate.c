@@ -802,7 +802,8 @@ suggest(const Arrival *arrival, const char *other, const MatchKey *key)
 					 " WHERE NOT EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = $1 AND"
 					 "   (s.lead, s.duplicate_of) IN (VALUES ($2, $3), ($3, $2))) RETURNING 1)"
 					 " INSERT INTO leadroute.duplicate_candidates (flow, lead, other, score, evidence, found_at, scored_at)"
-					 " SELECT $1, least($2 COLLATE \"C\", $3), greatest($2 COLLATE \"C\", $3), 1, jsonb_build_object($4, '{\"likeness\": \"exact\"}'::jsonb), $5, $5"
+					 " SELECT $1, least($2 COLLATE \"C\", $3), greatest($2 COLLATE \"C\", $3), 1,"
+					 "   jsonb_build_object(leadroute.rule_label($1, $4), '{\"likeness\": \"exact\"}'::jsonb), $5, $5"
 					 " FROM told ON CONFLICT DO NOTHING",
 					 lengthof(types), types, values, SPI_OK_INSERT);
 	lr_owner_end(&session);

@@ -23,15 +23,18 @@
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(lr_lead_keys);
+PG_FUNCTION_INFO_V1(lr_rule_keys);
 
 #define MATCH_MAX_KEY 1000 /* bytes */
 
+static int keys_by(LeadProfile *profile, int nrules, MatchKey **keys);
 static char *rule_key(const MatchRule *rule, LeadProfile *profile);
 static const char *value_of(LeadProfile *profile, MatchKind kind);
 static const char *mailbox(const char *email);
 static const char *birth_date(const LeadColumn *column, TupleTableSlot *slot);
 static const char *compared(LrMatchKind kind, const char *value);
 static void append_part(StringInfo key, const char *value);
+static Datum keys_of_row(FunctionCallInfo fcinfo, bool suggesting);
 
 int
 lr_match_row(const LeadShape *shape, const FlowConfig *config, TupleTableSlot *slot, MatchKey **keys)
@@ -45,18 +48,25 @@ lr_match_row(const LeadShape *shape, const FlowConfig *config, TupleTableSlot *s
 int
 lr_match_keys(LeadProfile *profile, MatchKey **keys)
 {
+	return keys_by(profile, profile->config->nmatch_rules, keys);
+}
+
+/* By the first so many rules. */
+static int
+keys_by(LeadProfile *profile, int nrules, MatchKey **keys)
+{
 	const FlowConfig *config = profile->config;
 	int n = 0;
 
 	*keys = NULL;
-	for (int i = 0; i < config->nmatch_rules; i++)
+	for (int i = 0; i < nrules; i++)
 	{
 		char *key = rule_key(&config->match_rules[i], profile);
 
 		if (key == NULL)
 			continue;
 		if (*keys == NULL)
-			*keys = palloc(config->nmatch_rules * sizeof(MatchKey));
+			*keys = palloc(nrules * sizeof(MatchKey));
 		(*keys)[n].kind = config->match_rules[i].kind;
 		(*keys)[n++].key = key;
 	}
@@ -196,9 +206,22 @@ lr_match_equal(const MatchKey *a, int na, const MatchKey *b, int nb)
 	return true;
 }
 
-/* lead_keys(lead record, flow text): the keys of a row. */
+/* lead_keys(lead record, flow text): the keys of a row by the rules that act. */
 Datum
 lr_lead_keys(PG_FUNCTION_ARGS)
+{
+	return keys_of_row(fcinfo, false);
+}
+
+/* rule_keys(lead record, flow text): by those that suggest too. */
+Datum
+lr_rule_keys(PG_FUNCTION_ARGS)
+{
+	return keys_of_row(fcinfo, true);
+}
+
+static Datum
+keys_of_row(FunctionCallInfo fcinfo, bool suggesting)
 {
 	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
 	char *flow = text_to_cstring(PG_GETARG_TEXT_PP(1));
@@ -209,6 +232,7 @@ lr_lead_keys(PG_FUNCTION_ARGS)
 	Relation rel;
 	HeapTupleData tuple;
 	TupleTableSlot *slot;
+	LeadProfile profile;
 	MatchKey *keys;
 	int n;
 
@@ -227,7 +251,8 @@ lr_lead_keys(PG_FUNCTION_ARGS)
 	tuple.t_data = header;
 	slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
 	ExecStoreHeapTuple(&tuple, slot, false);
-	n = lr_match_row(lr_lead_shape(rel, attachment), config->exists ? config : attachment, slot, &keys);
+	lr_profile_begin(&profile, lr_lead_shape(rel, attachment), config->exists ? config : attachment, slot);
+	n = keys_by(&profile, profile.config->nmatch_rules + (suggesting ? profile.config->nsuggest_rules : 0), &keys);
 	for (int i = 0; i < n; i++)
 	{
 		Datum values[] = {CStringGetTextDatum(keys[i].kind), CStringGetTextDatum(keys[i].key)};

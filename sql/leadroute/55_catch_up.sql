@@ -158,7 +158,7 @@ BEGIN
 			/* what catch_up routes is linked then; all others stay two until somebody says that they are one */
 			INSERT INTO leadroute.duplicate_candidates (flow, lead, other, score, evidence, found_at, scored_at)
 			SELECT d.flow, least(d.lead COLLATE "C", d.other), greatest(d.lead COLLATE "C", d.other), 1,
-				jsonb_object_agg(d.kind, '{"likeness": "exact"}'::jsonb), $3, $3
+				jsonb_object_agg(leadroute.rule_label(d.flow, d.kind), '{"likeness": "exact"}'::jsonb), $3, $3
 			FROM shared d
 			WHERE $1 <> 'route'
 				AND NOT EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = d.flow AND s.lead = d.lead AND (s.duplicate_of IS NOT NULL OR s.status = 'unrouted'))

@@ -1,5 +1,6 @@
 /*
- * Likely duplicates, found afterwards: what no key can prove is scored and suggested. Only new and
+ * Likely duplicates, found afterwards: what no key can prove is scored and suggested, and so
+ * is, whatever it scores, an equal key of a match rule that suggests. Only new and
  * changed leads are compared, each with the leads that have a blocking key in common with it
  * (match_key.c); what two leads weigh together is told by match_score.c with the weights that
  * stand here. Nothing of this runs in a lead's INSERT, and no trigger feeds it.
@@ -141,6 +142,7 @@ CREATE TABLE leadroute.match_values (
 	lead			text COLLATE "C" NOT NULL,
 	mark			bigint NOT NULL,
 	compared		text[] NOT NULL,
+	rule_keys		text[] NOT NULL,
 	keys			bigint[] NOT NULL,
 	valued_at		timestamptz NOT NULL,
 	PRIMARY KEY (flow, lead)
@@ -208,6 +210,12 @@ CREATE TABLE leadroute.duplicate_candidates (
 );
 CREATE INDEX duplicate_candidates_other_idx ON leadroute.duplicate_candidates (flow, other);
 CREATE INDEX duplicate_candidates_open_idx ON leadroute.duplicate_candidates (flow, score DESC) WHERE status = 'open';
+
+CREATE FUNCTION leadroute.names_rule(evidence jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$ SELECT EXISTS (SELECT FROM jsonb_object_keys(evidence) k WHERE starts_with(k, 'rule: ')) $$;
+COMMENT ON FUNCTION leadroute.names_rule(jsonb) IS 'Whether the evidence of a suggestion names a match rule by which both leads have the same key.';
 
 /* --- what is compared --- */
 
@@ -349,8 +357,11 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = format('the attachment of table %s is broken', leads), DETAIL = coalesce(attachment.problem, '');
 	END IF;
+	flows := leadroute.match_flows(attachment);
 	SELECT hashtextextended(string_agg(concat_ws('|', f.field, f.kind, f.columns, f.part), E'\n' ORDER BY f.field COLLATE "C")
-							|| coalesce(E'\n' || (SELECT s.default_country FROM leadroute.flows s WHERE s.flow = attachment.flow), ''), 0)
+							|| coalesce(E'\n' || (SELECT s.default_country FROM leadroute.flows s WHERE s.flow = attachment.flow), '')
+							|| coalesce(E'\n' || (SELECT string_agg(concat_ws('|', w.flow, r.kind, r.action), E'\n' ORDER BY w.flow COLLATE "C", r.kind COLLATE "C")
+												  FROM unnest(flows) w(flow) CROSS JOIN LATERAL leadroute.match_rules_of(w.flow) r), ''), 0)
 		INTO new_shape
 	FROM leadroute.match_fields_of(flow) f;
 	IF new_shape IS NULL THEN
@@ -374,13 +385,16 @@ BEGIN
 	same := (run.relation, run.system, run.shape) = (leads::oid, cluster, new_shape) AND NOT again;
 	IF run.phase = 'done' OR NOT same THEN
 		IF again OR run.shape <> new_shape THEN
-			flows := leadroute.match_flows(attachment);
 			/* every lead has new values then: none of the old keys is worth a look-up */
 			DELETE FROM leadroute.match_values v WHERE v.flow = ANY (flows);
 			DELETE FROM leadroute.match_keys k WHERE k.flow = ANY (flows);
 			DELETE FROM leadroute.match_frequencies q WHERE q.flow = ANY (flows);
 			DELETE FROM leadroute.match_blocks b WHERE b.flow = ANY (flows);
-			DELETE FROM leadroute.duplicate_candidates d WHERE d.flow = ANY (flows) AND d.status = 'open';
+			/* what a key said that acts is not found here: it is judged when its leads are compared */
+			DELETE FROM leadroute.duplicate_candidates d
+			WHERE d.flow = ANY (flows) AND d.status = 'open'
+				AND (NOT leadroute.names_rule(d.evidence)
+					 OR (SELECT count(*) FROM leadroute.lead_states s WHERE s.flow = d.flow AND s.lead IN (d.lead, d.other) AND s.code <> 'gone') < 2);
 		END IF;
 		UPDATE leadroute.match_runs r
 			SET relation = leads, system = cluster, shape = new_shape, since = CASE WHEN same THEN run.began END,
@@ -473,8 +487,11 @@ DECLARE
 	exact		double precision[];
 	average		double precision[];
 	valued		bigint[];
+	suggesting	text[];
+	overgrown	text[];
 	now_at		timestamptz := clock_timestamp();
 BEGIN
+	SELECT coalesce(array_agg(r.kind), '{}') INTO suggesting FROM leadroute.match_rules_of(in_flow) r WHERE r.action = 'suggest';
 	SELECT q.leads INTO n_leads FROM leadroute.match_frequencies q WHERE q.flow = in_flow AND q.field = '' AND q.value = '';
 	prior := ln(settings.expected / greatest(n_leads, least_leads)) / ln(2.0);
 	at_least := ln(settings.suggest_at / (1 - settings.suggest_at)) / ln(2.0) - prior;
@@ -492,10 +509,11 @@ BEGIN
 		LEFT JOIN leadroute.match_frequencies q ON q.flow = in_flow AND q.field = k.field AND q.value = '';
 
 	WITH blocks AS MATERIALIZED (
-		SELECT f.lead, u.key, m.members
+		SELECT f.lead, u.key, m.members, r.rule_key
 		FROM unnest(leads) f(lead)
-			CROSS JOIN LATERAL (SELECT v.keys FROM leadroute.match_values v WHERE v.flow = in_flow AND v.lead = f.lead LIMIT 1) v
+			CROSS JOIN LATERAL (SELECT v.keys, v.rule_keys FROM leadroute.match_values v WHERE v.flow = in_flow AND v.lead = f.lead LIMIT 1) v
 			CROSS JOIN LATERAL unnest(v.keys) u(key)
+			LEFT JOIN LATERAL (SELECT k.rule_key FROM unnest(v.rule_keys) k(rule_key) WHERE hashtextextended(k.rule_key, 0) = u.key LIMIT 1) r ON true
 			CROSS JOIN LATERAL (
 				SELECT array_agg(k.lead) AS members
 				FROM (SELECT k.lead FROM leadroute.match_keys k WHERE k.flow = in_flow AND k.key = u.key LIMIT settings.block_limit + 1) k) m
@@ -504,22 +522,26 @@ BEGIN
 			SELECT in_flow, t.key, l.times, now_at, now_at
 			FROM (SELECT l.key, min(l.lead) AS lead, count(*) AS times FROM blocks l
 				  WHERE cardinality(l.members) > settings.block_limit GROUP BY l.key) l
-				CROSS JOIN LATERAL (SELECT v.compared FROM leadroute.match_values v WHERE v.flow = in_flow AND v.lead = l.lead LIMIT 1) v
+				CROSS JOIN LATERAL (SELECT v.compared, v.rule_keys FROM leadroute.match_values v WHERE v.flow = in_flow AND v.lead = l.lead LIMIT 1) v
 				/* what the hash stands for */
-				CROSS JOIN LATERAL (SELECT u.key FROM unnest(leadroute.match_keys_of(kinds, v.compared)) u(key)
+				CROSS JOIN LATERAL (SELECT u.key FROM unnest(leadroute.match_keys_of(kinds, v.compared) || v.rule_keys) u(key)
 									WHERE hashtextextended(u.key, 0) = l.key LIMIT 1) t
 			ORDER BY t.key
 			ON CONFLICT (flow, key) DO UPDATE SET times = b.times + EXCLUDED.times, last_at = EXCLUDED.last_at
-			RETURNING key
+			RETURNING b.key, b.first_at = b.last_at AND starts_with(b.key, 'rule ') AS overgrown
 	), pairs AS MATERIALIZED (
 		/* of two fresh leads either may be asked for the frequencies: they count only where the values are the same */
-		SELECT min(l.lead) AS fresh, least(l.lead, m.member) AS lead, greatest(l.lead, m.member) AS other
+		SELECT min(l.lead) AS fresh, least(l.lead, m.member) AS lead, greatest(l.lead, m.member) AS other,
+			/* the kinds of the rules by which they have the same key; none with a blank in it */
+			string_agg(DISTINCT substr(l.rule_key, 6, strpos(l.rule_key, ':') - 6), ' ') AS rules
 		FROM blocks l CROSS JOIN LATERAL unnest(l.members) m(member)
 		WHERE cardinality(l.members) <= settings.block_limit AND m.member <> l.lead
 		GROUP BY 2, 3
 	), scored AS MATERIALIZED (
-		SELECT least(p.fresh, o.lead) AS lead, greatest(p.fresh, o.lead) AS other, s.bits, s.levels, s.field_bits
-		FROM (SELECT p.fresh, array_agg(CASE p.fresh WHEN p.lead THEN p.other ELSE p.lead END) AS others FROM pairs p GROUP BY p.fresh) p
+		SELECT least(p.fresh, o.lead) AS lead, greatest(p.fresh, o.lead) AS other, s.bits, s.levels, s.field_bits, string_to_array(o.rules, ' ') AS rules
+		FROM (SELECT p.fresh, array_agg(CASE p.fresh WHEN p.lead THEN p.other ELSE p.lead END ORDER BY p.lead, p.other) AS others,
+					array_agg(p.rules ORDER BY p.lead, p.other) AS rules
+			  FROM pairs p GROUP BY p.fresh) p
 			CROSS JOIN LATERAL (SELECT v.compared FROM leadroute.match_values v WHERE v.flow = in_flow AND v.lead = p.fresh LIMIT 1) a
 			CROSS JOIN LATERAL (
 				SELECT array_agg(CASE WHEN exact[c.n] IS NOT NULL AND c.value IS NOT NULL THEN
@@ -528,16 +550,21 @@ BEGIN
 												  + smoothing * average[c.n]) / (valued[c.n] + smoothing), average[c.n] * rarest)) / ln(2.0)
 						END ORDER BY c.n) AS bits
 				FROM unnest(a.compared) WITH ORDINALITY c(value, n)) r
-			CROSS JOIN LATERAL unnest(p.others) o(lead)
+			CROSS JOIN LATERAL unnest(p.others, p.rules) o(lead, rules)
 			CROSS JOIN LATERAL (SELECT v.compared FROM leadroute.match_values v WHERE v.flow = in_flow AND v.lead = o.lead LIMIT 1) b
 			CROSS JOIN LATERAL leadroute.match_score(kinds, weights, r.bits, settings.context_bits, settings.conflict_bits,
-													 a.compared, b.compared, at_least) s
+													 a.compared, b.compared,
+													 CASE WHEN o.rules IS NULL THEN at_least ELSE '-Infinity' END) s
 		WHERE s.bits IS NOT NULL
 	), likely AS MATERIALIZED (
 		/* without those that are linked already, to each other or to a third */
 		SELECT s.* FROM scored s
 		WHERE coalesce((SELECT l.duplicate_of FROM leadroute.lead_states l WHERE l.flow = in_flow AND l.lead = s.lead), s.lead)
 			<> coalesce((SELECT l.duplicate_of FROM leadroute.lead_states l WHERE l.flow = in_flow AND l.lead = s.other), s.other)
+			/* an equal key of a rule that suggests is enough; by one that acts, what catch_up() and others have suggested stays while it is so */
+			AND (s.bits >= at_least OR s.rules && suggesting
+				 OR s.rules IS NOT NULL AND EXISTS (SELECT FROM leadroute.duplicate_candidates d
+													WHERE d.flow = in_flow AND d.lead = s.lead AND d.other = s.other AND leadroute.names_rule(d.evidence)))
 	), stale AS (
 		DELETE FROM leadroute.duplicate_candidates d
 		WHERE d.flow = in_flow AND d.lead = ANY (leads) AND d.status = 'open'
@@ -549,8 +576,9 @@ BEGIN
 	), written AS (
 		INSERT INTO leadroute.duplicate_candidates AS d (flow, lead, other, score, evidence, found_at, scored_at)
 			SELECT in_flow, s.lead, s.other, 1 / (1 + power(2.0, least(-(s.bits + prior), 1000))),
-				(SELECT jsonb_object_agg(fields[e.n], jsonb_build_object('likeness', s.levels[e.n], 'bits', round(s.field_bits[e.n]::numeric, 1)))
-				 FROM generate_subscripts(s.levels, 1) e(n) WHERE s.levels[e.n] IS NOT NULL),
+				coalesce((SELECT jsonb_object_agg(fields[e.n], jsonb_build_object('likeness', s.levels[e.n], 'bits', round(s.field_bits[e.n]::numeric, 1)))
+						  FROM generate_subscripts(s.levels, 1) e(n) WHERE s.levels[e.n] IS NOT NULL), '{}')
+				|| coalesce((SELECT jsonb_object_agg(leadroute.rule_label(in_flow, r.kind), '{"likeness": "exact"}'::jsonb) FROM unnest(s.rules) r(kind)), '{}'),
 				now_at, now_at
 			FROM likely s
 			ON CONFLICT (flow, lead, other) DO UPDATE
@@ -558,8 +586,19 @@ BEGIN
 				WHERE d.status = 'open'
 			RETURNING d.found_at = d.scored_at AS fresh
 	)
-	SELECT (SELECT count(*) FROM pairs), (SELECT count(*) FROM written w WHERE w.fresh), (SELECT count(*) FROM too_large)
-		INTO compared, suggested, oversized;
+	SELECT (SELECT count(*) FROM pairs), (SELECT count(*) FROM written w WHERE w.fresh), (SELECT count(*) FROM too_large),
+			(SELECT array_agg(t.key) FROM too_large t WHERE t.overgrown)
+		INTO compared, suggested, oversized, overgrown;
+
+	/* a switchboard's number was one of few leads once: what nothing else says is withdrawn, once, when its block grows too large */
+	IF overgrown IS NOT NULL THEN
+		DELETE FROM leadroute.duplicate_candidates d
+		USING (SELECT o.key, leadroute.rule_label(in_flow, substr(o.key, 6, strpos(o.key, ':') - 6)) AS label FROM unnest(overgrown) o(key)) o
+			CROSS JOIN LATERAL (SELECT k.lead FROM leadroute.match_keys k WHERE k.flow = in_flow AND k.key = hashtextextended(o.key, 0) OFFSET 0) k
+		WHERE d.flow = in_flow AND d.lead = k.lead AND d.status = 'open' AND d.score < settings.suggest_at
+			AND d.evidence ? o.label AND NOT leadroute.names_rule(d.evidence - o.label)
+			AND EXISTS (SELECT FROM leadroute.match_keys m WHERE m.flow = in_flow AND m.key = hashtextextended(o.key, 0) AND m.lead = d.other);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION leadroute.compare_leads(text, leadroute.match_settings, text[], text[], text[]) IS
@@ -705,24 +744,25 @@ BEGIN
 			looked_at := looked_at + batch;
 			FOR part IN EXECUTE format($batch$
 				WITH written AS MATERIALIZED (
-					SELECT DISTINCT ON (w.flow, w.lead) w.flow, w.lead, w.deleted, w.raw, w.country,
-						hashtextextended(concat_ws(E'\n', w.country, w.raw::text), $1) AS mark
-					FROM (SELECT %1$s AS flow, format('%%s', t.%2$I) AS lead, coalesce(%3$s, false) AS deleted, ARRAY[%4$s]::text[] AS raw, %5$s AS country
+					SELECT DISTINCT ON (w.flow, w.lead) w.flow, w.lead, w.deleted, w.raw, w.country, w.rule_keys,
+						hashtextextended(concat_ws(E'\n', w.country, w.raw::text, w.rule_keys::text), $1) AS mark
+					FROM (SELECT %1$s AS flow, format('%%s', t.%2$I) AS lead, coalesce(%3$s, false) AS deleted, ARRAY[%4$s]::text[] AS raw, %5$s AS country,
+							ARRAY(SELECT 'rule ' || k.kind || ':' || k.key FROM leadroute.rule_keys(t, %1$s) k) AS rule_keys
 						  FROM ONLY %6$s t
 						  WHERE t.%2$I IS NOT NULL AND %7$s) w
 					ORDER BY w.flow, w.lead, w.deleted
 				), fresh AS MATERIALIZED (
-					SELECT c.flow, c.lead, c.mark, c.compared, k.keys, v.compared AS old_compared, v.keys AS old_keys
-					FROM (SELECT w.flow, w.lead, w.mark, leadroute.match_compared($2, w.raw, w.country) AS compared FROM written w WHERE NOT w.deleted) c
+					SELECT c.flow, c.lead, c.mark, c.compared, c.rule_keys, k.keys, v.compared AS old_compared, v.keys AS old_keys
+					FROM (SELECT w.flow, w.lead, w.mark, w.rule_keys, leadroute.match_compared($2, w.raw, w.country) AS compared FROM written w WHERE NOT w.deleted) c
 						CROSS JOIN LATERAL (SELECT array_agg(DISTINCT hashtextextended(u.key, 0)) AS keys
-											FROM unnest(leadroute.match_keys_of($2, c.compared)) u(key)) k
+											FROM unnest(leadroute.match_keys_of($2, c.compared) || c.rule_keys) u(key)) k
 						LEFT JOIN LATERAL (SELECT v.mark, v.compared, v.keys FROM leadroute.match_values v WHERE v.flow = c.flow AND v.lead = c.lead LIMIT 1) v ON true
 					WHERE v.mark IS DISTINCT FROM c.mark
 				), valued AS (
-					INSERT INTO leadroute.match_values AS v (flow, lead, mark, compared, keys, valued_at)
-						SELECT f.flow, f.lead, f.mark, f.compared, coalesce(f.keys, '{}'), clock_timestamp() FROM fresh f
+					INSERT INTO leadroute.match_values AS v (flow, lead, mark, compared, rule_keys, keys, valued_at)
+						SELECT f.flow, f.lead, f.mark, f.compared, f.rule_keys, coalesce(f.keys, '{}'), clock_timestamp() FROM fresh f
 						ON CONFLICT ON CONSTRAINT match_values_pkey DO UPDATE
-							SET mark = EXCLUDED.mark, compared = EXCLUDED.compared, keys = EXCLUDED.keys, valued_at = EXCLUDED.valued_at
+							SET mark = EXCLUDED.mark, compared = EXCLUDED.compared, rule_keys = EXCLUDED.rule_keys, keys = EXCLUDED.keys, valued_at = EXCLUDED.valued_at
 				), no_keys AS (
 					DELETE FROM leadroute.match_keys k
 					WHERE (k.flow, k.key, k.lead) IN (SELECT f.flow, u.key, f.lead FROM fresh f CROSS JOIN LATERAL unnest(f.old_keys) u(key)
@@ -994,14 +1034,14 @@ CREATE VIEW leadroute.duplicate_review AS
 			SELECT m.n FROM leadroute.match_fields_of(coalesce((leadroute.flow_attachment(d.flow)).flow, d.flow)) WITH ORDINALITY m(field, kind, columns, part, n)
 			WHERE m.field = e.field) f ON true
 	WHERE d.status = 'open';
-COMMENT ON VIEW leadroute.duplicate_review IS 'The open suggestions, a row a field that was compared, with both values as they were compared.';
+COMMENT ON VIEW leadroute.duplicate_review IS 'The open suggestions, a row a field that was compared, with both values as they were compared, and a row a match rule by which both have the same key. ORDER BY score DESC ranks them: what only a rule suggests comes last.';
 COMMENT ON COLUMN leadroute.duplicate_review.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.duplicate_review.lead IS 'One lead.';
 COMMENT ON COLUMN leadroute.duplicate_review.other IS 'The other.';
 COMMENT ON COLUMN leadroute.duplicate_review.score IS 'How likely they are one, 0 to 1.';
-COMMENT ON COLUMN leadroute.duplicate_review.field IS 'The field, as match_fields_of() names it.';
+COMMENT ON COLUMN leadroute.duplicate_review.field IS 'The field, as match_fields_of() names it; or "rule: " and the name of a match rule by which both have the same key.';
 COMMENT ON COLUMN leadroute.duplicate_review.likeness IS 'How alike the values are: a level of match_levels(), or swapped for names that changed places.';
-COMMENT ON COLUMN leadroute.duplicate_review.bits IS 'What that weighs, in bits; less than nothing speaks against.';
+COMMENT ON COLUMN leadroute.duplicate_review.bits IS 'What that weighs, in bits; less than nothing speaks against; NULL for a match rule.';
 COMMENT ON COLUMN leadroute.duplicate_review.lead_value IS 'The one lead''s value as it was compared.';
 COMMENT ON COLUMN leadroute.duplicate_review.other_value IS 'The other lead''s value as it was compared.';
 
@@ -1034,8 +1074,9 @@ COMMENT ON COLUMN leadroute.match_settings.note IS 'Free text of who wrote the r
 COMMENT ON TABLE leadroute.match_values IS 'What find_duplicates() compares of each lead; filled by it from the leads table.';
 COMMENT ON COLUMN leadroute.match_values.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.match_values.lead IS 'The lead''s key, as text.';
-COMMENT ON COLUMN leadroute.match_values.mark IS 'A hash of the columns it was made from: another one means that the lead has changed.';
+COMMENT ON COLUMN leadroute.match_values.mark IS 'A hash of the columns and rule_keys it was made from: another one means that the lead has changed.';
 COMMENT ON COLUMN leadroute.match_values.compared IS 'The values as they are compared, in the order of match_fields_of().';
+COMMENT ON COLUMN leadroute.match_values.rule_keys IS 'Its keys by the flow''s match rules, each as "rule ", the rule''s kinds, a colon and the key; in match_keys too.';
 COMMENT ON COLUMN leadroute.match_values.keys IS 'The lead''s keys in match_keys.';
 COMMENT ON COLUMN leadroute.match_values.valued_at IS 'When they were made.';
 
@@ -1076,12 +1117,12 @@ COMMENT ON COLUMN leadroute.match_runs.started_at IS 'When the run started.';
 COMMENT ON COLUMN leadroute.match_runs.updated_at IS 'When the last batch ended.';
 COMMENT ON COLUMN leadroute.match_runs.finished_at IS 'When the run came to its end.';
 
-COMMENT ON TABLE leadroute.duplicate_candidates IS 'Pairs of leads that are likely one, each once. Written by find_duplicates(), decided by accept_duplicate() and dismiss_duplicate().';
+COMMENT ON TABLE leadroute.duplicate_candidates IS 'Pairs of leads that are likely one, or have the same key by a match rule, each once. Written by find_duplicates(), catch_up(), rekey() and UPDATEs that give a lead a key of another''s; decided by accept_duplicate() and dismiss_duplicate().';
 COMMENT ON COLUMN leadroute.duplicate_candidates.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.duplicate_candidates.lead IS 'The one whose key sorts first.';
 COMMENT ON COLUMN leadroute.duplicate_candidates.other IS 'The other.';
-COMMENT ON COLUMN leadroute.duplicate_candidates.score IS 'How likely they are one, 0 to 1: the odds that match_settings.expected and the number of leads give, times two to the sum of the evidence''s bits.';
-COMMENT ON COLUMN leadroute.duplicate_candidates.evidence IS 'Per field that both have: how alike the values are, and what that weighs in bits.';
+COMMENT ON COLUMN leadroute.duplicate_candidates.score IS 'How likely they are one, 0 to 1: the odds that match_settings.expected and the number of leads give, times two to the sum of the evidence''s bits. A pair that a match rule suggests may have any score; 1 until find_duplicates() has compared it.';
+COMMENT ON COLUMN leadroute.duplicate_candidates.evidence IS 'Per field that both have: how alike the values are, and what that weighs in bits; and per match rule by which they have the same key "rule: " with its name, likeness exact, without bits.';
 COMMENT ON COLUMN leadroute.duplicate_candidates.status IS 'open, accepted or dismissed. A dismissed pair is never suggested again.';
 COMMENT ON COLUMN leadroute.duplicate_candidates.original IS 'Of an accepted pair, the lead that stands for both.';
 COMMENT ON COLUMN leadroute.duplicate_candidates.found_at IS 'When the pair was first suggested.';

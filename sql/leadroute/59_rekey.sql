@@ -233,7 +233,7 @@ BEGIN
 			END IF;
 			INSERT INTO leadroute.duplicate_candidates (flow, lead, other, score, evidence, found_at, scored_at)
 				VALUES (flow, least(coalesce(wanted.duplicate_of, wanted.lead), original COLLATE "C"), greatest(coalesce(wanted.duplicate_of, wanted.lead), original COLLATE "C"), 1,
-						jsonb_build_object(wanted.kind, jsonb_build_object('likeness', 'same key since the libraries changed')), leadroute.clock(), leadroute.clock())
+						jsonb_build_object(leadroute.rule_label(flow, wanted.kind), '{"likeness": "exact"}'::jsonb), leadroute.clock(), leadroute.clock())
 				ON CONFLICT DO NOTHING;
 			run.suggested := run.suggested + 1;
 		END LOOP;

@@ -49,6 +49,11 @@ AS 'MODULE_PATHNAME', 'lr_lead_keys';
 COMMENT ON FUNCTION leadroute.lead_keys(record, text) IS
 	'The keys by which a row of a leads table would be known, by the match rules of the flow that act: as leadroute.identities holds them. Who has one: SELECT i.lead FROM leadroute.identities i WHERE i.flow = ''default'' AND i.kind = ''email'' AND i.key = leadroute.email_key(''Kim@acme.example'').';
 
+CREATE FUNCTION leadroute.rule_keys(lead record, flow text, OUT kind text, OUT key text) RETURNS SETOF record
+LANGUAGE c STABLE STRICT PARALLEL UNSAFE ROWS 4
+AS 'MODULE_PATHNAME', 'lr_rule_keys';
+COMMENT ON FUNCTION leadroute.rule_keys(record, text) IS 'Part of find_duplicates(): lead_keys(), and the keys by the rules that only suggest.';
+
 CREATE FUNCTION leadroute.unmerge(lead text, flow text DEFAULT 'default') RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'lr_unmerge';

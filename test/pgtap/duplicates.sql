@@ -239,7 +239,7 @@ INSERT INTO old_leads (id, email, owner) VALUES (1, 'adopted@x.example', 'ana'),
 SELECT leadroute.attach('public.old_leads') IS NOT NULL AS attached \gset
 CALL leadroute.catch_up('public.old_leads', existing => 'adopt');
 SELECT is((SELECT string_agg(concat_ws(' ', key, lead), ', ' ORDER BY key) FROM leadroute.identities), 'adopted@x.example 1, alone@x.example 3', 'adopted leads get their keys');
-SELECT is((SELECT concat_ws(' ', lead, other, evidence) FROM leadroute.duplicate_candidates), '1 2 {"email": {"likeness": "exact"}}', 'duplicates among them are reported');
+SELECT is((SELECT concat_ws(' ', lead, other, evidence) FROM leadroute.duplicate_candidates), '1 2 {"rule: e-mail": {"likeness": "exact"}}', 'duplicates among them are reported');
 SELECT is((SELECT string_agg(concat_ws(' ', id, owner, coalesce(duplicate_of, '-')), ', ' ORDER BY id) FROM old_leads), '1 ana -, 2 bo -, 3 -', 'and not changed');
 INSERT INTO old_leads (id, email) VALUES (4, 'ADOPTED@x.example'), (5, 'alone@x.example');
 SELECT is((SELECT string_agg(concat_ws(' ', id, duplicate_of, owner IS NOT NULL), ', ' ORDER BY id) FROM old_leads WHERE id > 3), '4 1 t, 5 3 t', 'who comes later is their duplicate');

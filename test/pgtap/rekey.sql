@@ -14,7 +14,7 @@ CREATE DATABASE leadroute_rekey;
 SET client_min_messages = warning;
 CREATE EXTENSION pgtap;
 CREATE EXTENSION leadroute CASCADE;
-SELECT plan(30);
+SELECT plan(31);
 SELECT results_eq('SELECT library FROM leadroute.canonical_versions()', ARRAY['iso-codes', 'leadroute', 'libidn2', 'libphonenumber', 'libpsl', 'unicode'], 'what canonical values are made with');
 SELECT is_empty($$ SELECT * FROM leadroute.canonical_versions() WHERE version IS NULL OR version IN ('', 'unknown', 'none') $$, 'each has a version');
 
@@ -41,6 +41,7 @@ SELECT is((SELECT concat_ws(' ', status, run) FROM leadroute.health WHERE check_
 CALL leadroute.rekey(batch => 7);
 SELECT is(status, 'ok', 'it is done') FROM leadroute.health WHERE check_name = 'keys';
 SELECT is((SELECT string_agg(concat_ws(' ', lead, other, status), '; ') FROM leadroute.duplicate_candidates), '301 302 open', 'what collides is suggested');
+SELECT is(evidence, '{"rule: e-mail": {"likeness": "exact"}}'::jsonb, 'by the rule') FROM leadroute.duplicate_candidates;
 SELECT is(string_agg(id || coalesce(' of ' || duplicate_of, ''), ', ' ORDER BY id), '301, 302, 303 of 301', 'and nobody is merged') FROM leads WHERE id > 300;
 SELECT is((SELECT string_agg(concat_ws(' ', key, lead), '; ') FROM leadroute.identities WHERE kind = 'email' AND key LIKE 'kim%'), 'kimlee@gmail.com 302', 'the key has one holder, and the old one is gone');
 SELECT is_empty($$ SELECT * FROM keys_before WHERE key NOT LIKE 'kim%' EXCEPT SELECT * FROM leadroute.identities $$, 'all others are as they were');
