@@ -60,6 +60,11 @@ AS $$
 		WHERE c.told AND c.attname IS NOT NULL
 			AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = c.attname AND a.attnum > 0 AND NOT a.attisdropped)
 		UNION ALL
+		/* NULL in a transition table, while the whole table shows its values */
+		SELECT 3, format('column "%s" of table %s is a virtual generated column and cannot serve as "%s": triggers do not see its values', c.attname, relation, c.canonical)
+		FROM leadroute.account_columns(relation, columns) c
+			JOIN pg_attribute a ON a.attrelid = relation AND a.attname = c.attname AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = 'v'
+		UNION ALL
 		SELECT 4, format('table %s has no column that names an account', relation)
 		FROM leadroute.account_columns(relation, columns) c WHERE c.canonical = 'key' AND c.attname IS NULL
 		UNION ALL
@@ -357,7 +362,8 @@ BEGIN
 	END IF;
 	fault := leadroute.account_fault(relation, columns);
 	IF fault IS NOT NULL THEN
-		RAISE EXCEPTION USING ERRCODE = CASE WHEN fault LIKE '%is not a table' THEN 'wrong_object_type' WHEN fault LIKE '%in columns%' THEN 'invalid_parameter_value' ELSE 'undefined_column' END,
+		RAISE EXCEPTION USING ERRCODE = CASE WHEN fault LIKE '%is not a table' THEN 'wrong_object_type' WHEN fault LIKE '%in columns%' THEN 'invalid_parameter_value'
+									 WHEN fault LIKE '%virtual generated column%' THEN 'invalid_column_definition' ELSE 'undefined_column' END,
 			MESSAGE = fault,
 			HINT = 'columns maps leadroute''s name to the table''s: ''{"key": "Id", "name": "Name", "website": "Website", "owner": "OwnerId", "tier": "Tier__c", "parent": "ParentId"}'', or to null.';
 	END IF;

@@ -163,6 +163,19 @@ is(owners('id > 10000'), 'a1000 b1000 c1000', 'a big transaction');
 replicate("BEGIN; INSERT INTO crm.leads (id, source) SELECT g, 'web' FROM generate_series(20001, 23000) g; SAVEPOINT s;
 	INSERT INTO crm.leads (id, source) SELECT g, 'web' FROM generate_series(30001, 33000) g; ROLLBACK TO s; COMMIT");
 is(owners('id > 20000'), 'a1000 b1000 c1000', 'another with a savepoint rolled back');
+# from 16 on a worker beside the others may apply the parts as they come; from 18 on it does by default
+SKIP:
+{
+	skip 'no parallel apply before PostgreSQL 16', 3 if $subscriber->pg_version < 16;
+	$subscriber->safe_psql('postgres', 'ALTER SUBSCRIPTION leads SET (streaming = parallel)');
+	replicate("BEGIN; INSERT INTO crm.leads (id, source) SELECT g, 'web' FROM generate_series(40001, 43000) g; SAVEPOINT s;
+		INSERT INTO crm.leads (id, source) SELECT g, 'web' FROM generate_series(50001, 53000) g; ROLLBACK TO s;
+		DELETE FROM crm.leads WHERE id > 42997; COMMIT");
+	is(owners('id > 40000'), 'a999 b999 c999', 'one that a parallel worker applies, with a savepoint rolled back');
+	replicate("BEGIN; INSERT INTO crm.leads (id, source) SELECT g, 'web' FROM generate_series(60001, 63000) g; ROLLBACK");
+	is(owners('id > 40000'), 'a999 b999 c999', 'and one that is rolled back whole');
+	is($subscriber->safe_psql('postgres', 'SELECT count(*) > 0 FROM pg_stat_subscription WHERE leader_pid IS NOT NULL'), 't', 'there is such a worker');
+}
 healthy($subscriber, 'after streamed transactions');
 
 # -- logical replication of configuration: a second node with its own leads
