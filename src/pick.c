@@ -3,8 +3,8 @@
  *		Who of a team gets a lead: who may, and who of these comes first.
  *
  * Most of what makes a member eligible is told by the configuration and the time: whether he is active, accepts leads,
- * is on leave, on shift (eligible.c). That is worked out once and holds until the next instant at which it may change (PickTeam.from
- * and until). What the lead itself asks for (skills, who let it lapse) comes on top, once a lead. What other leads
+ * is on leave, on shift (eligible.c). That is worked out once and holds until the next instant at which it may change
+ * (PickTeam.from and until). What the lead itself asks for (skills, who let it lapse) comes on top, once a lead. What other leads
  * decide (open leads, caps) is looked at within lr_rotation_choose, under the flow's lock, where the choice is taken in
  * the same act: what two sessions see there, they see one after the other. Nothing in there may fail or allocate.
  *
