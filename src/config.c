@@ -447,7 +447,7 @@ read_reps(FlowConfig *config)
 {
 	config->nreps = (int)
 		read_rows("SELECT r.rep, r.active, r.accepting, r.capacity, r.calendar, array_to_string(r.caps, ','),"
-				  " (SELECT f.timezone FROM leadroute.flows f WHERE f.flow = r.flow)"
+				  " (SELECT f.timezone FROM leadroute.flows f WHERE f.flow = r.flow), r.backup"
 				  " FROM leadroute.reps r WHERE r.flow = $1 ORDER BY r.rep",
 				  config->flow);
 	config->reps = MemoryContextAllocZero(config->mcxt, Max(config->nreps, 1) * sizeof(RepConfig));
@@ -461,6 +461,7 @@ read_reps(FlowConfig *config)
 		rep->capacity = row_limit(i, 4);
 		rep->calendar = row_text(config, i, 5);
 		rep->caps = row_caps(config, i, 6, row_text(config, i, 7), &rep->ncaps);
+		rep->backup = row_text(config, i, 8);
 	}
 	read_leaves(config);
 	read_skills(config);

@@ -46,6 +46,7 @@ typedef struct RepConfig
 	bool accepting;
 	int capacity;		  /* of open leads over all teams, or NO_LIMIT */
 	const char *calendar; /* NULL: always on shift */
+	const char *backup;	  /* who stands in for him, or NULL */
 	int ncaps;
 	CapConfig *caps;
 	int nleaves; /* in order of their begin */

@@ -28,6 +28,7 @@
 #include "identity.h"
 #include "journal.h"
 #include "leadroute.h"
+#include "linked.h"
 #include "match.h"
 #include "merge.h"
 #include "owner.h"
@@ -39,6 +40,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "waiting.h"
 
 /* A chain of duplicates is one step long, but rows written by hand may say anything. */
 #define CHAIN_AT_MOST 100
@@ -98,6 +100,7 @@ static FirstResult *find_result(const char *flow, const char *lead, HASHACTION a
 static uint32 result_hash(const void *key, Size size);
 static int result_match(const void *a, const void *b, Size size);
 static void write_first(const FirstResult *result);
+static void keep_place(const FirstResult *result, Oid *types, Datum *values, int n);
 static void change_keys(Arrival *arrival, const char *old_lead, const MatchKey *were, int nwere, const MatchKey *are, int nare);
 static void suggest(const Arrival *arrival, const char *other, const MatchKey *key);
 
@@ -692,13 +695,30 @@ write_first(const FirstResult *result)
 	written = SPI_processed > 0;
 	/* it waits for nobody any more */
 	lr_state_free_places(result->flow);
-	if (!written && result->has_turn)
-		lr_owner_execute("UPDATE leadroute.lead_states s SET status = $3, code = $4 WHERE s.flow = $1 AND s.lead = $12 AND s.status = 'duplicate'"
-						 " AND concat($2, $5, $6, $7, $8, $9, $10, $11) IS NOT NULL",
-						 lengthof(types), types, values, SPI_OK_UPDATE);
 	lr_owner_end(&session);
 	if (written)
 		lr_stored_outputs(result->flow, result->lead);
+	/* others that came before it, or it itself where the first has got an owner meanwhile */
+	if (result->owner || !written)
+		lr_linked_follow(result->flow, result->lead, result->at);
+	if (!written && result->has_turn)
+		keep_place(result, types, values, lengthof(types));
+}
+
+/* The duplicate's own, and it is no mere duplicate then; one that only waited, and has the first one's owner now, waits no more. */
+static void
+keep_place(const FirstResult *result, Oid *types, Datum *values, int n)
+{
+	OwnerSession session;
+
+	lr_owner_begin(&session);
+	lr_owner_execute("UPDATE leadroute.lead_states s SET status = $3, code = $4 WHERE s.flow = $1 AND s.lead = $12 AND s.status = 'duplicate'"
+					 " AND s.owner IS NOT DISTINCT FROM nullif($5, '')"
+					 " AND concat($2, $6, $7, $8, $9, $10, $11) IS NOT NULL",
+					 n, types, values, SPI_OK_UPDATE);
+	if (SPI_processed == 0 && result->owner == NULL && result->team)
+		lr_rotation_free_place(lr_rotation_slot(result->flow, result->team, WAITING_MEMBER), 1);
+	lr_owner_end(&session);
 }
 
 void

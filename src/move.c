@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "linked.h"
 #include "move.h"
 #include "owner.h"
 #include "reason.h"
@@ -60,6 +61,7 @@ lr_move(const char *flow, const char *lead, const Move *move)
 	Datum values[lengthof(texts) + 6];
 	char nulls[lengthof(texts) + 7];
 	int n;
+	bool has_linked;
 	OwnerSession session;
 
 	for (n = 0; n < (int) lengthof(texts); n++)
@@ -105,14 +107,18 @@ lr_move(const char *flow, const char *lead, const Move *move)
 						   "   SELECT m.flow, m.lead, $16, $13, m.code, m.rule, m.owner, was.owner, m.team, m.territory, m.queue,"
 						   "     m.route_reason, $11::jsonb, $14, m.account, $15 FROM moved m, was)"
 						   " SELECT coalesce(w.team, ''), CASE WHEN w.closed_at IS NULL THEN w.holder END, coalesce(m.team, ''),"
-						   "   CASE WHEN m.closed_at IS NULL THEN m.holder END"
-						   " FROM was w, (SELECT " LR_HOLDER " AS holder, team, closed_at FROM moved) m",
+						   "   CASE WHEN m.closed_at IS NULL THEN m.holder END,"
+						   "   CASE WHEN w.owner IS NULL AND m.owner IS NOT NULL AND m.closed_at IS NULL AND " LR_HAS_LINKED("$1", "$2") " THEN 't' END"
+						   " FROM was w, (SELECT " LR_HOLDER " AS holder, owner, team, closed_at FROM moved) m",
 						   n, types, values, nulls, SPI_OK_SELECT);
 	if (SPI_processed != 1)
 		elog(ERROR, "lead \"%s\" of flow \"%s\" has no state", lead, flow);
+	has_linked = lr_spi_text(0, 5) != NULL;
 	free_old_place(flow);
 	take_new_place(flow, move);
 	lr_owner_end(&session);
+	if (has_linked)
+		lr_linked_follow(flow, lead, move->at);
 }
 
 static void

@@ -539,6 +539,8 @@ add_more(Pending *pending, const Decision *decision)
 		more->account_by = decision->account_by ? MemoryContextStrdup(statement->mcxt, decision->account_by) : NULL;
 		if (decision->account_owner)
 			more->account_owner = MemoryContextStrdup(statement->mcxt, decision->account_owner);
+		if (decision->stands_in)
+			more->stands_in = MemoryContextStrdup(statement->mcxt, decision->stands_in);
 	}
 	more->priority = decision->priority;
 	more->held_until = decision->held_until;
@@ -709,6 +711,7 @@ decision_of(const Pending *pending)
 		.account = pending->more->account,
 		.account_by = pending->more->account_by,
 		.account_owner = pending->more->account_owner,
+		.stands_in = pending->more->stands_in,
 		.at = pending->at,
 		.submitted_at = pending->submitted_at,
 		.closing = pending->more->closing,

@@ -54,6 +54,7 @@ typedef struct PendingMore
 	const char *account; /* of a decision, or NULL */
 	const char *account_by;
 	const char *account_owner;
+	const char *stands_in;
 	const Link *link;		/* or NULL */
 	List *claims;			/* of Claim: those that do not fit into the entry, and those taken from another */
 	double priority;		/* of one that waits */

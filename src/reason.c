@@ -55,8 +55,8 @@ lr_route_reason(const Decision *decision)
 
 	if (strcmp(code, "given") == 0)
 		appendStringInfo(&text, "the row arrived with owner %s, who keeps it", decision->owner);
-	else if (decision->owner && decision->rule && decision->rule->target == TARGET_ACCOUNT_OWNER)
-		appendStringInfo(&text, "its owner %s", decision->owner);
+	else if (decision->owner && (decision->stands_in || (decision->rule && decision->rule->target == TARGET_ACCOUNT_OWNER)))
+		appendStringInfo(&text, "its owner %s", decision->stands_in ? decision->stands_in : decision->owner);
 	else if (decision->owner)
 		appendStringInfo(&text, "%s%s%s", decision->team && decision->how ? decision->how : "rep", decision->team && decision->how ? ": " : " ",
 						 decision->owner);

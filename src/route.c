@@ -88,6 +88,8 @@ static bool apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name
 static bool ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request);
 static bool apply_rep(RouteWalk *walk, const char *name, bool owns, char **why);
 static bool apply_account_owner(RouteWalk *walk, char **why, const char **code);
+static bool apply_owner(RouteWalk *walk, const char *owner, char **away, char **why);
+static const char *stand_in(RouteWalk *walk, const char *owner, char **away);
 static void trace_line(RouteWalk *walk, const char *item, const char *name, const char *verdict, const char *detail);
 static void trace_team(RouteWalk *walk, const PickRequest *request, int picked);
 static void trace_decision(RouteWalk *walk);
@@ -214,6 +216,8 @@ lr_route_waiting(RoutePlan *plan, const LeadRow *row, const char *rule, const ch
 	const RuleConfig *of = &no_rule;
 	const char *code;
 	char *why;
+	char *away;
+	bool taken;
 
 	waited.waited = true;
 	start_decision(decision, plan->config, row);
@@ -223,7 +227,13 @@ lr_route_waiting(RoutePlan *plan, const LeadRow *row, const char *rule, const ch
 	for (int i = 0; rule && i < plan->config->nrules; i++)
 		if (strcmp(plan->config->rules[i].rule, rule) == 0)
 			of = &plan->config->rules[i];
-	if (!(team ? apply_team(&walk, of, team, &why, &code) : apply_rep(&walk, queue, false, &why)))
+	if (team)
+		taken = apply_team(&walk, of, team, &why, &code);
+	else if (rule && of->target == TARGET_ACCOUNT_OWNER)
+		taken = apply_owner(&walk, queue, &away, &why);
+	else
+		taken = apply_rep(&walk, queue, false, &why);
+	if (!taken)
 		return false;
 	decision->status = "assigned";
 	decision->code = "from_queue";
@@ -754,6 +764,7 @@ static bool
 apply_account_owner(RouteWalk *walk, char **why, const char **code)
 {
 	const AccountHit *hit = find_account(walk);
+	char *away;
 
 	*code = "no_account";
 	if (hit == NULL)
@@ -767,8 +778,10 @@ apply_account_owner(RouteWalk *walk, char **why, const char **code)
 		return false;
 	}
 	*code = "owner_inactive";
-	if (!apply_rep(walk, hit->owner, true, why))
+	if (!apply_owner(walk, hit->owner, &away, why))
 	{
+		if (!walk->stopped && away)
+			*why = psprintf("rep \"%s\" is %s, and %s", hit->owner, away, *why);
 		if (!walk->stopped)
 			*why = psprintf("the owner of account \"%s\" cannot take it: %s", hit->account, *why);
 		return false;
@@ -776,6 +789,45 @@ apply_account_owner(RouteWalk *walk, char **why, const char **code)
 	if (strcmp(walk->decision->code, "assigned") == 0)
 		walk->decision->code = "account_owner";
 	return true;
+}
+
+/* Gives the lead to an owner or who stands in for him; *away as stand_in() has it. */
+static bool
+apply_owner(RouteWalk *walk, const char *owner, char **away, char **why)
+{
+	const char *rep = stand_in(walk, owner, away);
+
+	if (!apply_rep(walk, rep, true, why))
+		return false;
+	if (*away)
+		walk->decision->stands_in = psprintf("%s is %s: the backup %s", owner, *away, rep);
+	return true;
+}
+
+/*
+ * Who has what is an owner's: he himself, else the first of his chain of backups who is active and not on leave, else its
+ * last. *away says why others than the owner were passed over, NULL where it is he.
+ */
+static const char *
+stand_in(RouteWalk *walk, const char *owner, char **away)
+{
+	const FlowConfig *config = walk->plan->config;
+	const char *name = owner;
+
+	*away = NULL;
+	/* rows that were restored, or written by the table's owner, may form a circle */
+	for (int step = 0; step < config->nreps; step++)
+	{
+		const RepConfig *rep = lr_config_rep(config, name);
+		PickReason reason = rep ? lr_pick_owner(rep, walk->decision->at) : PICK_NO_REP;
+
+		if (reason == PICK_ELIGIBLE || rep == NULL || rep->backup == NULL)
+			break;
+		trace_line(walk, "rep", name, lr_pick_reason_text(reason), psprintf("its backup is %s", rep->backup));
+		*away = *away ? psprintf("%s, the backup %s is %s", *away, name, lr_pick_reason_text(reason)) : pstrdup(lr_pick_reason_text(reason));
+		name = rep->backup;
+	}
+	return name;
 }
 
 /* The error undid what the walk did. Either the flow wants it, or the last rule's target takes the lead. */

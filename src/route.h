@@ -54,6 +54,7 @@ typedef struct Decision
 	const char *account;
 	const char *account_by;	   /* the step that found it: a literal */
 	const char *account_owner; /* or NULL */
+	const char *stands_in;	   /* why the owner's backup has it: "mia is on leave: the backup bo"; NULL where none does */
 	const char *over_cap;	   /* limits that an owner whom nobody picked went beyond; NULL: none */
 	const char *how;		   /* the team's strategy in words: a literal; NULL where no team picked */
 	TimestampTz at;

@@ -18,6 +18,7 @@
 #include "compat.h"
 #include "journal.h"
 #include "leadroute.h"
+#include "linked.h"
 #include "miscadmin.h"
 #include "owner.h"
 #include "pick.h"
@@ -215,6 +216,7 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 					  CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false)), TimestampTzGetDatum(at)};
 	OwnerSession saved;
 	char *over_cap = NULL;
+	bool has_linked;
 
 	lr_owner_begin(&saved);
 	lr_owner_execute("WITH old AS (SELECT s.*, " LR_HOLDER " AS holder FROM leadroute.lead_states s WHERE s.flow = $1"
@@ -230,8 +232,10 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 					 "   FROM changed c, old)"
 					 " SELECT COALESCE(old.team, ''), old.holder, COALESCE(changed.team, ''), changed.owner,"
 					 "   old.closed_at IS NULL AND old.holder IS NOT NULL,"
-					 "   changed.closed_at IS NULL FROM old, changed",
+					 "   changed.closed_at IS NULL,"
+					 "   old.owner IS NULL AND changed.closed_at IS NULL AND " LR_HAS_LINKED("$1", "$2") " FROM old, changed",
 					 lengthof(types), types, values, SPI_OK_SELECT);
+	has_linked = SPI_processed > 0 && strcmp(lr_spi_text(0, 7), "t") == 0;
 	for (uint64 row = 0; row < SPI_processed && lr_rotation_available(); row++)
 	{
 		RotationTurn turn;
@@ -255,6 +259,8 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 						 3, types, values, SPI_OK_UPDATE);
 	}
 	lr_owner_end(&saved);
+	if (has_linked)
+		lr_linked_follow(flow, lead, at);
 }
 
 void

@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "leadroute.h"
+#include "linked.h"
 #include "miscadmin.h"
 #include "move.h"
 #include "owner.h"
@@ -346,7 +347,8 @@ drain_lead(void *arg)
 	slot = MakeSingleTupleTableSlot(RelationGetDescr(draining->rel), &TTSOpsHeapTuple);
 	ExecStoreHeapTuple(tuple, slot, false);
 	lr_stored_arrival(&arrival, draining->rel, slot, draining->table.attachment, draining->flow);
-	if (lr_state_find(draining->flow, draining->lead, &state) && is_still_due(draining, &state))
+	if (lr_state_find(draining->flow, draining->lead, &state) && is_still_due(draining, &state) &&
+		(state.owner || lr_linked_lock(draining->rel, &draining->table, draining->flow, draining->lead)))
 		draining->placed = take(draining, &arrival, &state);
 	ExecDropSingleTupleTableSlot(slot);
 }

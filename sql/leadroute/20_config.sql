@@ -271,7 +271,7 @@ COMMENT ON COLUMN leadroute.reps.active IS 'Whether the rep takes leads at all.'
 COMMENT ON COLUMN leadroute.reps.accepting IS 'Whether the rep takes leads now: the live toggle, for a break or a meeting.';
 COMMENT ON COLUMN leadroute.reps.calendar IS 'His business hours; NULL: always on shift. Counted in teams with hours = ''rep''.';
 COMMENT ON COLUMN leadroute.reps.manager IS 'The rep he reports to. A chain of managers never comes back to where it began.';
-COMMENT ON COLUMN leadroute.reps.backup IS 'The rep who stands in for him. A chain of backups never comes back to where it began.';
+COMMENT ON COLUMN leadroute.reps.backup IS 'The rep who gets the leads of his accounts while he is inactive or on leave, or that one''s backup. A chain of backups never comes back to where it began.';
 COMMENT ON COLUMN leadroute.reps.capacity IS 'Most open leads he is picked for, over all teams and those he has without a team; NULL: no limit.';
 COMMENT ON COLUMN leadroute.reps.caps IS 'Up to three limits, over all teams, on how many leads he gets in a time: ''{3 per day,10 per rolling week}''. Days and hours in the flow''s zone.';
 COMMENT ON COLUMN leadroute.reps.note IS 'Free text of who wrote the row.';

@@ -32,7 +32,7 @@ BEGIN
 		WHERE t.flow = drain_flow.flow AND (SELECT m.open FROM leadroute.rotation_member(t.flow, t.team, '') m) > 0
 		UNION
 		SELECT r.rep FROM leadroute.reps r
-		WHERE r.flow = drain_flow.flow AND r.active
+		WHERE r.flow = drain_flow.flow AND (r.active OR r.backup IS NOT NULL)
 			AND EXISTS (SELECT FROM leadroute.lead_states s
 						WHERE s.flow = r.flow AND s.queue = r.rep AND s.status = 'waiting' AND s.closed_at IS NULL AND s.team IS NULL)
 		ORDER BY 1

@@ -140,6 +140,41 @@ SELECT is(leadroute.reroute(10), 'cy', 'rerouted, a lead keeps its account, and 
 SELECT results_eq($$SELECT account COLLATE "default", account_by FROM leadroute.lead_states WHERE lead = '10'$$, $$VALUES ('acme', 'website')$$, 'and what found it');
 UPDATE leadroute.rules SET if_unavailable = 'fallthrough' WHERE rule = 'accounts';
 
+-- an owner who is away: his backup
+SET leadroute.clock = '2026-02-02 10:00Z';
+INSERT INTO leadroute.reps (rep, active, backup) VALUES ('mia', true, 'dan'), ('dan', false, 'eve'), ('eve', true, NULL);
+INSERT INTO leadroute.time_off (rep, during) VALUES ('mia', '[2026-02-02, 2026-02-04)'), ('eve', '[2026-02-03, 2026-02-04)');
+INSERT INTO leadroute.accounts (account, owner) VALUES ('away', 'mia');
+INSERT INTO leadroute.account_domains (domain, account) VALUES ('away.example', 'away');
+INSERT INTO lr.leads (id, email) VALUES (160, 'a@away.example');
+SELECT results_eq($$SELECT owner COLLATE "default", code, route_reason FROM leadroute.lead_states WHERE lead = '160'$$,
+	$$VALUES ('eve', 'account_owner', 'rule "accounts" (30): account "away" (by email), its owner mia is on leave, the backup dan is not active: the backup eve')$$, 'the chain of backups is followed');
+SELECT is((SELECT route_reason FROM lr.leads WHERE id = 160), (SELECT route_reason FROM leadroute.lead_states WHERE lead = '160'), 'the row says so too');
+SELECT results_eq($$SELECT name, verdict, detail FROM leadroute.explain(160) WHERE item = 'rep'$$,
+	$$VALUES ('mia', 'on leave', 'its backup is dan'), ('dan', 'not active', 'its backup is eve'), ('eve', 'takes it', NULL)$$, 'explain shows each of them');
+SELECT results_eq($$SELECT sum(pointer), sum(open)::int FROM leadroute.rotation WHERE rep = 'eve'$$, $$VALUES (0::numeric, 1)$$, 'it takes no turn and counts for the backup');
+UPDATE leadroute.reps SET active = true WHERE rep = 'dan';
+INSERT INTO lr.leads (id, email) VALUES (161, 'b@away.example');
+SELECT is(route_reason, 'rule "accounts" (30): account "away" (by email), its owner mia is on leave: the backup dan', 'the first who is there') FROM lr.leads WHERE id = 161;
+UPDATE leadroute.reps SET active = false WHERE rep = 'dan';
+SET leadroute.clock = '2026-02-03 10:00Z';
+INSERT INTO lr.leads (id, email) VALUES (162, 'c@away.example');
+SELECT matches(route_reason, '; rule "accounts" \(30\) held, but the owner of account "away" cannot take it: rep "mia" is on leave, the backup dan is not active, and rep "eve" is on leave$', 'nobody of the chain: it falls through') FROM lr.leads WHERE id = 162;
+UPDATE leadroute.rules SET if_unavailable = 'wait' WHERE rule = 'accounts';
+INSERT INTO lr.leads (id, email) VALUES (163, 'd@away.example'), (164, 'd@globex.com');
+SELECT results_eq($$SELECT lead COLLATE "default", code, queue COLLATE "default" FROM leadroute.lead_states WHERE lead IN ('163', '164') ORDER BY lead$$, $$VALUES ('163', 'owner_inactive', 'mia'), ('164', 'owner_inactive', 'gone')$$, 'or waits for the owner');
+UPDATE leadroute.reps SET backup = 'bo' WHERE rep = 'gone';
+CALL leadroute.drain();
+SELECT results_eq($$SELECT lead COLLATE "default", owner COLLATE "default", code, route_reason FROM leadroute.lead_states WHERE lead IN ('163', '164') ORDER BY lead$$, $$VALUES
+	('163', NULL, 'owner_inactive', 'rule "accounts" (30): account "away" (by email), its owner is not available: waits in queue "mia"'),
+	('164', 'bo', 'from_queue', 'waited in queue "gone"; its owner gone is not active: the backup bo')$$, 'who gets a backup has somebody to take what waits');
+SET leadroute.clock = '2026-02-04 10:00Z';
+INSERT INTO lr.leads (id, email) VALUES (165, 'e@away.example');
+SELECT is(owner, 'mia', 'back from leave it is the owner''s again') FROM lr.leads WHERE id = 165;
+UPDATE leadroute.rules SET if_unavailable = 'fallthrough' WHERE rule = 'accounts';
+UPDATE leadroute.reps SET backup = NULL WHERE rep = 'gone';
+RESET leadroute.clock;
+
 -- buying committees
 DELETE FROM leadroute.buying_committees;
 SET leadroute.clock = '2026-03-02 10:00Z';

@@ -1,0 +1,118 @@
+/*
+ * linked.c
+ *		Duplicates without an owner of their own: they have the one that their first lead gets later.
+ *
+ * A duplicate of a lead without an owner may end without one too: both wait, or were discarded. Whoever gives the first
+ * an owner then gives it to them, in the same transaction. They take no turn and no place, as any duplicate. What is under
+ * way for one of them in the running statement goes before: a hand that gives it to somebody.
+ *
+ * Order of locks: the first's row and state, which the caller holds, then of each duplicate, in the order of their keys, its
+ * row and its state.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "linked.h"
+#include "owner.h"
+#include "pending.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+
+static char **linked_leads(const char *flow, const char *first, bool skips, int *n);
+static bool row_stands(Relation rel, const FlowTable *table, const char *lead);
+static void follow(const char *flow, const char *first, const char *lead, TimestampTz at);
+
+void
+lr_linked_follow(const char *flow, const char *first, TimestampTz at)
+{
+	FlowTable table = lr_flow_table_if_any(flow);
+	Relation rel;
+	char **leads;
+	int n;
+
+	if (!OidIsValid(table.relid))
+		return;
+	leads = linked_leads(flow, first, false, &n);
+	rel = table_open(table.relid, RowExclusiveLock);
+	for (int i = 0; i < n; i++)
+	{
+		Pending *pending = lr_pending_find(flow, leads[i]);
+
+		if (pending && !pending->confirmed)
+			continue;
+		if (lr_stored_lock(rel, &table, leads[i], rel->rd_rel->relowner, LockWaitBlock))
+			follow(flow, first, leads[i], at);
+	}
+	table_close(rel, NoLock);
+}
+
+/* Those that have no owner, in the current context; locked, with `skips` less those whose state somebody else holds. */
+static char **
+linked_leads(const char *flow, const char *first, bool skips, int *n)
+{
+	Oid types[] = {TEXTOID, TEXTOID};
+	Datum values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(first)};
+	MemoryContext context = CurrentMemoryContext;
+	OwnerSession session;
+	char **leads;
+	char *query = psprintf("SELECT d.lead FROM leadroute.lead_states d WHERE d.flow = $1 AND d.duplicate_of = $2"
+						   " AND d.status = 'duplicate' AND d.owner IS NULL AND d.closed_at IS NULL ORDER BY d.lead%s",
+						   skips ? " FOR UPDATE SKIP LOCKED" : "");
+
+	lr_owner_begin(&session);
+	lr_owner_execute(query, lengthof(types), types, values, SPI_OK_SELECT);
+	*n = (int) SPI_processed;
+	leads = MemoryContextAlloc(context, (*n + 1) * sizeof(char *));
+	for (int i = 0; i < *n; i++)
+		leads[i] = MemoryContextStrdup(context, lr_spi_text(i, 1));
+	lr_owner_end(&session);
+	return leads;
+}
+
+bool
+lr_linked_lock(Relation rel, const FlowTable *table, const char *flow, const char *first)
+{
+	int n;
+	int nlocked;
+	char **leads = linked_leads(flow, first, false, &n);
+
+	if (n == 0)
+		return true;
+	for (int i = 0; i < n; i++)
+		if (lr_stored_lock(rel, table, leads[i], rel->rd_rel->relowner, LockWaitSkip) == NULL && row_stands(rel, table, leads[i]))
+			return false;
+	(void) linked_leads(flow, first, true, &nlocked);
+	return nlocked >= n;
+}
+
+static bool
+row_stands(Relation rel, const FlowTable *table, const char *lead)
+{
+	return lr_stored_fetch(rel, table, lead, rel->rd_rel->relowner) != NULL;
+}
+
+/* The caller holds the duplicate's row. Somebody may have given it an owner meanwhile. */
+static void
+follow(const char *flow, const char *first, const char *lead, TimestampTz at)
+{
+	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID};
+	Datum values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(first), CStringGetTextDatum(lead), TimestampTzGetDatum(at)};
+	OwnerSession session;
+	bool followed;
+
+	lr_owner_begin(&session);
+	lr_owner_execute("WITH followed AS (UPDATE leadroute.lead_states d SET owner = f.owner, team = f.team, territory = f.territory,"
+					 "   queue = NULL, rule = NULL, priority = NULL, queue_order = NULL, held_until = NULL, routed_at = $4,"
+					 "   code = 'duplicate', route_reason = format('duplicate of lead %s: %s has it', f.lead, f.owner)"
+					 "   FROM leadroute.lead_states f WHERE f.flow = $1 AND f.lead = $2 AND f.owner IS NOT NULL AND f.closed_at IS NULL"
+					 "     AND d.flow = $1 AND d.lead = $3 AND d.duplicate_of = $2 AND d.status = 'duplicate' AND d.owner IS NULL"
+					 "     AND d.closed_at IS NULL RETURNING d.*)"
+					 " INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, territory, reason)"
+					 " SELECT flow, lead, $4, 'followed', 'duplicate', owner, team, territory, route_reason FROM followed",
+					 lengthof(types), types, values, SPI_OK_INSERT);
+	followed = SPI_processed > 0;
+	lr_owner_end(&session);
+	if (followed)
+		lr_stored_outputs(flow, lead);
+}
