@@ -24,13 +24,13 @@ typedef struct Arrival
 	char *lead;	 /* the key as text; NULL where the row has none */
 	char *given; /* the owner in the row, or NULL */
 	bool unknown_flow;
-	bool updates; /* its row stands already, in another flow: it cannot be kept out */
+	bool updates;	 /* its row stands already, in another flow: it cannot be kept out */
 	FirstLead first; /* the earlier lead of the same person, where there is one */
 	Claim *claims;	 /* the keys that were this row's to claim */
 	int nclaims;
-	bool judged;	 /* the next two are told */
+	bool judged;	  /* the next two are told */
 	const char *code; /* why it is only recorded, or NULL */
-	Closing closing; /* of one that is closed */
+	Closing closing;  /* of one that is closed */
 	ErrorData *error; /* why the above could not be had */
 } Arrival;
 

@@ -114,10 +114,10 @@ typedef struct TeamConfig
 	const char **member_names;
 	int *weights;
 	MemberConfig *details;
-	bool prefers; /* some member prefers an area */
+	bool prefers;		   /* some member prefers an area */
 	struct PickTeam *pick; /* pick.c's: made by the first pick */
 	RotationSlot *waiting; /* waiting.c's: the leads that wait for the team */
-	const char *overflow; /* the queue of leads that all members have let lapse; NULL: the team's own */
+	const char *overflow;  /* the queue of leads that all members have let lapse; NULL: the team's own */
 } TeamConfig;
 
 typedef struct RuleConfig
@@ -127,9 +127,9 @@ typedef struct RuleConfig
 	const char *condition; /* NULL: always */
 	RuleTarget target;
 	const char *target_name;
-	bool waits;			/* where the target can take no one: wait, or fall through */
-	const char *skills; /* expression that gives text[], or NULL */
-	const char *hold_until;	  /* of a hold: NULL: only time ends it */
+	bool waits;				/* where the target can take no one: wait, or fall through */
+	const char *skills;		/* expression that gives text[], or NULL */
+	const char *hold_until; /* of a hold: NULL: only time ends it */
 	Interval hold_for;
 	const char *reroute_when; /* NULL: never */
 } RuleConfig;
@@ -198,14 +198,14 @@ typedef struct FlowConfig
 	const char *flow;
 	bool exists; /* a row of leadroute.flows says so */
 	bool active;
-	bool fails;					  /* on_error = fail */
-	bool keeps_given;			  /* given_owner = keep */
-	bool crm_is_master;			  /* owner_master = crm */
-	int email_options;			  /* LR_EMAIL_TAGS | LR_EMAIL_DOTS: what an e-mail's key leaves out */
-	const char *default_country;  /* the code in which a row without a country is read; NULL: none */
+	bool fails;					 /* on_error = fail */
+	bool keeps_given;			 /* given_owner = keep */
+	bool crm_is_master;			 /* owner_master = crm */
+	int email_options;			 /* LR_EMAIL_TAGS | LR_EMAIL_DOTS: what an e-mail's key leaves out */
+	const char *default_country; /* the code in which a row without a country is read; NULL: none */
 	DuplicatePolicy duplicate_policy;
-	int64 replay_window;   /* microseconds; 0: a duplicate always counts */
-	int64 returning_after; /* the same; 0: never */
+	int64 replay_window;		  /* microseconds; 0: a duplicate always counts */
+	int64 returning_after;		  /* the same; 0: never */
 	int nmatch_rules;			  /* that act */
 	int nsuggest_rules;			  /* behind those, for find_duplicates() only */
 	MatchRule *match_rules;		  /* those that act, then those that suggest, in order of position; none twice */

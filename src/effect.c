@@ -47,7 +47,7 @@ typedef struct Effect
 	bool deleted;  /* what it said last */
 	int nkeys;	   /* of the row that went; -1: none did */
 	MatchKey *keys;
-	bool said;	  /* the row's conditions spoke */
+	bool said;		 /* the row's conditions spoke */
 	Closing closing; /* what they said last */
 } Effect;
 
@@ -70,7 +70,7 @@ typedef struct EffectLevel
 	HTAB *effects;
 	Rename *renames; /* oldest first */
 	Rename *last_rename;
-	int nkeys; /* of all its effects */
+	int nkeys;	 /* of all its effects */
 	bool forgot; /* there were too many to keep */
 } EffectLevel;
 

@@ -14,7 +14,7 @@ typedef struct HandledLead
 	Arrival arrival;	  /* arrival.lead is the key as its column writes it */
 	LeadState seen;		  /* as the caller's statement saw it */
 	LeadState state;	  /* as it is */
-	const char *actor; /* the session's role */
+	const char *actor;	  /* the session's role */
 	TimestampTz at;
 } HandledLead;
 

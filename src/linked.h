@@ -11,7 +11,7 @@
  * Whether a lead that had no owner has linked leads that wait for one, as an SQL expression; `first` is its key, `flow` its
  * flow. One probe of an index.
  */
-#define LR_HAS_LINKED(flow, first) \
+#define LR_HAS_LINKED(flow, first)                                                                    \
 	"EXISTS (SELECT FROM leadroute.lead_states d WHERE d.flow = " flow " AND d.duplicate_of = " first \
 	" AND d.status = 'duplicate' AND d.owner IS NULL AND d.closed_at IS NULL)"
 

@@ -233,8 +233,10 @@ crosswise(Comparison *c, bool *swapped)
 	{
 		c->level[first] = level[0];
 		c->level[last] = level[1];
-		c->bits[first] = bits[0] - (level[0] < 0 ? 0 : level[1] < 0 ? SWAP_BITS : SWAP_BITS / 2);
-		c->bits[last] = bits[1] - (level[1] < 0 ? 0 : level[0] < 0 ? SWAP_BITS : SWAP_BITS / 2);
+		c->bits[first] = bits[0] - (level[0] < 0 ? 0 : level[1] < 0 ? SWAP_BITS
+																	: SWAP_BITS / 2);
+		c->bits[last] = bits[1] - (level[1] < 0 ? 0 : level[0] < 0 ? SWAP_BITS
+																   : SWAP_BITS / 2);
 		*swapped = true;
 	}
 	return c->level[first] >= 0 || c->level[last] >= 0;

@@ -38,15 +38,7 @@ static const struct
 	const char *word;
 	const char *key;
 } address_words[] = {
-	{"street", "st"}, {"str", "st"}, {"sts", "st"}, {"strasse", "st"}, {"road", "rd"}, {"avenue", "ave"}, {"av", "ave"}, {"aven", "ave"},
-	{"boulevard", "blvd"}, {"blv", "blvd"}, {"boul", "blvd"}, {"drive", "dr"}, {"lane", "ln"}, {"la", "ln"}, {"place", "pl"}, {"square", "sq"},
-	{"court", "ct"}, {"highway", "hwy"}, {"parkway", "pkwy"}, {"crescent", "cres"}, {"circuit", "cct"}, {"circle", "cir"}, {"close", "cl"},
-	{"terrace", "tce"}, {"ter", "tce"}, {"trail", "trl"}, {"suite", "ste"}, {"floor", "fl"}, {"building", "bldg"}, {"apartment", "apt"},
-	{"unit", "apt"}, {"mount", "mt"}, {"saint", "st"}, {"village", "vlge"}, {"retirement", "retrmnt"},
-	{"north", "n"}, {"south", "s"}, {"east", "e"}, {"west", "w"}, {"northeast", "ne"}, {"northwest", "nw"}, {"southeast", "se"}, {"southwest", "sw"},
-	{"first", "1st"}, {"second", "2nd"}, {"third", "3rd"}, {"fourth", "4th"}, {"fifth", "5th"}, {"sixth", "6th"}, {"seventh", "7th"},
-	{"eighth", "8th"}, {"ninth", "9th"}, {"tenth", "10th"}, {"eleventh", "11th"}, {"twelfth", "12th"},
-	{"one", "1"}, {"two", "2"}, {"three", "3"}, {"four", "4"}, {"five", "5"}, {"six", "6"}, {"seven", "7"}, {"eight", "8"}, {"nine", "9"}, {"ten", "10"}};
+	{"street", "st"}, {"str", "st"}, {"sts", "st"}, {"strasse", "st"}, {"road", "rd"}, {"avenue", "ave"}, {"av", "ave"}, {"aven", "ave"}, {"boulevard", "blvd"}, {"blv", "blvd"}, {"boul", "blvd"}, {"drive", "dr"}, {"lane", "ln"}, {"la", "ln"}, {"place", "pl"}, {"square", "sq"}, {"court", "ct"}, {"highway", "hwy"}, {"parkway", "pkwy"}, {"crescent", "cres"}, {"circuit", "cct"}, {"circle", "cir"}, {"close", "cl"}, {"terrace", "tce"}, {"ter", "tce"}, {"trail", "trl"}, {"suite", "ste"}, {"floor", "fl"}, {"building", "bldg"}, {"apartment", "apt"}, {"unit", "apt"}, {"mount", "mt"}, {"saint", "st"}, {"village", "vlge"}, {"retirement", "retrmnt"}, {"north", "n"}, {"south", "s"}, {"east", "e"}, {"west", "w"}, {"northeast", "ne"}, {"northwest", "nw"}, {"southeast", "se"}, {"southwest", "sw"}, {"first", "1st"}, {"second", "2nd"}, {"third", "3rd"}, {"fourth", "4th"}, {"fifth", "5th"}, {"sixth", "6th"}, {"seventh", "7th"}, {"eighth", "8th"}, {"ninth", "9th"}, {"tenth", "10th"}, {"eleventh", "11th"}, {"twelfth", "12th"}, {"one", "1"}, {"two", "2"}, {"three", "3"}, {"four", "4"}, {"five", "5"}, {"six", "6"}, {"seven", "7"}, {"eight", "8"}, {"nine", "9"}, {"ten", "10"}};
 
 /* What people write where they say nothing. */
 static const char *const nothing[] = {
@@ -146,12 +138,12 @@ lr_match_value(LrMatchKind kind, const char *data, int len, const char *country)
 			key = phone_value(data, len, country);
 			break;
 		case LR_MATCH_WEBSITE:
-			{
-				const char *problem;
+		{
+			const char *problem;
 
-				key = lr_domain_key(data, len, &problem);
-				break;
-			}
+			key = lr_domain_key(data, len, &problem);
+			break;
+		}
 		case LR_MATCH_POSTAL_CODE:
 			key = lr_postal_key(data, len, country);
 			if (key && strspn(key, "0") == strlen(key))

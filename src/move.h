@@ -10,7 +10,7 @@
 
 typedef struct Move
 {
-	const char *kind; /* of the event */
+	const char *kind;  /* of the event */
 	const char *actor; /* NULL: leadroute itself */
 	const char *status;
 	const char *code;
@@ -18,18 +18,18 @@ typedef struct Move
 	const char *team;
 	const char *territory;
 	const char *queue;
-	const char *rule;	 /* NULL where keeps_rule */
-	bool keeps_rule;	 /* rule and territory stay what they are */
+	const char *rule; /* NULL where keeps_rule */
+	bool keeps_rule;  /* rule and territory stay what they are */
 	const char *reason;
 	const char *path;	 /* JSON text, or NULL */
 	const char *account; /* found now, or NULL: what it had stays */
 	const char *account_by;
-	const char *lapses;	 /* a rep who has let the lead lapse by this, or NULL */
+	const char *lapses;	  /* a rep who has let the lead lapse by this, or NULL */
 	const char *over_cap; /* the limits of the owner that it goes beyond, or NULL */
 	RotationTurn turn;
 	bool has_turn; /* the place at the new holder is taken already */
 	TimestampTz at;
-	double priority; /* of one that waits */
+	double priority;		/* of one that waits */
 	TimestampTz held_until; /* of one that is held, else 0 */
 } Move;
 

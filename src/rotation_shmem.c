@@ -67,7 +67,7 @@ typedef struct SharedDatabase
 	slock_t mutex;
 	pg_atomic_uint64 wanted;
 	pg_atomic_uint64 loaded;
-	pg_atomic_uint64 drifted;	  /* members and spans that reconciling found wrong since the start */
+	pg_atomic_uint64 drifted;	 /* members and spans that reconciling found wrong since the start */
 	pg_atomic_uint64 reconciled; /* when it last looked, 0 for never */
 	ConditionVariable finished;
 } SharedDatabase;

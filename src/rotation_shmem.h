@@ -42,9 +42,9 @@ typedef struct SharedMember
 	int32 last_minute;		   /* when that was, in minutes since 2000; 0 for none since the start */
 	int32 open;				   /* counts what open transactions took, not what they freed */
 	int32 open_uncommitted;
-	double expected;			   /* for fairness(), since a sweep took it */
+	double expected; /* for fairness(), since a sweep took it */
 	uint32 passed[ROTATION_REASONS];
-	int32 nmeters; /* only grows, in the order of making */
+	int32 nmeters;						  /* only grows, in the order of making */
 	RotationMeter *meters[MEMBER_METERS]; /* his own and his rep's */
 } SharedMember;
 

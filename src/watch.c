@@ -36,7 +36,7 @@ typedef struct Watched
 {
 	const char *name; /* of the configuration's column */
 	const char *text; /* NULL: there is none */
-	Oid type; /* of its result */
+	Oid type;		  /* of its result */
 	LrCondition *condition;
 	ErrorData *error; /* why it does not compile */
 } Watched;
@@ -265,7 +265,8 @@ ask(Watch *watch, Evaluation *evaluation, bool *warned)
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
 				 errmsg("%s of flow \"%s\" failed: %s", watched->name, watch->flow, error->message),
-				 errdetail("It counts as %s for lead \"%s\".", watched->type != BOOLOID ? "0" : watched == &watch->conditions[WATCH_ROUTE] ? "true" : "false",
+				 errdetail("It counts as %s for lead \"%s\".", watched->type != BOOLOID ? "0" : watched == &watch->conditions[WATCH_ROUTE] ? "true"
+																																		   : "false",
 						   evaluation->row->lead ? evaluation->row->lead : ""),
 				 errhint("Correct it in leadroute.%s; SELECT * FROM leadroute.check_flow(%s) tells what is not valid.",
 						 watched < &watch->conditions[WATCH_RULES] ? "flows" : "rules", quote_literal_cstr(watch->flow))));
@@ -283,7 +284,7 @@ evaluate(void *arg)
 	ResetExprContext(watch->econtext);
 	if (!bms_is_empty(lr_condition_facts(evaluation->watched->condition)))
 		lr_facts_fill(watch->facts, watch->config->flow, row, lr_lead_submitted_at(row->shape, row->slot, row->at),
-					   watch->econtext->ecxt_per_tuple_memory);
+					  watch->econtext->ecxt_per_tuple_memory);
 	watch->econtext->ecxt_outertuple = row->slot;
 	watch->econtext->ecxt_innertuple = watch->facts;
 	if (evaluation->watched->type == BOOLOID)
