@@ -22,11 +22,11 @@
 #include "arrival.h"
 #include "ask.h"
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "compat.h"
 #include "duplicate.h"
 #include "identity.h"
 #include "journal.h"
+#include "lead_hash.h"
 #include "leadroute.h"
 #include "linked.h"
 #include "match.h"
@@ -36,7 +36,6 @@
 #include "protect.h"
 #include "reason.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -97,8 +96,6 @@ static void take_place_in(void *arg);
 static void read_submitted(void *arg);
 static void promise(const Arrival *arrival, const Decision *decision);
 static FirstResult *find_result(const char *flow, const char *lead, HASHACTION action);
-static uint32 result_hash(const void *key, Size size);
-static int result_match(const void *a, const void *b, Size size);
 static void write_first(const FirstResult *result);
 static void keep_place(const FirstResult *result, Oid *types, Datum *values, int n);
 static void change_keys(Arrival *arrival, const char *old_lead, const MatchKey *were, int nwere, const MatchKey *are, int nare);
@@ -543,12 +540,9 @@ find_result(const char *flow, const char *lead, HASHACTION action)
 
 	if (first_results == NULL)
 	{
-		HASHCTL ctl = {.keysize = 2 * sizeof(char *), .entrysize = sizeof(FirstResult), .hash = result_hash, .match = result_match, .hcxt = TopTransactionContext};
-
 		if (action != HASH_ENTER)
 			return NULL;
-		first_results = hash_create("leadroute results for earlier leads", 64, &ctl,
-									HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+		first_results = lr_lead_hash_create("leadroute results for earlier leads", 64, sizeof(FirstResult), TopTransactionContext);
 	}
 	result = hash_search(first_results, &probe, action, &found);
 	if (action == HASH_ENTER && !found)
@@ -558,23 +552,6 @@ find_result(const char *flow, const char *lead, HASHACTION action)
 		result->lead = MemoryContextStrdup(TopTransactionContext, lead);
 	}
 	return result;
-}
-
-static uint32
-result_hash(const void *key, Size size)
-{
-	const FirstResult *result = key;
-
-	return hash_combine(string_hash(result->lead, 1024), string_hash(result->flow, 1024));
-}
-
-static int
-result_match(const void *a, const void *b, Size size)
-{
-	const FirstResult *x = a;
-	const FirstResult *y = b;
-
-	return strcmp(x->lead, y->lead) != 0 || strcmp(x->flow, y->flow) != 0;
 }
 
 void

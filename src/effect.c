@@ -22,11 +22,10 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "common/hashfn.h"
 #include "effect.h"
+#include "lead_hash.h"
 #include "pending.h"
 #include "state.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #define RESOLVE_AT 1000000
@@ -83,8 +82,6 @@ static void keep_keys(EffectLevel *level, Effect *effect, const MatchKey *keys, 
 static void effect_say(EffectLevel *level, Effect *effect, const Closing *closing);
 static void add_rename(EffectLevel *level, const Rename *from);
 static Effect *effect_enter(EffectLevel *level, const char *flow, const char *lead);
-static uint32 effect_hash(const void *key, Size size);
-static int effect_match(const void *a, const void *b, Size size);
 static void merge_level(EffectLevel *level, EffectLevel *into);
 static void write_renames(EffectLevel *level);
 static void renames_written(SubTransactionId from, SubTransactionId to);
@@ -357,7 +354,6 @@ static EffectLevel *
 current_level(void)
 {
 	SubTransactionId subid = GetCurrentSubTransactionId();
-	HASHCTL ctl = {.keysize = 2 * sizeof(char *), .entrysize = sizeof(Effect), .hash = effect_hash, .match = effect_match};
 	MemoryContext mcxt;
 	EffectLevel *level;
 
@@ -367,9 +363,7 @@ current_level(void)
 	level = MemoryContextAllocZero(mcxt, sizeof(EffectLevel));
 	level->mcxt = mcxt;
 	level->subid = subid;
-	ctl.hcxt = mcxt;
-	level->effects = hash_create("leadroute effects", 64, &ctl,
-								 HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	level->effects = lr_lead_hash_create("leadroute effects", 64, sizeof(Effect), mcxt);
 	level->outer = levels;
 	levels = level;
 	return level;
@@ -395,23 +389,6 @@ effect_enter(EffectLevel *level, const char *flow, const char *lead)
 		effect->exact = effect->marked = effect->deleted = effect->said = false;
 	}
 	return effect;
-}
-
-static uint32
-effect_hash(const void *key, Size size)
-{
-	const Effect *effect = key;
-
-	return hash_combine(string_hash(effect->lead, 1024), string_hash(effect->flow, 1024));
-}
-
-static int
-effect_match(const void *a, const void *b, Size size)
-{
-	const Effect *x = a;
-	const Effect *y = b;
-
-	return strcmp(x->lead, y->lead) != 0 || strcmp(x->flow, y->flow) != 0;
 }
 
 /*

@@ -26,6 +26,7 @@
 #include "effect.h"
 #include "identity.h"
 #include "journal.h"
+#include "lead_hash.h"
 #include "leadroute.h"
 #include "move.h"
 #include "pending.h"
@@ -86,8 +87,6 @@ static void rekey_hand_overs(Statement *statement);
 static void forget_rekeys(Statement *statement);
 static void statement_free(Statement *statement);
 static void statement_abandon(Statement *statement);
-static uint32 pending_hash(const void *key, Size size);
-static int pending_match(const void *a, const void *b, Size size);
 static uint32 outcome_hash(const void *key, Size size);
 static int outcome_match(const void *a, const void *b, Size size);
 static Pending *pending_enter(Statement *statement, const char *flow, const char *lead);
@@ -429,23 +428,6 @@ statement_abandon(Statement *statement)
 	statement_free(statement);
 }
 
-static uint32
-pending_hash(const void *key, Size size)
-{
-	const Pending *pending = key;
-
-	return hash_combine(string_hash(pending->lead, 1024), string_hash(pending->flow, 1024));
-}
-
-static int
-pending_match(const void *a, const void *b, Size size)
-{
-	const Pending *x = a;
-	const Pending *y = b;
-
-	return strcmp(x->lead, y->lead) != 0 || strcmp(x->flow, y->flow) != 0;
-}
-
 Pending *
 lr_pending_find(const char *flow, const char *lead)
 {
@@ -467,12 +449,7 @@ pending_enter(Statement *statement, const char *flow, const char *lead)
 	bool found;
 
 	if (pendings == NULL)
-	{
-		HASHCTL ctl = {.keysize = 2 * sizeof(char *), .entrysize = sizeof(Pending), .hash = pending_hash, .match = pending_match, .hcxt = TopTransactionContext};
-
-		pendings = hash_create("leadroute pending decisions", 256, &ctl,
-							   HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
-	}
+		pendings = lr_lead_hash_create("leadroute pending decisions", 256, sizeof(Pending), TopTransactionContext);
 	probe.flow = flow;
 	probe.lead = lead;
 	pending = hash_search(pendings, &probe, HASH_ENTER, &found);
