@@ -11,7 +11,7 @@
  *
  * Memory: one context under CacheMemoryContext, deleted whole when it is stale: a byte of flags and the text of each
  * domain, one after the other, and a hash table (open addressing, three quarters full at most) of where each begins. With the
- * long lists some 3.5 MB in a session that has asked two thousand times, else nothing.
+ * long lists some 5 MB in a session that has asked two thousand times, else nothing.
  */
 #include "postgres.h"
 
