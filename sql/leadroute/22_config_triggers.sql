@@ -180,13 +180,11 @@ BEGIN
 				SCHEMA = 'leadroute', TABLE = 'flows', COLUMN = 'default_country';
 		END IF;
 		NEW.default_country := leadroute.country_code(NEW.default_country);
-	ELSIF TG_OP = 'INSERT' THEN
-		DELETE FROM leadroute.flows f WHERE f.flow = NEW.flow;	/* attach() may have made it */
 	END IF;
 	RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION leadroute.flow_written() IS 'Trigger on flows: a new flow is unchecked; its zone and country must be ones; a restored row replaces the one that attach() made.';
+COMMENT ON FUNCTION leadroute.flow_written() IS 'Trigger on flows: a new flow is unchecked; its zone and country must be ones.';
 CREATE TRIGGER flow_written BEFORE INSERT ON leadroute.flows
 	FOR EACH ROW EXECUTE FUNCTION leadroute.flow_written();
 CREATE TRIGGER flow_written_update BEFORE UPDATE OF timezone, default_country ON leadroute.flows
@@ -319,13 +317,10 @@ SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 BEGIN
 	NEW.relation := leadroute.attachment_table(NEW);
-	IF leadroute.restoring() THEN
-		DELETE FROM leadroute.attachments a WHERE a.flow = NEW.flow;
-	END IF;
 	RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION leadroute.attachment_written() IS 'Trigger on attachments: notes the OID of the table that bears the name in this database; a restored row replaces the one that attach() made.';
+COMMENT ON FUNCTION leadroute.attachment_written() IS 'Trigger on attachments: notes the OID of the table that bears the name in this database.';
 CREATE TRIGGER attachment_written BEFORE INSERT ON leadroute.attachments
 	FOR EACH ROW EXECUTE FUNCTION leadroute.attachment_written();
 ALTER TABLE leadroute.attachments ENABLE ALWAYS TRIGGER attachment_written;
@@ -380,7 +375,7 @@ DECLARE
 	waiting	bigint := 0;
 BEGIN
 	IF kind = 'flow' AND TG_OP = 'DELETE' AND leadroute.restoring() THEN
-		RETURN OLD;		/* flow_written() puts another in its place */
+		RETURN OLD;		/* row_restored() puts another in its place */
 	END IF;
 	IF kind IN ('flow', 'rep', 'team') THEN
 		SELECT coalesce(sum(s.places), 0) INTO places
@@ -556,8 +551,8 @@ CREATE CONSTRAINT TRIGGER check_at_commit AFTER INSERT ON leadroute.pending_chec
 /* --- history, invalidation, and the request for a check --- */
 
 /*
- * INSERT, DELETE, TRUNCATE: one row of history a row, set by set; and the check of the active flows that
- * were touched. What a loader does to the leads table (attachments) must not fail for a flow's faults.
+ * INSERT, DELETE, TRUNCATE: one row of history a row, set by set; and the check of the active flows that were touched,
+ * unless an argument says 'unchecked': what a loader does to the leads table (attachments) must not fail for a flow's faults.
  */
 CREATE FUNCTION leadroute.config_written() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -571,18 +566,18 @@ BEGIN
 		INSERT INTO leadroute.pending_checks (flow)
 			SELECT DISTINCT n.flow FROM new_rows n
 			WHERE (leadroute.restoring() OR EXISTS (SELECT FROM leadroute.flows f WHERE f.flow = n.flow AND f.active))
-				AND TG_TABLE_NAME NOT IN ('attachments', 'outbox_consumers');
+				AND TG_NARGS = 0;
 	ELSIF TG_OP = 'DELETE' THEN
 		INSERT INTO leadroute.config_changes (flow, relation, operation, old, note)
 			SELECT o.flow, TG_TABLE_NAME, TG_OP, to_jsonb(o), o.note FROM old_rows o;
 		INSERT INTO leadroute.pending_checks (flow)
 			SELECT f.flow FROM leadroute.flows f WHERE f.active AND f.flow IN (SELECT o.flow FROM old_rows o)
-				AND TG_TABLE_NAME NOT IN ('attachments', 'outbox_consumers');
+				AND TG_NARGS = 0;
 	ELSIF TG_OP = 'UPDATE' THEN
 		INSERT INTO leadroute.pending_checks (flow)
 			SELECT f.flow FROM leadroute.flows f
 			WHERE f.active AND f.flow IN (SELECT n.flow FROM new_rows n UNION ALL SELECT o.flow FROM old_rows o)
-				AND TG_TABLE_NAME NOT IN ('attachments', 'outbox_consumers');
+				AND TG_NARGS = 0;
 	ELSE
 		INSERT INTO leadroute.config_changes (flow, relation, operation) VALUES ('*', TG_TABLE_NAME, TG_OP);
 		INSERT INTO leadroute.pending_checks (flow) SELECT f.flow FROM leadroute.flows f WHERE f.active;
@@ -604,62 +599,107 @@ END
 $$;
 COMMENT ON FUNCTION leadroute.config_row_updated() IS 'Row trigger on every configuration table: keeps what an UPDATE changed.';
 
-DO $do$
-DECLARE
-	relation	text;
-BEGIN
-	FOREACH relation IN ARRAY ARRAY[
-			'flows',
-			'attachments',
-			'rules',
-			'queues',
-			'reps',
-			'rep_skills',
-			'time_off',
-			'teams',
-			'team_members',
-			'territories',
-			'match_rules',
-			'merge_columns',
-			'calendars',
-			'calendar_hours',
-			'holidays',
-			'outbox_consumers'] LOOP
-		EXECUTE pg_catalog.format($$
-			CREATE TRIGGER config_written_insert AFTER INSERT ON leadroute.%1$I REFERENCING NEW TABLE AS new_rows
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_written();
-			CREATE TRIGGER config_written_delete AFTER DELETE ON leadroute.%1$I REFERENCING OLD TABLE AS old_rows
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_written();
-			CREATE TRIGGER config_written_update AFTER UPDATE ON leadroute.%1$I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_written();
-			CREATE TRIGGER config_written_truncate AFTER TRUNCATE ON leadroute.%1$I
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_written();
-			CREATE TRIGGER config_row_updated AFTER UPDATE ON leadroute.%1$I
-				FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION leadroute.config_row_updated()$$, relation);
-	END LOOP;
+/* --- what a table of the configuration has; a part that makes one calls configuration_table() --- */
 
-	/* territory_sides is kept from territories, and not in config_changes; calendars have an invalidation of their own (24_calendars.sql) */
-	FOREACH relation IN ARRAY ARRAY[
-			'flows',
-			'attachments',
-			'rules',
-			'queues',
-			'reps',
-			'rep_skills',
-			'time_off',
-			'teams',
-			'team_members',
-			'territories',
-			'territory_sides',
-			'match_rules',
-			'merge_columns',
-			'outbox_consumers'] LOOP
-		EXECUTE pg_catalog.format($$
-			CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON leadroute.%1$I
-				FOR EACH ROW EXECUTE FUNCTION leadroute.config_changed();
-			CREATE TRIGGER config_changed_truncate AFTER TRUNCATE ON leadroute.%1$I
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_changed();
-			ALTER TABLE leadroute.%1$I ENABLE ALWAYS TRIGGER config_changed, ENABLE ALWAYS TRIGGER config_changed_truncate$$, relation);
-	END LOOP;
+/* Statement triggers with transition tables, one an operation. */
+CREATE FUNCTION leadroute.history_triggers(relation name, keeper name, VARIADIC arguments text[] DEFAULT '{}') RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	call	text := format('FOR EACH STATEMENT EXECUTE FUNCTION leadroute.%I(%s)', keeper,
+						   (SELECT string_agg(quote_literal(a), ', ') FROM unnest(arguments) a));
+BEGIN
+	EXECUTE format($sql$
+		CREATE TRIGGER %2$I AFTER INSERT ON leadroute.%1$I REFERENCING NEW TABLE AS new_rows %6$s;
+		CREATE TRIGGER %3$I AFTER DELETE ON leadroute.%1$I REFERENCING OLD TABLE AS old_rows %6$s;
+		CREATE TRIGGER %4$I AFTER UPDATE ON leadroute.%1$I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows %6$s;
+		CREATE TRIGGER %5$I AFTER TRUNCATE ON leadroute.%1$I %6$s$sql$,
+		relation, keeper || '_insert', keeper || '_delete', keeper || '_update', keeper || '_truncate', call);
 END
-$do$;
+$$;
+COMMENT ON FUNCTION leadroute.history_triggers(name, name, text[]) IS
+	'Internal: has a statement trigger function, with new_rows and old_rows, see all that is written to a table.';
+
+/* ENABLE ALWAYS: sessions of a replica hold what the rows say as well. */
+CREATE FUNCTION leadroute.invalidation_triggers(relation name, forgets name DEFAULT 'config_changed') RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	EXECUTE format($sql$
+		CREATE TRIGGER %2$I AFTER INSERT OR UPDATE OR DELETE ON leadroute.%1$I FOR EACH ROW EXECUTE FUNCTION leadroute.%2$I();
+		CREATE TRIGGER %3$I AFTER TRUNCATE ON leadroute.%1$I FOR EACH STATEMENT EXECUTE FUNCTION leadroute.%2$I();
+		ALTER TABLE leadroute.%1$I ENABLE ALWAYS TRIGGER %2$I, ENABLE ALWAYS TRIGGER %3$I$sql$, relation, forgets, forgets || '_truncate');
+END
+$$;
+COMMENT ON FUNCTION leadroute.invalidation_triggers(name, name) IS
+	'Internal: has a trigger function make all sessions forget what they have read of a table when a change of it commits.';
+
+/* What a dump brings replaces what attach() or another trigger put there before it. */
+CREATE FUNCTION leadroute.row_restored() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	EXECUTE TG_ARGV[0] USING NEW;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.row_restored() IS 'Trigger on tables that have rows before a restore brings its own: a restored row replaces the one of the same primary key.';
+
+CREATE FUNCTION leadroute.restore_trigger(relation name) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	statement	text;
+BEGIN
+	SELECT format('DELETE FROM leadroute.%I t WHERE %s', relation, string_agg(format('t.%I = $1.%I', a.attname, a.attname), ' AND ' ORDER BY a.attnum))
+	INTO STRICT statement
+	FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+	WHERE i.indrelid = format('leadroute.%I', relation)::regclass AND i.indisprimary;
+	EXECUTE format($sql$
+		CREATE TRIGGER row_restored BEFORE INSERT ON leadroute.%1$I
+			FOR EACH ROW WHEN (NOT current_setting('check_function_bodies')::boolean) EXECUTE FUNCTION leadroute.row_restored(%2$L);
+		ALTER TABLE leadroute.%1$I ENABLE ALWAYS TRIGGER row_restored$sql$, relation, statement);
+END
+$$;
+COMMENT ON FUNCTION leadroute.restore_trigger(name) IS 'Internal: in a restore, a row of this table replaces the one of the same primary key.';
+
+CREATE FUNCTION leadroute.configuration_table(relation name, history name DEFAULT 'config_written', invalidation name DEFAULT 'config_changed',
+	checked boolean DEFAULT true, by_admin boolean DEFAULT true, restored boolean DEFAULT false) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF checked THEN
+		PERFORM leadroute.history_triggers(relation, history);
+	ELSE
+		PERFORM leadroute.history_triggers(relation, history, 'unchecked');
+	END IF;
+	IF history = 'config_written' THEN
+		EXECUTE format('CREATE TRIGGER config_row_updated AFTER UPDATE ON leadroute.%I
+							FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION leadroute.config_row_updated()', relation);
+	END IF;
+	IF invalidation IS NOT NULL THEN
+		PERFORM leadroute.invalidation_triggers(relation, invalidation);
+	END IF;
+	IF restored THEN
+		PERFORM leadroute.restore_trigger(relation);
+	END IF;
+	IF by_admin THEN
+		EXECUTE format('GRANT INSERT, UPDATE, DELETE, TRUNCATE ON leadroute.%I TO leadroute_admin', relation);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION leadroute.configuration_table(name, name, name, boolean, boolean, boolean) IS
+	'Internal: makes a table with the columns flow and note one of the configuration. history: the function that keeps it in config_changes; invalidation: the one that makes sessions forget what they have read, NULL: they keep nothing of it; checked: a change asks for check_flow() at commit; by_admin: leadroute_admin writes it; restored: rows may be there before a restore brings its own.';
+
+SELECT leadroute.configuration_table('flows', restored => true);
+SELECT leadroute.configuration_table('attachments', checked => false, by_admin => false, restored => true);
+SELECT leadroute.configuration_table(relation::name)
+FROM pg_catalog.unnest('{rules,queues,reps,rep_skills,time_off,teams,team_members,territories,match_rules,merge_columns}'::text[]) relation;
+SELECT leadroute.configuration_table('outbox_consumers', checked => false);
+/* kept from territories, and not in config_changes */
+SELECT leadroute.invalidation_triggers('territory_sides');

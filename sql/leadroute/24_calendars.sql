@@ -45,20 +45,8 @@ CREATE FUNCTION leadroute.calendar_changed() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'lr_calendar_changed';
 COMMENT ON FUNCTION leadroute.calendar_changed() IS 'Trigger on the tables of calendars: all sessions read them again when the change commits.';
 
-DO $do$
-DECLARE
-	relation	text;
-BEGIN
-	FOREACH relation IN ARRAY ARRAY['calendars', 'calendar_hours', 'holidays'] LOOP
-		EXECUTE pg_catalog.format($$
-			CREATE TRIGGER calendar_changed AFTER INSERT OR UPDATE OR DELETE ON leadroute.%1$I
-				FOR EACH ROW EXECUTE FUNCTION leadroute.calendar_changed();
-			CREATE TRIGGER calendar_changed_truncate AFTER TRUNCATE ON leadroute.%1$I
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.calendar_changed();
-			ALTER TABLE leadroute.%1$I ENABLE ALWAYS TRIGGER calendar_changed, ENABLE ALWAYS TRIGGER calendar_changed_truncate$$, relation);
-	END LOOP;
-END
-$do$;
+SELECT leadroute.configuration_table(relation::name, invalidation => 'calendar_changed')
+FROM pg_catalog.unnest('{calendars,calendar_hours,holidays}'::text[]) relation;
 
 /* --- asking; anybody may: conditions run as who inserts --- */
 

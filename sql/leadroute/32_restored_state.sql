@@ -47,15 +47,4 @@ COMMENT ON FUNCTION leadroute.identity_restored() IS 'Trigger on identities: a r
 CREATE TRIGGER identity_restored BEFORE INSERT ON leadroute.identities
 	FOR EACH ROW EXECUTE FUNCTION leadroute.identity_restored();
 
-CREATE FUNCTION leadroute.committee_restored() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-BEGIN
-	DELETE FROM leadroute.buying_committees b WHERE b.flow = NEW.flow AND b.account = NEW.account AND b.number = NEW.number;
-	RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION leadroute.committee_restored() IS 'Trigger on buying_committees: a restored row replaces the one of the same key.';
-CREATE TRIGGER committee_restored BEFORE INSERT ON leadroute.buying_committees
-	FOR EACH ROW WHEN (NOT current_setting('check_function_bodies')::boolean) EXECUTE FUNCTION leadroute.committee_restored();
+SELECT leadroute.restore_trigger('buying_committees');

@@ -96,11 +96,7 @@ CREATE FUNCTION leadroute.mail_changed() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'lr_mail_changed';
 COMMENT ON FUNCTION leadroute.mail_changed() IS 'Trigger on mail_domains: drops what sessions have read of it.';
 REVOKE ALL ON FUNCTION leadroute.mail_changed() FROM PUBLIC;
-CREATE TRIGGER mail_changed AFTER INSERT OR UPDATE OR DELETE ON leadroute.mail_domains
-	FOR EACH ROW EXECUTE FUNCTION leadroute.mail_changed();
-CREATE TRIGGER mail_changed_truncate AFTER TRUNCATE ON leadroute.mail_domains
-	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.mail_changed();
-ALTER TABLE leadroute.mail_domains ENABLE ALWAYS TRIGGER mail_changed, ENABLE ALWAYS TRIGGER mail_changed_truncate;
+SELECT leadroute.invalidation_triggers('mail_domains', 'mail_changed');
 
 INSERT INTO leadroute.mail_domains (domain, source, is_public)
 SELECT domain, 'leadroute', true

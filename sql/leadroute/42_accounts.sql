@@ -92,31 +92,7 @@ BEGIN
 	END LOOP;
 END
 $do$;
-CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE ON leadroute.account_flows
-	FOR EACH ROW EXECUTE FUNCTION leadroute.config_changed();
-CREATE TRIGGER config_changed_truncate AFTER TRUNCATE ON leadroute.account_flows
-	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_changed();
-ALTER TABLE leadroute.account_flows ENABLE ALWAYS TRIGGER config_changed, ENABLE ALWAYS TRIGGER config_changed_truncate;
-
-/* A data-only restore of the CRM's table has brought synced ones already: the dump's replace them. */
-CREATE FUNCTION leadroute.account_restored() RETURNS trigger
-LANGUAGE plpgsql
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-BEGIN
-	IF TG_TABLE_NAME = 'accounts' THEN
-		DELETE FROM leadroute.accounts a WHERE a.flow = NEW.flow AND a.account = NEW.account;
-	ELSE
-		DELETE FROM leadroute.account_domains d WHERE d.flow = NEW.flow AND d.domain = NEW.domain AND d.account = NEW.account;
-	END IF;
-	RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION leadroute.account_restored() IS 'Trigger on accounts and account_domains: a restored row replaces the one of the same key.';
-CREATE TRIGGER account_restored BEFORE INSERT ON leadroute.accounts
-	FOR EACH ROW WHEN (NOT current_setting('check_function_bodies')::boolean) EXECUTE FUNCTION leadroute.account_restored();
-CREATE TRIGGER account_restored BEFORE INSERT ON leadroute.account_domains
-	FOR EACH ROW WHEN (NOT current_setting('check_function_bodies')::boolean) EXECUTE FUNCTION leadroute.account_restored();
+SELECT leadroute.invalidation_triggers('account_flows');
 
 /*
  * No account is above itself. Set by set, after the statement: rows may come in any order. Writers of parents take turns
@@ -211,23 +187,10 @@ $$;
 COMMENT ON FUNCTION leadroute.account_history() IS
 	'Statement trigger on accounts, account_domains and account_aliases: keeps up to 100 changed rows of a statement in config_changes, of more only their number.';
 
-DO $do$
-DECLARE
-	relation	text;
-BEGIN
-	FOREACH relation IN ARRAY ARRAY['accounts', 'account_domains', 'account_aliases'] LOOP
-		EXECUTE pg_catalog.format($$
-			CREATE TRIGGER account_history_insert AFTER INSERT ON leadroute.%1$I REFERENCING NEW TABLE AS new_rows
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.account_history();
-			CREATE TRIGGER account_history_delete AFTER DELETE ON leadroute.%1$I REFERENCING OLD TABLE AS old_rows
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.account_history();
-			CREATE TRIGGER account_history_update AFTER UPDATE ON leadroute.%1$I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.account_history();
-			CREATE TRIGGER account_history_truncate AFTER TRUNCATE ON leadroute.%1$I
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.account_history()$$, relation);
-	END LOOP;
-END
-$do$;
+/* a data-only restore of the CRM's table has brought synced ones before the dump brings them */
+SELECT leadroute.configuration_table('accounts', 'account_history', NULL, restored => true);
+SELECT leadroute.configuration_table('account_domains', 'account_history', NULL, restored => true);
+SELECT leadroute.configuration_table('account_aliases', 'account_history', NULL);
 
 /* Tables of the CRM that accounts are kept in step with. Remembered by name, as the leads table is. */
 CREATE TABLE leadroute.account_attachments (
@@ -268,13 +231,10 @@ SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 BEGIN
 	NEW.relation := to_regclass(format('%I.%I', NEW.table_schema, NEW.table_name));
-	IF leadroute.restoring() THEN
-		DELETE FROM leadroute.account_attachments a WHERE a.flow = NEW.flow;
-	END IF;
 	RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION leadroute.account_attachment_written() IS 'Trigger on account_attachments: notes the OID of the table that bears the name in this database; a restored row replaces another.';
+COMMENT ON FUNCTION leadroute.account_attachment_written() IS 'Trigger on account_attachments: notes the OID of the table that bears the name in this database.';
 CREATE TRIGGER account_attachment_written BEFORE INSERT ON leadroute.account_attachments
 	FOR EACH ROW EXECUTE FUNCTION leadroute.account_attachment_written();
 ALTER TABLE leadroute.account_attachments ENABLE ALWAYS TRIGGER account_attachment_written;
@@ -282,3 +242,4 @@ CREATE TRIGGER account_history_insert AFTER INSERT ON leadroute.account_attachme
 	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.account_history();
 CREATE TRIGGER account_history_delete AFTER DELETE ON leadroute.account_attachments REFERENCING OLD TABLE AS old_rows
 	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.account_history();
+SELECT leadroute.restore_trigger('account_attachments');

@@ -1136,28 +1136,9 @@ REVOKE ALL ON FUNCTION leadroute.match_fields_of(text), leadroute.match_settings
 	leadroute.sweep_duplicates(text, integer), leadroute.accept_duplicate(text, text, text), leadroute.dismiss_duplicate(text, text, text) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE leadroute.find_duplicates(text, integer, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION leadroute.match_fields_of(text), leadroute.match_settings_of(text), leadroute.match_defaults() TO leadroute_reader;
-GRANT INSERT, UPDATE, DELETE, TRUNCATE ON leadroute.match_fields, leadroute.match_weights, leadroute.match_settings TO leadroute_admin;
 GRANT EXECUTE ON FUNCTION leadroute.find_duplicates_start(text, boolean), leadroute.find_duplicates_batch(text, integer), leadroute.flows_to_match(text),
 	leadroute.sweep_duplicates(text, integer), leadroute.accept_duplicate(text, text, text), leadroute.dismiss_duplicate(text, text, text) TO leadroute_operator;
 GRANT EXECUTE ON PROCEDURE leadroute.find_duplicates(text, integer, boolean) TO leadroute_operator;
 
-/* history, as every configuration table has it */
-DO $do$
-DECLARE
-	relation	text;
-BEGIN
-	FOREACH relation IN ARRAY ARRAY['match_fields', 'match_weights', 'match_settings'] LOOP
-		EXECUTE pg_catalog.format($$
-			CREATE TRIGGER config_written_insert AFTER INSERT ON leadroute.%1$I REFERENCING NEW TABLE AS new_rows
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_written();
-			CREATE TRIGGER config_written_delete AFTER DELETE ON leadroute.%1$I REFERENCING OLD TABLE AS old_rows
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_written();
-			CREATE TRIGGER config_written_update AFTER UPDATE ON leadroute.%1$I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_written();
-			CREATE TRIGGER config_written_truncate AFTER TRUNCATE ON leadroute.%1$I
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.config_written();
-			CREATE TRIGGER config_row_updated AFTER UPDATE ON leadroute.%1$I
-				FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION leadroute.config_row_updated()$$, relation);
-	END LOOP;
-END
-$do$;
+SELECT leadroute.configuration_table(relation::name, invalidation => NULL)
+FROM pg_catalog.unnest('{match_fields,match_weights,match_settings}'::text[]) relation;

@@ -115,20 +115,7 @@ CREATE TRIGGER flow_keys AFTER INSERT OR DELETE OR UPDATE OF email_strip_tags, e
 ALTER TABLE leadroute.flows ENABLE ALWAYS TRIGGER flow_keys;
 
 /* The restored rows replace what attach() or a restored flow's trigger noted. */
-CREATE FUNCTION leadroute.key_version_restored() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-BEGIN
-	IF leadroute.restoring() THEN
-		DELETE FROM leadroute.key_versions k WHERE k.flow = NEW.flow AND k.library = NEW.library;
-	END IF;
-	RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION leadroute.key_version_restored() IS 'Trigger on key_versions: a restored row replaces the one that stands.';
-CREATE TRIGGER key_version_restored BEFORE INSERT ON leadroute.key_versions
-	FOR EACH ROW EXECUTE FUNCTION leadroute.key_version_restored();
+SELECT leadroute.restore_trigger('key_versions');
 
 /* The keys of some leads, by their rows: those that stand in the table and were decided or adopted. The rows stay as they are to the end of the batch. */
 CREATE FUNCTION leadroute.standing_keys(in_flow text, leads text[], OUT lead text, OUT kind text, OUT key text) RETURNS SETOF record

@@ -83,27 +83,7 @@ GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.close_gone(t
 GRANT EXECUTE ON PROCEDURE leadroute.suggest_accounts(text, integer, real, boolean) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.rotation_reconcile(), leadroute.write_tallies(text) TO leadroute_operator;
 
-/* the admin: configuration */
-GRANT INSERT, UPDATE, DELETE, TRUNCATE ON
-	leadroute.flows,
-	leadroute.rules,
-	leadroute.queues,
-	leadroute.reps,
-	leadroute.rep_skills,
-	leadroute.time_off,
-	leadroute.teams,
-	leadroute.team_members,
-	leadroute.territories,
-	leadroute.outbox_consumers,
-	leadroute.match_rules,
-	leadroute.merge_columns,
-	leadroute.calendars,
-	leadroute.calendar_hours,
-	leadroute.holidays,
-	leadroute.accounts,
-	leadroute.account_domains,
-	leadroute.account_aliases
-	TO leadroute_admin;
+/* the admin: configuration_table() gives him each of its tables */
 GRANT UPDATE (note) ON leadroute.attachments, leadroute.account_attachments TO leadroute_admin;
 GRANT EXECUTE ON FUNCTION leadroute.activate(text), leadroute.deactivate(text), leadroute.enable_triggers() TO leadroute_admin;
 /* the triggers of configuration tables that run as who writes call these */

@@ -3,7 +3,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS leadroute CASCADE;
 SET client_min_messages = error;
-SELECT plan(30);
+SELECT plan(33);
 
 CREATE SCHEMA lr;
 CREATE TABLE lr.leads (id bigint PRIMARY KEY, email text, country text, employees int, owner int);
@@ -81,6 +81,22 @@ DELETE FROM leadroute.queues WHERE queue = 'q';
 SELECT results_eq($$SELECT operation, old->>'note', new->>'note', note, actor FROM leadroute.config_changes WHERE relation = 'queues' ORDER BY at$$,
 	$$VALUES ('INSERT', NULL, 'first', 'first', session_user::text COLLATE "default"), ('UPDATE', 'first', 'second', 'second', session_user::text COLLATE "default"), ('DELETE', 'second', NULL, 'second', session_user::text COLLATE "default")$$,
 	'every change is kept with its note, an UPDATE that changes nothing is none');
+
+-- what a table of the configuration has; shipped lists are none
+CREATE TEMP VIEW configuration AS
+SELECT c.oid, c.relname FROM pg_class c
+WHERE c.relnamespace = 'leadroute'::regnamespace AND c.relkind = 'r' AND has_table_privilege('leadroute_admin', c.oid, 'INSERT') AND c.relname <> 'mail_domains';
+SELECT is_empty($$
+	SELECT c.relname, e.event
+	FROM configuration c CROSS JOIN (VALUES ('INSERT', 4), ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) e(event, bit)
+	WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & e.bit <> 0 AND t.tgtype & 1 = 0 AND t.tgname ~ '^(config_written|account_history)_')$$,
+	'every table that the admin writes has its history, whatever is done to it');
+SELECT is_empty($$
+	SELECT t.tgrelid::regclass, t.tgname FROM pg_trigger t
+	WHERE t.tgrelid IN (SELECT c.oid FROM configuration c) AND t.tgname ~ '^(config|calendar)_changed' AND t.tgenabled <> 'A'$$,
+	'what makes sessions forget fires on a replica too');
+SELECT is_empty($$SELECT c.relname FROM configuration c WHERE NOT c.oid = ANY ((SELECT e.extconfig FROM pg_extension e WHERE e.extname = 'leadroute')::oid[])$$,
+	'and a dump keeps it');
 
 -- what open leads name
 INSERT INTO leadroute.queues (queue) VALUES ('q');
