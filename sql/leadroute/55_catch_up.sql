@@ -344,6 +344,8 @@ DECLARE
 	leads	pg_catalog.regclass;
 	tables	pg_catalog.regclass[];
 	mode	pg_catalog.text;
+	ended	boolean;
+	more	boolean;
 BEGIN
 	IF relation IS NOT NULL THEN
 		tables := ARRAY[relation];
@@ -359,16 +361,16 @@ BEGIN
 	END IF;
 	FOREACH leads IN ARRAY tables LOOP
 		mode := leadroute.catch_up_start(leads, existing, newer_than);
-		WHILE NOT leadroute.catch_up_batch(leads, batch) LOOP
-			IF NOT leadroute.may_commit() THEN
-				RAISE NOTICE USING MESSAGE = pg_catalog.format('one batch of %s is done', leads),
-					HINT = 'Inside a transaction catch_up does one batch and commits nothing: call it again to go on, or outside of one.';
-				RETURN;
-			END IF;
-			COMMIT;
+		LOOP
+			ended := leadroute.catch_up_batch(leads, batch);
+			more := NOT ended;
+			CALL leadroute.commit_batch(more);
+			EXIT WHEN NOT more;
 		END LOOP;
-		IF leadroute.may_commit() THEN
-			COMMIT;
+		IF NOT ended THEN
+			RAISE NOTICE USING MESSAGE = pg_catalog.format('one batch of %s is done', leads),
+				HINT = 'Inside a transaction catch_up does one batch and commits nothing: call it again to go on, or outside of one.';
+			RETURN;
 		END IF;
 	END LOOP;
 END

@@ -843,25 +843,25 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
 	at_work	pg_catalog.text;
+	ended	boolean;
+	more	boolean;
 BEGIN
 	FOREACH at_work IN ARRAY ARRAY(SELECT f FROM leadroute.flows_to_match(flow) AS f) LOOP
 		IF NOT leadroute.find_duplicates_start(at_work, again) THEN
 			RAISE NOTICE USING MESSAGE = pg_catalog.format('another session is at work on flow "%s"', at_work);
 			CONTINUE;
 		END IF;
-		IF leadroute.may_commit() THEN
-			COMMIT;
-		END IF;
-		WHILE NOT leadroute.find_duplicates_batch(at_work, batch) LOOP
-			IF NOT leadroute.may_commit() THEN
-				RAISE NOTICE USING MESSAGE = pg_catalog.format('one batch of flow "%s" is done', at_work),
-					HINT = 'Inside a transaction find_duplicates does one batch and commits nothing: call it again to go on, or outside of one.';
-				RETURN;
-			END IF;
-			COMMIT;
+		CALL leadroute.commit_batch(more);
+		LOOP
+			ended := leadroute.find_duplicates_batch(at_work, batch);
+			more := NOT ended;
+			CALL leadroute.commit_batch(more);
+			EXIT WHEN NOT more;
 		END LOOP;
-		IF leadroute.may_commit() THEN
-			COMMIT;
+		IF NOT ended THEN
+			RAISE NOTICE USING MESSAGE = pg_catalog.format('one batch of flow "%s" is done', at_work),
+				HINT = 'Inside a transaction find_duplicates does one batch and commits nothing: call it again to go on, or outside of one.';
+			RETURN;
 		END IF;
 	END LOOP;
 END

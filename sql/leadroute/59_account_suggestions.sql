@@ -151,19 +151,16 @@ AS $$
 DECLARE
 	looked_at	pg_catalog.text;
 	first		pg_catalog.bool;
+	more		boolean;
 BEGIN
 	FOREACH looked_at IN ARRAY ARRAY(SELECT f FROM leadroute.flows_to_sweep(flow) AS f) LOOP
 		first := again;
-		WHILE leadroute.suggest_accounts_batch(looked_at, batch, likeness, first) LOOP
+		LOOP
+			more := leadroute.suggest_accounts_batch(looked_at, batch, likeness, first);
 			first := false;
-			IF NOT leadroute.may_commit() THEN
-				RETURN;
-			END IF;
-			COMMIT;
+			CALL leadroute.commit_batch(more);
+			EXIT WHEN NOT more;
 		END LOOP;
-		IF leadroute.may_commit() THEN
-			COMMIT;
-		END IF;
 	END LOOP;
 END
 $$;

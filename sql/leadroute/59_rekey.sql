@@ -289,6 +289,7 @@ DECLARE
 	swept	pg_catalog.text;
 	result	pg_catalog.text;
 	more	boolean;
+	goes_on	boolean;
 	waits	integer;
 BEGIN
 	FOREACH swept IN ARRAY ARRAY(SELECT f FROM leadroute.flows_to_sweep(flow) AS f) LOOP
@@ -308,9 +309,9 @@ BEGIN
 				more := true;
 			END;
 			result := coalesce(leadroute.rekey_result(swept), result);
-			IF leadroute.may_commit() THEN
-				COMMIT;
-			ELSIF more THEN
+			goes_on := more;
+			CALL leadroute.commit_batch(goes_on);
+			IF more AND NOT goes_on THEN
 				RETURN;
 			END IF;
 			EXIT WHEN NOT more;

@@ -141,20 +141,17 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
 	drained	pg_catalog.text;
+	more	boolean;
 BEGIN
 	IF batch IS NULL OR batch OPERATOR(pg_catalog.<) 1 THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'batch must be at least 1';
 	END IF;
 	FOREACH drained IN ARRAY ARRAY(SELECT f FROM leadroute.flows_to_sweep(flow) AS f) LOOP
-		WHILE leadroute.drain_flow(drained, batch) OPERATOR(pg_catalog.>) 0 LOOP
-			IF NOT leadroute.may_commit() THEN
-				RETURN;
-			END IF;
-			COMMIT;
+		LOOP
+			more := leadroute.drain_flow(drained, batch) OPERATOR(pg_catalog.>) 0;
+			CALL leadroute.commit_batch(more);
+			EXIT WHEN NOT more;
 		END LOOP;
-		IF leadroute.may_commit() THEN
-			COMMIT;
-		END IF;
 	END LOOP;
 END
 $$;

@@ -1,5 +1,5 @@
 /*
- * Whether a flow is complete, switching it on and off, and the sweep.
+ * Whether a flow is complete, switching it on and off, and leads that a full refresh did not bring back.
  */
 
 CREATE FUNCTION leadroute.clock() RETURNS timestamptz
@@ -293,7 +293,7 @@ END
 $$;
 COMMENT ON FUNCTION leadroute.deactivate(text) IS 'Switches a flow off: leads are stored and recorded as unrouted, for catch_up().';
 
-/* --- the sweep --- */
+/* --- gone --- */
 
 CREATE FUNCTION leadroute.close_gone(flow text, batch integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
@@ -357,83 +357,3 @@ END
 $$;
 COMMENT ON FUNCTION leadroute.close_gone(text, integer) IS
 	'Part of sweep(): closes up to "batch" leads that were not found again a set time after a full refresh, and frees their places; answers how many.';
-
-/* The flows to sweep, for a caller who may not read the tables. */
-CREATE FUNCTION leadroute.flows_to_sweep(flow text) RETURNS SETOF text
-LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$ SELECT f.flow FROM leadroute.flows f WHERE flows_to_sweep.flow IS NULL OR f.flow = flows_to_sweep.flow ORDER BY f.flow $$;
-COMMENT ON FUNCTION leadroute.flows_to_sweep(text) IS 'Part of sweep(): the flows, one or all.';
-
-CREATE PROCEDURE leadroute.sweep(flow text DEFAULT NULL)
-LANGUAGE plpgsql
-AS $$
-DECLARE
-	swept	pg_catalog.text;
-BEGIN
-	IF leadroute.rotation_reconcile() OPERATOR(pg_catalog.>) 0 THEN
-		RAISE WARNING USING MESSAGE = 'turns, places or counts in shared memory were not what the ledger says',
-			DETAIL = 'They have been corrected.', HINT = 'This should not happen: please report it, with the server''s log.';
-	END IF;
-	/* an array, not a loop over the query: each COMMIT would have to hold the rest of it */
-	FOREACH swept IN ARRAY ARRAY(SELECT f FROM leadroute.flows_to_sweep(flow) AS f) LOOP
-		PERFORM leadroute.fold_rotation(swept);
-		PERFORM leadroute.write_tallies(swept);
-		PERFORM leadroute.sweep_accounts(swept), leadroute.check_committees(swept);
-		IF leadroute.may_commit() THEN
-			COMMIT;
-		END IF;
-		WHILE leadroute.close_gone(swept, 1000) OPERATOR(pg_catalog.>) 0 LOOP
-			IF NOT leadroute.may_commit() THEN
-				RETURN;
-			END IF;
-			COMMIT;
-		END LOOP;
-		IF leadroute.may_commit() THEN
-			COMMIT;
-		END IF;
-		/* after an upgrade of a library; what a million leads take is spread over many sweeps */
-		FOR round IN 1 .. 20 LOOP
-			EXIT WHEN NOT leadroute.sweep_keys(swept, 1000);
-			IF NOT leadroute.may_commit() THEN
-				RETURN;
-			END IF;
-			COMMIT;
-		END LOOP;
-		IF leadroute.may_commit() THEN
-			COMMIT;
-		END IF;
-		/* a first run over many leads takes several sweeps: the rest of their work must not wait for it */
-		FOR round IN 1 .. 20 LOOP
-			EXIT WHEN NOT leadroute.sweep_duplicates(swept, 1000);
-			IF NOT leadroute.may_commit() THEN
-				RETURN;
-			END IF;
-			COMMIT;
-		END LOOP;
-		WHILE leadroute.end_holds(swept, 1000) OPERATOR(pg_catalog.>) 0 LOOP
-			IF NOT leadroute.may_commit() THEN
-				RETURN;
-			END IF;
-			COMMIT;
-		END LOOP;
-		WHILE leadroute.offer_leads(swept, 1000) OPERATOR(pg_catalog.>) 0 LOOP
-			IF NOT leadroute.may_commit() THEN
-				RETURN;
-			END IF;
-			COMMIT;
-		END LOOP;
-		WHILE leadroute.drain_flow(swept, 1000) OPERATOR(pg_catalog.>) 0 LOOP
-			IF NOT leadroute.may_commit() THEN
-				RETURN;
-			END IF;
-			COMMIT;
-		END LOOP;
-		IF leadroute.may_commit() THEN
-			COMMIT;
-		END IF;
-	END LOOP;
-END
-$$;
-COMMENT ON PROCEDURE leadroute.sweep(text) IS
-	'What is due, in one flow or (NULL) all: compares shared memory with the ledger of turns, folds the ledger of turns, closes leads that a full refresh did not bring back, compares accounts with their table where they may differ, tells buying committees that a race missed, makes keys anew whose library was upgraded (rekey), looks for duplicates where match_settings.in_sweep says so. Commits after each batch; in a transaction block it does one batch and commits nothing.';

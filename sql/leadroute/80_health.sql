@@ -135,6 +135,21 @@ CREATE VIEW leadroute.health AS
 			string_agg(format('flow "%s": keys were made with %s %s, it is %s now', k.flow, k.library, coalesce(k.was, 'unknown'), k.is_now), '; ' ORDER BY k.flow, k.library),
 			string_agg(DISTINCT format('CALL leadroute.rekey(%L)', k.flow), '; ')
 		FROM leadroute.stale_keys() k
+		UNION ALL
+		/* the heartbeat: ten minutes without one where there ever was one, an hour where there was none yet */
+		SELECT 40, 'sweep', false, count(*) > 0, min(s.since),
+			string_agg(CASE WHEN s.ever THEN format('flow "%s" was last swept at %s', s.flow, s.since) ELSE format('flow "%s" was never swept', s.flow) END, '; ' ORDER BY s.flow),
+			'CALL leadroute.sweep(); SELECT * FROM leadroute.jobs; pg_cron: SELECT leadroute.schedule()'
+		FROM (SELECT a.flow, r.last_run IS NOT NULL AS ever, coalesce(r.last_run, a.attached_at) AS since
+			  FROM attached a LEFT JOIN (SELECT r.flow, max(r.last_run) AS last_run FROM leadroute.sweep_runs r GROUP BY r.flow) r ON r.flow = a.flow
+			  WHERE a.active) s
+		WHERE leadroute.clock() > s.since + CASE WHEN s.ever THEN interval '10 minutes' ELSE interval '1 hour' END
+		UNION ALL
+		SELECT 41, 'sweep parts', count(*) > 0, false, min(coalesce(r.last_success, r.error_at)),
+			string_agg(format('part "%s"%s failed %s: %s', r.part, CASE WHEN r.flow <> '' THEN format(' of flow "%s"', r.flow) ELSE '' END,
+							  CASE r.failing WHEN 1 THEN 'in its last run' ELSE format('in its last %s runs', r.failing) END, r.error), '; ' ORDER BY r.flow, r.part),
+			'see the server''s log; then CALL leadroute.sweep()'
+		FROM leadroute.sweep_runs r WHERE r.failing > 0
 	)
 	SELECT c.check_name,
 		CASE WHEN c.bad THEN 'bad' WHEN c.warn THEN 'warn' ELSE 'ok' END AS status,

@@ -50,7 +50,7 @@ BEGIN
 	END LOOP;
 END
 $do$;
-GRANT EXECUTE ON PROCEDURE leadroute.catch_up(regclass, text, interval, integer) TO PUBLIC;
+GRANT EXECUTE ON PROCEDURE leadroute.catch_up(regclass, text, interval, integer), leadroute.commit_batch(boolean) TO PUBLIC;
 
 /* the reader: every table and view, the checks */
 GRANT SELECT ON ALL TABLES IN SCHEMA leadroute TO leadroute_reader;
@@ -71,17 +71,18 @@ GRANT EXECUTE ON FUNCTION leadroute.fairness(text, timestamptz, timestamptz, tex
 /* the operator: works with leads, sweeps */
 GRANT EXECUTE ON FUNCTION leadroute.unmerge(text, text), leadroute.unmerge(bigint, text), leadroute.unmerge(uuid, text) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.lead_keys(record, text) TO leadroute_reader;
-GRANT EXECUTE ON PROCEDURE leadroute.sweep(text) TO leadroute_operator;
+GRANT EXECUTE ON PROCEDURE leadroute.sweep(text, text[]) TO leadroute_operator;
+GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.sweep_plan(text, text[]), leadroute.sweep_batch(leadroute.sweep_run, boolean),
+	leadroute.note_run(leadroute.sweep_run) TO leadroute_operator;
 GRANT EXECUTE ON PROCEDURE leadroute.drain(text, integer) TO leadroute_operator;
-GRANT EXECUTE ON FUNCTION leadroute.drain_flow(text, integer), leadroute.end_holds(text, integer), leadroute.offer_leads(text, integer) TO leadroute_operator;
+GRANT EXECUTE ON FUNCTION leadroute.drain_flow(text, integer) TO leadroute_operator;
 GRANT EXECUTE ON PROCEDURE leadroute.rekey(text, integer) TO leadroute_operator;
-GRANT EXECUTE ON FUNCTION leadroute.rekey_batch(text, integer), leadroute.sweep_keys(text, integer), leadroute.rekey_result(text) TO leadroute_operator;
-GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.close_gone(text, integer), leadroute.fold_rotation(text),
-	leadroute.sweep_accounts(text), leadroute.check_committees(text), leadroute.suggest_accounts_batch(text, integer, real, boolean),
+GRANT EXECUTE ON FUNCTION leadroute.rekey_batch(text, integer), leadroute.rekey_result(text) TO leadroute_operator;
+GRANT EXECUTE ON FUNCTION leadroute.suggest_accounts_batch(text, integer, real, boolean),
 	leadroute.accept_account(text, text, boolean, text), leadroute.accept_account(bigint, text, boolean, text), leadroute.accept_account(uuid, text, boolean, text),
 	leadroute.dismiss_account(text, text, text), leadroute.dismiss_account(bigint, text, text), leadroute.dismiss_account(uuid, text, text) TO leadroute_operator;
 GRANT EXECUTE ON PROCEDURE leadroute.suggest_accounts(text, integer, real, boolean) TO leadroute_operator;
-GRANT EXECUTE ON FUNCTION leadroute.rotation_reconcile(), leadroute.write_tallies(text) TO leadroute_operator;
+GRANT EXECUTE ON FUNCTION leadroute.rotation_reconcile(), leadroute.fold_rotation(text) TO leadroute_operator;
 
 /* the admin: configuration_table() gives him each of its tables */
 GRANT UPDATE (note) ON leadroute.attachments, leadroute.account_attachments TO leadroute_admin;
@@ -97,7 +98,8 @@ GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(),
 /*
  * A dump keeps every row; codes and own_triggers are the extension's own, pending_checks is empty between transactions,
  * territory_sides is written by the trigger on territories (and in a parallel restore would race with it), account_flows
- * by that on accounts; committee_checks speaks of this cluster's transactions.
+ * by that on accounts; committee_checks speaks of this cluster's transactions;
+ * sweep_parts is our own list, sweep_runs speaks of this installation's last runs.
  * What find_duplicates() made of the leads table (match_...) it makes again.
  */
 DO $do$
@@ -108,7 +110,7 @@ BEGIN
 		SELECT c.oid
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
-			AND c.relname NOT IN ('codes', 'own_triggers', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs')
+			AND c.relname NOT IN ('codes', 'own_triggers', 'sweep_parts', 'sweep_runs', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs')
 		ORDER BY c.relname
 	LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');
