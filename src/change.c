@@ -625,6 +625,9 @@ came(const Arrival *arrival, TupleTableSlot *slot)
 {
 	bool deleted = lr_lead_is_deleted(arrival->shape, slot);
 
+	/* what became of it stands in its state; where the attachment came after the row, its BEFORE trigger has not waited for that */
+	if (deleted && lr_restoring())
+		return;
 	if (is_exact(arrival))
 		set(arrival, !deleted, deleted ? "deleted" : NULL);
 	else if (deleted)
