@@ -150,6 +150,11 @@ CREATE VIEW leadroute.health AS
 							  CASE r.failing WHEN 1 THEN 'in its last run' ELSE format('in its last %s runs', r.failing) END, r.error), '; ' ORDER BY r.flow, r.part),
 			'see the server''s log; then CALL leadroute.sweep()'
 		FROM leadroute.sweep_runs r WHERE r.failing > 0
+		UNION ALL
+		SELECT 42, 'schedule', bool_or(j.cron_status = 'failed'), count(*) > 0, NULL,
+			string_agg(DISTINCT format('job "%s": %s', j.job, CASE j.cron_status WHEN 'failed' THEN coalesce(j.cron_message, 'failed') ELSE j.cron_status END), '; '),
+			'SELECT leadroute.schedule(…) again, with the same parts and flow; SELECT * FROM leadroute.jobs'
+		FROM leadroute.jobs j WHERE j.cron_status IN ('failed', 'inactive', 'not in pg_cron')
 	)
 	SELECT c.check_name,
 		CASE WHEN c.bad THEN 'bad' WHEN c.warn THEN 'warn' ELSE 'ok' END AS status,

@@ -74,6 +74,8 @@ GRANT EXECUTE ON FUNCTION leadroute.lead_keys(record, text) TO leadroute_reader;
 GRANT EXECUTE ON PROCEDURE leadroute.sweep(text, text[]) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.sweep_plan(text, text[]), leadroute.sweep_batch(leadroute.sweep_run, boolean),
 	leadroute.note_run(leadroute.sweep_run) TO leadroute_operator;
+GRANT EXECUTE ON FUNCTION leadroute.cron_jobs() TO leadroute_reader, pg_monitor;
+GRANT SELECT ON leadroute.jobs TO pg_monitor;
 GRANT EXECUTE ON PROCEDURE leadroute.drain(text, integer) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.drain_flow(text, integer) TO leadroute_operator;
 GRANT EXECUTE ON PROCEDURE leadroute.rekey(text, integer) TO leadroute_operator;
@@ -87,6 +89,9 @@ GRANT EXECUTE ON FUNCTION leadroute.rotation_reconcile(), leadroute.fold_rotatio
 /* the admin: configuration_table() gives him each of its tables */
 GRANT UPDATE (note) ON leadroute.attachments, leadroute.account_attachments TO leadroute_admin;
 GRANT EXECUTE ON FUNCTION leadroute.activate(text), leadroute.deactivate(text), leadroute.enable_triggers() TO leadroute_admin;
+GRANT EXECUTE ON FUNCTION leadroute.schedule(text, text[], text), leadroute.unschedule(text[], text), leadroute.job_name(text, text[]),
+	leadroute.ask_cron(text, text, text), leadroute.expect_cron(text, text), leadroute.cron_place(), leadroute.forget_schedule(text),
+	leadroute.note_schedule(text, text, text[], text, text, name, boolean) TO leadroute_admin;
 /* the triggers of configuration tables that run as who writes call these */
 GRANT EXECUTE ON FUNCTION leadroute.restoring(), leadroute.zone_is_known(text), leadroute.check_zone(text) TO leadroute_admin;
 GRANT SET ON PARAMETER leadroute.enabled TO leadroute_admin;
