@@ -730,7 +730,7 @@ read_stages(FlowConfig *config)
 	if (!config->exists)
 		return;
 	config->nstages = (int)
-		read_rows("SELECT stage, kind, entry_condition FROM leadroute.stages WHERE flow = $1 ORDER BY position", config->flow);
+		read_rows("SELECT stage, kind, entry_condition, touched_stage FROM leadroute.stages WHERE flow = $1 ORDER BY position", config->flow);
 	if (config->nstages == 0)
 		return;
 	config->stages = MemoryContextAllocZero(config->mcxt, config->nstages * sizeof(StageConfig));
@@ -739,6 +739,7 @@ read_stages(FlowConfig *config)
 		config->stages[i].stage = row_text(config, i, 1);
 		config->stages[i].kind = row_word(i, 2, kinds, lengthof(kinds));
 		config->stages[i].entry_condition = row_text(config, i, 3);
+		config->stages[i].touched_stage = row_text(config, i, 4);
 	}
 	config->watches = true;
 	read_transitions(config);

@@ -181,6 +181,7 @@ typedef struct StageConfig
 	const char *stage;
 	StageKind kind;
 	const char *entry_condition; /* NULL: nobody enters it by himself */
+	const char *touched_stage;	 /* where a touch takes its leads, or NULL */
 } StageConfig;
 
 /* From one stage to another, and what the row must have for it. */

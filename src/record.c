@@ -141,6 +141,7 @@ write_stage(const char *lead, const Decision *decision, const StageChange *chang
 	lr_journal_set_text(&row, EVENT_OWNER, decision->owner);
 	lr_journal_set_text(&row, EVENT_TEAM, decision->team);
 	lr_journal_set_text(&row, EVENT_REASON, change->reason);
+	lr_journal_set_text(&row, EVENT_ACTOR, change->actor);
 	lr_journal_set_text(&row, EVENT_STAGE, change->to);
 	lr_journal_set_text(&row, EVENT_PREVIOUS_STAGE, change->from);
 	lr_journal_append(JOURNAL_EVENTS, &row);

@@ -10,10 +10,11 @@ CREATE TABLE leadroute.stages (
 	entry_condition	text,
 	max_age			interval CHECK (max_age > '0'),
 	next_stage		text COLLATE "C",
+	touched_stage	text COLLATE "C",
 	note			text,
 	PRIMARY KEY (flow, stage),
 	UNIQUE (flow, position) DEFERRABLE INITIALLY IMMEDIATE,
-	CONSTRAINT stages_max_age_check CHECK ((max_age IS NULL) = (next_stage IS NULL))
+	CONSTRAINT stages_ageing_check CHECK ((max_age IS NULL) = (next_stage IS NULL))
 );
 
 CREATE TABLE leadroute.stage_transitions (
@@ -25,7 +26,7 @@ CREATE TABLE leadroute.stage_transitions (
 	of_columns		text[] COLLATE "C" CHECK (array_position(of_columns, NULL) IS NULL),
 	note			text,
 	PRIMARY KEY (flow, from_stage, to_stage),
-	CONSTRAINT stage_transitions_at_least_check CHECK ((at_least IS NULL) = (of_columns IS NULL) AND (at_least IS NULL OR at_least <= cardinality(of_columns)))
+	CONSTRAINT stage_transitions_some_check CHECK ((at_least IS NULL) = (of_columns IS NULL) AND (at_least IS NULL OR at_least <= cardinality(of_columns)))
 );
 
 /* Why sales gave a lead back, and what becomes of it then. */
@@ -54,6 +55,7 @@ COMMENT ON COLUMN leadroute.stages.beside IS 'Whether it stands beside the way (
 COMMENT ON COLUMN leadroute.stages.entry_condition IS 'SQL boolean expression over the lead''s columns and facts: where it holds, an earlier stage''s lead comes here by itself, if the transition is legal and nothing is missing for it. NULL: nobody comes here by himself.';
 COMMENT ON COLUMN leadroute.stages.max_age IS 'How long a lead stays at most: then a sweep takes it to next_stage, if it lacks nothing for it. NULL: for ever.';
 COMMENT ON COLUMN leadroute.stages.next_stage IS 'Where it goes when max_age has passed.';
+COMMENT ON COLUMN leadroute.stages.touched_stage IS 'Where the first touch that counts takes a lead of this stage, as new to contacted; NULL: nowhere.';
 COMMENT ON COLUMN leadroute.stages.note IS 'Free text of who wrote the row.';
 
 COMMENT ON TABLE leadroute.stage_transitions IS 'From which stage a lead may go to which, and what its row must have for it. Where a flow has no rows here every change is legal.';
