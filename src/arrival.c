@@ -43,9 +43,12 @@ static void let_states_come(void);
 static void drop_if_not_inserted(Arrival *arrival);
 static HeapTuple arrive_as_new(Arrival *arrival, HeapTuple tuple, bool replaces);
 static bool claim_own_key(Arrival *arrival);
+static HeapTuple give_back_known(Arrival *arrival, HeapTuple tuple, const LeadState *state);
 static HeapTuple give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state);
 static void remember_last(Arrival *arrival, const char *owner);
 static const char *judge(Arrival *arrival, const char *operation);
+static void nurture(Arrival *arrival, LeadRow *row, const Decision *decision);
+static bool keeps_stages(const Arrival *arrival);
 static void fill(void *arg);
 
 bool
@@ -93,6 +96,7 @@ lr_arrival_start(Arrival *arrival, Relation rel, TupleTableSlot *slot, const cha
 		return false;
 	}
 	arrival->given = lr_lead_word(&arrival->shape->outputs[OUTPUT_OWNER], slot);
+	arrival->given_stage = lr_stage_given(arrival->shape, arrival->config, slot);
 	lr_profile_begin(&arrival->profile, arrival->shape, arrival->config, slot);
 	return true;
 }
@@ -174,6 +178,8 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 		return lr_arrival_keep_pending(arrival, tuple, pending);
 	if (lr_state_find(flow, arrival->lead, &state))
 	{
+		if (arrival->config->nstages > 0)
+			lr_arrival_follow_stage(arrival, &state, "INSERT");
 		/* it came marked as deleted, or closed, and no longer is: to be decided as new */
 		if (lr_arrival_revives(arrival, &state, "INSERT"))
 		{
@@ -206,12 +212,14 @@ arrive_as_new(Arrival *arrival, HeapTuple tuple, bool replaces)
 	bool closed;
 
 	if (!arrival->shape->guarded && !claim_own_key(arrival) && !replaces && lr_state_find(flow, arrival->lead, &state))
-		return give_back_state(arrival, tuple, &state);
+		return give_back_known(arrival, tuple, &state);
+	if (arrival->config->nstages > 0)
+		lr_arrival_begin_stage(arrival, "INSERT");
 	code = judge(arrival, "INSERT");
 	/* one that is closed already is somebody too, but nothing is done about it */
 	closed = code && strcmp(code, CODE_ARRIVED_CLOSED) == 0;
 	if ((code == NULL || closed || strcmp(code, CODE_NOT_READY) == 0) && !lr_duplicate_identify(arrival, !replaces) && lr_state_find(flow, arrival->lead, &state))
-		return give_back_state(arrival, tuple, &state);
+		return give_back_known(arrival, tuple, &state);
 	if (arrival->first.lead && !closed && !arrival->first.returns && !arrival->updates)
 	{
 		if (arrival->config->duplicate_policy == DUPLICATE_REFUSE)
@@ -297,8 +305,18 @@ lr_arrival_keep_pending(Arrival *arrival, HeapTuple tuple, Pending *pending)
 	outputs.route_reason = lr_pending_reason(pending);
 	outputs.account = pending->more->account;
 	outputs.duplicate_of = pending->more->link ? pending->more->link->first : NULL;
+	outputs.stage = pending->more->stage;
 	remember_last(arrival, outputs.owner);
 	return lr_lead_fill(arrival->shape, tuple, &outputs, ALL_OUTPUTS);
+}
+
+/* One that another session has just made known. */
+static HeapTuple
+give_back_known(Arrival *arrival, HeapTuple tuple, const LeadState *state)
+{
+	if (arrival->config->nstages > 0)
+		lr_arrival_follow_stage(arrival, state, "INSERT");
+	return give_back_state(arrival, tuple, state);
 }
 
 static HeapTuple
@@ -312,17 +330,28 @@ give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state)
 	if (lr_state_is_ignored(state) || lr_state_is_unrouted(state))
 	{
 		remember_last(arrival, NULL);
-		return tuple;
+		return lr_arrival_keep_stages(arrival, tuple, now);
 	}
 	if (lr_state_is_gone(state) && !lr_effect_is_back(arrival->config->flow, arrival->lead))
 		lr_duplicate_take_back(arrival);
 	if (lr_arrival_is_hand(arrival, state, arrival->given) &&
 		lr_pending_add_hand_over(arrival->statement, arrival->config->flow, arrival->lead, arrival->given, now))
 		owner = arrival->given;
+	tuple = lr_arrival_keep_stages(arrival, tuple, now);
 	lr_arrival_outputs(arrival, state, owner, now, &outputs);
 	/* a hand's value that an upsert shows to its UPDATE is still the hand's */
 	remember_last(arrival, owner ? NULL : outputs.owner);
 	return lr_lead_fill(arrival->shape, tuple, &outputs, ALL_OUTPUTS);
+}
+
+HeapTuple
+lr_arrival_keep_stages(Arrival *arrival, HeapTuple tuple, TimestampTz at)
+{
+	const LeadOutputs outputs = {.stage = arrival->stage};
+
+	if (arrival->stages)
+		lr_pending_add_stages(arrival->statement, arrival->config->flow, arrival->lead, arrival->stages, arrival->given_stage, at);
+	return arrival->stage ? lr_lead_fill(arrival->shape, tuple, &outputs, 1 << OUTPUT_STAGE) : tuple;
 }
 
 static void
@@ -334,6 +363,8 @@ remember_last(Arrival *arrival, const char *owner)
 
 	lr_statement_set_last(arrival->statement, RelationGetRelid(arrival->rel), arrival->lead, owner,
 						  slot_getattr(arrival->slot, attno, &isnull), attribute->attbyval, attribute->attlen);
+	if (arrival->config->nstages > 0)
+		lr_statement_set_last_stage(arrival->statement, arrival->given_stage ? NULL : arrival->stage);
 }
 
 bool
@@ -359,6 +390,7 @@ lr_arrival_outputs(const Arrival *arrival, const LeadState *state, const char *o
 	outputs->route_reason = state->reason;
 	outputs->account = state->account;
 	outputs->duplicate_of = state->duplicate_of;
+	outputs->stage = arrival->stage ? arrival->stage : state->stage;
 	if (owner)
 	{
 		TeamConfig *team = state->team ? lr_config_team(arrival->config, state->team) : NULL;
@@ -403,7 +435,8 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 		lr_arrival_route(arrival, &deciding.row, lr_statement_warned(arrival->statement), decision);
 		lr_duplicate_mark(arrival, ROUTE_TAKE, decision);
 	}
-	if (strcmp(decision->status, "unrouted") != 0)
+	lr_arrival_give_stage(arrival, &deciding.row, decision);
+	if (strcmp(decision->status, "unrouted") != 0 || arrival->stage)
 	{
 		if (arrival->shape->fills_plainly)
 			fill(&deciding);
@@ -422,6 +455,7 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 		lr_route_unrouted(arrival->config, &deciding.row, "routing_error", decision);
 		decision->duplicate_of = arrival->first.lead;
 		decision->match = arrival->first.match;
+		lr_arrival_give_stage(arrival, &deciding.row, decision);
 		arrival->error = error;
 		complain(arrival, error->sqlerrcode, error->message);
 	}
@@ -432,6 +466,40 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 	/* what the source gave is no decision of ours: in EXCLUDED it is the source's still */
 	remember_last(arrival, decision->owner && arrival->given && strcmp(decision->owner, arrival->given) == 0 ? NULL : decision->owner);
 	return deciding.result;
+}
+
+void
+lr_arrival_give_stage(Arrival *arrival, LeadRow *row, Decision *decision)
+{
+	/* a duplicate's is the first one's */
+	if (arrival->stage == NULL || strcmp(decision->status, "duplicate") == 0)
+		return;
+	if (strcmp(decision->status, "nurture") == 0)
+		nurture(arrival, row, decision);
+	decision->stages = arrival->stages;
+	decision->stage = arrival->stage;
+	decision->stage_at = arrival->stages ? 0 : arrival->stage_at;
+	decision->source_stage = arrival->given_stage;
+}
+
+/* What a rule nurtures is in that stage, where the flow has it and it is legal. */
+static void
+nurture(Arrival *arrival, LeadRow *row, const Decision *decision)
+{
+	StageChange *change;
+	StageChange *last = unconstify(StageChange *, arrival->stages);
+
+	row->stage = arrival->stage;
+	change = lr_stage_move(row, arrival->config, "nurture", "nurtured", lr_route_reason(decision), NULL);
+	if (change == NULL)
+		return;
+	while (last && last->next)
+		last = last->next;
+	if (last)
+		last->next = change;
+	else
+		arrival->stages = change;
+	arrival->stage = change->to;
 }
 
 /* lr_arrival_reason, asked once for the row of an arrival. */
@@ -462,9 +530,49 @@ lr_arrival_row(const Arrival *arrival, TupleTableSlot *slot, const char *operati
 		.at = lr_now(),
 		.unknown_flow = arrival->unknown_flow,
 		.is_duplicate = arrival->first.lead != NULL,
+		.stage = arrival->stage,
 	};
 
 	return row;
+}
+
+void
+lr_arrival_begin_stage(Arrival *arrival, const char *operation)
+{
+	LeadRow row;
+
+	if (arrival->stage || !keeps_stages(arrival))
+		return;
+	row = lr_arrival_row(arrival, arrival->slot, operation);
+	arrival->stages = lr_stage_begin(&row, arrival->config, arrival->given_stage, lr_statement_warned(arrival->statement));
+	arrival->stage = row.stage;
+}
+
+/* A lead that is only recorded, or whose state comes from a dump, has none yet. */
+static bool
+keeps_stages(const Arrival *arrival)
+{
+	return arrival->config->nstages > 0 && arrival->config->active && lr_enabled && !lr_restoring();
+}
+
+void
+lr_arrival_follow_stage(Arrival *arrival, const LeadState *state, const char *operation)
+{
+	const char *wanted = arrival->given_stage;
+	LeadRow row;
+
+	/* those of another's lead, or of one that leadroute leaves alone, are the source's */
+	if (!keeps_stages(arrival) || lr_state_is_ignored(state) || strcmp(state->status, "duplicate") == 0 || strcmp(state->status, "merged") == 0)
+		return;
+	arrival->stage = state->stage;
+	arrival->stage_at = state->stage_at;
+	if (wanted && state->stage &&
+		(strcmp(wanted, state->stage) == 0 || (state->source_stage && strcmp(wanted, state->source_stage) == 0)))
+		wanted = NULL;
+	row = lr_arrival_row(arrival, arrival->slot, operation);
+	arrival->stages = lr_stage_change(&row, arrival->config, wanted, GetUserNameFromId(GetSessionUserId(), false),
+									  lr_statement_warned(arrival->statement));
+	arrival->stage = row.stage;
 }
 
 bool
@@ -484,6 +592,7 @@ lr_arrival_reason(const Arrival *arrival, const LeadRow *row, bool *warned, Clos
 {
 	Watch *watch;
 	Verdict verdict;
+	bool by_stage;
 
 	if (lr_lead_is_deleted(arrival->shape, row->slot))
 		return "deleted";
@@ -511,9 +620,13 @@ lr_arrival_reason(const Arrival *arrival, const LeadRow *row, bool *warned, Clos
 	}
 	watch = lr_watch(arrival->shape, arrival->config);
 	verdict = lr_watch_verdict(watch, row, warned);
+	by_stage = verdict == VERDICT_OPEN && row->stage;
+	if (by_stage)
+		verdict = lr_stage_verdict(arrival->config, row->stage);
 	if (verdict != VERDICT_OPEN)
 	{
 		lr_closing_read(arrival->shape, row->slot, verdict, row->at, closing);
+		closing->by_stage = by_stage;
 		return CODE_ARRIVED_CLOSED;
 	}
 	if (!lr_watch_ready(watch, row, warned))
@@ -542,9 +655,11 @@ fill(void *arg)
 		.has_routed_at = true,
 		.account = decision->account,
 		.duplicate_of = decision->duplicate_of,
+		.stage = deciding->arrival->stage,
 	};
 
 	if (deciding->arrival->shape->outputs[OUTPUT_ROUTE_REASON].attno != 0)
 		outputs.route_reason = lr_route_reason(decision);
-	deciding->result = lr_lead_fill(deciding->arrival->shape, deciding->tuple, &outputs, ALL_OUTPUTS);
+	deciding->result = lr_lead_fill(deciding->arrival->shape, deciding->tuple, &outputs,
+									strcmp(decision->status, "unrouted") == 0 ? 1 << OUTPUT_STAGE : ALL_OUTPUTS);
 }

@@ -23,6 +23,10 @@ typedef struct Arrival
 	Statement *statement;
 	char *lead;	 /* the key as text; NULL where the row has none */
 	char *given; /* the owner in the row, or NULL */
+	const char *given_stage;	 /* the stage in the row; NULL: none, or the flow has no stages */
+	const char *stage;			 /* that the lead is in, as far as it is known */
+	TimestampTz stage_at;		 /* since when; 0: since now */
+	const StageChange *stages;	 /* how it came there with this row, or NULL */
 	bool unknown_flow;
 	bool updates;	 /* its row stands already, in another flow: it cannot be kept out */
 	FirstLead first; /* the earlier lead of the same person, where there is one */
@@ -73,6 +77,21 @@ extern HeapTuple lr_arrival_keep_pending(Arrival *arrival, HeapTuple tuple, Pend
 
 /* Keeps a claim with an arrival: its decision gives it back should the row not be inserted. */
 extern void lr_arrival_keep_claim(Arrival *arrival, const Claim *claim);
+
+/* The stage of a new lead, before anything asks for it. Errors as lr_stage_begin(). */
+extern void lr_arrival_begin_stage(Arrival *arrival, const char *operation);
+
+/*
+ * The stage of a known lead by its row as it is now: what the row brings that is neither what the lead is in nor what the source sent
+ * before, and what entry conditions make of it. What changes waits in arrival->stages. Errors as lr_stage_change().
+ */
+extern void lr_arrival_follow_stage(Arrival *arrival, const LeadState *state, const char *operation);
+
+/* The stage goes with the lead's decision, which writes it; what a rule nurtures comes into that stage. */
+extern void lr_arrival_give_stage(Arrival *arrival, LeadRow *row, Decision *decision);
+
+/* What lr_arrival_follow_stage() found waits for the row to stand, and goes into it. */
+extern HeapTuple lr_arrival_keep_stages(Arrival *arrival, HeapTuple tuple, TimestampTz at);
 
 /* Whether an owner in a row is a third value: neither leadroute's, nor what the source sent before. */
 extern bool lr_arrival_is_hand(const Arrival *arrival, const LeadState *state, const char *owner);

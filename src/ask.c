@@ -293,6 +293,11 @@ lr_route_stored(PG_FUNCTION_ARGS)
 	row.given_owner = arrival.given;
 	row.given_account = lr_lead_word(&arrival.shape->outputs[OUTPUT_ACCOUNT], slot);
 	row.unknown_flow = arrival.unknown_flow;
+	if (known && state.stage)
+		lr_arrival_follow_stage(&arrival, &state, "CATCH_UP");
+	else
+		lr_arrival_begin_stage(&arrival, "CATCH_UP");
+	row.stage = arrival.stage;
 	code = lr_arrival_reason(&arrival, &row, &warned, &closing);
 	if (code && (strcmp(code, CODE_ARRIVED_CLOSED) == 0 || strcmp(code, CODE_NOT_READY) == 0))
 	{
@@ -302,6 +307,9 @@ lr_route_stored(PG_FUNCTION_ARGS)
 			decision.closing = &closing;
 		if (known)
 			lr_state_remove(arrival.config->flow, lead);
+		lr_arrival_give_stage(&arrival, &row, &decision);
+		if (arrival.stages)
+			lr_stored_write_stage(rel, &arrival, arrival.stage);
 		lr_pending_write(lead, &decision, arrival.given);
 		lr_pending_flush();
 		ExecDropSingleTupleTableSlot(slot);
@@ -337,6 +345,8 @@ lr_route_stored(PG_FUNCTION_ARGS)
 
 		if (known)
 			lr_state_remove(arrival.config->flow, lead);
+		lr_arrival_give_stage(&arrival, &row, &decision);
+		outputs.stage = arrival.stage;
 		lr_stored_write(rel, &arrival, &outputs);
 		lr_pending_write(lead, &decision, arrival.given);
 		lr_pending_flush();

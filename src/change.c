@@ -34,7 +34,7 @@ static HeapTuple redecide(Arrival *arrival, HeapTuple tuple, const LeadState *st
 static bool is_own(const Arrival *arrival);
 static bool differs(const LeadColumn *column, TupleDesc desc, TupleTableSlot *old, TupleTableSlot *new);
 static bool changed_identity(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new);
-static int changed_outputs(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new);
+static int changed_outputs(const LeadShape *shape, const FlowConfig *config, TupleTableSlot *old, TupleTableSlot *new);
 static HeapTuple keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state);
 static bool came_from_excluded(Arrival *arrival);
 static void follow_replacement(Arrival *arrival, TupleTableSlot *deleted);
@@ -42,6 +42,8 @@ static bool find_lead(Arrival *arrival, Relation rel, TupleTableSlot *slot, cons
 static Pending *find_rekeyed(const Rekey *rekey);
 static void told(const Arrival *arrival, TupleTableSlot *slot);
 static bool *warned_after(void);
+static void tell(const Arrival *arrival, const Closing *closing);
+static bool stage_speaks(const Arrival *arrival, const Pending *pending, TupleTableSlot *slot, Closing *closing);
 static void late_hand_over(Arrival *arrival, const char *lead, TupleTableSlot *slot);
 static void left(const Arrival *arrival, TupleTableSlot *slot);
 static bool is_exact(const Arrival *arrival);
@@ -73,7 +75,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	/* most updates touch nothing of ours: tell so before anything is read */
 	arrival.attachment = lr_config_cached(flow);
 	shape = arrival.attachment ? lr_lead_shape_cached(RelationGetRelid(rel), arrival.attachment) : NULL;
-	if (shape && !changed_identity(shape, old, new) && changed_outputs(shape, old, new) == 0 && !differs(&shape->key, shape->desc, old, new) &&
+	if (shape && !changed_identity(shape, old, new) && changed_outputs(shape, arrival.attachment, old, new) == 0 && !differs(&shape->key, shape->desc, old, new) &&
 		!differs(&shape->flow_column, shape->desc, old, new) && !differs(&shape->deleted, shape->desc, old, new) &&
 		!(shape->flow_column.attno != 0 || lr_watch_changed(lr_watch(shape, arrival.attachment), old, new)))
 		return newtuple;
@@ -100,7 +102,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	if (old_lead && strcmp(old_lead, arrival.lead) != 0)
 		lr_statement_rekey(arrival.statement, arrival.config->flow, old_lead, arrival.lead, RelationGetRelid(rel),
 						   shape->guarded);
-	changed = changed_outputs(shape, old, new) != 0 || differs(&shape->deleted, shape->desc, old, new);
+	changed = changed_outputs(shape, arrival.config, old, new) != 0 || differs(&shape->deleted, shape->desc, old, new);
 	watched = lr_watch_changed(lr_watch(shape, arrival.config), old, new);
 	if (old_lead == NULL || (!changed && !watched))
 		return newtuple;
@@ -117,6 +119,16 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	}
 	if (lr_state_is_ignored(&state))
 		return newtuple;
+	if (arrival.config->nstages > 0)
+	{
+		/* what leadroute made of a row that an upsert did not insert is nobody's wish */
+		if (arrival.given_stage && lr_statement_last_stage(arrival.statement, arrival.given_stage))
+			arrival.given_stage = NULL;
+		lr_pending_take_stages(arrival.config->flow, arrival.lead, &arrival.given_stage);
+		lr_arrival_follow_stage(&arrival, &state, "UPDATE");
+		if (arrival.stages)
+			changed = watched = update_matters = true;
+	}
 	if (lr_state_is_unrouted(&state))
 	{
 		/* what an upsert's INSERT has decided was for another row */
@@ -131,7 +143,10 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 		else if (pending)
 			return lr_arrival_keep_pending(&arrival, newtuple, pending);
 		if (!lr_arrival_revives(&arrival, &state, "UPDATE"))
-			return newtuple;
+		{
+			arrival.lead = old_lead;
+			return lr_arrival_keep_stages(&arrival, newtuple, lr_now());
+		}
 		update_matters = true;
 		(void) lr_duplicate_identify(&arrival, false);
 		return lr_arrival_decide(&arrival, newtuple, "UPDATE", true);
@@ -141,7 +156,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	{
 		newtuple = redecide(&arrival, newtuple, &state, &redecided);
 		if (redecided)
-			return newtuple;
+			return lr_arrival_keep_stages(&arrival, newtuple, lr_now());
 	}
 	return changed ? keep_outputs(&arrival, newtuple, &state) : newtuple;
 }
@@ -206,6 +221,7 @@ redecide(Arrival *arrival, HeapTuple tuple, const LeadState *state, bool *change
 	outputs.route_reason = lr_route_reason(&decision);
 	outputs.account = decision.account ? decision.account : state->account;
 	outputs.duplicate_of = state->duplicate_of;
+	outputs.stage = arrival->stage;
 	pending = lr_pending_add(arrival->statement, arrival->lead, &decision, state->source_owner);
 	pending->kind = PENDING_REDECISION;
 	update_matters = true;
@@ -273,13 +289,14 @@ changed_identity(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *ne
 	return false;
 }
 
+/* A bit for each output column that the statement changes; the stage is the user's own in a flow without stages. */
 static int
-changed_outputs(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new)
+changed_outputs(const LeadShape *shape, const FlowConfig *config, TupleTableSlot *old, TupleTableSlot *new)
 {
 	int changed = 0;
 
 	for (int i = 0; i < LEAD_OUTPUTS; i++)
-		if (differs(&shape->outputs[i], shape->desc, old, new))
+		if ((i != OUTPUT_STAGE || config->nstages > 0) && differs(&shape->outputs[i], shape->desc, old, new))
 			changed |= 1 << i;
 	return changed;
 }
@@ -294,6 +311,7 @@ keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state)
 	if (lr_arrival_is_hand(arrival, state, arrival->given) && !came_from_excluded(arrival) &&
 		lr_pending_add_hand_over(arrival->statement, arrival->config->flow, arrival->lead, arrival->given, now))
 		owner = arrival->given;
+	newtuple = lr_arrival_keep_stages(arrival, newtuple, now);
 	lr_arrival_outputs(arrival, state, owner, now, &outputs);
 	return lr_lead_fill(arrival->shape, newtuple, &outputs, ALL_OUTPUTS);
 }
@@ -345,6 +363,8 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 	Pending *pending;
 	Rekey *rekey;
 	bool decided;
+	bool speaks;
+	Closing by_stage;
 
 	if (!find_lead(&arrival, rel, slot, flow))
 		return;
@@ -367,8 +387,11 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 	pending = lr_pending_find(arrival.config->flow, arrival.lead);
 	/* of one that came marked as deleted before, this transaction may have noted so */
 	decided = pending && pending->kind == PENDING_DECISION && !pending->replaces;
+	speaks = stage_speaks(&arrival, pending, slot, &by_stage);
 	if (pending)
 		lr_pending_confirm(pending);
+	if (speaks)
+		tell(&arrival, &by_stage);
 	/* a user's trigger for this very row, which fires next, may look the lead up */
 	if (pending && arrival.shape->watched)
 		lr_pending_flush();
@@ -407,15 +430,18 @@ told(const Arrival *arrival, TupleTableSlot *slot)
 	{
 		if (!lr_state_find(arrival->config->flow, arrival->lead, &state))
 			return;
-		if (state.closed_by && strcmp(state.closed_by, lr_closing_condition(VERDICT_WON)) == 0)
+		if (state.closed_by && strcmp(state.closed_by, "won_when") == 0)
 			known.verdict = VERDICT_WON;
-		else if (state.closed_by && strcmp(state.closed_by, lr_closing_condition(VERDICT_CLOSED)) == 0)
+		else if (state.closed_by && strcmp(state.closed_by, "closed_when") == 0)
 			known.verdict = VERDICT_CLOSED;
 		known.value = state.value;
 		/* where the row tells no time, the one that was noted stands for it */
 		known.at = closing.at == DT_NOBEGIN ? DT_NOBEGIN : state.closed_at;
 		last = &known;
 	}
+	/* what its stage said in this transaction stands where the conditions say nothing */
+	if (last->by_stage && closing.verdict == VERDICT_OPEN)
+		return;
 	if (lr_closing_differs(last, &closing))
 		lr_effect_said(arrival->config->flow, arrival->lead, &closing);
 }
@@ -482,6 +508,8 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	bool gone;
 	bool decided;
 	bool warned = true;
+	bool speaks;
+	Closing by_stage;
 	Closing closing;
 
 	if (!find_lead(&is, rel, new, flow) || !find_lead(&was, rel, old, flow) || is_own(&is))
@@ -501,6 +529,7 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 		pending = NULL;
 	}
 	decided = pending && pending->kind == PENDING_DECISION && !pending->replaces;
+	speaks = stage_speaks(&is, pending, new, &by_stage);
 	if (pending)
 		lr_pending_confirm(pending);
 
@@ -537,14 +566,32 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	}
 	else if (renamed && is_exact(&is) && !gone)
 		set(&is, true, NULL);
-	/* the BEFORE trigger has warned of what failed */
-	if (lr_watch_changed(lr_watch(is.shape, is.config), old, new) && says_otherwise(&is, old, new, &warned, &closing))
+	if (speaks)
+		tell(&is, &by_stage);
+	/* the BEFORE trigger has warned of what failed; what a condition says goes before what the stage says, unless it says nothing */
+	if (lr_watch_changed(lr_watch(is.shape, is.config), old, new) && says_otherwise(&is, old, new, &warned, &closing) &&
+		!(speaks && closing.verdict == VERDICT_OPEN))
 	{
-		lr_effect_said(is.config->flow, is.lead, &closing);
-		if (closing.verdict != VERDICT_OPEN)
-			lr_drain_want(is.config->flow);
+		tell(&is, &closing);
 	}
 	lr_drain_ask();
+}
+
+static void
+tell(const Arrival *arrival, const Closing *closing)
+{
+	lr_effect_said(arrival->config->flow, arrival->lead, closing);
+	if (closing->verdict != VERDICT_OPEN)
+		lr_drain_want(arrival->config->flow);
+}
+
+/* Whether a stage that waits for this row closes its lead, or opens it; a new one's decision says so itself. */
+static bool
+stage_speaks(const Arrival *arrival, const Pending *pending, TupleTableSlot *slot, Closing *closing)
+{
+	if (pending == NULL || pending->kind == PENDING_DECISION || pending->more->stages == NULL)
+		return false;
+	return lr_stage_says(arrival->config, pending->more->stages, arrival->shape, slot, lr_now(), closing);
 }
 
 void

@@ -39,9 +39,11 @@ lr_closing_outcome(Verdict verdict)
 }
 
 const char *
-lr_closing_condition(Verdict verdict)
+lr_closing_condition(const Closing *closing)
 {
-	return verdict == VERDICT_WON ? "won_when" : "closed_when";
+	if (closing->by_stage)
+		return "stage";
+	return closing->verdict == VERDICT_WON ? "won_when" : "closed_when";
 }
 
 void
@@ -128,7 +130,7 @@ lr_closings_write(const char *flow, Verdict verdict, char **leads, const Closing
 	values[2] = lr_text_array(numbers, n);
 	values[3] = PointerGetDatum(construct_array(times, n, TIMESTAMPTZOID, sizeof(TimestampTz), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	values[4] = CStringGetTextDatum(lr_closing_outcome(verdict));
-	values[5] = CStringGetTextDatum(lr_closing_condition(verdict));
+	values[5] = CStringGetTextDatum(n > 0 ? lr_closing_condition(&closings[0]) : "");
 	values[6] = TimestampTzGetDatum(lr_now());
 
 	lr_owner_begin(&saved);
@@ -137,9 +139,9 @@ lr_closings_write(const char *flow, Verdict verdict, char **leads, const Closing
 		lr_owner_execute("WITH reopened AS (UPDATE leadroute.lead_states s"
 						 "   SET closed_at = NULL, outcome = NULL, won = NULL, value = NULL, closed_by = NULL"
 						 "   FROM unnest($2) l(lead)"
-						 "   WHERE s.flow = $1 AND s.lead = l.lead AND s.closed_by = ANY ('{closed_when,won_when}') RETURNING s.*),"
+						 "   WHERE s.flow = $1 AND s.lead = l.lead AND (s.closed_by = 'stage') = ($6 = 'stage') AND s.closed_by = ANY ('{closed_when,won_when,stage}') RETURNING s.*),"
 						 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"
-						 "   SELECT flow, lead, $7, 'reopened', 'reopened', owner, team, 'the row no longer says that the lead is closed'"
+						 "   SELECT flow, lead, $7, 'reopened', 'reopened', owner, team, CASE $6 WHEN 'stage' THEN 'its stage' ELSE 'the row' END || ' no longer says that the lead is closed'"
 						 "   FROM reopened WHERE status <> 'ignored')"
 						 " SELECT coalesce(team, ''), " LR_HOLDER ", count(*) FROM reopened WHERE " LR_HOLDER " IS NOT NULL GROUP BY 1, 2",
 						 lengthof(types), types, values, SPI_OK_SELECT);
@@ -149,7 +151,7 @@ lr_closings_write(const char *flow, Verdict verdict, char **leads, const Closing
 	{
 		lr_owner_execute("WITH said AS (SELECT DISTINCT ON (l.lead) l.lead, l.value::numeric AS value, l.at FROM (SELECT u.lead, u.value, nullif(u.at, '-infinity') AS at FROM unnest($2, $3, $4) u(lead, value, at)) l),"
 						 " was AS (SELECT s.lead, s.closed_at, s.outcome FROM leadroute.lead_states s JOIN said ON said.lead = s.lead"
-						 "   WHERE s.flow = $1 AND (s.closed_at IS NULL OR s.closed_by = ANY ('{closed_when,won_when}'))"
+						 "   WHERE s.flow = $1 AND (s.closed_at IS NULL OR s.closed_by = ANY ('{closed_when,won_when,stage}'))"
 						 "   ORDER BY s.lead FOR UPDATE OF s),"
 						 " closed AS (UPDATE leadroute.lead_states s SET closed_at = coalesce(said.at, was.closed_at, $7), outcome = $5, won = ($5 = 'won'),"
 						 "     value = said.value, closed_by = $6"
@@ -157,7 +159,7 @@ lr_closings_write(const char *flow, Verdict verdict, char **leads, const Closing
 						 "     AND (was.closed_at, s.outcome, s.value) IS DISTINCT FROM (coalesce(said.at, was.closed_at), $5, said.value)"
 						 "   RETURNING s.*, was.closed_at IS NULL AS turned, was.outcome IS DISTINCT FROM $5 AS told),"
 						 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"
-						 "   SELECT flow, lead, $7, 'closed', $5, owner, team, concat_ws(', ', format('%s: the row says so', $5), 'value ' || value)"
+						 "   SELECT flow, lead, $7, 'closed', $5, owner, team, concat_ws(', ', format('%s: %s says so', $5, CASE $6 WHEN 'stage' THEN 'its stage' ELSE 'the row' END), 'value ' || value)"
 						 "   FROM closed WHERE told AND status <> 'ignored')"
 						 " SELECT coalesce(team, ''), " LR_HOLDER ", count(*) FROM closed WHERE turned AND " LR_HOLDER " IS NOT NULL GROUP BY 1, 2",
 						 lengthof(types), types, values, SPI_OK_SELECT);

@@ -21,6 +21,7 @@ typedef struct Closing
 	Verdict verdict;
 	TimestampTz at;	   /* DT_NOBEGIN: the row does not say */
 	const char *value; /* a number as text, or NULL */
+	bool by_stage;	   /* the lead's stage says so, and no condition of the flow */
 } Closing;
 
 /* The code of a lead that was closed when it arrived. */
@@ -28,7 +29,8 @@ typedef struct Closing
 
 /* How lead_states.outcome and closed_by name what a row said. */
 extern const char *lr_closing_outcome(Verdict verdict);
-extern const char *lr_closing_condition(Verdict verdict);
+extern const char *lr_closing_condition(const Closing *closing);
+
 
 /* What a row says that says so: its value and its time, no later than now. Strings are in the current context. */
 extern void lr_closing_read(const LeadShape *shape, TupleTableSlot *slot, Verdict verdict, TimestampTz now,
@@ -40,7 +42,7 @@ extern Datum lr_closing_number(const char *value);
 extern bool lr_closing_differs(const Closing *a, const Closing *b);
 
 /*
- * What the rows of these leads say now, all the same verdict: closes them, frees their places and keeps the value, or
+ * What the rows of these leads (or their stages: all or none) say now, all the same verdict: closes them, frees their places and keeps the value, or
  * re-opens what a row had closed. What a hand closed stays as it is. To say it twice is to say it once. Uses SPI.
  */
 extern void lr_closings_write(const char *flow, Verdict verdict, char **leads, const Closing *closings, int n);

@@ -60,6 +60,9 @@ static void read_skills(FlowConfig *config);
 static void read_teams(FlowConfig *config);
 static void read_sides(FlowConfig *config);
 static void read_match_rules(FlowConfig *config);
+static void read_stages(FlowConfig *config);
+static void read_transitions(FlowConfig *config);
+static const char **row_texts(FlowConfig *config, uint64 row, int column, int *n);
 static void read_outbox_types(FlowConfig *config);
 static void read_accounts(FlowConfig *config);
 static char *row_text(FlowConfig *config, uint64 row, int column);
@@ -255,6 +258,7 @@ config_read(const char *flow)
 	read_teams(config);
 	read_sides(config);
 	read_match_rules(config);
+	read_stages(config);
 	read_outbox_types(config);
 	read_accounts(config);
 	config->generation = seen;
@@ -337,7 +341,7 @@ read_flow(FlowConfig *config)
 				  " owner_master = 'crm', email_strip_tags, email_ignore_dots, default_country,"
 				  " duplicate_policy, (extract(epoch FROM replay_window) * 1000000)::int8,"
 				  " coalesce((extract(epoch FROM returning_after) * 1000000)::int8, 0),"
-				  " closed_when, won_when, priority, route_when"
+				  " closed_when, won_when, priority, route_when, first_stage, stage_master = 'report'"
 				  " FROM leadroute.flows WHERE flow = $1",
 				  config->flow) == 0)
 		return;
@@ -355,6 +359,8 @@ read_flow(FlowConfig *config)
 	config->won_when = row_text(config, 0, 12);
 	config->priority = row_text(config, 0, 13);
 	config->route_when = row_text(config, 0, 14);
+	config->first_stage = row_text(config, 0, 15);
+	config->stage_reports = row_bool(0, 16);
 	config->watches = config->closed_when || config->won_when || config->priority || config->route_when;
 }
 
@@ -434,7 +440,7 @@ read_rules(FlowConfig *config)
 static RuleTarget
 parse_target(const char *name)
 {
-	static const char *const names[] = {"territory", "team", "rep", "queue", "discard", "account_owner", "hold"};
+	static const char *const names[] = {"territory", "team", "rep", "queue", "discard", "account_owner", "hold", "nurture"};
 
 	for (int i = 0; i < (int) lengthof(names); i++)
 		if (strcmp(name, names[i]) == 0)
@@ -716,6 +722,68 @@ read_sides(FlowConfig *config)
 }
 
 /* Those that act, then those that suggest. Two rules that compare the same are one: the first. */
+static void
+read_stages(FlowConfig *config)
+{
+	static const char *const kinds[] = {"open", "closed", "won"};
+
+	if (!config->exists)
+		return;
+	config->nstages = (int)
+		read_rows("SELECT stage, kind, entry_condition, touched_stage FROM leadroute.stages WHERE flow = $1 ORDER BY position", config->flow);
+	if (config->nstages == 0)
+		return;
+	config->stages = MemoryContextAllocZero(config->mcxt, config->nstages * sizeof(StageConfig));
+	for (int i = 0; i < config->nstages; i++)
+	{
+		config->stages[i].stage = row_text(config, i, 1);
+		config->stages[i].kind = row_word(i, 2, kinds, lengthof(kinds));
+		config->stages[i].entry_condition = row_text(config, i, 3);
+		config->stages[i].touched_stage = row_text(config, i, 4);
+	}
+	config->watches = true;
+	read_transitions(config);
+}
+
+static void
+read_transitions(FlowConfig *config)
+{
+	config->ntransitions = (int)
+		read_rows("SELECT from_stage, to_stage, required, coalesce(at_least, 0), of_columns"
+				  " FROM leadroute.stage_transitions WHERE flow = $1 ORDER BY from_stage = '*', from_stage, to_stage = '*', to_stage",
+				  config->flow);
+	config->transitions = MemoryContextAllocZero(config->mcxt, Max(config->ntransitions, 1) * sizeof(TransitionConfig));
+	for (int i = 0; i < config->ntransitions; i++)
+	{
+		TransitionConfig *transition = &config->transitions[i];
+
+		transition->from = row_text(config, i, 1);
+		transition->to = row_text(config, i, 2);
+		transition->required = row_texts(config, i, 3, &transition->nrequired);
+		transition->at_least = row_int(i, 4);
+		transition->columns = row_texts(config, i, 5, &transition->ncolumns);
+	}
+}
+
+/* The elements of a text[] without NULLs; none where it is NULL. */
+static const char **
+row_texts(FlowConfig *config, uint64 row, int column, int *n)
+{
+	bool isnull;
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+	Datum *elements;
+	const char **texts;
+
+	*n = 0;
+	if (isnull)
+		return NULL;
+	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, n);
+	texts = MemoryContextAlloc(config->mcxt, Max(*n, 1) * sizeof(char *));
+	for (int i = 0; i < *n; i++)
+		texts[i] = MemoryContextStrdup(config->mcxt, TextDatumGetCString(elements[i]));
+	return texts;
+}
+
 static void
 read_match_rules(FlowConfig *config)
 {

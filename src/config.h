@@ -17,7 +17,8 @@ typedef enum RuleTarget
 	TARGET_QUEUE,
 	TARGET_DISCARD,
 	TARGET_ACCOUNT_OWNER,
-	TARGET_HOLD
+	TARGET_HOLD,
+	TARGET_NURTURE
 } RuleTarget;
 
 #define NO_LIMIT (-1)
@@ -168,6 +169,33 @@ typedef enum DuplicatePolicy
 	DUPLICATE_REFUSE
 } DuplicatePolicy;
 
+typedef enum StageKind
+{
+	STAGE_OPEN,
+	STAGE_CLOSED,
+	STAGE_WON
+} StageKind;
+
+typedef struct StageConfig
+{
+	const char *stage;
+	StageKind kind;
+	const char *entry_condition; /* NULL: nobody enters it by himself */
+	const char *touched_stage;	 /* where a touch takes its leads, or NULL */
+} StageConfig;
+
+/* From one stage to another, and what the row must have for it. */
+typedef struct TransitionConfig
+{
+	const char *from; /* "*": any; "": of a new lead */
+	const char *to;
+	int nrequired;
+	const char **required;
+	int at_least; /* of the columns: so many */
+	int ncolumns;
+	const char **columns;
+} TransitionConfig;
+
 /* How the flow's leads table names a column: canonical name to the column's own. */
 typedef struct ColumnMapping
 {
@@ -213,6 +241,12 @@ typedef struct FlowConfig
 	const char *won_when;		  /* NULL: never */
 	const char *route_when;		  /* NULL: always */
 	const char *priority;		  /* of leads that wait; NULL: all alike */
+	int nstages;				  /* 0: the flow has no stages, and nothing of them is looked at */
+	StageConfig *stages;		  /* in order of position */
+	int ntransitions;			  /* 0: every change is legal */
+	TransitionConfig *transitions;
+	const char *first_stage;	  /* of a new lead that has none; NULL: the first that is open */
+	bool stage_reports;			  /* stage_master = report: an illegal change is an event, no error */
 	bool watches;				  /* there is a condition that UPDATEs are watched for */
 	AttachmentConfig *attachment; /* NULL where the flow has no table of its own */
 	int nrules;

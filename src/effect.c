@@ -541,7 +541,7 @@ write_said(EffectLevel *level, bool of_gone)
 		int run = 0;
 
 		for (; i < n && run < RUN_AT_MOST && strcmp(effects[i]->flow, first->flow) == 0 &&
-			   effects[i]->closing.verdict == first->closing.verdict;
+			   effects[i]->closing.verdict == first->closing.verdict && effects[i]->closing.by_stage == first->closing.by_stage;
 			 i++, run++)
 		{
 			leads[run] = unconstify(char *, effects[i]->lead);
@@ -560,6 +560,8 @@ compare_said(const void *a, const void *b)
 
 	if (result == 0)
 		result = (int) x->closing.verdict - (int) y->closing.verdict;
+	if (result == 0)
+		result = (int) x->closing.by_stage - (int) y->closing.by_stage;
 	return result != 0 ? result : strcmp(x->lead, y->lead);
 }
 

@@ -66,6 +66,7 @@ lr_hand_open(HandledLead *hand, const char *lead, const char *flow, LockWaitPoli
 				 errhint("CALL leadroute.catch_up(%s) records such rows.",
 						 quote_literal_cstr(quote_qualified_identifier(get_namespace_name(RelationGetNamespace(hand->rel)),
 																	   RelationGetRelationName(hand->rel))))));
+	hand->arrival.stage = hand->state.stage;
 	return true;
 }
 

@@ -45,6 +45,19 @@ typedef enum StateColumn
 	STATE_PRIORITY,
 	STATE_QUEUE_ORDER,
 	STATE_HELD_UNTIL,
+	STATE_STAGE,
+	STATE_STAGE_AT,
+	STATE_SOURCE_STAGE,
+	STATE_MQL_AT,
+	STATE_ACCEPTED_AT,
+	STATE_REJECTION,
+	STATE_REJECTED_AT,
+	STATE_RECYCLES,
+	STATE_RETURN_AT,
+	STATE_RETURN_TO,
+	STATE_ARCHIVE_AT,
+	STATE_REVIEW_AT,
+	STATE_CONSENT,
 	STATE_COLUMNS
 } StateColumn;
 
@@ -67,6 +80,9 @@ typedef enum EventColumn
 	EVENT_ACTOR,
 	EVENT_ACCOUNT,
 	EVENT_OVER_CAP,
+	EVENT_STAGE,
+	EVENT_PREVIOUS_STAGE,
+	EVENT_CONSENT,
 	EVENT_COLUMNS
 } EventColumn;
 
@@ -91,7 +107,7 @@ typedef enum CheckColumn
 	CHECK_COLUMNS
 } CheckColumn;
 
-#define JOURNAL_MAX_COLUMNS 32
+#define JOURNAL_MAX_COLUMNS 64
 
 /*
  * One row under construction. Strings are borrowed until lr_journal_append returns; a NULL string is an

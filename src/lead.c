@@ -35,7 +35,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-const char *const lr_output_names[LEAD_OUTPUTS] = {"owner", "team", "territory", "routed_at", "route_reason", "account", "duplicate_of"};
+const char *const lr_output_names[LEAD_OUTPUTS] = {"owner", "team", "territory", "routed_at", "route_reason", "account", "duplicate_of", "stage"};
 const char *const lr_input_names[LEAD_INPUTS] = {"email", "phone", "first_name", "last_name", "company",
 												 "website", "country", "region", "postal_code", "external_id",
 												 "birth_date", "city"};
@@ -247,6 +247,21 @@ lr_lead_column(LeadColumn *column, TupleDesc desc, const char *name, bool fills,
 		}
 		return;
 	}
+}
+
+AttrNumber
+lr_lead_attno(const LeadShape *shape, const char *name)
+{
+	const char *column = lr_column_name(&shape->columns, name);
+
+	for (int i = 0; column && i < shape->desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(shape->desc, i);
+
+		if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), column) == 0)
+			return attribute->attnum;
+	}
+	return InvalidAttrNumber;
 }
 
 /*
@@ -497,6 +512,9 @@ lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs
 			case OUTPUT_DUPLICATE_OF:
 				text = outputs->duplicate_of;
 				break;
+			case OUTPUT_STAGE:
+				text = outputs->stage;
+				break;
 			case OUTPUT_ROUTE_REASON:
 				text = outputs->route_reason;
 				/* a sentence may be cut where its column is narrow, a key may not */
@@ -518,7 +536,7 @@ lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs
 				break;
 		}
 		/* a lead that waits has no owner; where the column must have a value it keeps the source's */
-		if (text == NULL && (column->required || i == OUTPUT_ACCOUNT))
+		if (text == NULL && (column->required || i == OUTPUT_ACCOUNT || i == OUTPUT_STAGE))
 			continue;
 		columns[n] = column->attno;
 		nulls[n] = (text == NULL);

@@ -18,10 +18,11 @@ typedef enum LeadOutput
 	OUTPUT_ROUTED_AT,
 	OUTPUT_ROUTE_REASON,
 	OUTPUT_ACCOUNT,
-	OUTPUT_DUPLICATE_OF
+	OUTPUT_DUPLICATE_OF,
+	OUTPUT_STAGE
 } LeadOutput;
 
-#define LEAD_OUTPUTS 7
+#define LEAD_OUTPUTS 8
 
 /* Bytes of a lead's key as text: with its flow it must fit into the rows of our indexes, a third of a page. */
 #define LEAD_KEY_MAX 2000
@@ -100,6 +101,7 @@ typedef struct LeadOutputs
 	const char *route_reason;
 	const char *account;
 	const char *duplicate_of;
+	const char *stage; /* NULL: the column stays as it is */
 } LeadOutputs;
 
 extern const char *const lr_output_names[LEAD_OUTPUTS];
@@ -162,6 +164,9 @@ extern bool lr_lead_repeats(Relation rel, const LeadShape *shape, const char *le
 
 /* A lead's key as its column's type has it. Errors: those of the type's input. */
 extern Datum lr_lead_key_datum(const LeadShape *shape, const char *lead);
+
+/* The column of the table that answers to a canonical name, or to its own; InvalidAttrNumber where none does. */
+extern AttrNumber lr_lead_attno(const LeadShape *shape, const char *name);
 
 extern void lr_lead_column(LeadColumn *column, TupleDesc desc, const char *name, bool fills, MemoryContext mcxt);
 

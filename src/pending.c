@@ -93,6 +93,7 @@ static Pending *pending_enter(Statement *statement, const char *flow, const char
 static void pending_remove(Pending *pending);
 static PendingMore *keep_more(Pending *pending);
 static void add_more(Pending *pending, const Decision *decision);
+static void keep_stages(Pending *pending, const StageChange *stages, const char *stage, const char *source);
 static const Link *link_of(Statement *statement, const Decision *decision);
 static const Outcome *outcome_of(Statement *statement, const Decision *decision);
 static Decision decision_of(const Pending *pending);
@@ -168,6 +169,20 @@ lr_statement_set_last(Statement *statement, Oid relid, const char *lead, const c
 	last->key = datumCopy(key, byval, len);
 	last->key_by_value = byval;
 	MemoryContextSwitchTo(oldcontext);
+}
+
+void
+lr_statement_set_last_stage(Statement *statement, const char *stage)
+{
+	if (statement->last.stage)
+		pfree(statement->last.stage);
+	statement->last.stage = stage ? MemoryContextStrdup(statement->mcxt, stage) : NULL;
+}
+
+bool
+lr_statement_last_stage(Statement *statement, const char *stage)
+{
+	return statement->last.stage && strcmp(statement->last.stage, stage) == 0;
 }
 
 const LastInsert *
@@ -487,7 +502,7 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 	pending->submitted_at = decision->submitted_at;
 	pending->turn = decision->turn;
 	pending->has_turn = decision->has_turn;
-	if (decision->account || decision->duplicate_of || decision->closing || decision->priority != 0 || decision->held_until != 0)
+	if (decision->account || decision->duplicate_of || decision->closing || decision->priority != 0 || decision->held_until != 0 || decision->stage)
 		add_more(pending, decision);
 	statement->newest = pending;
 	return pending;
@@ -521,6 +536,11 @@ add_more(Pending *pending, const Decision *decision)
 	}
 	more->priority = decision->priority;
 	more->held_until = decision->held_until;
+	if (decision->stage)
+	{
+		keep_stages(pending, decision->stages, decision->stage, decision->source_stage);
+		more->stage_at = decision->stage_at;
+	}
 	if (decision->closing)
 	{
 		Closing *closing = MemoryContextAlloc(statement->mcxt, sizeof(Closing));
@@ -530,6 +550,72 @@ add_more(Pending *pending, const Decision *decision)
 			closing->value = MemoryContextStrdup(statement->mcxt, closing->value);
 		more->closing = closing;
 	}
+}
+
+static void
+keep_stages(Pending *pending, const StageChange *stages, const char *stage, const char *source)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(pending->statement->mcxt);
+	PendingMore *more = keep_more(pending);
+	StageChange *kept = NULL;
+	StageChange **link = &kept;
+
+	for (; stages; stages = stages->next)
+	{
+		StageChange *change = palloc(sizeof(StageChange));
+
+		*change = *stages;
+		change->next = NULL;
+		change->from = stages->from ? pstrdup(stages->from) : NULL;
+		change->to = pstrdup(stages->to);
+		change->reason = pstrdup(stages->reason);
+		change->actor = stages->actor ? pstrdup(stages->actor) : NULL;
+		*link = change;
+		link = &change->next;
+	}
+	more->stages = kept;
+	more->stage = pstrdup(stage);
+	more->source_stage = source ? pstrdup(source) : NULL;
+	MemoryContextSwitchTo(oldcontext);
+}
+
+void
+lr_pending_add_stages(Statement *statement, const char *flow, const char *lead, const StageChange *stages, const char *source,
+					  TimestampTz at)
+{
+	Pending *pending = lr_pending_find(flow, lead);
+	const StageChange *last = stages;
+
+	while (last->next)
+		last = last->next;
+	/* one that is confirmed is as good as written */
+	if (pending && pending->confirmed)
+	{
+		lr_pending_flush();
+		pending = lr_pending_find(flow, lead);
+	}
+	if (pending == NULL)
+	{
+		pending = pending_enter(statement, MemoryContextStrdup(statement->mcxt, flow), lead);
+		pending->kind = PENDING_STAGE;
+		pending->at = at;
+	}
+	if (!pending->confirmed)
+		keep_stages(pending, stages, last->to, source);
+}
+
+void
+lr_pending_take_stages(const char *flow, const char *lead, const char **given)
+{
+	Pending *pending = lr_pending_find(flow, lead);
+	PendingMore *more;
+
+	if (pending == NULL || pending->confirmed || pending->kind == PENDING_DECISION || pending->more->stages == NULL)
+		return;
+	more = keep_more(pending);
+	if (*given && strcmp(*given, more->stage) == 0)
+		*given = more->source_stage;
+	more->stages = NULL;
 }
 
 static const Link *
@@ -561,6 +647,12 @@ lr_pending_add_hand_over(Statement *statement, const char *flow, const char *lea
 	{
 		pending->source_owner = MemoryContextStrdup(statement->mcxt, owner);
 		pending->at = at;
+		return pending;
+	}
+	if (pending && pending->kind == PENDING_STAGE && !pending->confirmed)
+	{
+		pending->kind = PENDING_HAND_OVER;
+		pending->source_owner = MemoryContextStrdup(statement->mcxt, owner);
 		return pending;
 	}
 	if (pending)
@@ -694,6 +786,10 @@ decision_of(const Pending *pending)
 		.closing = pending->more->closing,
 		.priority = pending->more->priority,
 		.held_until = pending->more->held_until,
+		.stage = pending->more->stage,
+		.source_stage = pending->more->source_stage,
+		.stage_at = pending->more->stage_at,
+		.stages = pending->more->stages,
 	};
 
 	if (pending->more->link)
@@ -738,6 +834,8 @@ lr_pending_confirm(Pending *pending)
 		lr_journal_flush();
 		lr_state_hand_over(pending->flow, pending->lead, pending->source_owner, pending->at);
 	}
+	else if (pending->kind == PENDING_STAGE)
+		lr_journal_flush();
 	else if (pending->kind == PENDING_REDECISION)
 	{
 		Decision decision = decision_of(pending);
@@ -762,6 +860,8 @@ lr_pending_confirm(Pending *pending)
 		if (decision.for_first)
 			lr_duplicate_first_stands(pending->flow, decision.duplicate_of);
 	}
+	if (pending->kind != PENDING_DECISION && pending->more->stages)
+		lr_stage_write(pending->flow, pending->lead, pending->more->stages, pending->more->source_stage);
 	if (statement->open == 0)
 		lr_pending_flush();
 }

@@ -8,6 +8,7 @@
 #include "identity.h"
 #include "lib/ilist.h"
 #include "route.h"
+#include "stage.h"
 
 typedef struct Statement Statement;
 
@@ -15,7 +16,8 @@ typedef enum PendingKind
 {
 	PENDING_DECISION,  /* a new lead: state, event and turn are written when the row stands */
 	PENDING_HAND_OVER, /* a hand gave a known lead to another */
-	PENDING_REDECISION /* the rules decided about a known lead again */
+	PENDING_REDECISION, /* the rules decided about a known lead again */
+	PENDING_STAGE		/* nothing but a stage (of any kind there may be one beside) */
 } PendingKind;
 
 /* What many leads of a statement share. */
@@ -60,6 +62,10 @@ typedef struct PendingMore
 	double priority;		/* of one that waits */
 	TimestampTz held_until; /* of one that is held, else 0 */
 	const Closing *closing; /* of a lead that was closed when it arrived, else NULL */
+	const char *stage;		   /* that the lead is in, or NULL */
+	const char *source_stage;  /* that its row brought, or NULL */
+	TimestampTz stage_at;	   /* since when, or 0 */
+	const StageChange *stages; /* what its row has changed; or NULL */
 } PendingMore;
 
 typedef struct Pending
@@ -106,13 +112,17 @@ typedef struct LastInsert
 	Oid relid;
 	char *lead;
 	char *owner; /* NULL: none */
+	char *stage; /* NULL: none, or it is the source's own */
 	Datum key;
 	bool key_by_value; /* else key is a copy in the statement's memory */
 } LastInsert;
 
 extern void lr_statement_set_last(Statement *statement, Oid relid, const char *lead, const char *owner,
 								  Datum key, bool byval, int16 len);
+extern void lr_statement_set_last_stage(Statement *statement, const char *stage);
 extern const LastInsert *lr_statement_last(Statement *statement);
+/* Whether the statement's last INSERT left this stage in its row, of leadroute's own making. */
+extern bool lr_statement_last_stage(Statement *statement, const char *stage);
 
 /*
  * The key of a lead that a row of the statement changes, noted before the row is written: its AFTER trigger tells that
@@ -154,6 +164,16 @@ extern Pending *lr_pending_add(Statement *statement, const char *lead, const Dec
 							   const char *source_owner);
 extern Pending *lr_pending_add_hand_over(Statement *statement, const char *flow, const char *lead,
 										 const char *owner, TimestampTz at);
+
+/* The stages through which the row of a known lead has taken it; whatever else the row does waits with them. */
+extern void lr_pending_add_stages(Statement *statement, const char *flow, const char *lead, const StageChange *stages,
+								  const char *source, TimestampTz at);
+
+/*
+ * An upsert's UPDATE: what its INSERT made of the stage of a known lead is not to be, but where it stands in the new row (*given) it is still what the
+ * source sent, which is *given then.
+ */
+extern void lr_pending_take_stages(const char *flow, const char *lead, const char **given);
 
 /* The identity rows that a decision's lead claimed: given back should its row not be inserted. */
 extern void lr_pending_set_claims(Pending *pending, Oid relid, const Claim *claims, int n);

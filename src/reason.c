@@ -62,6 +62,8 @@ lr_route_reason(const Decision *decision)
 						 decision->owner);
 	else if (strcmp(status, "discarded") == 0)
 		appendStringInfoString(&text, "discarded");
+	else if (strcmp(status, "nurture") == 0)
+		appendStringInfoString(&text, "nurtured, without an owner");
 	else if (strcmp(code, "held") == 0)
 		appendStringInfo(&text, "held until %s at the latest", timestamptz_to_str(decision->held_until));
 	else if (strcmp(code, CODE_NOT_READY) == 0)

@@ -257,6 +257,7 @@ write_row(HandledLead *hand, const Move *move)
 		.route_reason = move->reason,
 		.account = move->account ? move->account : hand->state.account,
 		.duplicate_of = hand->state.duplicate_of,
+		.stage = hand->state.stage,
 	};
 
 	lr_stored_write(hand->rel, &hand->arrival, &outputs);

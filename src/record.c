@@ -13,12 +13,14 @@
 #include "leadroute.h"
 #include "reason.h"
 #include "record.h"
+#include "stage.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
+static void write_stage(const char *lead, const Decision *decision, const StageChange *change);
 static const char *path_of_duplicate(const Decision *decision, const char *passed);
 static void write_outbox(const char *lead, const Decision *decision, const char *reason);
 static void write_message(const char *type, const char *lead, const Decision *decision, const char *reason);
@@ -81,7 +83,13 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 		lr_journal_set_datum(&row, STATE_WON, BoolGetDatum(closing->verdict == VERDICT_WON));
 		if (closing->value)
 			lr_journal_set_datum(&row, STATE_VALUE, lr_closing_number(closing->value));
-		lr_journal_set_text(&row, STATE_CLOSED_BY, lr_closing_condition(closing->verdict));
+		lr_journal_set_text(&row, STATE_CLOSED_BY, lr_closing_condition(closing));
+	}
+	if (decision->stage)
+	{
+		lr_journal_set_text(&row, STATE_STAGE, decision->stage);
+		lr_journal_set_time(&row, STATE_STAGE_AT, decision->stage_at ? decision->stage_at : decision->at);
+		lr_journal_set_text(&row, STATE_SOURCE_STAGE, decision->source_stage);
 	}
 	lr_journal_append(JOURNAL_STATES, &row);
 
@@ -108,11 +116,35 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 		lr_journal_set_text(&row, EVENT_ACCOUNT, decision->account);
 		lr_journal_append(JOURNAL_EVENTS, &row);
 	}
+	if (!lr_restoring())
+		for (const StageChange *change = decision->stages; change; change = change->next)
+			write_stage(lead, decision, change);
 	if (decision->config->noutbox_types > 0)
 		write_outbox(lead, decision, reason);
 	if (decision->account && decision->duplicate_of == NULL)
 		lr_committee_arrived(decision);
 	MemoryContextSwitchTo(oldcontext);
+}
+
+/* The event of a stage that a new lead has come to. */
+static void
+write_stage(const char *lead, const Decision *decision, const StageChange *change)
+{
+	JournalRow row;
+
+	lr_journal_begin_row(&row);
+	lr_journal_set_text(&row, EVENT_FLOW, decision->config->flow);
+	lr_journal_set_text(&row, EVENT_LEAD, lead);
+	lr_journal_set_time(&row, EVENT_AT, change->at);
+	lr_journal_set_text(&row, EVENT_KIND, "stage");
+	lr_journal_set_text(&row, EVENT_CODE, change->code);
+	lr_journal_set_text(&row, EVENT_OWNER, decision->owner);
+	lr_journal_set_text(&row, EVENT_TEAM, decision->team);
+	lr_journal_set_text(&row, EVENT_REASON, change->reason);
+	lr_journal_set_text(&row, EVENT_ACTOR, change->actor);
+	lr_journal_set_text(&row, EVENT_STAGE, change->to);
+	lr_journal_set_text(&row, EVENT_PREVIOUS_STAGE, change->from);
+	lr_journal_append(JOURNAL_EVENTS, &row);
 }
 
 /* The steps of a decision, as JSON text: first the key that was found to be an earlier lead's. */

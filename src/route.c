@@ -484,6 +484,15 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 			if (apply_account_owner(walk, &why, &code))
 				return true;
 			break;
+		case TARGET_NURTURE:
+			if (!walk->row->qualified || rule == &walk->plan->config->rules[walk->plan->config->nrules - 1])
+			{
+				decision->status = "nurture";
+				decision->code = "nurtured";
+				return true;
+			}
+			why = pstrdup("it is qualified");
+			break;
 	}
 
 	if (walk->stopped)
@@ -494,7 +503,7 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 		decision->team = decision->territory = NULL;
 		return false;
 	}
-	if ((rule->waits && rule->target != TARGET_HOLD) || (code && strcmp(code, CODE_ALL_TRIED) == 0 && overflow(walk)))
+	if ((rule->waits && rule->target != TARGET_HOLD && rule->target != TARGET_NURTURE) || (code && strcmp(code, CODE_ALL_TRIED) == 0 && overflow(walk)))
 	{
 		decision->status = "waiting";
 		decision->code = code;

@@ -28,6 +28,8 @@ typedef struct LeadRow
 	int ntried;				   /* reps who had this lead and let it lapse: they are not asked again */
 	const char *const *tried;
 	bool is_duplicate; /* it shares a key with an earlier lead */
+	const char *stage; /* that it is in; NULL: none */
+	bool qualified;	   /* an MQL: no rule nurtures it */
 } LeadRow;
 
 /* A rule whose condition held and whose target could take no one. */
@@ -73,6 +75,10 @@ typedef struct Decision
 	const Closing *closing; /* of a lead that was closed when it arrived, else NULL */
 	double priority;		/* of one that waits */
 	TimestampTz held_until; /* of one that is held, else 0 */
+	const char *stage;		/* that the lead is in; NULL: the flow has no stages */
+	const char *source_stage; /* that its row arrived with, or NULL */
+	TimestampTz stage_at;	/* since when, or 0: since the decision */
+	const struct StageChange *stages; /* how it came there */
 } Decision;
 
 /* The code of a lead whose flow says that it is not to be routed yet. */

@@ -102,6 +102,10 @@ find(const char *flow, const char *lead, LeadState *state, Snapshot seen)
 		state->closed = state_time(slot, STATE_CLOSED_AT, &state->closed_at);
 		state->closed_by = state_text(slot, STATE_CLOSED_BY);
 		state->value = state_number(slot, STATE_VALUE);
+		state->stage = state_text(slot, STATE_STAGE);
+		state->source_stage = state_text(slot, STATE_SOURCE_STAGE);
+		(void) state_time(slot, STATE_STAGE_AT, &state->stage_at);
+		state->is_mql = !slot_attisnull(slot, STATE_MQL_AT + 1);
 		state->nlapsed = state_texts(slot, STATE_LAPSED, &state->lapsed);
 		state->own = is_own_row(slot);
 	}

@@ -32,6 +32,10 @@ typedef struct LeadState
 	const char *value;
 	int nlapsed;
 	const char **lapsed; /* reps who had it and let it lapse */
+	const char *stage;	 /* NULL: its flow has no stages, or had none */
+	const char *source_stage; /* the stage that the source last sent */
+	TimestampTz stage_at;
+	bool is_mql;
 	bool own;			 /* this transaction wrote it */
 } LeadState;
 

@@ -22,6 +22,7 @@ static const char *key_column_of(const FlowTable *table);
 static HeapTuple fetch(Relation rel, const FlowTable *table, const char *lead, Oid role, const char *what, const char *lock);
 static char *qualified_type(Oid type, int32 typmod);
 static HeapTuple row_of(Relation rel, MemoryContext context);
+static void write_outputs(Relation rel, const Arrival *arrival, const LeadOutputs *outputs, int which);
 
 /* By the newest configuration, which the statement's snapshot may not show yet: the table may be detached by now. */
 static const char *
@@ -143,11 +144,27 @@ lr_stored_arrival(Arrival *arrival, Relation rel, TupleTableSlot *slot, const ch
 		arrival->config = lr_config(flow);
 	arrival->lead = lr_lead_text(&arrival->shape->key, slot);
 	arrival->given = lr_lead_word(&arrival->shape->outputs[OUTPUT_OWNER], slot);
+	arrival->given_stage = lr_stage_given(arrival->shape, arrival->config, slot);
 	lr_profile_begin(&arrival->profile, arrival->shape, arrival->config, slot);
 }
 
 void
 lr_stored_write(Relation rel, const Arrival *arrival, const LeadOutputs *outputs)
+{
+	write_outputs(rel, arrival, outputs, ALL_OUTPUTS);
+}
+
+void
+lr_stored_write_stage(Relation rel, const Arrival *arrival, const char *stage)
+{
+	const LeadOutputs outputs = {.stage = stage};
+
+	write_outputs(rel, arrival, &outputs, 1 << OUTPUT_STAGE);
+}
+
+/* `which` is a bit mask of 1 << LeadOutput. */
+static void
+write_outputs(Relation rel, const Arrival *arrival, const LeadOutputs *outputs, int which)
 {
 	const char *const texts[LEAD_OUTPUTS] = {
 		[OUTPUT_OWNER] = outputs->owner,
@@ -157,6 +174,7 @@ lr_stored_write(Relation rel, const Arrival *arrival, const LeadOutputs *outputs
 		[OUTPUT_ROUTE_REASON] = outputs->route_reason,
 		[OUTPUT_ACCOUNT] = outputs->account,
 		[OUTPUT_DUPLICATE_OF] = outputs->duplicate_of,
+		[OUTPUT_STAGE] = outputs->stage,
 	};
 	Oid types[LEAD_OUTPUTS + 1];
 	Datum values[LEAD_OUTPUTS + 1];
@@ -171,7 +189,7 @@ lr_stored_write(Relation rel, const Arrival *arrival, const LeadOutputs *outputs
 	{
 		const LeadColumn *column = &arrival->shape->outputs[i];
 
-		if (column->attno == 0 || (texts[i] == NULL && (column->required || i == OUTPUT_ACCOUNT)) ||
+		if (column->attno == 0 || (which & (1 << i)) == 0 || (texts[i] == NULL && (column->required || i == OUTPUT_ACCOUNT || i == OUTPUT_STAGE)) ||
 			(i == OUTPUT_ACCOUNT && !lr_lead_takes(column, texts[i])))
 			continue;
 		types[n] = TEXTOID;

@@ -24,5 +24,7 @@ extern void lr_stored_arrival(Arrival *arrival, Relation rel, TupleTableSlot *sl
 
 /* UPDATEs the row's output columns, as the table's owner, past our own triggers. */
 extern void lr_stored_write(Relation rel, const Arrival *arrival, const LeadOutputs *outputs);
+/* The same for the stage alone. */
+extern void lr_stored_write_stage(Relation rel, const Arrival *arrival, const char *stage);
 
 #endif /* LR_STORED_H */

@@ -349,7 +349,10 @@ drain_lead(void *arg)
 	lr_stored_arrival(&arrival, draining->rel, slot, draining->table.attachment, draining->flow);
 	if (lr_state_find(draining->flow, draining->lead, &state) && is_still_due(draining, &state) &&
 		(state.owner || lr_linked_lock(draining->rel, &draining->table, draining->flow, draining->lead)))
+	{
+		arrival.stage = state.stage;
 		draining->placed = take(draining, &arrival, &state);
+	}
 	ExecDropSingleTupleTableSlot(slot);
 }
 
@@ -421,6 +424,7 @@ take(Draining *draining, Arrival *arrival, const LeadState *state)
 	outputs.route_reason = move.reason;
 	outputs.account = decision.account ? decision.account : state->account;
 	outputs.duplicate_of = state->duplicate_of;
+	outputs.stage = state->stage;
 	lr_stored_write(arrival->rel, arrival, &outputs);
 	lr_move(draining->flow, draining->lead, &move);
 	lr_pending_flush();

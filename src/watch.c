@@ -26,11 +26,12 @@ typedef enum WatchedCondition
 	WATCH_WON,
 	WATCH_PRIORITY,
 	WATCH_ROUTE,
-	WATCH_RULES /* two each from here on: hold_until, reroute_when */
+	WATCH_RULES /* two each from here on: hold_until, reroute_when; then the entry conditions of stages */
 } WatchedCondition;
 
 #define WATCH_HOLD(rule) (WATCH_RULES + 2 * (rule))
 #define WATCH_REROUTE(rule) (WATCH_RULES + 2 * (rule) + 1)
+#define WATCH_STAGE(config, stage) (WATCH_RULES + 2 * (config)->nrules + (stage))
 
 typedef struct Watched
 {
@@ -67,6 +68,7 @@ typedef struct Evaluation
 
 static void watch_condition(Watch *watch, int which, const char *name, const char *text, Oid type);
 static void compile(void *arg);
+static void add_required(Watch *watch, const TransitionConfig *transition);
 static void add_column(Watch *watch, const LeadColumn *column);
 static bool ask(Watch *watch, Evaluation *evaluation, bool *warned);
 static bool holds(Watch *watch, int which, const LeadRow *row, bool *warned);
@@ -110,7 +112,7 @@ lr_watch(LeadShape *shape, FlowConfig *config)
 	watch->scope.noutputs = LEAD_OUTPUTS;
 	watch->facts = MakeSingleTupleTableSlot(watch->scope.facts, &TTSOpsVirtual);
 	watch->econtext = CreateStandaloneExprContext();
-	watch->conditions = palloc0((WATCH_RULES + 2 * config->nrules) * sizeof(Watched));
+	watch->conditions = palloc0(WATCH_STAGE(config, config->nstages) * sizeof(Watched));
 	watch_condition(watch, WATCH_CLOSED, "closed_when", config->closed_when, BOOLOID);
 	watch_condition(watch, WATCH_WON, "won_when", config->won_when, BOOLOID);
 	watch_condition(watch, WATCH_PRIORITY, "priority", config->priority, FLOAT8OID);
@@ -124,6 +126,12 @@ lr_watch(LeadShape *shape, FlowConfig *config)
 		if (rule->reroute_when)
 			watch_condition(watch, WATCH_REROUTE(i), psprintf("reroute_when of rule \"%s\"", rule->rule), rule->reroute_when, BOOLOID);
 	}
+	for (int i = 0; i < config->nstages; i++)
+		if (config->stages[i].entry_condition)
+			watch_condition(watch, WATCH_STAGE(config, i), psprintf("entry_condition of stage \"%s\"", config->stages[i].stage),
+							config->stages[i].entry_condition, BOOLOID);
+	for (int i = 0; i < config->ntransitions; i++)
+		add_required(watch, &config->transitions[i]);
 	add_column(watch, &shape->value);
 	add_column(watch, &shape->closed_at);
 	MemoryContextSwitchTo(oldcontext);
@@ -158,6 +166,20 @@ compile(void *arg)
 	Watch *watch = evaluation->watch;
 
 	evaluation->watched->condition = lr_condition_compile_as(evaluation->watched->text, &watch->scope, evaluation->watched->type, watch->mcxt);
+}
+
+/* What a lead lacks for a stage may come with any UPDATE. */
+static void
+add_required(Watch *watch, const TransitionConfig *transition)
+{
+	for (int i = 0; i < transition->nrequired + transition->ncolumns; i++)
+	{
+		const char *name = i < transition->nrequired ? transition->required[i] : transition->columns[i - transition->nrequired];
+		AttrNumber attno = lr_lead_attno(watch->shape, name);
+
+		if (attno != InvalidAttrNumber)
+			watch->columns = bms_add_member(watch->columns, attno);
+	}
 }
 
 static void
@@ -230,6 +252,12 @@ lr_watch_reroutes(Watch *watch, int rule, const LeadRow *row, bool *warned)
 	return watch && holds(watch, WATCH_REROUTE(rule), row, warned);
 }
 
+bool
+lr_watch_enters(Watch *watch, int stage, const LeadRow *row, bool *warned)
+{
+	return watch && holds(watch, WATCH_STAGE(watch->config, stage), row, warned);
+}
+
 double
 lr_watch_priority(Watch *watch, const LeadRow *row, bool *warned)
 {
@@ -269,7 +297,9 @@ ask(Watch *watch, Evaluation *evaluation, bool *warned)
 																																		   : "false",
 						   evaluation->row->lead ? evaluation->row->lead : ""),
 				 errhint("Correct it in leadroute.%s; SELECT * FROM leadroute.check_flow(%s) tells what is not valid.",
-						 watched < &watch->conditions[WATCH_RULES] ? "flows" : "rules", quote_literal_cstr(watch->flow))));
+						 watched < &watch->conditions[WATCH_RULES]					? "flows"
+						 : watched < &watch->conditions[WATCH_STAGE(watch->config, 0)] ? "rules"
+																				   : "stages", quote_literal_cstr(watch->flow))));
 	}
 	return false;
 }

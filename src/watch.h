@@ -33,6 +33,9 @@ extern bool lr_watch_ready(Watch *watch, const LeadRow *row, bool *warned);
 extern bool lr_watch_hold_ends(Watch *watch, int rule, const LeadRow *row, bool *warned);
 extern bool lr_watch_reroutes(Watch *watch, int rule, const LeadRow *row, bool *warned);
 
+/* Whether a stage's entry condition holds; numbers as in the configuration. False where there is none, or it fails. */
+extern bool lr_watch_enters(Watch *watch, int stage, const LeadRow *row, bool *warned);
+
 /* Which of the leads that wait goes first: the highest. 0 where the flow has no priority, it is NULL, or it fails (as above). */
 extern double lr_watch_priority(Watch *watch, const LeadRow *row, bool *warned);
 

@@ -32,7 +32,12 @@ CREATE TABLE leadroute.flows (
 	won_when		text,
 	priority		text,
 	route_when		text,
-	note			text
+	note			text,
+	first_stage		text COLLATE "C",
+	stage_master	text NOT NULL DEFAULT 'enforce' CHECK (stage_master IN ('enforce', 'report')),
+	recycle_limit	integer NOT NULL DEFAULT 3 CHECK (recycle_limit >= 0),
+	archive_after	interval DEFAULT '6 months' CHECK (archive_after > '0'),
+	require_consent	boolean NOT NULL DEFAULT false
 );
 
 CREATE TABLE leadroute.attachments (
@@ -58,7 +63,7 @@ CREATE TABLE leadroute.rules (
 	rule			text COLLATE "C" NOT NULL CHECK (rule <> ''),
 	position		integer NOT NULL,
 	condition		text,
-	target			text NOT NULL CHECK (target IN ('territory', 'team', 'rep', 'queue', 'discard', 'account_owner', 'hold')),
+	target			text NOT NULL CHECK (target IN ('territory', 'team', 'rep', 'queue', 'discard', 'account_owner', 'hold', 'nurture')),
 	target_name		text COLLATE "C",
 	if_unavailable	text NOT NULL DEFAULT 'fallthrough' CHECK (if_unavailable IN ('fallthrough', 'wait')),
 	skills			text,
@@ -68,7 +73,7 @@ CREATE TABLE leadroute.rules (
 	note			text,
 	PRIMARY KEY (flow, rule),
 	UNIQUE (flow, position) DEFERRABLE INITIALLY IMMEDIATE,
-	CONSTRAINT rules_target_name_check CHECK ((target IN ('discard', 'account_owner', 'hold')) = (target_name IS NULL)),
+	CONSTRAINT rules_target_name_check CHECK ((target IN ('discard', 'account_owner', 'hold', 'nurture')) = (target_name IS NULL)),
 	CONSTRAINT rules_hold_check CHECK ((target = 'hold') = (hold_for IS NOT NULL) AND (hold_until IS NULL OR target = 'hold'))
 );
 
@@ -224,6 +229,11 @@ COMMENT ON COLUMN leadroute.flows.closed_when IS 'SQL boolean expression over th
 COMMENT ON COLUMN leadroute.flows.priority IS 'SQL expression over the lead''s columns and facts that gives a number: of leads that wait for a team the highest goes first, of equal ones the one submitted first. NULL: all are equal.';
 COMMENT ON COLUMN leadroute.flows.route_when IS 'SQL boolean expression over the lead''s columns and facts: until it holds a lead is recorded and its duplicates are known, but it has no owner (code not_ready); the INSERT, UPDATE or MERGE that makes it hold routes it in that statement, once. NULL: always.';
 COMMENT ON COLUMN leadroute.flows.won_when IS 'The same for leads that are won: closed, and counted with their value.';
+COMMENT ON COLUMN leadroute.flows.first_stage IS 'The stage in which a new lead begins whose row names none; NULL: the first open one without an entry condition.';
+COMMENT ON COLUMN leadroute.flows.stage_master IS 'What a change of stage that is not legal, or for which something is missing, is: an error (''enforce''), or, where the CRM is the master, an event (''report'').';
+COMMENT ON COLUMN leadroute.flows.recycle_limit IS 'How often a lead is recycled at most; a further rejection that would archives it.';
+COMMENT ON COLUMN leadroute.flows.archive_after IS 'How long a lead that was nurtured or recycled is kept before it is archived, if nothing else happens first; NULL: for ever.';
+COMMENT ON COLUMN leadroute.flows.require_consent IS 'Whether a lead may be given out, and told to anyone, only with its consent (a consent column that says yes, and no unsubscribe since).';
 COMMENT ON COLUMN leadroute.flows.note IS 'Free text of who wrote the row; kept with each change in config_changes.';
 
 COMMENT ON TABLE leadroute.attachments IS 'Which table a flow''s leads stand in, remembered by name: loaders drop tables and rename others into their place. Written by leadroute.attach() and detach().';
@@ -248,8 +258,8 @@ COMMENT ON COLUMN leadroute.rules.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.rules.rule IS 'Name of the rule, as explanations show it.';
 COMMENT ON COLUMN leadroute.rules.position IS 'Order among the flow''s rules, lowest first.';
 COMMENT ON COLUMN leadroute.rules.condition IS 'SQL boolean expression over the lead''s columns and facts; NULL means always. An active flow''s last rule has none.';
-COMMENT ON COLUMN leadroute.rules.target IS 'territory (the innermost of a map), team, rep, account_owner (the owner of the lead''s account), queue, hold (until hold_until holds or hold_for has passed: then the rules decide again without this one) or discard.';
-COMMENT ON COLUMN leadroute.rules.target_name IS 'The map, team, rep or queue; NULL for account_owner, hold and discard.';
+COMMENT ON COLUMN leadroute.rules.target IS 'territory (the innermost of a map), team, rep, account_owner (the owner of the lead''s account), queue, hold (until hold_until holds or hold_for has passed: then the rules decide again without this one), nurture (no owner and stage nurture, until the lead is qualified) or discard.';
+COMMENT ON COLUMN leadroute.rules.target_name IS 'The map, team, rep or queue; NULL for account_owner, hold, nurture and discard.';
 COMMENT ON COLUMN leadroute.rules.if_unavailable IS 'When the target can take no one now: ''fallthrough'' to the next rule, or ''wait'' in its queue. The last rule waits.';
 COMMENT ON COLUMN leadroute.rules.skills IS 'SQL expression over the lead''s columns and facts that gives text[]: the skills a member must have, as in array[''lang:'' || language]; ''name>=3'' asks for a level. NULL, and NULL elements, ask for nothing.';
 COMMENT ON COLUMN leadroute.rules.hold_until IS 'With hold: SQL boolean expression over the lead''s columns and facts; a lead for which it holds already is not held, and the UPDATE that makes it hold decides the lead again in the same statement. NULL: only time ends the hold.';

@@ -243,6 +243,23 @@ COMMENT ON FUNCTION leadroute.rule_written() IS 'Trigger on rules: each conditio
 CREATE TRIGGER rule_written BEFORE INSERT OR UPDATE OF condition, hold_until, reroute_when, flow ON leadroute.rules
 	FOR EACH ROW WHEN (num_nonnulls(NEW.condition, NEW.hold_until, NEW.reroute_when) > 0) EXECUTE FUNCTION leadroute.rule_written();
 
+CREATE FUNCTION leadroute.stage_written() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	leads	regclass := leadroute.flow_table(NEW.flow);
+BEGIN
+	IF NOT leadroute.restoring() AND leads IS NOT NULL THEN
+		PERFORM leadroute.check_condition(NEW.entry_condition, leads, NEW.flow);
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.stage_written() IS 'Trigger on stages: the entry condition is parsed and type-checked where the flow''s leads table is there.';
+CREATE TRIGGER stage_written BEFORE INSERT OR UPDATE OF entry_condition, flow ON leadroute.stages
+	FOR EACH ROW WHEN (NEW.entry_condition IS NOT NULL) EXECUTE FUNCTION leadroute.stage_written();
+
 CREATE FUNCTION leadroute.territory_written() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -699,7 +716,7 @@ COMMENT ON FUNCTION leadroute.configuration_table(name, name, name, boolean, boo
 SELECT leadroute.configuration_table('flows', restored => true);
 SELECT leadroute.configuration_table('attachments', checked => false, by_admin => false, restored => true);
 SELECT leadroute.configuration_table(relation::name)
-FROM pg_catalog.unnest('{rules,queues,reps,rep_skills,time_off,teams,team_members,territories,match_rules,merge_columns}'::text[]) relation;
+FROM pg_catalog.unnest('{rules,queues,reps,rep_skills,time_off,teams,team_members,territories,match_rules,merge_columns,stages,stage_transitions,rejection_reasons}'::text[]) relation;
 SELECT leadroute.configuration_table('outbox_consumers', checked => false);
 /* kept from territories, and not in config_changes */
 SELECT leadroute.invalidation_triggers('territory_sides');

@@ -56,7 +56,15 @@ INSERT INTO leadroute.codes VALUES
 	('queued_behind',	'waiting',		'others wait for the team already; the lead joined its queue behind them'),
 	('claimed',			'assigned',		'somebody took the lead from a queue'),
 	('all_tried',		'waiting',		'everybody in the team has let the lead lapse before; it waits in the team''s overflow queue'),
-	('reopened',		'assigned',		'the row no longer says that the lead is closed, or reopen() was called');
+	('reopened',		'assigned',		'the row no longer says that the lead is closed, or reopen() was called'),
+	('nurtured',		'nurture',		'a rule nurtures the lead: it has no owner until it is qualified'),
+	('stage_entered',	'any',			'the lead came into a stage: it began there, or somebody said so'),
+	('stage_advanced',	'any',			'the entry condition of a later stage holds'),
+	('stage_touched',	'any',			'the first touch that counts took the lead on from the stage of new ones'),
+	('stage_aged',		'any',			'the lead was in its stage as long as that allows'),
+	('illegal_stage',	'any',			'the CRM moved the lead in a way that the flow does not allow; it is only reported'),
+	('stage_incomplete', 'any',			'the CRM moved the lead to a stage for which it lacks something; it is only reported'),
+	('unknown_stage',	'any',			'the CRM moved the lead to a stage that the flow does not have; it is only reported');
 
 /* One row a lead, whatever the loader does to the leads table. */
 CREATE TABLE leadroute.lead_states (
@@ -85,12 +93,28 @@ CREATE TABLE leadroute.lead_states (
 	priority		double precision,
 	queue_order		bigint,
 	held_until		timestamptz,
+	stage			text COLLATE "C",
+	stage_at		timestamptz,
+	source_stage	text COLLATE "C",
+	mql_at			timestamptz,
+	accepted_at		timestamptz,
+	rejection		text COLLATE "C",
+	rejected_at		timestamptz,
+	recycles		integer,
+	return_at		timestamptz,
+	return_to		text COLLATE "C",
+	archive_at		timestamptz,
+	review_at		timestamptz,
+	consent			boolean,
 	PRIMARY KEY (flow, lead)
 ) WITH (fillfactor = 90);
 CREATE INDEX lead_states_account_idx ON leadroute.lead_states (flow, account, submitted_at) WHERE account IS NOT NULL AND duplicate_of IS NULL;
 CREATE INDEX lead_states_unrouted_idx ON leadroute.lead_states (flow, submitted_at) WHERE status = 'unrouted';
 CREATE INDEX lead_states_duplicate_idx ON leadroute.lead_states (flow, duplicate_of) WHERE duplicate_of IS NOT NULL;
 CREATE INDEX lead_states_held_idx ON leadroute.lead_states (flow, held_until) WHERE held_until IS NOT NULL AND closed_at IS NULL;
+CREATE INDEX lead_states_stage_idx ON leadroute.lead_states (flow, stage, stage_at) WHERE stage IS NOT NULL AND closed_at IS NULL;
+CREATE INDEX lead_states_return_idx ON leadroute.lead_states (flow, (least(return_at, archive_at))) WHERE (return_at IS NOT NULL OR archive_at IS NOT NULL) AND closed_at IS NULL;
+CREATE INDEX lead_states_review_idx ON leadroute.lead_states (flow, review_at) WHERE review_at IS NOT NULL AND closed_at IS NULL;
 CREATE INDEX lead_states_waiting_idx ON leadroute.lead_states (flow, queue, priority DESC, submitted_at, queue_order) WHERE status = 'waiting' AND closed_at IS NULL;
 
 /* What happened, append-only. */
@@ -112,6 +136,9 @@ CREATE TABLE leadroute.events (
 	actor			text,
 	account			text COLLATE "C",
 	over_cap		text,
+	stage			text COLLATE "C",
+	previous_stage	text COLLATE "C",
+	consent			boolean,
 	PRIMARY KEY (flow, lead, id)
 );
 CREATE INDEX events_at_idx ON leadroute.events USING brin (at);
@@ -221,6 +248,19 @@ COMMENT ON COLUMN leadroute.lead_states.lapsed IS 'Reps who had the lead and let
 COMMENT ON COLUMN leadroute.lead_states.priority IS 'Which of the leads that wait goes first: the highest; flows.priority as it was when the lead began to wait, 0 without one.';
 COMMENT ON COLUMN leadroute.lead_states.queue_order IS 'Which goes first of those that have the same priority and were submitted at the same time: the lowest. From the clock, no sequence.';
 COMMENT ON COLUMN leadroute.lead_states.held_until IS 'Of a lead that is held: when it is routed at the latest.';
+COMMENT ON COLUMN leadroute.lead_states.stage IS 'The stage that the lead is in; NULL where its flow had none when it last looked, and of duplicates.';
+COMMENT ON COLUMN leadroute.lead_states.stage_at IS 'Since when.';
+COMMENT ON COLUMN leadroute.lead_states.source_stage IS 'The stage that the source last sent: sending it again is no change.';
+COMMENT ON COLUMN leadroute.lead_states.mql_at IS 'When the lead was first qualified (MQL): by its points, a high-intent signal, a booked meeting, or approve().';
+COMMENT ON COLUMN leadroute.lead_states.accepted_at IS 'When accept() last took it.';
+COMMENT ON COLUMN leadroute.lead_states.rejection IS 'The code with which reject() last gave it back.';
+COMMENT ON COLUMN leadroute.lead_states.rejected_at IS 'When that was.';
+COMMENT ON COLUMN leadroute.lead_states.recycles IS 'How often it was recycled; NULL: never.';
+COMMENT ON COLUMN leadroute.lead_states.return_at IS 'Of a recycled lead that is away: when it comes back.';
+COMMENT ON COLUMN leadroute.lead_states.return_to IS 'Of one that is nurtured or recycled: the rep who had it, to whom it goes back if he is still there.';
+COMMENT ON COLUMN leadroute.lead_states.archive_at IS 'Of one that is nurtured or recycled: when it is archived if nothing happens first.';
+COMMENT ON COLUMN leadroute.lead_states.review_at IS 'Since when it stands in the review queue: nearly qualified, for approve() or disqualify() to say.';
+COMMENT ON COLUMN leadroute.lead_states.consent IS 'Whether the person had consented when the lead was last decided: the row''s consent, less an unsubscribe; NULL where the row says nothing.';
 COMMENT ON COLUMN leadroute.lead_states.account IS 'The account that the lead belongs to, as found when it was decided; it stays when the account is deleted.';
 COMMENT ON COLUMN leadroute.lead_states.account_by IS 'What found the account: given (the row''s account column), website, email, alias, or accepted (a suggestion).';
 COMMENT ON COLUMN leadroute.lead_states.duplicate_of IS 'The earlier lead of the same person; never itself one with status duplicate or merged while its first one stands.';
@@ -241,6 +281,9 @@ COMMENT ON COLUMN leadroute.events.queue IS 'The queue.';
 COMMENT ON COLUMN leadroute.events.reason IS 'The decision in one line.';
 COMMENT ON COLUMN leadroute.events.path IS 'The steps that led to it.';
 COMMENT ON COLUMN leadroute.events.over_cap IS 'The limits of the owner that this lead went beyond, as ''3 per day'' or ''capacity 40''; NULL: none. A pick never does: an owner that the row brought, an account''s owner, a hand may.';
+COMMENT ON COLUMN leadroute.events.stage IS 'The stage after it, of a change of stage.';
+COMMENT ON COLUMN leadroute.events.previous_stage IS 'The stage before it; NULL: none.';
+COMMENT ON COLUMN leadroute.events.consent IS 'Of a decision: whether the person had consented; NULL where the row said nothing.';
 COMMENT ON COLUMN leadroute.events.actor IS 'Who did it; NULL for leadroute itself.';
 COMMENT ON COLUMN leadroute.events.account IS 'The account of the lead.';
 

@@ -12,7 +12,8 @@ CREATE TYPE leadroute.facts AS (
 	account			text,
 	account_tier	integer,
 	account_owner	text,
-	is_duplicate	boolean
+	is_duplicate	boolean,
+	stage			text
 );
 COMMENT ON TYPE leadroute.facts IS
 	'What leadroute knows of a lead while it decides. In a condition: facts.x. Not to be confused with a column of the leads table that is called facts, which stands bare.';
@@ -22,6 +23,7 @@ COMMENT ON COLUMN leadroute.facts.at IS 'The instant of the decision: use it ins
 COMMENT ON COLUMN leadroute.facts.submitted_at IS 'When the person asked: the row''s submitted_at, or facts.at where that is NULL or in the future.';
 COMMENT ON COLUMN leadroute.facts.given_owner IS 'The owner that the row arrived with; NULL if none.';
 COMMENT ON COLUMN leadroute.facts.is_duplicate IS 'Whether the lead shares a key of a match rule with an earlier one. Such a lead meets the rules only where the first has no owner, or it is a returning one whose owner is not active.';
+COMMENT ON COLUMN leadroute.facts.stage IS 'The stage that the lead is in: in an entry condition the one that it would leave, elsewhere the one that it has come to. NULL where the flow has no stages.';
 COMMENT ON COLUMN leadroute.facts.operation IS 'What brought the lead here: INSERT, UPDATE, CATCH_UP or REROUTE (by reroute(), release() and the like).';
 COMMENT ON COLUMN leadroute.facts.account IS 'The account that the lead belongs to; NULL if none. Looked up only for a rule that reads it or the other two.';
 COMMENT ON COLUMN leadroute.facts.account_tier IS 'The account''s tier, 1 to 3; NULL if it has none.';

@@ -189,6 +189,8 @@ BEGIN
 			AND NOT EXISTS (SELECT FROM leadroute.queues q WHERE q.flow = subject.flow AND q.queue = t.overflow)
 		ORDER BY t.team;
 
+	RETURN QUERY SELECT c.* FROM leadroute.stage_faults(subject, leads, attachment.columns) c;
+
 	/* calendars, and who names one */
 	RETURN QUERY SELECT c.* FROM leadroute.calendar_faults(subject.flow) c;
 

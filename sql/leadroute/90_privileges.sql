@@ -44,7 +44,7 @@ DECLARE
 BEGIN
 	FOR routine IN
 		SELECT p.oid FROM pg_catalog.pg_proc p
-		WHERE p.pronamespace = 'leadroute'::pg_catalog.regnamespace AND p.proname IN ('close', 'reopen', 'reassign', 'claim', 'release', 'reroute')
+		WHERE p.pronamespace = 'leadroute'::pg_catalog.regnamespace AND p.proname IN ('close', 'reopen', 'reassign', 'claim', 'release', 'reroute', 'set_stage')
 	LOOP
 		EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', routine);
 	END LOOP;
@@ -92,6 +92,7 @@ GRANT EXECUTE ON FUNCTION leadroute.activate(text), leadroute.deactivate(text), 
 GRANT EXECUTE ON FUNCTION leadroute.schedule(text, text[], text), leadroute.unschedule(text[], text), leadroute.job_name(text, text[]),
 	leadroute.ask_cron(text, text, text), leadroute.expect_cron(text, text), leadroute.cron_place(), leadroute.forget_schedule(text),
 	leadroute.note_schedule(text, text, text[], text, text, name, boolean) TO leadroute_admin;
+GRANT EXECUTE ON FUNCTION leadroute.load_stages(text), leadroute.activate(text), leadroute.deactivate(text), leadroute.enable_triggers() TO leadroute_admin;
 /* the triggers of configuration tables that run as who writes call these */
 GRANT EXECUTE ON FUNCTION leadroute.restoring(), leadroute.zone_is_known(text), leadroute.check_zone(text) TO leadroute_admin;
 GRANT SET ON PARAMETER leadroute.enabled TO leadroute_admin;

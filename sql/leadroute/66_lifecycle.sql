@@ -1,0 +1,162 @@
+/*
+ * The life of a lead: its stages as people move them, what sales says of it, how it comes back.
+ */
+CREATE FUNCTION leadroute.set_stage(lead text, stage text, reason text DEFAULT NULL, flow text DEFAULT 'default') RETURNS text
+LANGUAGE c CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_set_stage';
+COMMENT ON FUNCTION leadroute.set_stage(text, text, text, text) IS
+	'Moves a lead to another stage: the row, the state and an event with the reason say so, and entry conditions take it on from there. Answers the stage that it is in then; NULL for a NULL lead or stage. Errors: check_violation for a stage that the flow does not have, a transition that is not legal or a column without a value, unless the flow''s stage_master is report; object_not_in_prerequisite_state in a flow without stages. Rights as close().';
+
+/* Part of check_flow(). */
+CREATE FUNCTION leadroute.stage_faults(subject leadroute.flows, leads regclass, columns jsonb)
+	RETURNS TABLE (severity text, object text, problem text, hint text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	entered	record;
+	fault	text;
+	advice	text;
+BEGIN
+	IF NOT EXISTS (SELECT FROM leadroute.stages s WHERE s.flow = (subject).flow) THEN
+		RETURN;
+	END IF;
+	FOR entered IN
+		SELECT s.stage, s.entry_condition FROM leadroute.stages s
+		WHERE s.flow = (subject).flow AND s.entry_condition IS NOT NULL AND leads IS NOT NULL ORDER BY s.position
+	LOOP
+		BEGIN
+			PERFORM leadroute.check_condition(entered.entry_condition, leads, (subject).flow);
+		EXCEPTION WHEN OTHERS THEN
+			GET STACKED DIAGNOSTICS fault = MESSAGE_TEXT, advice = PG_EXCEPTION_HINT;
+			RETURN QUERY VALUES (CASE WHEN (subject).active THEN 'warning' ELSE 'error' END, format('stage "%s"', entered.stage),
+								 format('its entry_condition (%s) is not valid: %s', entered.entry_condition, fault),
+								 coalesce(nullif(advice, ''), 'Write it as a boolean expression over the columns of the leads table.'));
+		END;
+	END LOOP;
+	RETURN QUERY
+		SELECT 'error', format('%s "%s"', n.kind, n.name), format('names stage "%s", which does not exist', n.stage), 'Insert into leadroute.stages, or change the row.'
+		FROM (SELECT 'flow' AS kind, (subject).flow AS name, (subject).first_stage AS stage
+			  UNION ALL SELECT 'stage', s.stage, s.next_stage FROM leadroute.stages s WHERE s.flow = (subject).flow
+			  UNION ALL SELECT 'stage', s.stage, s.touched_stage FROM leadroute.stages s WHERE s.flow = (subject).flow
+			  UNION ALL SELECT 'transition', concat_ws(' to ', t.from_stage, t.to_stage), nullif(t.from_stage, '') FROM leadroute.stage_transitions t WHERE t.flow = (subject).flow
+			  UNION ALL SELECT 'transition', concat_ws(' to ', t.from_stage, t.to_stage), t.to_stage FROM leadroute.stage_transitions t WHERE t.flow = (subject).flow) n
+		WHERE n.stage <> '*' AND NOT EXISTS (SELECT FROM leadroute.stages s WHERE s.flow = (subject).flow AND s.stage = n.stage)
+		ORDER BY 2, 3;
+	IF (subject).first_stage IS NULL
+		AND NOT EXISTS (SELECT FROM leadroute.stages s WHERE s.flow = (subject).flow AND s.kind = 'open' AND s.entry_condition IS NULL) THEN
+		RETURN QUERY VALUES ('error', format('flow "%s"', (subject).flow), 'has no stage in which a lead could begin',
+							 'Set first_stage of the flow, or insert an open stage without an entry condition.');
+	END IF;
+	/* a warning: a leads table may grow its columns one by one, and a column that is not there has no value */
+	RETURN QUERY
+		SELECT DISTINCT 'warning', format('stage "%s"', t.to_stage), format('requires column "%s", which table %s does not have', r.name, leads),
+			'Add the column, map it in leadroute.attach(), or name another in leadroute.stage_transitions.'
+		FROM leadroute.stage_transitions t CROSS JOIN LATERAL unnest(t.required || t.of_columns) r(name)
+		WHERE t.flow = (subject).flow AND leads IS NOT NULL
+			AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = leads AND a.attnum > 0 AND NOT a.attisdropped
+							AND a.attname = leadroute.mapped_column(columns, r.name))
+		ORDER BY 2, 3;
+END
+$$;
+COMMENT ON FUNCTION leadroute.stage_faults(leadroute.flows, regclass, jsonb) IS 'Part of check_flow(): what is wrong with a flow''s stages and transitions.';
+
+/* Rows of a template; a stage or reason of the flow that stands already stays as it is. */
+CREATE FUNCTION leadroute.load_stages(flow text DEFAULT 'default') RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	loaded	integer;
+	more	integer;
+BEGIN
+	IF EXISTS (SELECT FROM leadroute.stages s WHERE s.flow = load_stages.flow) THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('flow "%s" has stages already', flow),
+			HINT = 'Delete them first, or add the rows that are missing.',
+			SCHEMA = 'leadroute', TABLE = 'stages';
+	END IF;
+	IF NOT EXISTS (SELECT FROM leadroute.flows f WHERE f.flow = load_stages.flow) THEN
+		INSERT INTO leadroute.flows (flow) VALUES (flow);
+	END IF;
+	UPDATE leadroute.flows f SET first_stage = 'new' WHERE f.flow = load_stages.flow AND f.first_stage IS NULL;
+	INSERT INTO leadroute.stages (flow, stage, position, kind, beside, touched_stage, note)
+		VALUES (flow, 'subscriber', 10, 'open', false, NULL, 'has asked to hear from you'),
+			   (flow, 'lead', 20, 'open', false, NULL, 'has shown interest'),
+			   (flow, 'nurture', 30, 'open', true, NULL, 'nobody''s, until it is qualified'),
+			   (flow, 'recycled', 40, 'open', true, NULL, 'given back by sales, until it returns'),
+			   (flow, 'new', 50, 'open', false, 'contacted', 'given out, nobody has spoken to it'),
+			   (flow, 'contacted', 60, 'open', false, NULL, 'the first touch has been made'),
+			   (flow, 'mql', 70, 'open', false, NULL, 'qualified by marketing: by score, or an action of high intent'),
+			   (flow, 'sal', 80, 'open', false, NULL, 'accepted by sales'),
+			   (flow, 'sql', 90, 'open', false, NULL, 'qualified by sales: two of budget, authority, need, timeline'),
+			   (flow, 'opportunity', 100, 'open', false, NULL, 'a deal: value, close date'),
+			   (flow, 'customer', 110, 'won', false, NULL, 'has bought'),
+			   (flow, 'evangelist', 120, 'won', false, NULL, 'NPS 9 or 10, or a referral'),
+			   (flow, 'disqualified', 130, 'closed', true, NULL, 'will not buy');
+	GET DIAGNOSTICS loaded = ROW_COUNT;
+	INSERT INTO leadroute.stage_transitions (flow, from_stage, to_stage, required, at_least, of_columns)
+		SELECT load_stages.flow, t.from_stage, s.to_stage,
+			CASE s.to_stage WHEN 'opportunity' THEN '{value,close_date}'::text[] END,
+			CASE s.to_stage WHEN 'sql' THEN 2 END,
+			CASE s.to_stage WHEN 'sql' THEN '{budget,authority,need,timeline}'::text[] END
+		FROM (VALUES ('subscriber', '{lead,new,nurture,mql,disqualified}'::text[]),
+					 ('lead', '{new,contacted,nurture,mql,disqualified}'),
+					 ('nurture', '{new,contacted,mql,disqualified}'),
+					 ('recycled', '{new,contacted,nurture,mql,disqualified}'),
+					 ('new', '{contacted,nurture,recycled,mql,sal,disqualified}'),
+					 ('contacted', '{nurture,recycled,mql,sal,disqualified}'),
+					 ('mql', '{contacted,nurture,recycled,sal,sql,disqualified}'),
+					 ('sal', '{nurture,recycled,sql,disqualified}'),
+					 ('sql', '{nurture,recycled,opportunity,disqualified}'),
+					 ('opportunity', '{nurture,recycled,sql,customer,disqualified}'),
+					 ('customer', '{evangelist}'),
+					 ('evangelist', '{customer}'),
+					 ('disqualified', '{new,nurture}')) t(from_stage, to_stages)
+			CROSS JOIN LATERAL unnest(t.to_stages) s(to_stage);
+	GET DIAGNOSTICS more = ROW_COUNT;
+	loaded := loaded + more;
+	INSERT INTO leadroute.rejection_reasons (flow, code, reason, action, return_after, date_column, before_date, min_touches)
+		VALUES (flow, 'FIT-01', 'too small', 'nurture', NULL, NULL, NULL, NULL),
+			   (flow, 'FIT-02', 'wrong industry', 'archive', NULL, NULL, NULL, NULL),
+			   (flow, 'FIT-03', 'wrong role', 'nurture', NULL, NULL, NULL, NULL),
+			   (flow, 'ENG-01', 'no response after three attempts', 'recycle', '90 days', NULL, NULL, 3),
+			   (flow, 'ENG-02', 'bad timing', 'recycle', '60 days', NULL, NULL, NULL),
+			   (flow, 'QUAL-01', 'no budget', 'recycle', '90 days', NULL, NULL, NULL),
+			   (flow, 'QUAL-02', 'locked in', 'recycle', '9 months', 'renewal_date', '90 days', NULL),
+			   (flow, 'QUAL-03', 'not a project', 'archive', NULL, NULL, NULL, NULL)
+		ON CONFLICT DO NOTHING;
+	GET DIAGNOSTICS more = ROW_COUNT;
+	RETURN loaded + more;
+END
+$$;
+COMMENT ON FUNCTION leadroute.load_stages(text) IS
+	'Fills stages, stage_transitions and rejection_reasons of a flow that has no stages with the usual ones: rows like any others from then on. They ask for value and close_date of an opportunity and for two of budget, authority, need, timeline of an SQL: name your own columns in stage_transitions. New leads begin in stage new. Answers how many rows. Errors: object_not_in_prerequisite_state where the flow has stages.';
+
+DO $do$
+DECLARE
+	of_text	record;
+	key		pg_catalog.text;
+BEGIN
+	FOR of_text IN
+		SELECT p.oid, p.proname, pg_catalog.pg_get_function_arguments(p.oid) AS arguments, pg_catalog.pg_get_function_result(p.oid) AS result,
+			pg_catalog.pg_get_function_identity_arguments(p.oid) AS identity, p.proargnames, p.proisstrict
+		FROM pg_catalog.pg_proc p
+		WHERE p.pronamespace = 'leadroute'::pg_catalog.regnamespace AND p.proname = ANY ('{set_stage}')
+	LOOP
+		FOREACH key IN ARRAY ARRAY['bigint', 'uuid'] LOOP
+			EXECUTE pg_catalog.format($$
+				CREATE FUNCTION leadroute.%1$I(%2$s) RETURNS %3$s
+				LANGUAGE sql %4$s VOLATILE PARALLEL UNSAFE
+				SET search_path = pg_catalog, leadroute, pg_temp
+				AS %5$L$$, of_text.proname, pg_catalog.regexp_replace(of_text.arguments, '^lead text', 'lead ' || key), of_text.result,
+				CASE WHEN of_text.proisstrict THEN 'STRICT' ELSE 'CALLED ON NULL INPUT' END,
+				pg_catalog.format('SELECT leadroute.%I(lead::text, %s)', of_text.proname, pg_catalog.array_to_string(of_text.proargnames[2:], ', ')));
+			EXECUTE pg_catalog.format('COMMENT ON FUNCTION leadroute.%I(%s) IS %L', of_text.proname,
+				pg_catalog.regexp_replace(of_text.identity, '^lead text', 'lead ' || key),
+				pg_catalog.format('%s() for a lead whose key is a %s.', of_text.proname, CASE key WHEN 'bigint' THEN 'number' ELSE key END));
+		END LOOP;
+	END LOOP;
+END
+$do$;

@@ -1,0 +1,23 @@
+/*
+ * lifecycle.h
+ *		What a lead's life brings outside of its own INSERT and UPDATE: somebody's hand, a touch, a signal, time.
+ */
+#ifndef LR_LIFECYCLE_H
+#define LR_LIFECYCLE_H
+
+#include "hand.h"
+#include "stage.h"
+
+/* Writes changes of stage of a lead in hand, into its row too; what its stage says of its being closed or won is told. */
+extern void lr_lifecycle_write(HandledLead *hand, const StageChange *changes);
+
+/*
+ * After anything that conditions read has changed without the row itself (a signal, a stage, time): entry conditions carry the lead on.
+ * The row is locked, hand->state is as it was.
+ */
+extern void lr_lifecycle_follow(HandledLead *hand);
+
+/* A touch that counts: takes the lead on where its stage says so (stages.touched_stage). Nothing in a flow without stages. */
+extern void lr_lifecycle_touched(HandledLead *hand);
+
+#endif /* LR_LIFECYCLE_H */
