@@ -88,7 +88,6 @@ GRANT EXECUTE ON FUNCTION leadroute.rotation_reconcile(), leadroute.fold_rotatio
 
 /* the admin: configuration_table() gives him each of its tables */
 GRANT UPDATE (note) ON leadroute.attachments, leadroute.account_attachments TO leadroute_admin;
-GRANT EXECUTE ON FUNCTION leadroute.activate(text), leadroute.deactivate(text), leadroute.enable_triggers() TO leadroute_admin;
 GRANT EXECUTE ON FUNCTION leadroute.schedule(text, text[], text), leadroute.unschedule(text[], text), leadroute.job_name(text, text[]),
 	leadroute.ask_cron(text, text, text), leadroute.expect_cron(text, text), leadroute.cron_place(), leadroute.forget_schedule(text),
 	leadroute.note_schedule(text, text, text[], text, text, name, boolean) TO leadroute_admin;
