@@ -353,7 +353,7 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 	{
 		pending = find_rekeyed(rekey);
 		if (pending)
-			lr_pending_confirm(pending);
+			lr_pending_confirm(pending, arrival.shape, slot);
 		lr_pending_flush();
 		lr_rekey_tell(rekey);
 		if (arrival.config->nmatch_rules > 0)
@@ -368,7 +368,7 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 	/* of one that came marked as deleted before, this transaction may have noted so */
 	decided = pending && pending->kind == PENDING_DECISION && !pending->replaces;
 	if (pending)
-		lr_pending_confirm(pending);
+		lr_pending_confirm(pending, arrival.shape, slot);
 	/* a user's trigger for this very row, which fires next, may look the lead up */
 	if (pending && arrival.shape->watched)
 		lr_pending_flush();
@@ -502,7 +502,7 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	}
 	decided = pending && pending->kind == PENDING_DECISION && !pending->replaces;
 	if (pending)
-		lr_pending_confirm(pending);
+		lr_pending_confirm(pending, is.shape, new);
 
 	if (moved)
 	{

@@ -168,6 +168,13 @@ typedef enum DuplicatePolicy
 	DUPLICATE_REFUSE
 } DuplicatePolicy;
 
+/* What a lead's source says of how much it wants. */
+typedef struct SourceConfig
+{
+	char *words; /* the source, folded */
+	const char *intent;
+} SourceConfig;
+
 /* How the flow's leads table names a column: canonical name to the column's own. */
 typedef struct ColumnMapping
 {
@@ -213,6 +220,10 @@ typedef struct FlowConfig
 	const char *won_when;		  /* NULL: never */
 	const char *route_when;		  /* NULL: always */
 	const char *priority;		  /* of leads that wait; NULL: all alike */
+	const char *segment;		  /* expressions that give text; NULL: there is none */
+	const char *intent;
+	int nsources;
+	SourceConfig *sources;		  /* in order of their words */
 	bool watches;				  /* there is a condition that UPDATEs are watched for */
 	AttachmentConfig *attachment; /* NULL where the flow has no table of its own */
 	int nrules;

@@ -41,6 +41,10 @@ lr_facts_fill(TupleTableSlot *facts, const char *flow, const LeadRow *row, Times
 				text = row->given_owner;
 			else if (strcmp(name, "operation") == 0)
 				text = row->operation;
+			else if (strcmp(name, "segment") == 0)
+				text = row->segment;
+			else if (strcmp(name, "intent") == 0)
+				text = row->intent;
 			facts->tts_isnull[i] = (text == NULL);
 			facts->tts_values[i] = text ? CStringGetTextDatum(text) : (Datum) 0;
 		}

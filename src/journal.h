@@ -45,6 +45,12 @@ typedef enum StateColumn
 	STATE_PRIORITY,
 	STATE_QUEUE_ORDER,
 	STATE_HELD_UNTIL,
+	STATE_NAME,
+	STATE_COMPANY,
+	STATE_SOURCE,
+	STATE_INTENT,
+	STATE_SEGMENT,
+	STATE_TIER,
 	STATE_COLUMNS
 } StateColumn;
 
@@ -91,7 +97,7 @@ typedef enum CheckColumn
 	CHECK_COLUMNS
 } CheckColumn;
 
-#define JOURNAL_MAX_COLUMNS 32
+#define JOURNAL_MAX_COLUMNS 64
 
 /*
  * One row under construction. Strings are borrowed until lr_journal_append returns; a NULL string is an

@@ -86,7 +86,7 @@ GRANT EXECUTE ON FUNCTION leadroute.rotation_reconcile(), leadroute.fold_rotatio
 
 /* the admin: configuration_table() gives him each of its tables */
 GRANT UPDATE (note) ON leadroute.attachments, leadroute.account_attachments TO leadroute_admin;
-GRANT EXECUTE ON FUNCTION leadroute.activate(text), leadroute.deactivate(text), leadroute.enable_triggers() TO leadroute_admin;
+GRANT EXECUTE ON FUNCTION leadroute.load_sources(text), leadroute.activate(text), leadroute.deactivate(text), leadroute.enable_triggers() TO leadroute_admin;
 /* the triggers of configuration tables that run as who writes call these */
 GRANT EXECUTE ON FUNCTION leadroute.restoring(), leadroute.zone_is_known(text), leadroute.check_zone(text) TO leadroute_admin;
 GRANT SET ON PARAMETER leadroute.enabled TO leadroute_admin;
