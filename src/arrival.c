@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "protect.h"
 #include "reason.h"
+#include "traits.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "watch.h"
@@ -421,6 +422,7 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 	ErrorData *error = NULL;
 	Pending *pending;
 
+	lr_traits_judge(&deciding.row, arrival->config, lr_statement_warned(arrival->statement));
 	/* planning allocates and reads; deciding protects itself */
 	if (deciding.code)
 	{
@@ -635,8 +637,9 @@ lr_arrival_reason(const Arrival *arrival, const LeadRow *row, bool *warned, Clos
 }
 
 void
-lr_arrival_route(const Arrival *arrival, const LeadRow *row, bool *warned, Decision *decision)
+lr_arrival_route(const Arrival *arrival, LeadRow *row, bool *warned, Decision *decision)
 {
+	lr_traits_judge(row, arrival->config, warned);
 	lr_route_decide(lr_route_plan(arrival->shape, arrival->rel, arrival->config), row, ROUTE_TAKE, warned, NULL, decision);
 	if (arrival->config->priority && strcmp(decision->status, "waiting") == 0)
 		decision->priority = lr_watch_priority(lr_watch(arrival->shape, arrival->config), row, warned);

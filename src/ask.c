@@ -21,6 +21,7 @@
 #include "owner.h"
 #include "reason.h"
 #include "stored.h"
+#include "traits.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -195,6 +196,7 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 		put_line(rsinfo, &duplicate);
 		row.is_duplicate = true;
 	}
+	lr_traits_judge(&row, arrival.config, &warned);
 	if (lr_duplicate_decide(&arrival, &row, ROUTE_PEEK, &decision))
 	{
 		TraceLine settled = {.item = "decision", .name = decision.owner, .verdict = decision.code, .detail = lr_route_reason(&decision)};
@@ -299,6 +301,7 @@ lr_route_stored(PG_FUNCTION_ARGS)
 		lr_arrival_begin_stage(&arrival, "CATCH_UP");
 	row.stage = arrival.stage;
 	code = lr_arrival_reason(&arrival, &row, &warned, &closing);
+	lr_traits_judge(&row, arrival.config, &warned);
 	if (code && (strcmp(code, CODE_ARRIVED_CLOSED) == 0 || strcmp(code, CODE_NOT_READY) == 0))
 	{
 		/* recorded, not routed */
@@ -310,7 +313,7 @@ lr_route_stored(PG_FUNCTION_ARGS)
 		lr_arrival_give_stage(&arrival, &row, &decision);
 		if (arrival.stages)
 			lr_stored_write_stage(rel, &arrival, arrival.stage);
-		lr_pending_write(lead, &decision, arrival.given);
+		lr_pending_write(lead, &decision, arrival.given, arrival.shape, slot);
 		lr_pending_flush();
 		ExecDropSingleTupleTableSlot(slot);
 		table_close(rel, NoLock);
@@ -348,7 +351,7 @@ lr_route_stored(PG_FUNCTION_ARGS)
 		lr_arrival_give_stage(&arrival, &row, &decision);
 		outputs.stage = arrival.stage;
 		lr_stored_write(rel, &arrival, &outputs);
-		lr_pending_write(lead, &decision, arrival.given);
+		lr_pending_write(lead, &decision, arrival.given, arrival.shape, slot);
 		lr_pending_flush();
 		lr_duplicate_write_firsts();
 	}

@@ -373,7 +373,7 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 	{
 		pending = find_rekeyed(rekey);
 		if (pending)
-			lr_pending_confirm(pending);
+			lr_pending_confirm(pending, arrival.shape, slot);
 		lr_pending_flush();
 		lr_rekey_tell(rekey);
 		if (arrival.config->nmatch_rules > 0)
@@ -389,7 +389,7 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 	decided = pending && pending->kind == PENDING_DECISION && !pending->replaces;
 	speaks = stage_speaks(&arrival, pending, slot, &by_stage);
 	if (pending)
-		lr_pending_confirm(pending);
+		lr_pending_confirm(pending, arrival.shape, slot);
 	if (speaks)
 		tell(&arrival, &by_stage);
 	/* a user's trigger for this very row, which fires next, may look the lead up */
@@ -531,7 +531,7 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	decided = pending && pending->kind == PENDING_DECISION && !pending->replaces;
 	speaks = stage_speaks(&is, pending, new, &by_stage);
 	if (pending)
-		lr_pending_confirm(pending);
+		lr_pending_confirm(pending, is.shape, new);
 
 	if (moved)
 	{

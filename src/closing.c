@@ -56,10 +56,16 @@ lr_closing_read(const LeadShape *shape, TupleTableSlot *slot, Verdict verdict, T
 	closing->at = DT_NOBEGIN;
 	if (verdict == VERDICT_OPEN)
 		return;
-	closing->value = number_text(lr_lead_word(&shape->value, slot));
+	closing->value = lr_closing_value(shape, slot);
 	/* text that is no time is none; a time to come is the CRM's forecast */
 	if (lr_protect(read_closed_at, &instant) == NULL && instant.found && instant.at < now)
 		closing->at = instant.at;
+}
+
+const char *
+lr_closing_value(const LeadShape *shape, TupleTableSlot *slot)
+{
+	return number_text(lr_lead_word(&shape->value, slot));
 }
 
 static void
@@ -137,7 +143,7 @@ lr_closings_write(const char *flow, Verdict verdict, char **leads, const Closing
 	if (verdict == VERDICT_OPEN)
 	{
 		lr_owner_execute("WITH reopened AS (UPDATE leadroute.lead_states s"
-						 "   SET closed_at = NULL, outcome = NULL, won = NULL, value = NULL, closed_by = NULL"
+						 "   SET closed_at = NULL, outcome = NULL, won = NULL, closed_by = NULL"
 						 "   FROM unnest($2) l(lead)"
 						 "   WHERE s.flow = $1 AND s.lead = l.lead AND (s.closed_by = 'stage') = ($6 = 'stage') AND s.closed_by = ANY ('{closed_when,won_when,stage}') RETURNING s.*),"
 						 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"

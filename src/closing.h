@@ -36,6 +36,9 @@ extern const char *lr_closing_condition(const Closing *closing);
 extern void lr_closing_read(const LeadShape *shape, TupleTableSlot *slot, Verdict verdict, TimestampTz now,
 							Closing *closing);
 
+/* The row's column value where it is a plain number, as text in the current context; else NULL. */
+extern const char *lr_closing_value(const LeadShape *shape, TupleTableSlot *slot);
+
 extern Datum lr_closing_number(const char *value);
 
 /* Whether two rows of a lead that both say closed differ in what is kept of it. */

@@ -19,6 +19,7 @@
 #include "config.h"
 #include "email.h"
 #include "fmgr.h"
+#include "fold.h"
 #include "leadroute.h"
 #include "owner.h"
 #include "utils/builtins.h"
@@ -63,6 +64,8 @@ static void read_match_rules(FlowConfig *config);
 static void read_stages(FlowConfig *config);
 static void read_transitions(FlowConfig *config);
 static const char **row_texts(FlowConfig *config, uint64 row, int column, int *n);
+static void read_sources(FlowConfig *config);
+static int compare_sources(const void *a, const void *b);
 static void read_outbox_types(FlowConfig *config);
 static void read_accounts(FlowConfig *config);
 static char *row_text(FlowConfig *config, uint64 row, int column);
@@ -259,6 +262,7 @@ config_read(const char *flow)
 	read_sides(config);
 	read_match_rules(config);
 	read_stages(config);
+	read_sources(config);
 	read_outbox_types(config);
 	read_accounts(config);
 	config->generation = seen;
@@ -341,7 +345,7 @@ read_flow(FlowConfig *config)
 				  " owner_master = 'crm', email_strip_tags, email_ignore_dots, default_country,"
 				  " duplicate_policy, (extract(epoch FROM replay_window) * 1000000)::int8,"
 				  " coalesce((extract(epoch FROM returning_after) * 1000000)::int8, 0),"
-				  " closed_when, won_when, priority, route_when, first_stage, stage_master = 'report'"
+				  " closed_when, won_when, priority, route_when, first_stage, stage_master = 'report', segment, intent"
 				  " FROM leadroute.flows WHERE flow = $1",
 				  config->flow) == 0)
 		return;
@@ -361,7 +365,10 @@ read_flow(FlowConfig *config)
 	config->route_when = row_text(config, 0, 14);
 	config->first_stage = row_text(config, 0, 15);
 	config->stage_reports = row_bool(0, 16);
-	config->watches = config->closed_when || config->won_when || config->priority || config->route_when;
+	config->segment = row_text(config, 0, 17);
+	config->intent = row_text(config, 0, 18);
+	config->watches = config->closed_when || config->won_when || config->priority || config->route_when || config->segment ||
+					  config->intent;
 }
 
 static DuplicatePolicy
@@ -814,6 +821,35 @@ read_match_rules(FlowConfig *config)
 		else
 			config->nsuggest_rules++;
 	}
+}
+
+/* Of two that read alike the first by its name counts. */
+static void
+read_sources(FlowConfig *config)
+{
+	uint64 rows = read_rows("SELECT s.source, s.intent FROM leadroute.sources s WHERE s.flow = $1 ORDER BY s.source", config->flow);
+
+	config->sources = MemoryContextAllocZero(config->mcxt, Max(rows, 1) * sizeof(SourceConfig));
+	for (uint64 row = 0; row < rows; row++)
+	{
+		const char *source = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1);
+		char *words = lr_fold_words(source, (int) strlen(source));
+		bool twice = false;
+
+		for (int i = 0; i < config->nsources; i++)
+			twice |= strcmp(config->sources[i].words, words) == 0;
+		if (twice)
+			continue;
+		config->sources[config->nsources].words = MemoryContextStrdup(config->mcxt, words);
+		config->sources[config->nsources++].intent = row_text(config, row, 2);
+	}
+	qsort(config->sources, config->nsources, sizeof(SourceConfig), compare_sources);
+}
+
+static int
+compare_sources(const void *a, const void *b)
+{
+	return strcmp(((const SourceConfig *) a)->words, ((const SourceConfig *) b)->words);
 }
 
 static void

@@ -195,6 +195,12 @@ typedef struct TransitionConfig
 	int ncolumns;
 	const char **columns;
 } TransitionConfig;
+/* What a lead's source says of how much it wants. */
+typedef struct SourceConfig
+{
+	char *words; /* the source, folded */
+	const char *intent;
+} SourceConfig;
 
 /* How the flow's leads table names a column: canonical name to the column's own. */
 typedef struct ColumnMapping
@@ -247,6 +253,10 @@ typedef struct FlowConfig
 	TransitionConfig *transitions;
 	const char *first_stage;	  /* of a new lead that has none; NULL: the first that is open */
 	bool stage_reports;			  /* stage_master = report: an illegal change is an event, no error */
+	const char *segment;		  /* expressions that give text; NULL: there is none */
+	const char *intent;
+	int nsources;
+	SourceConfig *sources;		  /* in order of their words */
 	bool watches;				  /* there is a condition that UPDATEs are watched for */
 	AttachmentConfig *attachment; /* NULL where the flow has no table of its own */
 	int nrules;

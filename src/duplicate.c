@@ -310,6 +310,7 @@ first_from_pending(const Pending *pending, FirstLead *first)
 	first->territory = pending->outcome->territory;
 	first->account = pending->more->account;
 	first->account_by = pending->more->account_by;
+	first->account_tier = pending->more->account_tier;
 	first->submitted_at = pending->submitted_at;
 	first->routed_at = pending->at;
 	first->has_submitted_at = first->has_routed_at = true;
@@ -324,6 +325,7 @@ first_from_state(const LeadState *state, FirstLead *first)
 	first->territory = state->territory;
 	first->account = state->account;
 	first->account_by = state->account_by;
+	first->account_tier = state->account_tier;
 	first->submitted_at = state->submitted_at;
 	first->routed_at = state->routed_at;
 	first->has_submitted_at = state->has_submitted_at;
@@ -388,6 +390,9 @@ lr_duplicate_decide(Arrival *arrival, const LeadRow *row, RouteMode mode, Decisi
 	decision->territory = first->territory;
 	decision->account = first->account;
 	decision->account_by = first->account_by;
+	decision->account_tier = first->account_tier;
+	decision->segment = row->segment;
+	decision->intent = row->intent;
 	decision->duplicate_of = first->lead;
 	decision->match = first->match;
 	decision->submitted_at = lr_duplicate_submitted_at(row);

@@ -21,6 +21,7 @@ typedef struct FirstLead
 	const char *territory;
 	const char *account;
 	const char *account_by;
+	int account_tier;
 	TimestampTz submitted_at;
 	TimestampTz routed_at;
 	bool has_submitted_at;

@@ -43,6 +43,10 @@ lr_facts_fill(TupleTableSlot *facts, const char *flow, const LeadRow *row, Times
 				text = row->operation;
 			else if (strcmp(name, "stage") == 0)
 				text = row->stage;
+			else if (strcmp(name, "segment") == 0)
+				text = row->segment;
+			else if (strcmp(name, "intent") == 0)
+				text = row->intent;
 			facts->tts_isnull[i] = (text == NULL);
 			facts->tts_values[i] = text ? CStringGetTextDatum(text) : (Datum) 0;
 		}

@@ -207,7 +207,7 @@ lr_sql_reopen(PG_FUNCTION_ARGS)
 	values[3] = TimestampTzGetDatum(hand.at);
 	lr_owner_begin(&session);
 	lr_owner_execute("WITH opened AS (UPDATE leadroute.lead_states s"
-					 "   SET closed_at = NULL, outcome = NULL, won = NULL, value = NULL, closed_by = NULL"
+					 "   SET closed_at = NULL, outcome = NULL, won = NULL, closed_by = NULL"
 					 "   WHERE s.flow = $1 AND s.lead = $2 AND s.closed_at IS NOT NULL RETURNING s.*),"
 					 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, actor)"
 					 "   SELECT flow, lead, $4, 'reopened', 'reopened', owner, team, format('re-opened by %s', $3), $3 FROM opened)"

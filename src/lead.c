@@ -183,6 +183,9 @@ shape_make(Relation rel, const FlowConfig *attachment)
 	for (int i = 0; i < LEAD_INPUTS; i++)
 		lr_lead_column(&shape->inputs[i], shape->desc, lr_column_name(columns, lr_input_names[i]), false, mcxt);
 	lr_lead_column(&shape->value, shape->desc, lr_column_name(columns, "value"), false, mcxt);
+	lr_lead_column(&shape->name, shape->desc, lr_column_name(columns, "name"), false, mcxt);
+	lr_lead_column(&shape->source, shape->desc, lr_column_name(columns, "source"), false, mcxt);
+	lr_lead_column(&shape->intent, shape->desc, lr_column_name(columns, "intent"), false, mcxt);
 	lr_lead_column(&shape->closed_at, shape->desc, lr_column_name(columns, "closed_at"), false, mcxt);
 	zone = lr_column_timezone(columns, "closed_at");
 	shape->closed_zone = pstrdup(zone ? zone : "UTC");

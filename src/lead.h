@@ -71,6 +71,9 @@ typedef struct LeadShape
 	const char *submitted_zone;
 	LeadColumn inputs[LEAD_INPUTS];
 	LeadColumn value;
+	LeadColumn name;   /* of a person, where first and last name stand in one */
+	LeadColumn source; /* what brought the person: a form, a campaign */
+	LeadColumn intent; /* of the source's own making */
 	LeadColumn closed_at;
 	const char *closed_zone;
 	LeadColumn outputs[LEAD_OUTPUTS];

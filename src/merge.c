@@ -25,6 +25,7 @@
 #include "miscadmin.h"
 #include "owner.h"
 #include "protect.h"
+#include "traits.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -81,13 +82,16 @@ lr_merge_absorb(Arrival *arrival, HeapTuple tuple)
 		.duplicate_of = first->lead,
 		.match = first->match,
 	};
-	LeadRow row = {.shape = arrival->shape, .slot = arrival->slot, .at = decision.at};
+	LeadRow row = lr_arrival_row(arrival, arrival->slot, "INSERT");
 	MemoryContext oldcontext;
 	Merge *merge;
 
 	decision.submitted_at = lr_duplicate_submitted_at(&row);
 	decision.silent = lr_duplicate_says_nothing_new(arrival, decision.at);
-	lr_pending_write(arrival->lead, &decision, arrival->given);
+	lr_traits_judge(&row, arrival->config, lr_statement_warned(arrival->statement));
+	decision.segment = row.segment;
+	decision.intent = row.intent;
+	lr_pending_write(arrival->lead, &decision, arrival->given, arrival->shape, arrival->slot);
 	/* the next row of its key is to find it */
 	lr_journal_flush();
 

@@ -531,6 +531,7 @@ add_more(Pending *pending, const Decision *decision)
 		more->account_by = decision->account_by ? MemoryContextStrdup(statement->mcxt, decision->account_by) : NULL;
 		if (decision->account_owner)
 			more->account_owner = MemoryContextStrdup(statement->mcxt, decision->account_owner);
+		more->account_tier = decision->account_tier;
 		if (decision->stands_in)
 			more->stands_in = MemoryContextStrdup(statement->mcxt, decision->stands_in);
 	}
@@ -692,7 +693,8 @@ outcome_match(const void *a, const void *b, Size size)
 	return !(x->config == y->config && x->rule == y->rule && same_text(x->code, y->code) &&
 			 same_text(x->status, y->status) && same_text(x->owner, y->owner) && same_text(x->team, y->team) &&
 			 same_text(x->territory, y->territory) && same_text(x->queue, y->queue) &&
-			 same_text(x->over_cap, y->over_cap) && same_text(x->path, y->path));
+			 same_text(x->over_cap, y->over_cap) && same_text(x->path, y->path) &&
+			 same_text(x->segment, y->segment) && same_text(x->intent, y->intent));
 }
 
 static const Outcome *
@@ -708,6 +710,8 @@ outcome_of(Statement *statement, const Decision *decision)
 		.territory = decision->territory,
 		.queue = decision->queue,
 		.over_cap = decision->over_cap,
+		.segment = decision->segment,
+		.intent = decision->intent,
 		.how = decision->how,
 		.path = lr_route_path(decision),
 	};
@@ -738,6 +742,10 @@ outcome_of(Statement *statement, const Decision *decision)
 		outcome->queue = pstrdup(probe.queue);
 	if (probe.over_cap)
 		outcome->over_cap = pstrdup(probe.over_cap);
+	if (probe.segment)
+		outcome->segment = pstrdup(probe.segment);
+	if (probe.intent)
+		outcome->intent = pstrdup(probe.intent);
 	if (probe.path)
 	{
 		ListCell *cell;
@@ -775,11 +783,14 @@ decision_of(const Pending *pending)
 		.territory = outcome->territory,
 		.queue = outcome->queue,
 		.over_cap = outcome->over_cap,
+		.segment = outcome->segment,
+		.intent = outcome->intent,
 		.how = outcome->how,
 		.passed = outcome->passed,
 		.account = pending->more->account,
 		.account_by = pending->more->account_by,
 		.account_owner = pending->more->account_owner,
+		.account_tier = pending->more->account_tier,
 		.stands_in = pending->more->stands_in,
 		.at = pending->at,
 		.submitted_at = pending->submitted_at,
@@ -813,7 +824,7 @@ lr_pending_reason(const Pending *pending)
 }
 
 void
-lr_pending_confirm(Pending *pending)
+lr_pending_confirm(Pending *pending, const LeadShape *shape, TupleTableSlot *slot)
 {
 	Statement *statement = pending->statement;
 
@@ -856,7 +867,7 @@ lr_pending_confirm(Pending *pending)
 			lr_state_remove(pending->flow, pending->lead);
 		if (pending->has_turn)
 			lr_rotation_confirm(&pending->turn);
-		lr_record(pending->lead, &decision, pending->source_owner, pending->outcome->path);
+		lr_record(pending->lead, &decision, pending->source_owner, pending->outcome->path, shape, slot);
 		if (decision.for_first)
 			lr_duplicate_first_stands(pending->flow, decision.duplicate_of);
 	}
@@ -867,13 +878,13 @@ lr_pending_confirm(Pending *pending)
 }
 
 void
-lr_pending_write(const char *lead, const Decision *decision, const char *source_owner)
+lr_pending_write(const char *lead, const Decision *decision, const char *source_owner, const LeadShape *shape, TupleTableSlot *slot)
 {
 	RotationTurn turn = decision->turn;
 
 	if (decision->has_turn)
 		lr_rotation_confirm(&turn);
-	lr_record(lead, decision, source_owner, lr_route_path(decision));
+	lr_record(lead, decision, source_owner, lr_route_path(decision), shape, slot);
 	if (decision->for_first)
 		lr_duplicate_first_stands(decision->config->flow, decision->duplicate_of);
 }

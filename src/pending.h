@@ -32,6 +32,8 @@ typedef struct Outcome
 	const char *territory;
 	const char *queue;
 	const char *over_cap;
+	const char *segment;
+	const char *intent;
 	const char *how; /* follows from config, rule, territory and team */
 	List *passed;
 	const char *path; /* of the passed rules, as JSON text */
@@ -56,6 +58,7 @@ typedef struct PendingMore
 	const char *account; /* of a decision, or NULL */
 	const char *account_by;
 	const char *account_owner;
+	int account_tier;
 	const char *stands_in;
 	const Link *link;		/* or NULL */
 	List *claims;			/* of Claim: those that do not fit into the entry, and those taken from another */
@@ -187,11 +190,12 @@ extern void lr_pending_drop(Pending *pending);
 /* The sentence of a decision that waits, in the current context. */
 extern char *lr_pending_reason(const Pending *pending);
 
-/* The row stands: the decision is written with the next flush, and at once where none waits before it. */
-extern void lr_pending_confirm(Pending *pending);
+/* The row, in the slot, stands: the decision is written with the next flush, and at once where none waits before it. */
+extern void lr_pending_confirm(Pending *pending, const LeadShape *shape, TupleTableSlot *slot);
 
-/* Writes a decision that needs no waiting (catch_up). */
-extern void lr_pending_write(const char *lead, const Decision *decision, const char *source_owner);
+/* Writes a decision on a row that needs no waiting (catch_up). */
+extern void lr_pending_write(const char *lead, const Decision *decision, const char *source_owner, const LeadShape *shape,
+							 TupleTableSlot *slot);
 
 /* Writes everything that is confirmed: for whoever asks leadroute about a lead. */
 extern void lr_pending_flush(void);

@@ -14,6 +14,7 @@
 #include "reason.h"
 #include "record.h"
 #include "stage.h"
+#include "traits.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
@@ -26,7 +27,8 @@ static void write_outbox(const char *lead, const Decision *decision, const char 
 static void write_message(const char *type, const char *lead, const Decision *decision, const char *reason);
 
 void
-lr_record(const char *lead, const Decision *decision, const char *source_owner, const char *path)
+lr_record(const char *lead, const Decision *decision, const char *source_owner, const char *path, const LeadShape *shape,
+		  TupleTableSlot *slot)
 {
 	static MemoryContext row_context = NULL;
 	MemoryContext oldcontext;
@@ -74,6 +76,11 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 		lr_journal_set_datum(&row, STATE_PRIORITY, Float8GetDatum(decision->priority));
 		lr_journal_set_datum(&row, STATE_QUEUE_ORDER, Int64GetDatum(lr_journal_id()));
 	}
+	lr_traits_write(&row, shape, slot);
+	lr_journal_set_text(&row, STATE_INTENT, decision->intent);
+	lr_journal_set_text(&row, STATE_SEGMENT, decision->segment);
+	if (decision->account_tier != 0)
+		lr_journal_set_datum(&row, STATE_TIER, Int32GetDatum(decision->account_tier));
 	if (decision->closing)
 	{
 		const Closing *closing = decision->closing;

@@ -151,6 +151,8 @@ start_decision(Decision *decision, FlowConfig *config, const LeadRow *row)
 	decision->config = config;
 	decision->at = row->at;
 	decision->submitted_at = row->at;
+	decision->segment = row->segment;
+	decision->intent = row->intent;
 }
 
 void
@@ -203,6 +205,7 @@ lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warne
 		decision->account = hit ? hit->account : NULL;
 		decision->account_by = hit ? lr_account_step_name(walk.account.step) : NULL;
 		decision->account_owner = hit ? hit->owner : NULL;
+		decision->account_tier = hit ? hit->tier : 0;
 	}
 	trace_decision(&walk);
 }

@@ -30,6 +30,9 @@ typedef struct LeadRow
 	bool is_duplicate; /* it shares a key with an earlier lead */
 	const char *stage; /* that it is in; NULL: none */
 	bool qualified;	   /* an MQL: no rule nurtures it */
+	bool judged;	   /* segment and intent are known (traits.h) */
+	const char *segment;
+	const char *intent;
 } LeadRow;
 
 /* A rule whose condition held and whose target could take no one. */
@@ -56,6 +59,9 @@ typedef struct Decision
 	const char *account;
 	const char *account_by;	   /* the step that found it: a literal */
 	const char *account_owner; /* or NULL */
+	int account_tier;		   /* 0: none */
+	const char *segment;	   /* the row's, as it was then; or NULL */
+	const char *intent;
 	const char *stands_in;	   /* why the owner's backup has it: "mia is on leave: the backup bo"; NULL where none does */
 	const char *over_cap;	   /* limits that an owner whom nobody picked went beyond; NULL: none */
 	const char *how;		   /* the team's strategy in words: a literal; NULL where no team picked */

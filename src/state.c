@@ -39,6 +39,7 @@ static const char *state_text(TupleTableSlot *slot, StateColumn column);
 static bool state_time(TupleTableSlot *slot, StateColumn column, TimestampTz *value);
 static const char *state_number(TupleTableSlot *slot, StateColumn column);
 static int state_texts(TupleTableSlot *slot, StateColumn column, const char ***texts);
+static int state_tier(TupleTableSlot *slot);
 static bool is_own_row(TupleTableSlot *slot);
 static void close_states(const char *flow, Datum *values);
 static Datum spi_texts(void);
@@ -95,6 +96,7 @@ find(const char *flow, const char *lead, LeadState *state, Snapshot seen)
 		state->reason = state_text(slot, STATE_REASON);
 		state->account = state_text(slot, STATE_ACCOUNT);
 		state->account_by = state_text(slot, STATE_ACCOUNT_BY);
+		state->account_tier = state_tier(slot);
 		state->outcome = state_text(slot, STATE_OUTCOME);
 		state->duplicate_of = state_text(slot, STATE_DUPLICATE_OF);
 		state->has_submitted_at = state_time(slot, STATE_SUBMITTED_AT, &state->submitted_at);
@@ -182,6 +184,15 @@ state_texts(TupleTableSlot *slot, StateColumn column, const char ***texts)
 	for (int i = 0; i < n; i++)
 		(*texts)[i] = nulls[i] ? "" : TextDatumGetCString(elements[i]);
 	return n;
+}
+
+static int
+state_tier(TupleTableSlot *slot)
+{
+	bool isnull;
+	Datum value = slot_getattr(slot, STATE_TIER + 1, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
 }
 
 static bool

@@ -20,6 +20,7 @@ typedef struct LeadState
 	const char *reason;
 	const char *account;
 	const char *account_by;
+	int account_tier; /* 0: none */
 	const char *outcome;
 	const char *duplicate_of;
 	TimestampTz submitted_at;

@@ -26,6 +26,8 @@ typedef enum WatchedCondition
 	WATCH_WON,
 	WATCH_PRIORITY,
 	WATCH_ROUTE,
+	WATCH_SEGMENT,
+	WATCH_INTENT,
 	WATCH_RULES /* two each from here on: hold_until, reroute_when; then the entry conditions of stages */
 } WatchedCondition;
 
@@ -64,6 +66,8 @@ typedef struct Evaluation
 	const LeadRow *row;
 	bool holds;
 	double number;
+	MemoryContext mcxt; /* of the text */
+	char *text;
 } Evaluation;
 
 static void watch_condition(Watch *watch, int which, const char *name, const char *text, Oid type);
@@ -117,6 +121,8 @@ lr_watch(LeadShape *shape, FlowConfig *config)
 	watch_condition(watch, WATCH_WON, "won_when", config->won_when, BOOLOID);
 	watch_condition(watch, WATCH_PRIORITY, "priority", config->priority, FLOAT8OID);
 	watch_condition(watch, WATCH_ROUTE, "route_when", config->route_when, BOOLOID);
+	watch_condition(watch, WATCH_SEGMENT, "segment", config->segment, TEXTOID);
+	watch_condition(watch, WATCH_INTENT, "intent", config->intent, TEXTOID);
 	for (int i = 0; i < config->nrules; i++)
 	{
 		const RuleConfig *rule = &config->rules[i];
@@ -154,8 +160,8 @@ watch_condition(Watch *watch, int which, const char *name, const char *text, Oid
 	if (text == NULL)
 		return;
 	watched->error = lr_protect(compile, &evaluation);
-	/* the priority is looked at when a lead begins to wait, and then stays */
-	if (watched->error == NULL && which != WATCH_PRIORITY)
+	/* what is no condition is looked at when a lead is decided, or begins to wait, and then stays */
+	if (watched->error == NULL && type == BOOLOID)
 		watch->columns = bms_add_members(watch->columns, lr_condition_columns(watched->condition));
 }
 
@@ -269,6 +275,17 @@ lr_watch_priority(Watch *watch, const LeadRow *row, bool *warned)
 	return ask(watch, &evaluation, warned) ? evaluation.number : 0;
 }
 
+const char *
+lr_watch_text(Watch *watch, WatchText which, const LeadRow *row, bool *warned)
+{
+	Evaluation evaluation = {.watch = watch, .row = row, .mcxt = CurrentMemoryContext};
+
+	if (watch == NULL)
+		return NULL;
+	evaluation.watched = &watch->conditions[which == WATCH_TEXT_SEGMENT ? WATCH_SEGMENT : WATCH_INTENT];
+	return ask(watch, &evaluation, warned) ? evaluation.text : NULL;
+}
+
 /* False where there is no such condition, and where it failed. */
 static bool
 ask(Watch *watch, Evaluation *evaluation, bool *warned)
@@ -293,7 +310,7 @@ ask(Watch *watch, Evaluation *evaluation, bool *warned)
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
 				 errmsg("%s of flow \"%s\" failed: %s", watched->name, watch->flow, error->message),
-				 errdetail("It counts as %s for lead \"%s\".", watched->type != BOOLOID ? "0" : watched == &watch->conditions[WATCH_ROUTE] ? "true"
+				 errdetail("It counts as %s for lead \"%s\".", watched->type == TEXTOID ? "NULL" : watched->type == FLOAT8OID ? "0" : watched == &watch->conditions[WATCH_ROUTE] ? "true"
 																																		   : "false",
 						   evaluation->row->lead ? evaluation->row->lead : ""),
 				 errhint("Correct it in leadroute.%s; SELECT * FROM leadroute.check_flow(%s) tells what is not valid.",
@@ -319,6 +336,15 @@ evaluate(void *arg)
 	watch->econtext->ecxt_innertuple = watch->facts;
 	if (evaluation->watched->type == BOOLOID)
 		evaluation->holds = lr_condition_holds(evaluation->watched->condition, watch->econtext);
+	else if (evaluation->watched->type == TEXTOID)
+	{
+		bool isnull;
+		Datum value = lr_condition_value(evaluation->watched->condition, watch->econtext, &isnull);
+		MemoryContext oldcontext = MemoryContextSwitchTo(evaluation->mcxt);
+
+		evaluation->text = isnull ? NULL : TextDatumGetCString(value);
+		MemoryContextSwitchTo(oldcontext);
+	}
 	else
 	{
 		bool isnull;

@@ -35,6 +35,15 @@ extern bool lr_watch_reroutes(Watch *watch, int rule, const LeadRow *row, bool *
 
 /* Whether a stage's entry condition holds; numbers as in the configuration. False where there is none, or it fails. */
 extern bool lr_watch_enters(Watch *watch, int stage, const LeadRow *row, bool *warned);
+/* The expressions of a flow that give text. */
+typedef enum WatchText
+{
+	WATCH_TEXT_SEGMENT,
+	WATCH_TEXT_INTENT
+} WatchText;
+
+/* What one says of the row, in the current context. NULL where there is none, it is NULL, or it fails (as above). */
+extern const char *lr_watch_text(Watch *watch, WatchText which, const LeadRow *row, bool *warned);
 
 /* Which of the leads that wait goes first: the highest. 0 where the flow has no priority, it is NULL, or it fails (as above). */
 extern double lr_watch_priority(Watch *watch, const LeadRow *row, bool *warned);

@@ -37,7 +37,9 @@ CREATE TABLE leadroute.flows (
 	stage_master	text NOT NULL DEFAULT 'enforce' CHECK (stage_master IN ('enforce', 'report')),
 	recycle_limit	integer NOT NULL DEFAULT 3 CHECK (recycle_limit >= 0),
 	archive_after	interval DEFAULT '6 months' CHECK (archive_after > '0'),
-	require_consent	boolean NOT NULL DEFAULT false
+	require_consent	boolean NOT NULL DEFAULT false,
+	segment			text,
+	intent			text
 );
 
 CREATE TABLE leadroute.attachments (
@@ -228,6 +230,8 @@ COMMENT ON COLUMN leadroute.flows.returning_after IS 'A duplicate of a lead subm
 COMMENT ON COLUMN leadroute.flows.closed_when IS 'SQL boolean expression over the lead''s columns and facts: when it turns true in a row the lead is closed and its owner''s place free, when it turns false the lead is open again. NULL: never (a lead marked as deleted is closed in any case).';
 COMMENT ON COLUMN leadroute.flows.priority IS 'SQL expression over the lead''s columns and facts that gives a number: of leads that wait for a team the highest goes first, of equal ones the one submitted first. NULL: all are equal.';
 COMMENT ON COLUMN leadroute.flows.route_when IS 'SQL boolean expression over the lead''s columns and facts: until it holds a lead is recorded and its duplicates are known, but it has no owner (code not_ready); the INSERT, UPDATE or MERGE that makes it hold routes it in that statement, once. NULL: always.';
+COMMENT ON COLUMN leadroute.flows.segment IS 'SQL expression over the lead''s columns and facts that gives text, as CASE WHEN employees > 500 THEN ''enterprise'' ELSE ''smb'' END: what reports group leads by. Worked out before the rules, which may read it as facts.segment, and kept in lead_states; facts of the account are not known to it. NULL: leads have no segment.';
+COMMENT ON COLUMN leadroute.flows.intent IS 'SQL expression over the lead''s columns and facts (facts.segment too) that gives text: how much the lead wants it, high, medium or low by custom. Where it is NULL, or gives NULL, the row''s own column intent counts, then leadroute.sources. facts.intent in conditions.';
 COMMENT ON COLUMN leadroute.flows.won_when IS 'The same for leads that are won: closed, and counted with their value.';
 COMMENT ON COLUMN leadroute.flows.first_stage IS 'The stage in which a new lead begins whose row names none; NULL: the first open one without an entry condition.';
 COMMENT ON COLUMN leadroute.flows.stage_master IS 'What a change of stage that is not legal, or for which something is missing, is: an error (''enforce''), or, where the CRM is the master, an event (''report'').';

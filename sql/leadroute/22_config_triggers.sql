@@ -35,7 +35,7 @@ AS $$
 	SELECT c, 'output', CASE WHEN c IN ('score', 'fit', 'engagement') THEN 'number' WHEN c IN ('sla_due_at', 'routed_at') THEN 'time' ELSE 'text' END
 	FROM unnest('{owner,team,territory,account,score,fit,engagement,grade,stage,duplicate_of,sla_due_at,routed_at,route_reason}'::text[]) c
 	UNION ALL
-	VALUES ('key', 'special', 'any'), ('external_id', 'special', 'any'), ('deleted', 'special', 'flag'), ('birth_date', 'special', 'any'), ('city', 'special', 'any'), ('closed_at', 'special', 'time')
+	VALUES ('key', 'special', 'any'), ('external_id', 'special', 'any'), ('deleted', 'special', 'flag'), ('birth_date', 'special', 'any'), ('city', 'special', 'any'), ('closed_at', 'special', 'time'), ('name', 'special', 'any')
 $$;
 COMMENT ON FUNCTION leadroute.canonical_columns() IS
 	'The names that leadroute knows columns of a leads table by; the keys of attachments.columns.';
@@ -198,7 +198,8 @@ SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 	SELECT c.name, c.condition, c.type
 	FROM (VALUES ('closed_when', (subject).closed_when, 'boolean'::regtype), ('won_when', (subject).won_when, 'boolean'),
-				 ('route_when', (subject).route_when, 'boolean'), ('priority', (subject).priority, 'double precision')) c(name, condition, type)
+				 ('route_when', (subject).route_when, 'boolean'), ('priority', (subject).priority, 'double precision'),
+				 ('segment', (subject).segment, 'text'), ('intent', (subject).intent, 'text')) c(name, condition, type)
 	WHERE c.condition IS NOT NULL
 $$;
 COMMENT ON FUNCTION leadroute.flow_conditions(leadroute.flows) IS 'The expressions over a lead''s row that a flow has, with the columns of leadroute.flows that hold them and the type that each must give.';
@@ -220,7 +221,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadroute.flow_conditions_written() IS 'Trigger on flows: the conditions are parsed and type-checked where the flow''s leads table is there.';
-CREATE TRIGGER flow_written_conditions BEFORE INSERT OR UPDATE OF closed_when, won_when, route_when, priority ON leadroute.flows
+CREATE TRIGGER flow_written_conditions BEFORE INSERT OR UPDATE OF closed_when, won_when, route_when, priority, segment, intent ON leadroute.flows
 	FOR EACH ROW EXECUTE FUNCTION leadroute.flow_conditions_written();
 
 CREATE FUNCTION leadroute.rule_written() RETURNS trigger
@@ -716,7 +717,7 @@ COMMENT ON FUNCTION leadroute.configuration_table(name, name, name, boolean, boo
 SELECT leadroute.configuration_table('flows', restored => true);
 SELECT leadroute.configuration_table('attachments', checked => false, by_admin => false, restored => true);
 SELECT leadroute.configuration_table(relation::name)
-FROM pg_catalog.unnest('{rules,queues,reps,rep_skills,time_off,teams,team_members,territories,match_rules,merge_columns,stages,stage_transitions,rejection_reasons}'::text[]) relation;
+FROM pg_catalog.unnest('{rules,queues,reps,rep_skills,time_off,teams,team_members,territories,match_rules,merge_columns,stages,stage_transitions,rejection_reasons,sources}'::text[]) relation;
 SELECT leadroute.configuration_table('outbox_consumers', checked => false);
 /* kept from territories, and not in config_changes */
 SELECT leadroute.invalidation_triggers('territory_sides');

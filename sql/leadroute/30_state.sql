@@ -106,6 +106,12 @@ CREATE TABLE leadroute.lead_states (
 	archive_at		timestamptz,
 	review_at		timestamptz,
 	consent			boolean,
+	name			text,
+	company			text,
+	source			text,
+	intent			text,
+	segment			text,
+	tier			integer,
 	PRIMARY KEY (flow, lead)
 ) WITH (fillfactor = 90);
 CREATE INDEX lead_states_account_idx ON leadroute.lead_states (flow, account, submitted_at) WHERE account IS NOT NULL AND duplicate_of IS NULL;
@@ -242,7 +248,13 @@ COMMENT ON COLUMN leadroute.lead_states.route_reason IS 'The decision in one lin
 COMMENT ON COLUMN leadroute.lead_states.closed_at IS 'When the lead was closed.';
 COMMENT ON COLUMN leadroute.lead_states.outcome IS 'What came of it: won, closed, what close() was told; deleted, gone or moved where the row went.';
 COMMENT ON COLUMN leadroute.lead_states.won IS 'Whether it was won; NULL while it is open, and where the row went.';
-COMMENT ON COLUMN leadroute.lead_states.value IS 'What it was worth when it was closed, in the units of the leads table''s column value or of close().';
+COMMENT ON COLUMN leadroute.lead_states.value IS 'What it is worth, in the units of the leads table''s column value or of close(): as the row said when the lead was decided, and once it is closed what it was worth then.';
+COMMENT ON COLUMN leadroute.lead_states.name IS 'The person''s name as it was when the lead was decided: first and last name, or the column name where there is neither. At most 200 characters, as the next four. Personal data. NULL for leads from before the attach.';
+COMMENT ON COLUMN leadroute.lead_states.company IS 'The company as it was written when the lead was decided.';
+COMMENT ON COLUMN leadroute.lead_states.source IS 'What brought the lead, as its column source said when it was decided.';
+COMMENT ON COLUMN leadroute.lead_states.intent IS 'How much the lead wanted it when it was decided, high, medium or low by custom: by flows.intent, the row''s column intent, or leadroute.sources.';
+COMMENT ON COLUMN leadroute.lead_states.segment IS 'What flows.segment gave when the lead was decided.';
+COMMENT ON COLUMN leadroute.lead_states.tier IS 'The tier of its account when the lead was decided, 1 (matters most) to 3; NULL: none.';
 COMMENT ON COLUMN leadroute.lead_states.closed_by IS 'closed_when or won_when where the row says so, which may take it back; else the role that called close(). NULL where the row went.';
 COMMENT ON COLUMN leadroute.lead_states.lapsed IS 'Reps who had the lead and let it lapse or gave it back: it never goes to them again by itself.';
 COMMENT ON COLUMN leadroute.lead_states.priority IS 'Which of the leads that wait goes first: the highest; flows.priority as it was when the lead began to wait, 0 without one.';

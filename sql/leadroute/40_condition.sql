@@ -13,7 +13,9 @@ CREATE TYPE leadroute.facts AS (
 	account_tier	integer,
 	account_owner	text,
 	is_duplicate	boolean,
-	stage			text
+	stage			text,
+	segment			text,
+	intent			text
 );
 COMMENT ON TYPE leadroute.facts IS
 	'What leadroute knows of a lead while it decides. In a condition: facts.x. Not to be confused with a column of the leads table that is called facts, which stands bare.';
@@ -24,6 +26,8 @@ COMMENT ON COLUMN leadroute.facts.submitted_at IS 'When the person asked: the ro
 COMMENT ON COLUMN leadroute.facts.given_owner IS 'The owner that the row arrived with; NULL if none.';
 COMMENT ON COLUMN leadroute.facts.is_duplicate IS 'Whether the lead shares a key of a match rule with an earlier one. Such a lead meets the rules only where the first has no owner, or it is a returning one whose owner is not active.';
 COMMENT ON COLUMN leadroute.facts.stage IS 'The stage that the lead is in: in an entry condition the one that it would leave, elsewhere the one that it has come to. NULL where the flow has no stages.';
+COMMENT ON COLUMN leadroute.facts.segment IS 'What flows.segment gives for the row; NULL where the flow has none, and in what is asked before it (route_when, closed_when, won_when, hold_until, reroute_when, priority).';
+COMMENT ON COLUMN leadroute.facts.intent IS 'The lead''s intent by flows.intent, the row''s column intent or leadroute.sources; NULL where segment is, and if none says.';
 COMMENT ON COLUMN leadroute.facts.operation IS 'What brought the lead here: INSERT, UPDATE, CATCH_UP or REROUTE (by reroute(), release() and the like).';
 COMMENT ON COLUMN leadroute.facts.account IS 'The account that the lead belongs to; NULL if none. Looked up only for a rule that reads it or the other two.';
 COMMENT ON COLUMN leadroute.facts.account_tier IS 'The account''s tier, 1 to 3; NULL if it has none.';

@@ -91,7 +91,7 @@ GRANT UPDATE (note) ON leadroute.attachments, leadroute.account_attachments TO l
 GRANT EXECUTE ON FUNCTION leadroute.schedule(text, text[], text), leadroute.unschedule(text[], text), leadroute.job_name(text, text[]),
 	leadroute.ask_cron(text, text, text), leadroute.expect_cron(text, text), leadroute.cron_place(), leadroute.forget_schedule(text),
 	leadroute.note_schedule(text, text, text[], text, text, name, boolean) TO leadroute_admin;
-GRANT EXECUTE ON FUNCTION leadroute.load_stages(text), leadroute.activate(text), leadroute.deactivate(text), leadroute.enable_triggers() TO leadroute_admin;
+GRANT EXECUTE ON FUNCTION leadroute.load_stages(text), leadroute.load_sources(text), leadroute.activate(text), leadroute.deactivate(text), leadroute.enable_triggers() TO leadroute_admin;
 /* the triggers of configuration tables that run as who writes call these */
 GRANT EXECUTE ON FUNCTION leadroute.restoring(), leadroute.zone_is_known(text), leadroute.check_zone(text) TO leadroute_admin;
 GRANT SET ON PARAMETER leadroute.enabled TO leadroute_admin;

@@ -47,7 +47,7 @@ SELECT is(count(*)::int, 1, 'no other event') FROM leadroute.events WHERE kind =
 
 -- false again
 UPDATE lr.leads SET "IsConverted" = false WHERE id = 1;
-SELECT is(lr.lead('1'), 'assigned assigned ana open', 're-opened');
+SELECT is(lr.lead('1'), 'assigned assigned ana 12500.50 open', 're-opened');
 SELECT is(lr.places(), 'ana 3, bo 3', 'with its place');
 SELECT is(count(*)::int, 1, 'an event') FROM leadroute.events WHERE kind = 'reopened' AND lead = '1';
 -- lost, then won after all
@@ -92,7 +92,7 @@ UPDATE lr.leads SET status = 'open' WHERE id = 11;
 SELECT isnt(owner, NULL, 'opened: routed') FROM lr.leads WHERE id = 11;
 SELECT is(lr.lead('11'), 'assigned assigned ' || owner || ' open', 'and open') FROM lr.leads WHERE id = 11;
 INSERT INTO lr.leads (id, status) VALUES (12, 'x') ON CONFLICT (id) DO UPDATE SET status = EXCLUDED.status, "IsConverted" = EXCLUDED."IsConverted", owner = EXCLUDED.owner;
-SELECT is(lr.lead('12'), 'assigned assigned ' || owner || ' open', 'opened by an upsert') FROM lr.leads WHERE id = 12;
+SELECT is(lr.lead('12'), 'assigned assigned ' || owner || ' 100 open', 'opened by an upsert') FROM lr.leads WHERE id = 12;
 SELECT is(count(*)::int, 1, 'decided once') FROM leadroute.events WHERE lead = '12' AND kind = 'decided';
 INSERT INTO lr.leads (id, status) VALUES (13, 'lost');
 INSERT INTO lr.leads (id, status) VALUES (13, 'x') ON CONFLICT (id) DO UPDATE SET email = EXCLUDED.email;
@@ -108,7 +108,7 @@ SELECT is(lr.lead('4'), 'assigned assigned bo closed false closed_when', 'reload
 SELECT is(lr.places(), 'ana 4, bo 2', 'its place is free');
 DELETE FROM lr.leads WHERE id IN (2, 4);
 INSERT INTO lr.leads (id) VALUES (2), (4);
-SELECT is(lr.lead('2') || ', ' || lr.lead('4'), 'assigned assigned bo open, assigned assigned bo open', 'reloaded as open');
+SELECT is(lr.lead('2') || ', ' || lr.lead('4'), 'assigned assigned bo 8 open, assigned assigned bo open', 'reloaded as open');
 SELECT is(lr.places(), 'ana 4, bo 4', 'with their places');
 SELECT is(string_agg(owner, ' ' ORDER BY id), 'bo bo', 'and owners') FROM lr.leads WHERE id IN (2, 4);
 UPDATE lr.leads SET status = 'lost' WHERE id = 4;
@@ -139,7 +139,7 @@ UPDATE lr.leads SET "IsConverted" = true WHERE id = 5;
 UPDATE lr.leads SET "IsConverted" = false WHERE id = 5;
 SELECT is(lr.lead('5'), format('assigned assigned %s lost false 4200 %s', owner, session_user), 'the row has no say any more') FROM lr.leads WHERE id = 5;
 SELECT is(leadroute.reopen(5), true, 'reopen()');
-SELECT is(lr.lead('5') || ', ' || lr.places(), 'assigned assigned ana open, ana 4, bo 4', 'its owner has it');
+SELECT is(lr.lead('5') || ', ' || lr.places(), 'assigned assigned ana 4200 open, ana 4, bo 4', 'its owner has it');
 SELECT is(leadroute.reopen(5), false, 'again: nothing');
 UPDATE lr.leads SET status = 'lost' WHERE id = 5;
 SELECT leadroute.reopen(5) \g /dev/null
