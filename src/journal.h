@@ -7,16 +7,17 @@
 
 #include "utils/timestamp.h"
 
-/* The tables the journal writes; the attribute numbers are those of sql/leadroute/30_state.sql. */
+/* The tables the journal writes; the attribute numbers are those of sql/leadroute/30_state.sql and 31_clocks.sql. */
 typedef enum JournalTable
 {
 	JOURNAL_STATES,
 	JOURNAL_EVENTS,
 	JOURNAL_OUTBOX,
-	JOURNAL_CHECKS
+	JOURNAL_CHECKS,
+	JOURNAL_CLOCKS
 } JournalTable;
 
-#define JOURNAL_TABLES 4
+#define JOURNAL_TABLES 5
 
 typedef enum StateColumn
 {
@@ -45,6 +46,9 @@ typedef enum StateColumn
 	STATE_PRIORITY,
 	STATE_QUEUE_ORDER,
 	STATE_HELD_UNTIL,
+	STATE_ASSIGNED_AT,
+	STATE_FIRST_TOUCH_AT,
+	STATE_SLA_DUE_AT,
 	STATE_COLUMNS
 } StateColumn;
 
@@ -91,7 +95,35 @@ typedef enum CheckColumn
 	CHECK_COLUMNS
 } CheckColumn;
 
-#define JOURNAL_MAX_COLUMNS 32
+typedef enum ClockColumn
+{
+	CLOCK_FLOW,
+	CLOCK_LEAD,
+	CLOCK_POLICY,
+	CLOCK_ROUND,
+	CLOCK_METRIC,
+	CLOCK_OWNER,
+	CLOCK_RUNS_BY,
+	CLOCK_STARTED_AT,
+	CLOCK_ASSIGNED_AT,
+	CLOCK_DUE_AT,
+	CLOCK_REP_DUE_AT,
+	CLOCK_RISK_AT,
+	CLOCK_REP_RISK_AT,
+	CLOCK_PAUSED_AT,
+	CLOCK_PAUSED,
+	CLOCK_NEXT_AT,
+	CLOCK_STEPS_DONE,
+	CLOCK_BREACHED_AT,
+	CLOCK_FINISHED_AT,
+	CLOCK_OUTCOME,
+	CLOCK_REP_OUTCOME,
+	CLOCK_BREACH_REASON,
+	CLOCK_ENDED_BY,
+	CLOCK_COLUMNS
+} ClockColumn;
+
+#define JOURNAL_MAX_COLUMNS 64
 
 /*
  * One row under construction. Strings are borrowed until lr_journal_append returns; a NULL string is an

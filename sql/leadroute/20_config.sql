@@ -32,7 +32,8 @@ CREATE TABLE leadroute.flows (
 	won_when		text,
 	priority		text,
 	route_when		text,
-	note			text
+	note			text,
+	max_backdate	interval NOT NULL DEFAULT '30 days' CHECK (max_backdate > '0')
 );
 
 CREATE TABLE leadroute.attachments (
@@ -224,6 +225,7 @@ COMMENT ON COLUMN leadroute.flows.closed_when IS 'SQL boolean expression over th
 COMMENT ON COLUMN leadroute.flows.priority IS 'SQL expression over the lead''s columns and facts that gives a number: of leads that wait for a team the highest goes first, of equal ones the one submitted first. NULL: all are equal.';
 COMMENT ON COLUMN leadroute.flows.route_when IS 'SQL boolean expression over the lead''s columns and facts: until it holds a lead is recorded and its duplicates are known, but it has no owner (code not_ready); the INSERT, UPDATE or MERGE that makes it hold routes it in that statement, once. NULL: always.';
 COMMENT ON COLUMN leadroute.flows.won_when IS 'The same for leads that are won: closed, and counted with their value.';
+COMMENT ON COLUMN leadroute.flows.max_backdate IS 'A lead submitted longer ago than this when it arrives is routed and gets no clock (an event with code too_old says so).';
 COMMENT ON COLUMN leadroute.flows.note IS 'Free text of who wrote the row; kept with each change in config_changes.';
 
 COMMENT ON TABLE leadroute.attachments IS 'Which table a flow''s leads stand in, remembered by name: loaders drop tables and rename others into their place. Written by leadroute.attach() and detach().';

@@ -56,7 +56,21 @@ INSERT INTO leadroute.codes VALUES
 	('queued_behind',	'waiting',		'others wait for the team already; the lead joined its queue behind them'),
 	('claimed',			'assigned',		'somebody took the lead from a queue'),
 	('all_tried',		'waiting',		'everybody in the team has let the lead lapse before; it waits in the team''s overflow queue'),
-	('reopened',		'assigned',		'the row no longer says that the lead is closed, or reopen() was called');
+	('reopened',		'assigned',		'the row no longer says that the lead is closed, or reopen() was called'),
+	('too_old',			'any',			'the lead was submitted longer ago than the flow''s max_backdate when it arrived; it has no clock'),
+	('touched',			'any',			'somebody touched the lead, and it counts'),
+	('not_counted',		'any',			'a touch that does not count: its kind, its length, or its time before the lead was submitted'),
+	('reply',			'any',			'the person got in touch'),
+	('met',				'any',			'a clock was stopped in time'),
+	('breached',		'any',			'a clock was not stopped in time'),
+	('sync_delay',		'any',			'a deadline, or steps on the way to it, had passed before the lead reached its owner'),
+	('after_hours',		'any',			'a deadline was missed while the owner was off shift'),
+	('overload',		'any',			'a deadline was missed by an owner at capacity'),
+	('routing',			'any',			'a deadline was missed while the lead waited for an owner, or after it had changed hands'),
+	('no_response',		'any',			'a deadline was missed and nothing but the owner explains it'),
+	('superseded',		'any',			'a new owner or another policy opened the next round of a clock'),
+	('cancelled',		'any',			'a clock ended without an outcome'),
+	('no_show',			'any',			'the person did not come to the meeting');
 
 /* One row a lead, whatever the loader does to the leads table. */
 CREATE TABLE leadroute.lead_states (
@@ -85,6 +99,9 @@ CREATE TABLE leadroute.lead_states (
 	priority		double precision,
 	queue_order		bigint,
 	held_until		timestamptz,
+	assigned_at		timestamptz,
+	first_touch_at	timestamptz,
+	sla_due_at		timestamptz,
 	PRIMARY KEY (flow, lead)
 ) WITH (fillfactor = 90);
 CREATE INDEX lead_states_account_idx ON leadroute.lead_states (flow, account, submitted_at) WHERE account IS NOT NULL AND duplicate_of IS NULL;
@@ -221,6 +238,9 @@ COMMENT ON COLUMN leadroute.lead_states.lapsed IS 'Reps who had the lead and let
 COMMENT ON COLUMN leadroute.lead_states.priority IS 'Which of the leads that wait goes first: the highest; flows.priority as it was when the lead began to wait, 0 without one.';
 COMMENT ON COLUMN leadroute.lead_states.queue_order IS 'Which goes first of those that have the same priority and were submitted at the same time: the lowest. From the clock, no sequence.';
 COMMENT ON COLUMN leadroute.lead_states.held_until IS 'Of a lead that is held: when it is routed at the latest.';
+COMMENT ON COLUMN leadroute.lead_states.assigned_at IS 'When the lead got its first owner; from submitted_at to then is the system''s delay, from then to first_touch_at the rep''s.';
+COMMENT ON COLUMN leadroute.lead_states.first_touch_at IS 'The first touch that counts, by its own time, however late it was told; NULL: none.';
+COMMENT ON COLUMN leadroute.lead_states.sla_due_at IS 'The next deadline of the clocks that run; NULL: none runs.';
 COMMENT ON COLUMN leadroute.lead_states.account IS 'The account that the lead belongs to, as found when it was decided; it stays when the account is deleted.';
 COMMENT ON COLUMN leadroute.lead_states.account_by IS 'What found the account: given (the row''s account column), website, email, alias, or accepted (a suggestion).';
 COMMENT ON COLUMN leadroute.lead_states.duplicate_of IS 'The earlier lead of the same person; never itself one with status duplicate or merged while its first one stands.';
