@@ -22,6 +22,7 @@
 #include "fold.h"
 #include "leadroute.h"
 #include "owner.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -66,6 +67,8 @@ static void read_transitions(FlowConfig *config);
 static const char **row_texts(FlowConfig *config, uint64 row, int column, int *n);
 static void read_sources(FlowConfig *config);
 static int compare_sources(const void *a, const void *b);
+static void read_policies(FlowConfig *config);
+static void read_steps(FlowConfig *config);
 static void read_outbox_types(FlowConfig *config);
 static void read_accounts(FlowConfig *config);
 static char *row_text(FlowConfig *config, uint64 row, int column);
@@ -263,6 +266,7 @@ config_read(const char *flow)
 	read_match_rules(config);
 	read_stages(config);
 	read_sources(config);
+	read_policies(config);
 	read_outbox_types(config);
 	read_accounts(config);
 	config->generation = seen;
@@ -345,7 +349,7 @@ read_flow(FlowConfig *config)
 				  " owner_master = 'crm', email_strip_tags, email_ignore_dots, default_country,"
 				  " duplicate_policy, (extract(epoch FROM replay_window) * 1000000)::int8,"
 				  " coalesce((extract(epoch FROM returning_after) * 1000000)::int8, 0),"
-				  " closed_when, won_when, priority, route_when, first_stage, stage_master = 'report', segment, intent"
+				  " closed_when, won_when, priority, route_when, first_stage, stage_master = 'report', segment, intent, max_backdate"
 				  " FROM leadroute.flows WHERE flow = $1",
 				  config->flow) == 0)
 		return;
@@ -369,6 +373,7 @@ read_flow(FlowConfig *config)
 	config->intent = row_text(config, 0, 18);
 	config->watches = config->closed_when || config->won_when || config->priority || config->route_when || config->segment ||
 					  config->intent;
+	row_interval(0, 19, &config->max_backdate);
 }
 
 static DuplicatePolicy
@@ -850,6 +855,85 @@ static int
 compare_sources(const void *a, const void *b)
 {
 	return strcmp(((const SourceConfig *) a)->words, ((const SourceConfig *) b)->words);
+}
+
+/* Deadlines, by metric and position: a metric's first whose condition holds is the lead's. */
+static void
+read_policies(FlowConfig *config)
+{
+	static const char *const metrics[] = {"first_touch", "decision", "meeting", "meeting_held", "next_touch", "queue_age", "stage_age"};
+	static const char *const starts[] = {"submitted", "assigned", "stage_entered"};
+	static const char *const changes[] = {"keep", "retroactive", "restart"};
+
+	config->npolicies = (int)
+		read_rows("SELECT policy, condition, metric, target ~ '^end of day',"
+				  " coalesce(substring(target FROM '^end of day . ([0-9]+)$')::int4, 0),"
+				  " CASE WHEN target !~ '^end of day' THEN target::interval END, calendar, clock_start, stage,"
+				  " pause_stages, success, on_change, max_rounds"
+				  " FROM leadroute.sla_policies WHERE flow = $1 ORDER BY metric, position",
+				  config->flow);
+	if (config->npolicies == 0)
+		return;
+	config->policies = MemoryContextAllocZero(config->mcxt, config->npolicies * sizeof(PolicyConfig));
+	for (int i = 0; i < config->npolicies; i++)
+	{
+		PolicyConfig *policy = &config->policies[i];
+
+		policy->policy = row_text(config, i, 1);
+		policy->condition = row_text(config, i, 2);
+		policy->metric = row_text(config, i, 3);
+		for (policy->kind = 0; policy->kind < METRIC_OTHER; policy->kind++)
+			if (strcmp(metrics[policy->kind], policy->metric) == 0)
+				break;
+		policy->end_of_day = row_bool(i, 4);
+		policy->days = row_int(i, 5);
+		row_interval(i, 6, &policy->target);
+		policy->calendar = row_text(config, i, 7);
+		policy->start = (ClockStart) row_word(i, 8, starts, lengthof(starts));
+		policy->stage = row_text(config, i, 9);
+		policy->pauses = row_texts(config, i, 10, &policy->npauses);
+		policy->success = row_text(config, i, 11);
+		policy->on_change = (PolicyChange) row_word(i, 12, changes, lengthof(changes));
+		policy->max_rounds = row_int(i, 13);
+		/* a policy that no longer holds, or one met by what the row says: rows are watched for both */
+		config->watches |= policy->condition || policy->success;
+	}
+	read_steps(config);
+}
+
+static void
+read_steps(FlowConfig *config)
+{
+	static const char *const bases[] = {"start", "due", "target"};
+	uint64 rows = read_rows("SELECT policy, step, CASE WHEN at ~ '%$' THEN 'target' WHEN at ~ '^due' THEN 'due' ELSE 'start' END,"
+							" CASE WHEN at ~ '%$' THEN rtrim(at, '%')::float8 / 100 ELSE 0 END,"
+							" CASE WHEN at = 'due' THEN '0' WHEN at ~ '^due' THEN substr(at, 7)::interval WHEN at !~ '%$' THEN at::interval END,"
+							" at ~ '^due - ', action = ANY ('{reassign,requeue,nurture}'), concat_ws(' ', at, action, recipient, argument)"
+							" FROM leadroute.sla_steps WHERE flow = $1 ORDER BY policy, step",
+							config->flow);
+
+	for (int i = 0; i < config->npolicies; i++)
+	{
+		PolicyConfig *policy = &config->policies[i];
+
+		policy->steps = MemoryContextAllocZero(config->mcxt, Max(rows, 1) * sizeof(StepConfig));
+		for (uint64 row = 0; row < rows; row++)
+		{
+			StepConfig *step = &policy->steps[policy->nsteps];
+			bool isnull;
+
+			if (strcmp(SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1), policy->policy) != 0)
+				continue;
+			step->step = row_text(config, row, 2);
+			step->base = (StepBase) row_word(row, 3, bases, lengthof(bases));
+			step->fraction = DatumGetFloat8(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 4, &isnull));
+			row_interval(row, 5, &step->span);
+			step->before = row_bool(row, 6);
+			step->acts = row_bool(row, 7);
+			step->text = row_text(config, row, 8);
+			policy->nsteps++;
+		}
+	}
 }
 
 static void

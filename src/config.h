@@ -135,6 +135,73 @@ typedef struct RuleConfig
 	const char *reroute_when; /* NULL: never */
 } RuleConfig;
 
+typedef enum ClockStart
+{
+	START_SUBMITTED,
+	START_ASSIGNED,
+	START_STAGE
+} ClockStart;
+
+/* Metrics that leadroute knows when to stop; METRIC_OTHER stops by its success condition only. */
+typedef enum PolicyMetric
+{
+	METRIC_FIRST_TOUCH,
+	METRIC_DECISION,
+	METRIC_MEETING,
+	METRIC_MEETING_HELD,
+	METRIC_NEXT_TOUCH,
+	METRIC_QUEUE_AGE,
+	METRIC_STAGE_AGE,
+	METRIC_OTHER
+} PolicyMetric;
+
+typedef enum PolicyChange
+{
+	CHANGE_KEEP,
+	CHANGE_RETROACTIVE,
+	CHANGE_RESTART
+} PolicyChange;
+
+/* What stands before a step's span. */
+typedef enum StepBase
+{
+	STEP_FROM_START,
+	STEP_FROM_DUE,
+	STEP_OF_TARGET
+} StepBase;
+
+typedef struct StepConfig
+{
+	const char *step;
+	StepBase base;
+	double fraction; /* of the target */
+	Interval span;
+	bool before;	 /* the span lies before the deadline */
+	bool acts;		 /* reassign, requeue, nurture: counts from the assignment where that is later */
+	const char *text; /* when and what, as people read it */
+} StepConfig;
+
+typedef struct PolicyConfig
+{
+	const char *policy;
+	const char *condition; /* NULL: always */
+	const char *metric;
+	PolicyMetric kind;
+	bool end_of_day; /* the target is the close of the n-th business day */
+	int days;
+	Interval target;
+	const char *calendar; /* a name, "team", "owner"; NULL: 24x7 */
+	ClockStart start;
+	const char *stage;
+	int npauses;
+	const char **pauses; /* stages in which it stands still */
+	const char *success; /* or NULL */
+	PolicyChange on_change;
+	int max_rounds;
+	int nsteps;
+	StepConfig *steps;
+} PolicyConfig;
+
 /* What a match rule compares; the names that match_rules.kinds knows, in their order. */
 typedef enum MatchKind
 {
@@ -272,6 +339,9 @@ typedef struct FlowConfig
 	SideConfig *sides;
 	int noutbox_types;
 	const char **outbox_types;
+	int npolicies;			/* 0: no clock ever starts, and nothing of them is looked at */
+	PolicyConfig *policies; /* by metric, then position */
+	Interval max_backdate;	/* a lead that is older gets no clock */
 	bool has_accounts;		   /* else no look-up is worth its while */
 	int committee_size;		   /* persons of an account that make a buying committee; 0: none does */
 	Interval committee_window; /* within which they arrive */

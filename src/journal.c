@@ -1,6 +1,6 @@
 /*
  * journal.c
- *		Direct, buffered writes of lead_states, events, outbox and committee_checks.
+ *		Direct, buffered writes of lead_states, events, outbox, committee_checks and clocks.
  *
  * A row is formed when it is appended and waits with the number of the subtransaction that
  * appended it; an abort drops that subtransaction's rows, a commit hands them to the parent.
@@ -56,6 +56,7 @@ static JournalBuffer buffers[JOURNAL_TABLES] = {
 	[JOURNAL_EVENTS] = {"events", EVENT_COLUMNS, EVENT_ID},
 	[JOURNAL_OUTBOX] = {"outbox", OUTBOX_COLUMNS, OUTBOX_ID},
 	[JOURNAL_CHECKS] = {"committee_checks", CHECK_COLUMNS, -1},
+	[JOURNAL_CLOCKS] = {"clocks", CLOCK_COLUMNS, -1},
 };
 
 static MemoryContext journal_context = NULL; /* descriptors, slots, arrays: the session's */

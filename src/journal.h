@@ -7,16 +7,17 @@
 
 #include "utils/timestamp.h"
 
-/* The tables the journal writes; the attribute numbers are those of sql/leadroute/30_state.sql. */
+/* The tables the journal writes; the attribute numbers are those of sql/leadroute/30_state.sql and 31_clocks.sql. */
 typedef enum JournalTable
 {
 	JOURNAL_STATES,
 	JOURNAL_EVENTS,
 	JOURNAL_OUTBOX,
-	JOURNAL_CHECKS
+	JOURNAL_CHECKS,
+	JOURNAL_CLOCKS
 } JournalTable;
 
-#define JOURNAL_TABLES 4
+#define JOURNAL_TABLES 5
 
 typedef enum StateColumn
 {
@@ -64,6 +65,9 @@ typedef enum StateColumn
 	STATE_INTENT,
 	STATE_SEGMENT,
 	STATE_TIER,
+	STATE_ASSIGNED_AT,
+	STATE_FIRST_TOUCH_AT,
+	STATE_SLA_DUE_AT,
 	STATE_COLUMNS
 } StateColumn;
 
@@ -112,6 +116,34 @@ typedef enum CheckColumn
 	CHECK_WAITS_FOR,
 	CHECK_COLUMNS
 } CheckColumn;
+
+typedef enum ClockColumn
+{
+	CLOCK_FLOW,
+	CLOCK_LEAD,
+	CLOCK_POLICY,
+	CLOCK_ROUND,
+	CLOCK_METRIC,
+	CLOCK_OWNER,
+	CLOCK_RUNS_BY,
+	CLOCK_STARTED_AT,
+	CLOCK_ASSIGNED_AT,
+	CLOCK_DUE_AT,
+	CLOCK_REP_DUE_AT,
+	CLOCK_RISK_AT,
+	CLOCK_REP_RISK_AT,
+	CLOCK_PAUSED_AT,
+	CLOCK_PAUSED,
+	CLOCK_NEXT_AT,
+	CLOCK_STEPS_DONE,
+	CLOCK_BREACHED_AT,
+	CLOCK_FINISHED_AT,
+	CLOCK_OUTCOME,
+	CLOCK_REP_OUTCOME,
+	CLOCK_BREACH_REASON,
+	CLOCK_ENDED_BY,
+	CLOCK_COLUMNS
+} ClockColumn;
 
 #define JOURNAL_MAX_COLUMNS 64
 

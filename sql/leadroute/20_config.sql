@@ -39,7 +39,8 @@ CREATE TABLE leadroute.flows (
 	archive_after	interval DEFAULT '6 months' CHECK (archive_after > '0'),
 	require_consent	boolean NOT NULL DEFAULT false,
 	segment			text,
-	intent			text
+	intent			text,
+	max_backdate	interval NOT NULL DEFAULT '30 days' CHECK (max_backdate > '0')
 );
 
 CREATE TABLE leadroute.attachments (
@@ -238,6 +239,7 @@ COMMENT ON COLUMN leadroute.flows.stage_master IS 'What a change of stage that i
 COMMENT ON COLUMN leadroute.flows.recycle_limit IS 'How often a lead is recycled at most; a further rejection that would archives it.';
 COMMENT ON COLUMN leadroute.flows.archive_after IS 'How long a lead that was nurtured or recycled is kept before it is archived, if nothing else happens first; NULL: for ever.';
 COMMENT ON COLUMN leadroute.flows.require_consent IS 'Whether a lead may be given out, and told to anyone, only with its consent (a consent column that says yes, and no unsubscribe since).';
+COMMENT ON COLUMN leadroute.flows.max_backdate IS 'A lead submitted longer ago than this when it arrives is routed and gets no clock (an event with code too_old says so).';
 COMMENT ON COLUMN leadroute.flows.note IS 'Free text of who wrote the row; kept with each change in config_changes.';
 
 COMMENT ON TABLE leadroute.attachments IS 'Which table a flow''s leads stand in, remembered by name: loaders drop tables and rename others into their place. Written by leadroute.attach() and detach().';

@@ -469,13 +469,21 @@ BEGIN
 			VALUES (NEW.flow, 'external id', 10, '{external_id}', 'act'), (NEW.flow, 'e-mail', 20, '{email}', 'act'),
 				   (NEW.flow, 'phone and last name', 30, '{phone,last_name}', 'act'), (NEW.flow, 'phone', 40, '{phone}', 'suggest');
 	END IF;
+	IF NOT leadroute.restoring() AND NOT EXISTS (SELECT FROM leadroute.touch_kinds k WHERE k.flow = NEW.flow) THEN
+		INSERT INTO leadroute.touch_kinds (flow, kind, counts, inbound)
+			SELECT NEW.flow, k.kind, k.counts, k.inbound
+			FROM (VALUES ('call', true, false), ('call_attempt', true, false), ('voicemail', true, false), ('email', true, false),
+						 ('sms', true, false), ('chat', true, false), ('social', true, false), ('visit', true, false), ('meeting_booked', true, false),
+						 ('automatic_email', false, false), ('sequence_email', false, false), ('task', false, false), ('note', false, false),
+						 ('reply', false, true), ('inbound_email', false, true), ('inbound_call', false, true)) k(kind, counts, inbound);
+	END IF;
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION leadroute.flow_begins() IS 'Trigger on flows: gives a new flow that has no match rules its first ones, which are rows like any others from then on.';
+COMMENT ON FUNCTION leadroute.flow_begins() IS 'Trigger on flows: gives a new flow that has no match rules, or no touch kinds, its first ones, which are rows like any others from then on.';
 CREATE TRIGGER flow_begins AFTER INSERT ON leadroute.flows FOR EACH ROW EXECUTE FUNCTION leadroute.flow_begins();
 
-/* attach() may have begun the flow that a restore then brings: its rules give way to those of the dump. */
+/* attach() may have begun the flow that a restore then brings: its rules and kinds give way to those of the dump. */
 CREATE FUNCTION leadroute.match_rule_restored() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -490,6 +498,54 @@ $$;
 COMMENT ON FUNCTION leadroute.match_rule_restored() IS 'Trigger on match_rules: the rules that a dump brings replace those that their flow had before.';
 CREATE TRIGGER match_rule_restored BEFORE INSERT ON leadroute.match_rules
 	FOR EACH ROW EXECUTE FUNCTION leadroute.match_rule_restored();
+
+CREATE FUNCTION leadroute.touch_kind_restored() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF leadroute.restoring() THEN
+		DELETE FROM leadroute.touch_kinds k WHERE k.flow = NEW.flow AND k.xmin <> pg_current_xact_id()::xid;
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.touch_kind_restored() IS 'Trigger on touch_kinds: the kinds that a dump brings replace those that their flow had before.';
+CREATE TRIGGER touch_kind_restored BEFORE INSERT ON leadroute.touch_kinds
+	FOR EACH ROW EXECUTE FUNCTION leadroute.touch_kind_restored();
+
+CREATE FUNCTION leadroute.sla_policy_written() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	leads	regclass;
+BEGIN
+	IF NOT leadroute.restoring() THEN
+		leads := leadroute.flow_table(NEW.flow);
+		IF leads IS NOT NULL THEN
+			PERFORM leadroute.check_condition(c, leads, NEW.flow) FROM unnest(ARRAY[NEW.condition, NEW.success]) c WHERE c IS NOT NULL;
+		END IF;
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.sla_policy_written() IS 'Trigger on sla_policies: condition and success are parsed and type-checked where the flow''s leads table is there.';
+CREATE TRIGGER sla_policy_written BEFORE INSERT OR UPDATE OF condition, success, flow ON leadroute.sla_policies
+	FOR EACH ROW WHEN (num_nonnulls(NEW.condition, NEW.success) > 0) EXECUTE FUNCTION leadroute.sla_policy_written();
+
+CREATE FUNCTION leadroute.sla_step_written() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	NEW.step := coalesce(NEW.step, concat_ws(' ', NEW.at, NEW.action, NEW.recipient, NEW.argument));
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.sla_step_written() IS 'Trigger on sla_steps: names a step that has no name.';
+CREATE TRIGGER sla_step_written BEFORE INSERT ON leadroute.sla_steps
+	FOR EACH ROW WHEN (NEW.step IS NULL) EXECUTE FUNCTION leadroute.sla_step_written();
 
 /* PL/pgSQL: what it calls comes with 50_attach.sql. */
 CREATE FUNCTION leadroute.flow_policy_changed() RETURNS trigger
@@ -717,7 +773,7 @@ COMMENT ON FUNCTION leadroute.configuration_table(name, name, name, boolean, boo
 SELECT leadroute.configuration_table('flows', restored => true);
 SELECT leadroute.configuration_table('attachments', checked => false, by_admin => false, restored => true);
 SELECT leadroute.configuration_table(relation::name)
-FROM pg_catalog.unnest('{rules,queues,reps,rep_skills,time_off,teams,team_members,territories,match_rules,merge_columns,stages,stage_transitions,rejection_reasons,sources}'::text[]) relation;
+FROM pg_catalog.unnest('{rules,queues,reps,rep_skills,time_off,teams,team_members,territories,match_rules,merge_columns,stages,stage_transitions,rejection_reasons,sources,sla_policies,sla_steps,touch_kinds}'::text[]) relation;
 SELECT leadroute.configuration_table('outbox_consumers', checked => false);
 /* kept from territories, and not in config_changes */
 SELECT leadroute.invalidation_triggers('territory_sides');

@@ -134,14 +134,14 @@ BEGIN
 			AND NOT EXISTS (SELECT FROM leadroute.calendars c WHERE c.flow = h.flow AND c.calendar = h.calendar)
 		ORDER BY 2;
 
-	/* who names a calendar does so in a column "calendar" */
+	/* who names a calendar does so in a column "calendar"; policies may name the team's or the owner's (sla_faults()) */
 	FOR referring IN
 		SELECT c.relname, k.attname
 		FROM pg_class c
 			JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'calendar' AND NOT a.attisdropped
 			JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
 			JOIN pg_attribute k ON k.attrelid = c.oid AND k.attnum = i.indkey[1]
-		WHERE c.relnamespace = 'leadroute'::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('calendars', 'calendar_hours')
+		WHERE c.relnamespace = 'leadroute'::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('calendars', 'calendar_hours', 'sla_policies')
 		ORDER BY c.relname
 	LOOP
 		RETURN QUERY EXECUTE format($query$

@@ -64,7 +64,21 @@ INSERT INTO leadroute.codes VALUES
 	('stage_aged',		'any',			'the lead was in its stage as long as that allows'),
 	('illegal_stage',	'any',			'the CRM moved the lead in a way that the flow does not allow; it is only reported'),
 	('stage_incomplete', 'any',			'the CRM moved the lead to a stage for which it lacks something; it is only reported'),
-	('unknown_stage',	'any',			'the CRM moved the lead to a stage that the flow does not have; it is only reported');
+	('unknown_stage',	'any',			'the CRM moved the lead to a stage that the flow does not have; it is only reported'),
+	('too_old',			'any',			'the lead was submitted longer ago than the flow''s max_backdate when it arrived; it has no clock'),
+	('touched',			'any',			'somebody touched the lead, and it counts'),
+	('not_counted',		'any',			'a touch that does not count: its kind, its length, or its time before the lead was submitted'),
+	('reply',			'any',			'the person got in touch'),
+	('met',				'any',			'a clock was stopped in time'),
+	('breached',		'any',			'a clock was not stopped in time'),
+	('sync_delay',		'any',			'a deadline, or steps on the way to it, had passed before the lead reached its owner'),
+	('after_hours',		'any',			'a deadline was missed while the owner was off shift'),
+	('overload',		'any',			'a deadline was missed by an owner at capacity'),
+	('routing',			'any',			'a deadline was missed while the lead waited for an owner, or after it had changed hands'),
+	('no_response',		'any',			'a deadline was missed and nothing but the owner explains it'),
+	('superseded',		'any',			'a new owner or another policy opened the next round of a clock'),
+	('cancelled',		'any',			'a clock ended without an outcome'),
+	('no_show',			'any',			'the person did not come to the meeting');
 
 /* One row a lead, whatever the loader does to the leads table. */
 CREATE TABLE leadroute.lead_states (
@@ -112,6 +126,9 @@ CREATE TABLE leadroute.lead_states (
 	intent			text,
 	segment			text,
 	tier			integer,
+	assigned_at		timestamptz,
+	first_touch_at	timestamptz,
+	sla_due_at		timestamptz,
 	PRIMARY KEY (flow, lead)
 ) WITH (fillfactor = 90);
 CREATE INDEX lead_states_account_idx ON leadroute.lead_states (flow, account, submitted_at) WHERE account IS NOT NULL AND duplicate_of IS NULL;
@@ -273,6 +290,9 @@ COMMENT ON COLUMN leadroute.lead_states.return_to IS 'Of one that is nurtured or
 COMMENT ON COLUMN leadroute.lead_states.archive_at IS 'Of one that is nurtured or recycled: when it is archived if nothing happens first.';
 COMMENT ON COLUMN leadroute.lead_states.review_at IS 'Since when it stands in the review queue: nearly qualified, for approve() or disqualify() to say.';
 COMMENT ON COLUMN leadroute.lead_states.consent IS 'Whether the person had consented when the lead was last decided: the row''s consent, less an unsubscribe; NULL where the row says nothing.';
+COMMENT ON COLUMN leadroute.lead_states.assigned_at IS 'When the lead got its first owner; from submitted_at to then is the system''s delay, from then to first_touch_at the rep''s.';
+COMMENT ON COLUMN leadroute.lead_states.first_touch_at IS 'The first touch that counts, by its own time, however late it was told; NULL: none.';
+COMMENT ON COLUMN leadroute.lead_states.sla_due_at IS 'The next deadline of the clocks that run; NULL: none runs.';
 COMMENT ON COLUMN leadroute.lead_states.account IS 'The account that the lead belongs to, as found when it was decided; it stays when the account is deleted.';
 COMMENT ON COLUMN leadroute.lead_states.account_by IS 'What found the account: given (the row''s account column), website, email, alias, or accepted (a suggestion).';
 COMMENT ON COLUMN leadroute.lead_states.duplicate_of IS 'The earlier lead of the same person; never itself one with status duplicate or merged while its first one stands.';
