@@ -471,6 +471,8 @@ pending_remove(Pending *pending)
 	if (pending->statement->newest == pending)
 		pending->statement->newest = NULL;
 	dlist_delete(&pending->node);
+	if (pending->more->sticky)
+		lr_sticky_forget(pending->more->sticky);
 	hash_search(pendings, pending, HASH_REMOVE, NULL);
 }
 
@@ -518,6 +520,8 @@ add_more(Pending *pending, const Decision *decision)
 			more->account_owner = MemoryContextStrdup(statement->mcxt, decision->account_owner);
 		if (decision->stands_in)
 			more->stands_in = MemoryContextStrdup(statement->mcxt, decision->stands_in);
+		if (decision->sticks)
+			more->sticky = lr_sticky_note(pending->flow, pending->outcome->team, more->account, pending->lead, pending->outcome->owner, statement->mcxt);
 	}
 	more->priority = decision->priority;
 	more->held_until = decision->held_until;
@@ -600,7 +604,7 @@ outcome_match(const void *a, const void *b, Size size)
 	return !(x->config == y->config && x->rule == y->rule && same_text(x->code, y->code) &&
 			 same_text(x->status, y->status) && same_text(x->owner, y->owner) && same_text(x->team, y->team) &&
 			 same_text(x->territory, y->territory) && same_text(x->queue, y->queue) &&
-			 same_text(x->over_cap, y->over_cap) && same_text(x->path, y->path));
+			 same_text(x->over_cap, y->over_cap) && same_text(x->how, y->how) && same_text(x->path, y->path));
 }
 
 static const Outcome *
@@ -875,6 +879,7 @@ xact_callback(XactEvent event, void *arg)
 			lr_identity_end();
 			lr_committee_end();
 			lr_duplicate_end();
+			lr_sticky_end();
 			lr_config_collect();
 			lr_lead_collect();
 			break;

@@ -8,6 +8,7 @@
 #include "identity.h"
 #include "lib/ilist.h"
 #include "route.h"
+#include "sticky.h"
 
 typedef struct Statement Statement;
 
@@ -30,7 +31,7 @@ typedef struct Outcome
 	const char *territory;
 	const char *queue;
 	const char *over_cap;
-	const char *how; /* follows from config, rule, territory and team */
+	const char *how; /* a literal */
 	List *passed;
 	const char *path; /* of the passed rules, as JSON text */
 } Outcome;
@@ -60,6 +61,7 @@ typedef struct PendingMore
 	double priority;		/* of one that waits */
 	TimestampTz held_until; /* of one that is held, else 0 */
 	const Closing *closing; /* of a lead that was closed when it arrived, else NULL */
+	StickyNote *sticky;		/* of a team that goes by accounts, else NULL */
 } PendingMore;
 
 typedef struct Pending
