@@ -531,7 +531,7 @@ lr_arrival_row(const Arrival *arrival, TupleTableSlot *slot, const char *operati
 		.given_account = lr_lead_word(&arrival->shape->outputs[OUTPUT_ACCOUNT], slot),
 		.at = lr_now(),
 		.unknown_flow = arrival->unknown_flow,
-		.is_duplicate = arrival->first.lead != NULL,
+		.first = arrival->first.lead,
 		.stage = arrival->stage,
 	};
 

@@ -27,6 +27,7 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/typcache.h"
+#include "watch.h"
 
 PG_FUNCTION_INFO_V1(lr_explain_lead);
 PG_FUNCTION_INFO_V1(lr_explain_row);
@@ -36,6 +37,8 @@ PG_FUNCTION_INFO_V1(lr_library_ready);
 
 static void explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const char *attachment,
 						 const char *flow, TimestampTz at);
+static const char *explain_watched(ReturnSetInfo *rsinfo, const Arrival *arrival, const LeadRow *row);
+static void put_condition(ReturnSetInfo *rsinfo, const char *name, const char *condition, bool holds);
 static void explain_events(ReturnSetInfo *rsinfo, const char *flow, const char *lead);
 static void put_line(ReturnSetInfo *rsinfo, const TraceLine *line);
 static bool lacks_account(const Arrival *arrival, const LeadState *state);
@@ -156,6 +159,8 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 	ListCell *cell;
 	Decision decision;
 	bool warned = false;
+	bool routed = false;
+	const char *code;
 	LeadRow row = {.slot = slot, .operation = "INSERT", .at = at};
 	TraceLine line = {.item = "flow"};
 
@@ -174,6 +179,7 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 	{
 		line.detail = psprintf("lead \"%s\" is known (%s, %s): it would keep what it has; below, the decision on it as a new one",
 							   arrival.lead, state.status, state.code);
+		routed = !lr_state_is_unrouted(&state);
 		/* the owner in a stored row is the decision, not what the source sent */
 		row.given_owner = state.source_owner;
 		row.given_account = state.account_by && strcmp(state.account_by, "given") == 0 ? state.account : NULL;
@@ -186,6 +192,8 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 		put_line(rsinfo, &deleted);
 		return;
 	}
+	/* what a lead that has been routed has become since does not keep it from being asked about */
+	code = explain_watched(rsinfo, &arrival, &row);
 	lr_duplicate_look(&arrival);
 	if (arrival.first.lead)
 	{
@@ -194,7 +202,16 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 		duplicate.detail = psprintf("%s %s; that lead is %s%s%s", arrival.first.match, arrival.first.key, arrival.first.status,
 									arrival.first.owner ? ", owner " : ", without owner", arrival.first.owner ? arrival.first.owner : "");
 		put_line(rsinfo, &duplicate);
-		row.is_duplicate = true;
+		row.first = arrival.first.lead;
+	}
+	if (code && !routed)
+	{
+		TraceLine recorded = {.item = "decision", .verdict = code};
+
+		lr_route_unrouted(arrival.config, &row, code, &decision);
+		recorded.detail = lr_route_reason(&decision);
+		put_line(rsinfo, &recorded);
+		return;
 	}
 	lr_traits_judge(&row, arrival.config, &warned);
 	if (lr_duplicate_decide(&arrival, &row, ROUTE_PEEK, &decision))
@@ -207,6 +224,36 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 	lr_route_decide(lr_route_plan(arrival.shape, rel, arrival.config), &row, ROUTE_PEEK, &warned, &trace, &decision);
 	foreach(cell, trace)
 		put_line(rsinfo, lfirst(cell));
+}
+
+/* What the flow asks of a row before any rule; the code of a lead that would only be recorded, or NULL. */
+static const char *
+explain_watched(ReturnSetInfo *rsinfo, const Arrival *arrival, const LeadRow *row)
+{
+	const FlowConfig *config = arrival->config;
+	Watch *watch = lr_watch(arrival->shape, arrival->config);
+	bool warned = false;
+	Verdict verdict = lr_watch_verdict(watch, row, &warned);
+	bool ready;
+
+	put_condition(rsinfo, "won_when", config->won_when, verdict == VERDICT_WON);
+	if (verdict != VERDICT_WON)
+		put_condition(rsinfo, "closed_when", config->closed_when, verdict == VERDICT_CLOSED);
+	if (verdict != VERDICT_OPEN)
+		return CODE_ARRIVED_CLOSED;
+	ready = lr_watch_ready(watch, row, &warned);
+	put_condition(rsinfo, "route_when", config->route_when, ready);
+	return ready ? NULL : CODE_NOT_READY;
+}
+
+/* A condition of the flow; nothing where it has none. */
+static void
+put_condition(ReturnSetInfo *rsinfo, const char *name, const char *condition, bool holds)
+{
+	TraceLine line = {.item = name, .verdict = holds ? "holds" : "does not hold", .detail = condition};
+
+	if (condition)
+		put_line(rsinfo, &line);
 }
 
 static void
@@ -325,7 +372,7 @@ lr_route_stored(PG_FUNCTION_ARGS)
 	{
 		/* its row stands: what it claims stays claimed, and where keys are an earlier lead's it is linked, whatever the policy */
 		(void) lr_duplicate_identify(&arrival, false);
-		row.is_duplicate = arrival.first.lead != NULL;
+		row.first = arrival.first.lead;
 		if (!lr_duplicate_decide(&arrival, &row, ROUTE_TAKE, &decision))
 		{
 			lr_arrival_route(&arrival, &row, &warned, &decision);

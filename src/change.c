@@ -203,7 +203,7 @@ redecide(Arrival *arrival, HeapTuple tuple, const LeadState *state, bool *change
 	row.again = true;
 	row.ntried = state->nlapsed;
 	row.tried = (const char *const *) state->lapsed;
-	row.is_duplicate = state->duplicate_of != NULL;
+	row.first = state->duplicate_of;
 	if (lr_pending_find(arrival->config->flow, arrival->lead))
 		return tuple;
 	lr_arrival_route(arrival, &row, lr_statement_warned(arrival->statement), &decision);

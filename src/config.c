@@ -573,7 +573,7 @@ read_teams(FlowConfig *config)
 		read_rows("SELECT t.team, (SELECT count(*)::int4 FROM leadroute.team_members m"
 				  " WHERE m.flow = t.flow AND m.team = t.team), t.strategy, t.most_free, t.hours, t.calendar,"
 				  " coalesce(t.timezone, (SELECT f.timezone FROM leadroute.flows f WHERE f.flow = t.flow), 'UTC'),"
-				  " t.on_return = 'level', t.catch_up_limit, t.reset, t.scope, t.overflow"
+				  " t.on_return = 'level', t.catch_up_limit, t.reset, t.scope, t.overflow, t.sticky"
 				  " FROM leadroute.teams t WHERE t.flow = $1 ORDER BY t.team",
 				  config->flow);
 	config->teams = MemoryContextAllocZero(config->mcxt, Max(config->nteams, 1) * sizeof(TeamConfig));
@@ -583,6 +583,7 @@ read_teams(FlowConfig *config)
 		static const char *const hours[] = {"none", "team", "rep"};
 		static const char *const resets[] = {"never", "weekly", "monthly"};
 		static const char *const scopes[] = {"team", "rule", "flow"};
+		static const char *const stickies[] = {"none", "identity", "account"};
 		int capacity = Max(row_int(i, 2), 1);
 
 		team = &config->teams[i];
@@ -602,6 +603,7 @@ read_teams(FlowConfig *config)
 		team->details = MemoryContextAllocZero(config->mcxt, capacity * sizeof(MemberConfig));
 		team->nmembers = row_int(i, 2);
 		team->overflow = row_text(config, i, 12);
+		team->sticky = (TeamSticky) row_word(i, 13, stickies, lengthof(stickies));
 	}
 
 	rows = read_rows("SELECT m.team, m.rep, m.weight, m.capacity, array_to_string(m.caps, ','), m.rank,"

@@ -98,6 +98,14 @@ typedef enum TeamReset
 	RESET_MONTHLY
 } TeamReset;
 
+/* Whose earlier lead from the team decides who gets the next one, where he may have it. */
+typedef enum TeamSticky
+{
+	STICKY_NONE,
+	STICKY_IDENTITY, /* the same person's */
+	STICKY_ACCOUNT	 /* or one of the same account */
+} TeamSticky;
+
 typedef struct TeamConfig
 {
 	const char *team;
@@ -110,6 +118,7 @@ typedef struct TeamConfig
 	int catch_up_limit;	  /* in turns, or NO_LIMIT */
 	TeamReset reset;
 	TeamScope scope;
+	TeamSticky sticky;
 	int nmembers;
 	RepConfig **members; /* in the order of their keys; NULL where the rep has no row */
 	const char **member_names;

@@ -30,7 +30,7 @@ lr_facts_fill(TupleTableSlot *facts, const char *flow, const LeadRow *row, Times
 		else if (strcmp(name, "submitted_at") == 0)
 			facts->tts_values[i] = TimestampTzGetDatum(submitted_at);
 		else if (strcmp(name, "is_duplicate") == 0)
-			facts->tts_values[i] = BoolGetDatum(row->is_duplicate);
+			facts->tts_values[i] = BoolGetDatum(row->first != NULL);
 		else
 		{
 			if (strcmp(name, "flow") == 0)

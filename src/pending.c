@@ -486,6 +486,8 @@ pending_remove(Pending *pending)
 	if (pending->statement->newest == pending)
 		pending->statement->newest = NULL;
 	dlist_delete(&pending->node);
+	if (pending->more->sticky)
+		lr_sticky_forget(pending->more->sticky);
 	hash_search(pendings, pending, HASH_REMOVE, NULL);
 }
 
@@ -534,6 +536,8 @@ add_more(Pending *pending, const Decision *decision)
 		more->account_tier = decision->account_tier;
 		if (decision->stands_in)
 			more->stands_in = MemoryContextStrdup(statement->mcxt, decision->stands_in);
+		if (decision->sticks)
+			more->sticky = lr_sticky_note(pending->flow, pending->outcome->team, more->account, pending->lead, pending->outcome->owner, statement->mcxt);
 	}
 	more->priority = decision->priority;
 	more->held_until = decision->held_until;
@@ -693,7 +697,7 @@ outcome_match(const void *a, const void *b, Size size)
 	return !(x->config == y->config && x->rule == y->rule && same_text(x->code, y->code) &&
 			 same_text(x->status, y->status) && same_text(x->owner, y->owner) && same_text(x->team, y->team) &&
 			 same_text(x->territory, y->territory) && same_text(x->queue, y->queue) &&
-			 same_text(x->over_cap, y->over_cap) && same_text(x->path, y->path) &&
+			 same_text(x->over_cap, y->over_cap) && same_text(x->how, y->how) && same_text(x->path, y->path) &&
 			 same_text(x->segment, y->segment) && same_text(x->intent, y->intent));
 }
 
@@ -986,6 +990,7 @@ xact_callback(XactEvent event, void *arg)
 			lr_identity_end();
 			lr_committee_end();
 			lr_duplicate_end();
+			lr_sticky_end();
 			lr_config_collect();
 			lr_lead_collect();
 			break;

@@ -9,6 +9,7 @@
 #include "lib/ilist.h"
 #include "route.h"
 #include "stage.h"
+#include "sticky.h"
 
 typedef struct Statement Statement;
 
@@ -34,7 +35,7 @@ typedef struct Outcome
 	const char *over_cap;
 	const char *segment;
 	const char *intent;
-	const char *how; /* follows from config, rule, territory and team */
+	const char *how; /* a literal */
 	List *passed;
 	const char *path; /* of the passed rules, as JSON text */
 } Outcome;
@@ -69,6 +70,7 @@ typedef struct PendingMore
 	const char *source_stage;  /* that its row brought, or NULL */
 	TimestampTz stage_at;	   /* since when, or 0 */
 	const StageChange *stages; /* what its row has changed; or NULL */
+	StickyNote *sticky;		/* of a team that goes by accounts, else NULL */
 } PendingMore;
 
 typedef struct Pending

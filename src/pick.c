@@ -97,6 +97,10 @@ typedef struct Choice
 	const PickTurns *turns;
 	bool takes;
 	bool resets; /* a week or month has begun */
+	bool by_turns;
+	int64 latest; /* turn */
+	int64 owed;	  /* by the one who is chosen */
+	bool sticks;  /* he was not chosen among the others */
 } Choice;
 
 /* The choice of a rep by himself. */
@@ -138,6 +142,8 @@ static bool turns_are_ready(const PickRequest *request, const PickTeam *pick);
 static bool is_fresh(const PickTeam *pick, TimestampTz at);
 static void look_at_lead(const PickRequest *request, PickTeam *pick);
 static int choose(void *arg, int64 *step);
+static int sticky_member(const PickRequest *request);
+static int best_of(Choice *choice, int from, int to);
 static void tally(const Choice *choice, int picked);
 static void reset_turns(Choice *choice);
 static int64 latest_turn(const Choice *choice);
@@ -316,7 +322,7 @@ is_plain(const FlowConfig *config, const TeamConfig *team)
 static bool
 is_plain_request(const PickTeam *pick, const PickRequest *request)
 {
-	return pick->plain && request->ntried == 0;
+	return pick->plain && request->ntried == 0 && request->sticky == NULL;
 }
 
 /* What a turn costs each, and what his load is measured by. */
@@ -448,26 +454,67 @@ lr_pick_skill(const FlowConfig *config, const char *text)
 	return asked;
 }
 
-/*
- * The best of those who may. Members are compared first and looked at closely only where they come before the best so
- * far: a look at open leads and caps costs more than a comparison.
- */
+/* Who the lead sticks to, if he may have it, else the best of all who may. */
 static int
 choose(void *arg, int64 *step)
 {
 	Choice *choice = arg;
-	const TeamConfig *team = choice->request->team;
-	bool by_turns = team->strategy == STRATEGY_ROUND_ROBIN;
-	int64 latest = 0;
-	int64 best_owed = 0;
+	const PickRequest *request = choice->request;
+	int sticky = sticky_member(request);
 	int index = -1;
+	int64 owed = 0;
 
 	if (choice->turns->epoch)
 		reset_turns(choice);
-	by_turns &= !choice->resets;
-	if (by_turns && !choice->pick->plain)
-		latest = latest_turn(choice);
-	for (int i = 0; i < team->nmembers; i++)
+	choice->by_turns = request->team->strategy == STRATEGY_ROUND_ROBIN && !choice->resets;
+	if (choice->by_turns && !choice->pick->plain)
+		choice->latest = latest_turn(choice);
+	if (sticky >= 0)
+	{
+		index = best_of(choice, sticky, sticky + 1);
+		owed = choice->owed;
+	}
+	choice->sticks = index >= 0;
+	if (!choice->sticks || request->explains)
+	{
+		int best = best_of(choice, 0, request->team->nmembers);
+
+		if (!choice->sticks)
+		{
+			index = best;
+			owed = choice->owed;
+		}
+	}
+	if (index >= 0)
+		*step = owed + choice->pick->members[index].step;
+	if (choice->takes && (index < 0 || lr_rotation_can_count(choice->pick->slots[index], request->at)))
+		tally(choice, index);
+	return index;
+}
+
+/* The index of the rep whom the lead sticks to; -1 where there is none, or he is no member. */
+static int
+sticky_member(const PickRequest *request)
+{
+	int index = request->sticky ? request->team->nmembers - 1 : -1;
+
+	while (index >= 0 && strcmp(request->team->member_names[index], request->sticky) != 0)
+		index--;
+	return index;
+}
+
+/*
+ * The best of some who may; -1 where none may. Members are compared first and looked at closely only where they come before
+ * the best so far: a look at open leads and caps costs more than a comparison.
+ */
+static int
+best_of(Choice *choice, int from, int to)
+{
+	const TeamConfig *team = choice->request->team;
+	int index = -1;
+
+	choice->owed = 0;
+	for (int i = from; i < to; i++)
 	{
 		PickMember *member = &choice->pick->members[i];
 		Place *place = &member->place;
@@ -481,10 +528,10 @@ choose(void *arg, int64 *step)
 		if (member->reason >= PICK_NO_CAPACITY)
 			member->reason = PICK_ELIGIBLE;
 		lr_rotation_standing(choice->turns->slots[i], &standing);
-		if (by_turns && !choice->pick->plain)
-			owed = lapsed_turns(team, member, &standing, latest);
+		if (choice->by_turns && !choice->pick->plain)
+			owed = lapsed_turns(team, member, &standing, choice->latest);
 		place->preferred = member->preferred;
-		place->pointer = by_turns ? standing.pointer + owed : 0;
+		place->pointer = choice->by_turns ? standing.pointer + owed : 0;
 		place->load = team->strategy == STRATEGY_ROUND_ROBIN ? 0 : load_of(team, member);
 		place->last = standing.last;
 		if (member->reason != PICK_ELIGIBLE)
@@ -496,12 +543,8 @@ choose(void *arg, int64 *step)
 		if (!wanted || member->reason != PICK_ELIGIBLE)
 			continue;
 		index = i;
-		best_owed = owed;
+		choice->owed = owed;
 	}
-	if (index >= 0)
-		*step = best_owed + choice->pick->members[index].step;
-	if (choice->takes && (index < 0 || lr_rotation_can_count(choice->pick->slots[index], choice->request->at)))
-		tally(choice, index);
 	return index;
 }
 
@@ -517,6 +560,12 @@ tally(const Choice *choice, int picked)
 	const PickMember *members = choice->pick->members;
 	double shares = 0;
 
+	/* nobody else could expect it */
+	if (choice->sticks)
+	{
+		lr_rotation_tally(choice->pick->slots[picked], -1, 1);
+		return;
+	}
 	for (int i = 0; i < team->nmembers; i++)
 	{
 		PickReason reason = (PickReason) members[i].reason;

@@ -42,6 +42,7 @@ typedef struct PickRequest
 	int ntried;
 	const char *const *tried; /* reps who let this lead lapse */
 	struct varlena *point;	  /* of the lead among the areas that members prefer, or NULL */
+	const char *sticky;		  /* the rep who goes before all others where he may have it, or NULL */
 	bool explains;			  /* lr_pick_obstacle is asked for members */
 } PickRequest;
 

@@ -207,7 +207,7 @@ decide_again(HandledLead *hand, const char *kind, const char *lapses, const char
 		tried[row.ntried++] = lapses;
 	row.tried = tried;
 	row.again = true;
-	row.is_duplicate = hand->state.duplicate_of != NULL;
+	row.first = hand->state.duplicate_of;
 	row.given_owner = hand->state.source_owner;
 	/* the account that it has, whoever found it, as long as that is there */
 	if (hand->state.account)

@@ -22,6 +22,7 @@
 #include "reason.h"
 #include "route.h"
 #include "ruleset.h"
+#include "sticky.h"
 #include "territory.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -85,6 +86,7 @@ static bool others_wait(RouteWalk *walk, const PickRequest *request);
 static bool apply_hold(RouteWalk *walk, const RuleConfig *rule, char **why);
 static void take_waiting_place(RouteWalk *walk);
 static bool apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why, const char **code);
+static void find_sticky(RouteWalk *walk, PickRequest *request, StickyHit *hit);
 static bool ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request);
 static bool apply_rep(RouteWalk *walk, const char *name, bool owns, char **why);
 static bool apply_account_owner(RouteWalk *walk, char **why, const char **code);
@@ -644,6 +646,7 @@ apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why
 	TeamConfig *team = lr_config_team(config, name);
 	PickRequest request = {.config = config, .team = team, .rule = rule, .at = decision->at, .ntried = walk->row->ntried, .tried = walk->row->tried, .explains = walk->trace != NULL};
 	PickReason reason;
+	StickyHit sticky;
 	int picked;
 
 	*code = "no_member";
@@ -655,7 +658,10 @@ apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why
 		trace_line(walk, "team", name, "not there", NULL);
 		return false;
 	}
-	if (!ask_skills(walk, rule, &request) || !may_take_turn(walk, &request))
+	if (!ask_skills(walk, rule, &request))
+		return false;
+	find_sticky(walk, &request, &sticky);
+	if (!may_take_turn(walk, &request))
 		return false;
 	if (team->prefers)
 		request.point = lr_point(walk->plan->point, walk->row, "");
@@ -680,8 +686,24 @@ apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why
 	}
 	decision->has_turn = (walk->mode == ROUTE_TAKE);
 	decision->owner = team->member_names[picked];
-	decision->how = lr_pick_strategy(team);
+	decision->how = request.sticky && strcmp(decision->owner, request.sticky) == 0 ? sticky.how : lr_pick_strategy(team);
+	decision->sticks = team->sticky == STICKY_ACCOUNT;
 	return true;
+}
+
+/* Who of a sticky team has an earlier lead. */
+static void
+find_sticky(RouteWalk *walk, PickRequest *request, StickyHit *hit)
+{
+	const AccountHit *account;
+
+	if (request->team->sticky == STICKY_NONE)
+		return;
+	account = request->team->sticky == STICKY_ACCOUNT ? find_account(walk) : NULL;
+	if (!lr_sticky_find(request->config, request->team, walk->row->lead, walk->row->first, account ? account->account : NULL, hit))
+		return;
+	request->sticky = hit->owner;
+	trace_line(walk, "sticky", hit->owner, hit->how, psprintf("has lead %s", hit->lead));
 }
 
 /* The skills that the rule asks for, of this lead. False where that may fail and is not protected: the walk stops. */

@@ -27,7 +27,7 @@ typedef struct LeadRow
 	bool unknown_flow;		   /* the row named a flow that does not exist */
 	int ntried;				   /* reps who had this lead and let it lapse: they are not asked again */
 	const char *const *tried;
-	bool is_duplicate; /* it shares a key with an earlier lead */
+	const char *first; /* the earlier lead that it shares a key with, or NULL */
 	const char *stage; /* that it is in; NULL: none */
 	bool qualified;	   /* an MQL: no rule nurtures it */
 	bool judged;	   /* segment and intent are known (traits.h) */
@@ -64,7 +64,8 @@ typedef struct Decision
 	const char *intent;
 	const char *stands_in;	   /* why the owner's backup has it: "mia is on leave: the backup bo"; NULL where none does */
 	const char *over_cap;	   /* limits that an owner whom nobody picked went beyond; NULL: none */
-	const char *how;		   /* the team's strategy in words: a literal; NULL where no team picked */
+	const char *how;		   /* how the team picked, in words: a literal; NULL where none did */
+	bool sticks;			   /* the team's next lead of the account goes to the same */
 	TimestampTz at;
 	TimestampTz submitted_at;
 	RotationTurn turn;

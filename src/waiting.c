@@ -385,7 +385,7 @@ take(Draining *draining, Arrival *arrival, const LeadState *state)
 		tried[row.ntried++] = draining->owner;
 	row.tried = tried;
 	row.again = true;
-	row.is_duplicate = state->duplicate_of != NULL;
+	row.first = state->duplicate_of;
 	row.given_owner = state->source_owner;
 	row.released = draining->kind == DRAIN_HOLD;
 	if (lr_arrival_reason(arrival, &row, &warned, &closing) != NULL)

@@ -134,6 +134,7 @@ CREATE TABLE leadroute.teams (
 	catch_up_limit	integer CHECK (catch_up_limit >= 0),
 	reset			text NOT NULL DEFAULT 'never' CHECK (reset IN ('never', 'weekly', 'monthly')),
 	scope			text NOT NULL DEFAULT 'team' CHECK (scope IN ('team', 'rule', 'flow')),
+	sticky			text NOT NULL DEFAULT 'none' CHECK (sticky IN ('none', 'identity', 'account')),
 	overflow		text COLLATE "C",
 	on_leave		text NOT NULL DEFAULT 'sweep' CHECK (on_leave IN ('sweep', 'at_once', 'keep')),
 	note			text,
@@ -319,6 +320,7 @@ COMMENT ON COLUMN leadroute.teams.on_return IS 'Who comes back from leave or bec
 COMMENT ON COLUMN leadroute.teams.catch_up_limit IS 'With catch_up: how many turns he makes up at most; NULL: all.';
 COMMENT ON COLUMN leadroute.teams.reset IS 'When all members'' turns are made equal: never, weekly (Monday 00:00) or monthly (the 1st, 00:00) in the team''s zone; not with scope flow.';
 COMMENT ON COLUMN leadroute.teams.scope IS 'Whose turns they are: ''team'' (one rotation), ''rule'' (a rotation for each rule that sends leads here) or ''flow'' (one rotation with all other teams of scope flow).';
+COMMENT ON COLUMN leadroute.teams.sticky IS 'Who had an earlier lead of the same person (''identity'': one that shares a key) or also of the same account (''account'') from this team gets the next one, before the strategy is asked. It is a pick like any other: he must be eligible, and it is his turn. The latest such lead counts, who has it now, of an account among its newest 100; what another session is about to commit is not seen.';
 COMMENT ON COLUMN leadroute.teams.on_leave IS 'When a member is deactivated or a time off of his begins, his open leads are offered to others, by the rules, less himself: by the next ''sweep'', ''at_once'' when the deactivation commits (else by the sweep), or never (''keep''). What nobody else can have stays his. Leads of no team go by the sweep.';
 COMMENT ON COLUMN leadroute.teams.overflow IS 'The queue for leads that every member has let lapse or given back (code all_tried); NULL: as the rule''s if_unavailable says, in the team''s own queue.';
 COMMENT ON COLUMN leadroute.teams.note IS 'Free text of who wrote the row.';

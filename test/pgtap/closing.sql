@@ -80,6 +80,8 @@ UPDATE lr.leads SET status = '' WHERE id = 3;
 -- closed when they arrive: recorded, not routed
 INSERT INTO lr.leads (id, email, status, "IsConverted", amount, close_date) VALUES (11, 'k', 'lost', false, NULL, NULL), (12, 'l', NULL, true, 99, '2026-01-02');
 SELECT is(lr.lead('11'), 'unrouted arrived_closed closed false closed_when', 'closed on arrival');
+SELECT results_eq($$SELECT item, verdict, detail FROM leadroute.explain(jsonb_populate_record(NULL::lr.leads, '{"id": 90, "status": "lost", "IsConverted": false}')) WHERE item <> 'flow'$$,
+	$$VALUES ('won_when', 'does not hold', '"IsConverted"'), ('closed_when', 'holds', 'status = ''lost'''), ('decision', 'arrived_closed', 'closed when it arrived, not routed')$$, 'explain says so');
 SELECT is(lr.lead('12'), 'unrouted arrived_closed won true 99 won_when', 'won on arrival');
 SELECT is(closed_at, '2026-01-01 23:00Z', 'at its time') FROM leadroute.lead_states WHERE lead = '12';
 SELECT is(count(*)::int, 0, 'no owner') FROM lr.leads WHERE id > 10 AND owner IS NOT NULL;

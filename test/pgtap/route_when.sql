@@ -21,9 +21,15 @@ CREATE FUNCTION lr.events(key text) RETURNS text LANGUAGE sql AS $$ SELECT strin
 CREATE FUNCTION lr.places() RETURNS text LANGUAGE sql AS $$ SELECT string_agg(format('%s %s %s', rep, pointer::int, open), ', ' ORDER BY rep) FROM leadroute.rep_load WHERE open <> 0 $$;
 
 -- route_when: recorded, then routed once by the statement that makes it true
+SELECT results_eq($$SELECT item, verdict, detail FROM leadroute.explain(jsonb_populate_record(NULL::lr.leads, '{"id": 90}')) WHERE item <> 'flow'$$,
+	$$VALUES ('route_when', 'does not hold', 'stage_name = ''MQL'''), ('decision', 'not_ready', 'the flow''s route_when does not hold yet')$$, 'explain: not ready');
+SELECT results_eq($$SELECT item, verdict FROM leadroute.explain(jsonb_populate_record(NULL::lr.leads, '{"id": 90, "stage_name": "MQL"}')) WHERE item IN ('route_when', 'decision')$$,
+	$$VALUES ('route_when', 'holds'), ('decision', 'assigned')$$, 'explain: ready');
 INSERT INTO lr.leads (id, email) SELECT n, n || '@x' FROM generate_series(1, 5) n;
 SELECT is(lr.lead('1'), 'unrouted not_ready row', 'recorded');
 SELECT is(lr.events('1'), 'recorded not_ready', 'an event');
+SELECT results_eq($$SELECT item, verdict FROM leadroute.explain(1) WHERE item IN ('event', 'route_when', 'rule', 'decision')$$,
+	$$VALUES ('event', 'not_ready'), ('route_when', 'does not hold'), ('decision', 'not_ready')$$, 'explain of a stored one');
 SELECT is(lr.places(), NULL, 'no place');
 INSERT INTO lr.leads (id, stage_name) VALUES (6, 'MQL');
 SELECT is(lr.lead('6'), 'assigned assigned ana row ana', 'one that is ready');
