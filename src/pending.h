@@ -69,6 +69,7 @@ typedef struct PendingMore
 	const char *source_stage;  /* that its row brought, or NULL */
 	TimestampTz stage_at;	   /* since when, or 0 */
 	const StageChange *stages; /* what its row has changed; or NULL */
+	const Prediction *prediction; /* or NULL */
 } PendingMore;
 
 typedef struct Pending
