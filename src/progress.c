@@ -20,12 +20,14 @@
 static char subject[256];
 static TimestampTz shown_at;
 static TimestampTz told_at;
+static const char *phase;
 
 void
 lr_progress_begin(const char *what)
 {
 	strlcpy(subject, what, sizeof(subject));
 	shown_at = 0;
+	phase = NULL;
 	told_at = GetCurrentTimestamp();
 }
 
@@ -38,9 +40,10 @@ lr_progress(const char *format, ...)
 
 	CHECK_FOR_INTERRUPTS();
 	now = GetCurrentTimestamp();
-	if (shown_at != 0 && !TimestampDifferenceExceeds(shown_at, now, SHOWN_EVERY_MS))
+	if (format == phase && !TimestampDifferenceExceeds(shown_at, now, SHOWN_EVERY_MS))
 		return;
 	shown_at = now;
+	phase = format;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);

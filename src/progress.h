@@ -6,7 +6,7 @@
 #define LR_PROGRESS_H
 
 /*
- * Between these two, lr_progress shows its text in front of the session's query in pg_stat_activity (at most once a second), and
+ * Between these two, lr_progress shows its text in front of the session's query in pg_stat_activity (at most once a second, and where the format is another), and
  * to the client as a NOTICE every ten seconds. Interrupts are looked at by it too: it may error. lr_progress_end puts the query back.
  */
 extern void lr_progress_begin(const char *what);

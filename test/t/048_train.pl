@@ -94,7 +94,7 @@ for bins in (False, True):
     print(roc_auc_score(y[cut:], p), brier_score_loss(y[cut:], p))
 PYTHON
 	my ($out, $err) = ('', '');
-	my $path = PostgreSQL::Test::Utils::tempdir() . '/sklearn.py';
+	my $path = PostgreSQL::Test::Utils::tempdir() . '/compare.py';
 	open my $py, '>', $path or die $!;
 	print $py $script;
 	close $py;
@@ -110,13 +110,12 @@ PYTHON
 }
 
 # A long one: it shows how far it has come, and can be cancelled while it reads and while it fits.
-sql(q{CREATE TABLE much AS SELECT i % 3 = 0 AS won, (i * 7919 % 1009)::float8 AS a, (i * 104729 % 997)::float8 AS b, md5((i % 150)::text) AS c, md5((i % 190)::text) AS d, i % 7 AS e
+sql(q{CREATE TABLE much AS SELECT i % 3 = 0 AS won, (i::bigint * 7919 % 1009)::float8 AS a, (i::bigint * 104729 % 997)::float8 AS b, md5((i % 150)::text) AS c, md5((i % 190)::text) AS d, i % 7 AS e
 	FROM generate_series(1, 400000) i});
 for my $phase ('reading', 'fitting')
 {
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
-	$session->{stdin} .= "SET application_name = 'long'; SELECT leadroute.train('long', 'much', 'won', cost => 1000, max_rows => 400000);\n";
-	$session->{run}->pump_nb;
+	$session->query_until(qr/begun/, "SET application_name = 'long';\n\\echo begun\nSELECT leadroute.train('long', 'much', 'won', cost => 1000, max_rows => 400000);\n");
 	my $shown = '';
 	for (1 .. 1200)
 	{
