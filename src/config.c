@@ -742,7 +742,7 @@ read_stages(FlowConfig *config)
 	if (!config->exists)
 		return;
 	config->nstages = (int)
-		read_rows("SELECT stage, kind, entry_condition, touched_stage FROM leadroute.stages WHERE flow = $1 ORDER BY position", config->flow);
+		lr_config_rows("SELECT stage, kind, entry_condition, touched_stage FROM leadroute.stages WHERE flow = $1 ORDER BY position", config->flow);
 	if (config->nstages == 0)
 		return;
 	config->stages = MemoryContextAllocZero(config->mcxt, config->nstages * sizeof(StageConfig));
@@ -761,7 +761,7 @@ static void
 read_transitions(FlowConfig *config)
 {
 	config->ntransitions = (int)
-		read_rows("SELECT from_stage, to_stage, required, coalesce(at_least, 0), of_columns"
+		lr_config_rows("SELECT from_stage, to_stage, required, coalesce(at_least, 0), of_columns"
 				  " FROM leadroute.stage_transitions WHERE flow = $1 ORDER BY from_stage = '*', from_stage, to_stage = '*', to_stage",
 				  config->flow);
 	config->transitions = MemoryContextAllocZero(config->mcxt, Max(config->ntransitions, 1) * sizeof(TransitionConfig));
@@ -832,7 +832,7 @@ read_match_rules(FlowConfig *config)
 static void
 read_sources(FlowConfig *config)
 {
-	uint64 rows = read_rows("SELECT s.source, s.intent FROM leadroute.sources s WHERE s.flow = $1 ORDER BY s.source", config->flow);
+	uint64 rows = lr_config_rows("SELECT s.source, s.intent FROM leadroute.sources s WHERE s.flow = $1 ORDER BY s.source", config->flow);
 
 	config->sources = MemoryContextAllocZero(config->mcxt, Max(rows, 1) * sizeof(SourceConfig));
 	for (uint64 row = 0; row < rows; row++)
@@ -866,7 +866,7 @@ read_policies(FlowConfig *config)
 	static const char *const changes[] = {"keep", "retroactive", "restart"};
 
 	config->npolicies = (int)
-		read_rows("SELECT policy, condition, metric, target ~ '^end of day',"
+		lr_config_rows("SELECT policy, condition, metric, target ~ '^end of day',"
 				  " coalesce(substring(target FROM '^end of day . ([0-9]+)$')::int4, 0),"
 				  " CASE WHEN target !~ '^end of day' THEN target::interval END, calendar, clock_start, stage,"
 				  " pause_stages, success, on_change, max_rounds"
@@ -905,7 +905,7 @@ static void
 read_steps(FlowConfig *config)
 {
 	static const char *const bases[] = {"start", "due", "target"};
-	uint64 rows = read_rows("SELECT policy, step, CASE WHEN at ~ '%$' THEN 'target' WHEN at ~ '^due' THEN 'due' ELSE 'start' END,"
+	uint64 rows = lr_config_rows("SELECT policy, step, CASE WHEN at ~ '%$' THEN 'target' WHEN at ~ '^due' THEN 'due' ELSE 'start' END,"
 							" CASE WHEN at ~ '%$' THEN rtrim(at, '%')::float8 / 100 ELSE 0 END,"
 							" CASE WHEN at = 'due' THEN '0' WHEN at ~ '^due' THEN substr(at, 7)::interval WHEN at !~ '%$' THEN at::interval END,"
 							" at ~ '^due - ', action = ANY ('{reassign,requeue,nurture}'), concat_ws(' ', at, action, recipient, argument)"

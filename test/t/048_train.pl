@@ -123,7 +123,7 @@ for my $phase ('reading', 'fitting')
 		last if $shown =~ /leadroute.train, model "long": $phase/;
 		sleep 0.05;
 	}
-	like($shown, qr/^leadroute.train, model "long": $phase .*; .*SELECT leadroute.train\(/s, "$phase shows in pg_stat_activity, before the query");
+	like($shown, qr/^leadroute.train, model "long": $phase\b.*; .*SELECT leadroute.train\(/s, "$phase shows in pg_stat_activity, before the query");
 	my $began = time;
 	sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'long'");
 	ok($node->poll_query_until('postgres', "SELECT state = 'idle' FROM pg_stat_activity WHERE application_name = 'long'"), "and is cancelled while $phase");
