@@ -61,7 +61,7 @@ PG_CPPFLAGS = -DLEADROUTE_VERSION='"$(EXTVERSION)"'
 # Nobody replaces our functions at run time, so the compiler may inline those that are not static too.
 PG_CFLAGS = -fno-semantic-interposition
 # libstdc++ for src/phone.cpp. Its templates would be visible to the whole server: src/exports.map keeps them in.
-SHLIB_LINK = -lidn2 -lpsl -lphonenumber -lstdc++ -Wl,--version-script=src/exports.map
+SHLIB_LINK = -lidn2 -lpsl -lphonenumber -llinear -lstdc++ -Wl,--version-script=src/exports.map
 PG_CXXFLAGS = -fvisibility=hidden
 DATA = $(wildcard sql/leadroute--*--*.sql)
 DATA_built = sql/leadroute--$(EXTVERSION).sql

@@ -351,6 +351,7 @@ typedef struct FlowConfig
 	int npolicies;			/* 0: no clock ever starts, and nothing of them is looked at */
 	PolicyConfig *policies; /* by metric, then position */
 	Interval max_backdate;	/* a lead that is older gets no clock */
+	struct PredictionModel *prediction; /* predict.h; NULL: no model is published */
 	bool has_accounts;		   /* else no look-up is worth its while */
 	int committee_size;		   /* persons of an account that make a buying committee; 0: none does */
 	Interval committee_window; /* within which they arrive */
@@ -383,6 +384,9 @@ extern void lr_config_collect(void);
 
 /* Counts the changes of any configuration that this session has heard of. */
 extern uint64 lr_config_generation(void);
+
+/* For parts of the configuration that another file reads: a query with the flow as $1 under the newest snapshot; rows are SPI_tuptable's. */
+extern uint64 lr_config_rows(const char *query, const char *flow);
 
 extern RepConfig *lr_config_rep(const FlowConfig *config, const char *rep);
 extern TeamConfig *lr_config_team(const FlowConfig *config, const char *team);

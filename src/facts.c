@@ -13,10 +13,11 @@
 #include "utils/timestamp.h"
 
 void
-lr_facts_fill(TupleTableSlot *facts, const char *flow, const LeadRow *row, TimestampTz submitted_at, MemoryContext mcxt)
+lr_facts_fill(TupleTableSlot *facts, FlowConfig *config, const LeadRow *row, TimestampTz submitted_at, MemoryContext mcxt)
 {
 	TupleDesc desc = facts->tts_tupleDescriptor;
 	MemoryContext oldcontext = MemoryContextSwitchTo(mcxt);
+	const Prediction *prediction = lr_predict(row, config);
 
 	ExecClearTuple(facts);
 	for (int i = 0; i < desc->natts; i++)
@@ -31,10 +32,15 @@ lr_facts_fill(TupleTableSlot *facts, const char *flow, const LeadRow *row, Times
 			facts->tts_values[i] = TimestampTzGetDatum(submitted_at);
 		else if (strcmp(name, "is_duplicate") == 0)
 			facts->tts_values[i] = BoolGetDatum(row->first != NULL);
+		else if (strcmp(name, "probability") == 0)
+		{
+			facts->tts_isnull[i] = (prediction == NULL);
+			facts->tts_values[i] = Float8GetDatum(prediction ? prediction->probability : 0);
+		}
 		else
 		{
 			if (strcmp(name, "flow") == 0)
-				text = flow;
+				text = config->flow;
 			else if (strcmp(name, "lead") == 0)
 				text = row->lead;
 			else if (strcmp(name, "given_owner") == 0)
@@ -90,4 +96,13 @@ lr_facts_of_account(TupleDesc desc)
 		if (strncmp(NameStr(TupleDescAttr(desc, i)->attname), "account", strlen("account")) == 0)
 			columns = bms_add_member(columns, i + 1);
 	return columns;
+}
+
+AttrNumber
+lr_facts_of_prediction(TupleDesc desc)
+{
+	for (int i = 0; i < desc->natts; i++)
+		if (strcmp(NameStr(TupleDescAttr(desc, i)->attname), "probability") == 0)
+			return i + 1;
+	elog(ERROR, "type facts has no column \"probability\"");
 }

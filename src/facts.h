@@ -10,9 +10,9 @@
 #include "route.h"
 
 /*
- * Fills the row, but for what takes a look-up of the account. Texts go into mcxt, which must live as long as the row is read.
+ * Fills the row, but for what takes a look-up of the account; the probability too, where the flow has a published model. Texts go into mcxt, which must live as long as the row is read.
  */
-extern void lr_facts_fill(TupleTableSlot *facts, const char *flow, const LeadRow *row, TimestampTz submitted_at,
+extern void lr_facts_fill(TupleTableSlot *facts, FlowConfig *config, const LeadRow *row, TimestampTz submitted_at,
 						  MemoryContext mcxt);
 
 /* Adds what takes one: of the account, or of none where hit is NULL. Texts go into mcxt. */
@@ -20,5 +20,8 @@ extern void lr_facts_account(TupleTableSlot *facts, const AccountHit *hit, Memor
 
 /* The numbers of the columns that lr_facts_account fills, in the current context. */
 extern Bitmapset *lr_facts_of_account(TupleDesc desc);
+
+/* The number of the column that comes from the flow's published model. */
+extern AttrNumber lr_facts_of_prediction(TupleDesc desc);
 
 #endif /* LR_FACTS_H */

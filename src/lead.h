@@ -85,6 +85,7 @@ typedef struct LeadShape
 	bool watched;							  /* a user's AFTER ROW trigger for INSERT may read what was decided */
 	struct RoutePlan *plans;				  /* route.c: compiled for this shape, a list */
 	struct Watch *watches;					  /* watch.c: the same */
+	struct PredictionPlan *predictions;		  /* predict.c: the same */
 
 	/* the cache's own */
 	MemoryContext mcxt;

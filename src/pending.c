@@ -504,7 +504,8 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 	pending->submitted_at = decision->submitted_at;
 	pending->turn = decision->turn;
 	pending->has_turn = decision->has_turn;
-	if (decision->account || decision->duplicate_of || decision->closing || decision->priority != 0 || decision->held_until != 0 || decision->stage)
+	if (decision->account || decision->duplicate_of || decision->closing || decision->priority != 0 || decision->held_until != 0 || decision->stage ||
+		decision->prediction)
 		add_more(pending, decision);
 	statement->newest = pending;
 	return pending;
@@ -545,6 +546,13 @@ add_more(Pending *pending, const Decision *decision)
 	{
 		keep_stages(pending, decision->stages, decision->stage, decision->source_stage);
 		more->stage_at = decision->stage_at;
+	}
+	if (decision->prediction)
+	{
+		Prediction *prediction = MemoryContextAlloc(statement->mcxt, sizeof(Prediction));
+
+		*prediction = *decision->prediction;
+		more->prediction = prediction;
 	}
 	if (decision->closing)
 	{
@@ -805,6 +813,7 @@ decision_of(const Pending *pending)
 		.source_stage = pending->more->source_stage,
 		.stage_at = pending->more->stage_at,
 		.stages = pending->more->stages,
+		.prediction = pending->more->prediction,
 	};
 
 	if (pending->more->link)

@@ -121,6 +121,9 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 		if (path)
 			lr_journal_set_datum(&row, EVENT_PATH, DirectFunctionCall1(jsonb_in, CStringGetDatum(path)));
 		lr_journal_set_text(&row, EVENT_ACCOUNT, decision->account);
+		if (decision->prediction)
+			lr_journal_set_datum(&row, EVENT_PREDICTION,
+								 DirectFunctionCall1(jsonb_in, CStringGetDatum(lr_predict_json(decision->config->prediction, decision->prediction))));
 		lr_journal_append(JOURNAL_EVENTS, &row);
 	}
 	if (!lr_restoring())

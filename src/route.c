@@ -92,6 +92,7 @@ static bool apply_rep(RouteWalk *walk, const char *name, bool owns, char **why);
 static bool apply_account_owner(RouteWalk *walk, char **why, const char **code);
 static bool apply_owner(RouteWalk *walk, const char *owner, char **away, char **why);
 static const char *stand_in(RouteWalk *walk, const char *owner, char **away);
+static void keep_prediction(RouteWalk *walk);
 static void trace_line(RouteWalk *walk, const char *item, const char *name, const char *verdict, const char *detail);
 static void trace_team(RouteWalk *walk, const PickRequest *request, int picked);
 static void trace_decision(RouteWalk *walk);
@@ -169,10 +170,14 @@ void
 lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warned,
 				List **trace, Decision *decision)
 {
-	RouteWalk walk = {.plan = plan, .row = row, .mode = mode, .trace = trace, .decision = decision};
+	PredictionMemo memo = {.done = false};
+	LeadRow asked = *row;
+	RouteWalk walk = {.plan = plan, .row = &asked, .mode = mode, .trace = trace, .decision = decision};
 	ErrorData *error = NULL;
 	const LeadColumn *submitted = &row->shape->submitted_at;
 
+	if (asked.prediction == NULL)
+		asked.prediction = &memo;
 	start_decision(decision, plan->config, row);
 	ResetExprContext(plan->econtext);
 	lr_ruleset_start(plan->rules);
@@ -208,6 +213,7 @@ lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warne
 		decision->account_by = hit ? lr_account_step_name(walk.account.step) : NULL;
 		decision->account_owner = hit ? hit->owner : NULL;
 		decision->account_tier = hit ? hit->tier : 0;
+		keep_prediction(&walk);
 	}
 	trace_decision(&walk);
 }
@@ -374,7 +380,7 @@ fill_facts(RouteWalk *walk)
 {
 	RoutePlan *plan = walk->plan;
 
-	lr_facts_fill(plan->facts, plan->flow, walk->row, walk->decision->submitted_at, plan->econtext->ecxt_per_tuple_memory);
+	lr_facts_fill(plan->facts, plan->config, walk->row, walk->decision->submitted_at, plan->econtext->ecxt_per_tuple_memory);
 	walk->facts_ready = true;
 }
 
@@ -910,6 +916,32 @@ walk_fallback(void *arg)
 
 	if (!apply_target(walk, &walk->plan->config->rules[walk->plan->config->nrules - 1]))
 		elog(ERROR, "the last rule fell through");
+}
+
+/* What the flow's model said of the row is kept with the decision, whether or not a rule asked for it. */
+static void
+keep_prediction(RouteWalk *walk)
+{
+	const PredictionModel *model = walk->plan->config->prediction;
+	const Prediction *prediction = lr_predict(walk->row, walk->plan->config);
+	Prediction *kept;
+	int version;
+
+	if (prediction == NULL)
+		return;
+	kept = palloc(sizeof(Prediction));
+	*kept = *prediction;
+	walk->decision->prediction = kept;
+	if (walk->trace)
+	{
+		const char *name = lr_predict_model(model, &version);
+		StringInfoData reasons;
+
+		initStringInfo(&reasons);
+		for (int i = 0; i < kept->nreasons; i++)
+			appendStringInfo(&reasons, "%s%s", i ? ", " : "", lr_predict_reason(model, &kept->reasons[i]));
+		trace_line(walk, "prediction", psprintf("%s, version %d", name, version), psprintf("%.4f", kept->probability), reasons.data);
+	}
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "closing.h"
 #include "lead.h"
 #include "lib/stringinfo.h"
+#include "predict.h"
 #include "profile.h"
 
 /* A lead about to be decided. Strings and slot are the caller's and stay until the decision is used. */
@@ -33,6 +34,7 @@ typedef struct LeadRow
 	bool judged;	   /* segment and intent are known (traits.h) */
 	const char *segment;
 	const char *intent;
+	PredictionMemo *prediction; /* what the flow's model says of it, once asked; or NULL: it is asked each time */
 } LeadRow;
 
 /* A rule whose condition held and whose target could take no one. */
@@ -86,6 +88,7 @@ typedef struct Decision
 	const char *source_stage; /* that its row arrived with, or NULL */
 	TimestampTz stage_at;	/* since when, or 0: since the decision */
 	const struct StageChange *stages; /* how it came there */
+	const Prediction *prediction; /* of the flow's published model, or NULL */
 } Decision;
 
 /* The code of a lead whose flow says that it is not to be routed yet. */

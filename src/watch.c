@@ -162,7 +162,11 @@ watch_condition(Watch *watch, int which, const char *name, const char *text, Oid
 	watched->error = lr_protect(compile, &evaluation);
 	/* what is no condition is looked at when a lead is decided, or begins to wait, and then stays */
 	if (watched->error == NULL && type == BOOLOID)
+	{
 		watch->columns = bms_add_members(watch->columns, lr_condition_columns(watched->condition));
+		if (bms_is_member(lr_facts_of_prediction(watch->scope.facts), lr_condition_facts(watched->condition)))
+			watch->columns = bms_add_members(watch->columns, lr_predict_columns(watch->shape, watch->config));
+	}
 }
 
 static void
@@ -330,7 +334,7 @@ evaluate(void *arg)
 
 	ResetExprContext(watch->econtext);
 	if (!bms_is_empty(lr_condition_facts(evaluation->watched->condition)))
-		lr_facts_fill(watch->facts, watch->config->flow, row, lr_lead_submitted_at(row->shape, row->slot, row->at),
+		lr_facts_fill(watch->facts, watch->config, row, lr_lead_submitted_at(row->shape, row->slot, row->at),
 					  watch->econtext->ecxt_per_tuple_memory);
 	watch->econtext->ecxt_outertuple = row->slot;
 	watch->econtext->ecxt_innertuple = watch->facts;

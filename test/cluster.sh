@@ -65,7 +65,7 @@ missing_packages() { # VERSION KIND
 	[[ -e $("$lib/bin/pg_config" --pgxs 2>/dev/null) ]] || missing+=("postgresql-server-dev-$version")
 	printf '#include <stdio.h>\n' | cc -E - >/dev/null 2>&1 && command -v make >/dev/null || missing+=(build-essential)
 	local header
-	for header in idn2.h:libidn2-dev libpsl.h:libpsl-dev phonenumbers/phonenumberutil.h:libphonenumber-dev; do
+	for header in idn2.h:libidn2-dev libpsl.h:libpsl-dev phonenumbers/phonenumberutil.h:libphonenumber-dev linear.h:liblinear-dev; do
 		printf '#include <%s>\n' "${header%:*}" | c++ -x c++ -M - >/dev/null 2>&1 || missing+=("${header#*:}")
 	done
 	command -v c++ >/dev/null || missing+=(g++)

@@ -162,6 +162,7 @@ CREATE TABLE leadroute.events (
 	stage			text COLLATE "C",
 	previous_stage	text COLLATE "C",
 	consent			boolean,
+	prediction		jsonb,
 	PRIMARY KEY (flow, lead, id)
 );
 CREATE INDEX events_at_idx ON leadroute.events USING brin (at);
@@ -316,6 +317,7 @@ COMMENT ON COLUMN leadroute.events.over_cap IS 'The limits of the owner that thi
 COMMENT ON COLUMN leadroute.events.stage IS 'The stage after it, of a change of stage.';
 COMMENT ON COLUMN leadroute.events.previous_stage IS 'The stage before it; NULL: none.';
 COMMENT ON COLUMN leadroute.events.consent IS 'Of a decision: whether the person had consented; NULL where the row said nothing.';
+COMMENT ON COLUMN leadroute.events.prediction IS 'Of a decision in a flow with a published predictive model: the probability, the model with its version, and the strongest reasons (log-odds against the average lead of the training).';
 COMMENT ON COLUMN leadroute.events.actor IS 'Who did it; NULL for leadroute itself.';
 COMMENT ON COLUMN leadroute.events.account IS 'The account of the lead.';
 

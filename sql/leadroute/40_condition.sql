@@ -15,7 +15,8 @@ CREATE TYPE leadroute.facts AS (
 	is_duplicate	boolean,
 	stage			text,
 	segment			text,
-	intent			text
+	intent			text,
+	probability		double precision
 );
 COMMENT ON TYPE leadroute.facts IS
 	'What leadroute knows of a lead while it decides. In a condition: facts.x. Not to be confused with a column of the leads table that is called facts, which stands bare.';
@@ -32,6 +33,7 @@ COMMENT ON COLUMN leadroute.facts.operation IS 'What brought the lead here: INSE
 COMMENT ON COLUMN leadroute.facts.account IS 'The account that the lead belongs to; NULL if none. Looked up only for a rule that reads it or the other two.';
 COMMENT ON COLUMN leadroute.facts.account_tier IS 'The account''s tier, 1 to 3; NULL if it has none.';
 COMMENT ON COLUMN leadroute.facts.account_owner IS 'The account''s owner, a rep''s key; NULL if it has none.';
+COMMENT ON COLUMN leadroute.facts.probability IS 'What the flow''s published predictive model makes of the row: the probability of its outcome, 0 to 1. NULL where no model is published (leadroute.publish()).';
 
 CREATE FUNCTION leadroute.check_condition(condition text, relation regclass, flow text DEFAULT 'default') RETURNS void
 	LANGUAGE c STABLE STRICT PARALLEL SAFE
