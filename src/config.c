@@ -22,6 +22,7 @@
 #include "fold.h"
 #include "leadroute.h"
 #include "owner.h"
+#include "score.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -52,7 +53,6 @@ static void make_cache(void);
 static bool flow_is_unknown(const char *flow);
 static void remember_unknown(const char *flow);
 static FlowConfig *config_read(const char *flow);
-static uint64 read_rows(const char *query, const char *flow);
 static void read_flow(FlowConfig *config);
 static void read_attachment(FlowConfig *config);
 static void read_rules(FlowConfig *config);
@@ -159,7 +159,7 @@ lr_config_exists(const char *flow)
 	lr_owner_begin(&session);
 	AcceptInvalidationMessages();
 	seen = generation;
-	exists = read_rows("SELECT FROM leadroute.flows WHERE flow = $1", flow) > 0;
+	exists = lr_config_rows("SELECT FROM leadroute.flows WHERE flow = $1", flow) > 0;
 	lr_owner_end(&session);
 	if (!exists && seen == generation)
 		remember_unknown(flow);
@@ -269,15 +269,15 @@ config_read(const char *flow)
 	read_policies(config);
 	read_outbox_types(config);
 	read_accounts(config);
+	lr_score_read_config(config);
 	config->generation = seen;
 	lr_owner_end(&session);
 
 	return config;
 }
 
-/* Runs a query with the flow as $1 under the newest snapshot; the rows are SPI_tuptable's. */
-static uint64
-read_rows(const char *query, const char *flow)
+uint64
+lr_config_rows(const char *query, const char *flow)
 {
 	Oid types[1] = {TEXTOID};
 	Datum values[1];
@@ -345,7 +345,7 @@ row_interval(uint64 row, int column, Interval *interval)
 static void
 read_flow(FlowConfig *config)
 {
-	if (read_rows("SELECT active, on_error = 'fail', given_owner = 'keep',"
+	if (lr_config_rows("SELECT active, on_error = 'fail', given_owner = 'keep',"
 				  " owner_master = 'crm', email_strip_tags, email_ignore_dots, default_country,"
 				  " duplicate_policy, (extract(epoch FROM replay_window) * 1000000)::int8,"
 				  " coalesce((extract(epoch FROM returning_after) * 1000000)::int8, 0),"
@@ -392,7 +392,7 @@ read_attachment(FlowConfig *config)
 {
 	AttachmentConfig *attachment;
 
-	if (read_rows("SELECT key_column::text, flow_column::text,"
+	if (lr_config_rows("SELECT key_column::text, flow_column::text,"
 				  " status = 'broken', problem"
 				  " FROM leadroute.attachments WHERE flow = $1",
 				  config->flow) == 0)
@@ -404,7 +404,7 @@ read_attachment(FlowConfig *config)
 	attachment->problem = row_text(config, 0, 4);
 
 	attachment->nmappings = (int)
-		read_rows("SELECT m.key, CASE jsonb_typeof(m.value) WHEN 'object'"
+		lr_config_rows("SELECT m.key, CASE jsonb_typeof(m.value) WHEN 'object'"
 				  " THEN m.value ->> 'column' ELSE m.value #>> '{}' END,"
 				  " m.value ->> 'timezone'"
 				  " FROM leadroute.attachments a, jsonb_each(a.columns) m"
@@ -425,7 +425,7 @@ static void
 read_rules(FlowConfig *config)
 {
 	config->nrules = (int)
-		read_rows("SELECT rule, position, condition, target, target_name, if_unavailable = 'wait', skills,"
+		lr_config_rows("SELECT rule, position, condition, target, target_name, if_unavailable = 'wait', skills,"
 				  " hold_until, hold_for, reroute_when"
 				  " FROM leadroute.rules WHERE flow = $1 ORDER BY position",
 				  config->flow);
@@ -464,7 +464,7 @@ static void
 read_reps(FlowConfig *config)
 {
 	config->nreps = (int)
-		read_rows("SELECT r.rep, r.active, r.accepting, r.capacity, r.calendar, array_to_string(r.caps, ','),"
+		lr_config_rows("SELECT r.rep, r.active, r.accepting, r.capacity, r.calendar, array_to_string(r.caps, ','),"
 				  " (SELECT f.timezone FROM leadroute.flows f WHERE f.flow = r.flow), r.backup"
 				  " FROM leadroute.reps r WHERE r.flow = $1 ORDER BY r.rep",
 				  config->flow);
@@ -489,7 +489,7 @@ read_reps(FlowConfig *config)
 static void
 read_leaves(FlowConfig *config)
 {
-	uint64 rows = read_rows("SELECT rep, lower(during), upper(during) FROM leadroute.time_off"
+	uint64 rows = lr_config_rows("SELECT rep, lower(during), upper(during) FROM leadroute.time_off"
 							" WHERE flow = $1 AND (upper_inf(during) OR upper(during) > leadroute.clock() - interval '1 year')"
 							" ORDER BY rep, during",
 							config->flow);
@@ -527,13 +527,13 @@ read_skills(FlowConfig *config)
 
 	if (!config->asks_skills)
 		return;
-	config->nskills = (int) read_rows("SELECT DISTINCT skill FROM leadroute.rep_skills WHERE flow = $1 ORDER BY skill",
+	config->nskills = (int) lr_config_rows("SELECT DISTINCT skill FROM leadroute.rep_skills WHERE flow = $1 ORDER BY skill",
 									  config->flow);
 	config->skills = MemoryContextAllocZero(config->mcxt, Max(config->nskills, 1) * sizeof(char *));
 	for (int i = 0; i < config->nskills; i++)
 		config->skills[i] = row_text(config, i, 1);
 
-	rows = read_rows("SELECT rep, skill, level FROM leadroute.rep_skills WHERE flow = $1 ORDER BY rep, skill", config->flow);
+	rows = lr_config_rows("SELECT rep, skill, level FROM leadroute.rep_skills WHERE flow = $1 ORDER BY rep, skill", config->flow);
 	for (uint64 row = 0; row < rows;)
 	{
 		const char *name = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1);
@@ -570,7 +570,7 @@ read_teams(FlowConfig *config)
 	uint64 row = 0;
 
 	config->nteams = (int)
-		read_rows("SELECT t.team, (SELECT count(*)::int4 FROM leadroute.team_members m"
+		lr_config_rows("SELECT t.team, (SELECT count(*)::int4 FROM leadroute.team_members m"
 				  " WHERE m.flow = t.flow AND m.team = t.team), t.strategy, t.most_free, t.hours, t.calendar,"
 				  " coalesce(t.timezone, (SELECT f.timezone FROM leadroute.flows f WHERE f.flow = t.flow), 'UTC'),"
 				  " t.on_return = 'level', t.catch_up_limit, t.reset, t.scope, t.overflow, t.sticky"
@@ -606,7 +606,7 @@ read_teams(FlowConfig *config)
 		team->sticky = (TeamSticky) row_word(i, 13, stickies, lengthof(stickies));
 	}
 
-	rows = read_rows("SELECT m.team, m.rep, m.weight, m.capacity, array_to_string(m.caps, ','), m.rank,"
+	rows = lr_config_rows("SELECT m.team, m.rep, m.weight, m.capacity, array_to_string(m.caps, ','), m.rank,"
 					 " CASE t.multiplier WHEN 'attainment' THEN a.attainment WHEN '1/attainment' THEN 1 / a.attainment ELSE 1 END::float8,"
 					 " m.prefers, m.joined_at, m.left_at"
 					 " FROM leadroute.team_members m LEFT JOIN leadroute.teams t ON t.flow = m.flow AND t.team = m.team"
@@ -724,7 +724,7 @@ static void
 read_sides(FlowConfig *config)
 {
 	config->nsides = (int)
-		read_rows("SELECT map, side FROM leadroute.territory_sides"
+		lr_config_rows("SELECT map, side FROM leadroute.territory_sides"
 				  " WHERE flow = $1 ORDER BY map, side",
 				  config->flow);
 	config->sides = MemoryContextAllocZero(config->mcxt, Max(config->nsides, 1) * sizeof(SideConfig));
@@ -744,7 +744,7 @@ read_stages(FlowConfig *config)
 	if (!config->exists)
 		return;
 	config->nstages = (int)
-		read_rows("SELECT stage, kind, entry_condition, touched_stage FROM leadroute.stages WHERE flow = $1 ORDER BY position", config->flow);
+		lr_config_rows("SELECT stage, kind, entry_condition, touched_stage FROM leadroute.stages WHERE flow = $1 ORDER BY position", config->flow);
 	if (config->nstages == 0)
 		return;
 	config->stages = MemoryContextAllocZero(config->mcxt, config->nstages * sizeof(StageConfig));
@@ -763,7 +763,7 @@ static void
 read_transitions(FlowConfig *config)
 {
 	config->ntransitions = (int)
-		read_rows("SELECT from_stage, to_stage, required, coalesce(at_least, 0), of_columns"
+		lr_config_rows("SELECT from_stage, to_stage, required, coalesce(at_least, 0), of_columns"
 				  " FROM leadroute.stage_transitions WHERE flow = $1 ORDER BY from_stage = '*', from_stage, to_stage = '*', to_stage",
 				  config->flow);
 	config->transitions = MemoryContextAllocZero(config->mcxt, Max(config->ntransitions, 1) * sizeof(TransitionConfig));
@@ -801,7 +801,7 @@ row_texts(FlowConfig *config, uint64 row, int column, int *n)
 static void
 read_match_rules(FlowConfig *config)
 {
-	uint64 rows = read_rows("SELECT min(m.rule), string_agg(k.kind, '+' ORDER BY k.n), array_to_string(array_agg(k.n - 1 ORDER BY k.n), ','), m.action"
+	uint64 rows = lr_config_rows("SELECT min(m.rule), string_agg(k.kind, '+' ORDER BY k.n), array_to_string(array_agg(k.n - 1 ORDER BY k.n), ','), m.action"
 							" FROM leadroute.match_rules m CROSS JOIN LATERAL (SELECT a.kind, min(a.n) AS n"
 							"   FROM unnest('{external_id,email,phone,first_name,last_name,company,website,postal_code,country,mailbox,birth_date,city}'::text[])"
 							"     WITH ORDINALITY a(kind, n) WHERE a.kind = ANY (m.kinds) GROUP BY 1) k"
@@ -834,7 +834,7 @@ read_match_rules(FlowConfig *config)
 static void
 read_sources(FlowConfig *config)
 {
-	uint64 rows = read_rows("SELECT s.source, s.intent FROM leadroute.sources s WHERE s.flow = $1 ORDER BY s.source", config->flow);
+	uint64 rows = lr_config_rows("SELECT s.source, s.intent FROM leadroute.sources s WHERE s.flow = $1 ORDER BY s.source", config->flow);
 
 	config->sources = MemoryContextAllocZero(config->mcxt, Max(rows, 1) * sizeof(SourceConfig));
 	for (uint64 row = 0; row < rows; row++)
@@ -868,7 +868,7 @@ read_policies(FlowConfig *config)
 	static const char *const changes[] = {"keep", "retroactive", "restart"};
 
 	config->npolicies = (int)
-		read_rows("SELECT policy, condition, metric, target ~ '^end of day',"
+		lr_config_rows("SELECT policy, condition, metric, target ~ '^end of day',"
 				  " coalesce(substring(target FROM '^end of day . ([0-9]+)$')::int4, 0),"
 				  " CASE WHEN target !~ '^end of day' THEN target::interval END, calendar, clock_start, stage,"
 				  " pause_stages, success, on_change, max_rounds"
@@ -907,7 +907,7 @@ static void
 read_steps(FlowConfig *config)
 {
 	static const char *const bases[] = {"start", "due", "target"};
-	uint64 rows = read_rows("SELECT policy, step, CASE WHEN at ~ '%$' THEN 'target' WHEN at ~ '^due' THEN 'due' ELSE 'start' END,"
+	uint64 rows = lr_config_rows("SELECT policy, step, CASE WHEN at ~ '%$' THEN 'target' WHEN at ~ '^due' THEN 'due' ELSE 'start' END,"
 							" CASE WHEN at ~ '%$' THEN rtrim(at, '%')::float8 / 100 ELSE 0 END,"
 							" CASE WHEN at = 'due' THEN '0' WHEN at ~ '^due' THEN substr(at, 7)::interval WHEN at !~ '%$' THEN at::interval END,"
 							" at ~ '^due - ', action = ANY ('{reassign,requeue,nurture}'), concat_ws(' ', at, action, recipient, argument)"
@@ -942,7 +942,7 @@ static void
 read_outbox_types(FlowConfig *config)
 {
 	config->noutbox_types = (int)
-		read_rows("SELECT DISTINCT t.type FROM leadroute.outbox_consumers c, unnest(c.types) t(type)"
+		lr_config_rows("SELECT DISTINCT t.type FROM leadroute.outbox_consumers c, unnest(c.types) t(type)"
 				  " WHERE c.flow = $1 ORDER BY 1",
 				  config->flow);
 	config->outbox_types = MemoryContextAllocZero(config->mcxt, Max(config->noutbox_types, 1) * sizeof(char *));
@@ -956,8 +956,8 @@ read_accounts(FlowConfig *config)
 {
 	bool isnull;
 
-	config->has_accounts = read_rows("SELECT FROM leadroute.account_flows WHERE flow = $1", config->flow) > 0;
-	if (read_rows("SELECT buying_committee_size, buying_committee_window FROM leadroute.flows WHERE flow = $1",
+	config->has_accounts = lr_config_rows("SELECT FROM leadroute.account_flows WHERE flow = $1", config->flow) > 0;
+	if (lr_config_rows("SELECT buying_committee_size, buying_committee_window FROM leadroute.flows WHERE flow = $1",
 				  config->flow) == 0)
 		return;
 	config->committee_size = row_int(0, 1);

@@ -355,6 +355,7 @@ typedef struct FlowConfig
 	int committee_size;		   /* persons of an account that make a buying committee; 0: none does */
 	Interval committee_window; /* within which they arrive */
 	struct MapTree *maps;	   /* map.c's: read when first asked for */
+	struct ScoringConfig *scoring; /* score.h; NULL: neither a model nor types of signals */
 
 	/* the cache's own */
 	MemoryContext mcxt; /* holds all of the above */
@@ -383,6 +384,9 @@ extern void lr_config_collect(void);
 
 /* Counts the changes of any configuration that this session has heard of. */
 extern uint64 lr_config_generation(void);
+
+/* For parts of the configuration that another file reads: a query with the flow as $1 under the newest snapshot; rows are SPI_tuptable's. */
+extern uint64 lr_config_rows(const char *query, const char *flow);
 
 extern RepConfig *lr_config_rep(const FlowConfig *config, const char *rep);
 extern TeamConfig *lr_config_team(const FlowConfig *config, const char *team);

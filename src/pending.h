@@ -71,6 +71,7 @@ typedef struct PendingMore
 	TimestampTz stage_at;	   /* since when, or 0 */
 	const StageChange *stages; /* what its row has changed; or NULL */
 	StickyNote *sticky;		/* of a team that goes by accounts, else NULL */
+	const LeadScore *score; /* NULL: the flow has no scoring model */
 } PendingMore;
 
 typedef struct Pending
