@@ -17,6 +17,8 @@
 #include "miscadmin.h"
 #include "protect.h"
 #include "reason.h"
+#include "rescore.h"
+#include "signal.h"
 #include "traits.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -181,6 +183,7 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 	{
 		if (arrival->config->nstages > 0)
 			lr_arrival_follow_stage(arrival, &state, "INSERT");
+		lr_score_known(&arrival->memo, &state);
 		/* it came marked as deleted, or closed, and no longer is: to be decided as new */
 		if (lr_arrival_revives(arrival, &state, "INSERT"))
 		{
@@ -307,6 +310,8 @@ lr_arrival_keep_pending(Arrival *arrival, HeapTuple tuple, Pending *pending)
 	outputs.account = pending->more->account;
 	outputs.duplicate_of = pending->more->link ? pending->more->link->first : NULL;
 	outputs.stage = pending->more->stage;
+	if (pending->more->score)
+		lr_arrival_show_score(&outputs, pending->more->score);
 	remember_last(arrival, outputs.owner);
 	return lr_lead_fill(arrival->shape, tuple, &outputs, ALL_OUTPUTS);
 }
@@ -340,6 +345,7 @@ give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state)
 		owner = arrival->given;
 	tuple = lr_arrival_keep_stages(arrival, tuple, now);
 	lr_arrival_outputs(arrival, state, owner, now, &outputs);
+	(void) lr_arrival_rescore(arrival, state, "INSERT", lr_statement_warned(arrival->statement), &outputs);
 	/* a hand's value that an upsert shows to its UPDATE is still the hand's */
 	remember_last(arrival, owner ? NULL : outputs.owner);
 	return lr_lead_fill(arrival->shape, tuple, &outputs, ALL_OUTPUTS);
@@ -392,6 +398,12 @@ lr_arrival_outputs(const Arrival *arrival, const LeadState *state, const char *o
 	outputs->account = state->account;
 	outputs->duplicate_of = state->duplicate_of;
 	outputs->stage = arrival->stage ? arrival->stage : state->stage;
+	/* a flow without a model leaves the columns to the user */
+	outputs->has_score = state->has_score && arrival->config->scoring && arrival->config->scoring->model;
+	outputs->score = state->score;
+	outputs->fit = state->fit;
+	outputs->engagement = state->engagement;
+	outputs->grade = state->grade;
 	if (owner)
 	{
 		TeamConfig *team = state->team ? lr_config_team(arrival->config, state->team) : NULL;
@@ -422,6 +434,7 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 	ErrorData *error = NULL;
 	Pending *pending;
 
+	lr_arrival_link_score(arrival);
 	lr_traits_judge(&deciding.row, arrival->config, lr_statement_warned(arrival->statement));
 	/* planning allocates and reads; deciding protects itself */
 	if (deciding.code)
@@ -437,8 +450,10 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 		lr_arrival_route(arrival, &deciding.row, lr_statement_warned(arrival->statement), decision);
 		lr_duplicate_mark(arrival, ROUTE_TAKE, decision);
 	}
+	if (deciding.code == NULL || strcmp(deciding.code, CODE_NOT_READY) == 0)
+		decision->score = lr_arrival_score(arrival, &deciding.row, lr_statement_warned(arrival->statement));
 	lr_arrival_give_stage(arrival, &deciding.row, decision);
-	if (strcmp(decision->status, "unrouted") != 0 || arrival->stage)
+	if (strcmp(decision->status, "unrouted") != 0 || arrival->stage || decision->score)
 	{
 		if (arrival->shape->fills_plainly)
 			fill(&deciding);
@@ -504,6 +519,54 @@ nurture(Arrival *arrival, LeadRow *row, const Decision *decision)
 	arrival->stage = change->to;
 }
 
+void
+lr_arrival_link_score(Arrival *arrival)
+{
+	if (arrival->config->scoring == NULL || arrival->first.lead == NULL || arrival->first.returns)
+		return;
+	/* a duplicate's signals are its first one's: those that came before it too */
+	if (!arrival->memo.is_duplicate && lr_signals_exist(arrival->config->flow, arrival->lead))
+		lr_rescore_want(arrival->config->flow, arrival->first.lead);
+	arrival->memo.is_duplicate = true;
+	arrival->memo.done = false;
+}
+
+const LeadScore *
+lr_arrival_score(const Arrival *arrival, const LeadRow *row, bool *warned)
+{
+	const LeadScore *score = lr_score(row, arrival->config, warned);
+
+	if (score->scoring && score->scoring->ntypes > 0)
+		lr_rescore_arrived(arrival->config, arrival->lead);
+	return score->scoring && score->scoring->model ? score : NULL;
+}
+
+bool
+lr_arrival_rescore(const Arrival *arrival, const LeadState *state, const char *operation, bool *warned, LeadOutputs *outputs)
+{
+	const ScoringConfig *scoring = arrival->config->scoring;
+	const LeadScore *score;
+	LeadRow row;
+
+	if (scoring == NULL || scoring->model == NULL)
+		return false;
+	row = lr_arrival_row(arrival, arrival->slot, operation);
+	score = lr_score(&row, arrival->config, warned);
+	lr_arrival_show_score(outputs, score);
+	return !state->has_score || state->score != score->score || state->fit != score->fit || state->engagement != score->engagement ||
+		   (state->grade == NULL) != (score->grade == NULL) || (state->grade && strcmp(state->grade, score->grade) != 0);
+}
+
+void
+lr_arrival_show_score(LeadOutputs *outputs, const LeadScore *score)
+{
+	outputs->has_score = true;
+	outputs->score = score->score;
+	outputs->fit = score->fit;
+	outputs->engagement = score->engagement;
+	outputs->grade = score->grade;
+}
+
 /* lr_arrival_reason, asked once for the row of an arrival. */
 static const char *
 judge(Arrival *arrival, const char *operation)
@@ -533,6 +596,7 @@ lr_arrival_row(const Arrival *arrival, TupleTableSlot *slot, const char *operati
 		.unknown_flow = arrival->unknown_flow,
 		.first = arrival->first.lead,
 		.stage = arrival->stage,
+		.memo = slot == arrival->slot ? unconstify(ScoreMemo *, &arrival->memo) : NULL,
 	};
 
 	return row;
@@ -660,9 +724,12 @@ fill(void *arg)
 		.duplicate_of = decision->duplicate_of,
 		.stage = deciding->arrival->stage,
 	};
+	/* what is not ready has a score, and no owner to show */
+	bool routed = strcmp(decision->status, "unrouted") != 0;
 
-	if (deciding->arrival->shape->outputs[OUTPUT_ROUTE_REASON].attno != 0)
+	if (decision->score)
+		lr_arrival_show_score(&outputs, decision->score);
+	if (routed && deciding->arrival->shape->outputs[OUTPUT_ROUTE_REASON].attno != 0)
 		outputs.route_reason = lr_route_reason(decision);
-	deciding->result = lr_lead_fill(deciding->arrival->shape, deciding->tuple, &outputs,
-									strcmp(decision->status, "unrouted") == 0 ? 1 << OUTPUT_STAGE : ALL_OUTPUTS);
+	deciding->result = lr_lead_fill(deciding->arrival->shape, deciding->tuple, &outputs, routed ? ALL_OUTPUTS : SCORE_OUTPUTS | 1 << OUTPUT_STAGE);
 }

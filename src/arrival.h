@@ -36,6 +36,7 @@ typedef struct Arrival
 	const char *code; /* why it is only recorded, or NULL */
 	Closing closing;  /* of one that is closed */
 	ErrorData *error; /* why the above could not be had */
+	ScoreMemo memo;	  /* of the slot's row */
 } Arrival;
 
 /*
@@ -99,6 +100,21 @@ extern bool lr_arrival_is_hand(const Arrival *arrival, const LeadState *state, c
 /* What the outputs of a known lead are; of one that a hand gives to `owner`, if not NULL, in this very row, at `at`. */
 extern void lr_arrival_outputs(const Arrival *arrival, const LeadState *state, const char *owner, TimestampTz at,
 							   LeadOutputs *outputs);
+
+/*
+ * Works out the score of a known lead's row, as it is in the slot, for its outputs. Whether it is another than the state has;
+ * false where the flow has no scoring model. The memo knows the state (lr_score_known).
+ */
+extern bool lr_arrival_rescore(const Arrival *arrival, const LeadState *state, const char *operation, bool *warned, LeadOutputs *outputs);
+
+/* The earlier lead of an arrival is found: its signals are that one's. */
+extern void lr_arrival_link_score(Arrival *arrival);
+
+/* The score of a lead that is being decided; NULL where the flow has no scoring model. */
+extern const LeadScore *lr_arrival_score(const Arrival *arrival, const LeadRow *row, bool *warned);
+
+/* The outputs that a score is. */
+extern void lr_arrival_show_score(LeadOutputs *outputs, const LeadScore *score);
 
 #define ALL_OUTPUTS ((1 << LEAD_OUTPUTS) - 1)
 

@@ -171,6 +171,7 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 	row.given_owner = arrival.given;
 	row.given_account = lr_lead_word(&arrival.shape->outputs[OUTPUT_ACCOUNT], slot);
 	row.unknown_flow = arrival.unknown_flow;
+	row.memo = &arrival.memo;
 
 	line.name = arrival.config->flow;
 	line.verdict = !arrival.config->exists ? "does not exist" : arrival.config->active ? "active"
@@ -180,6 +181,7 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 		line.detail = psprintf("lead \"%s\" is known (%s, %s): it would keep what it has; below, the decision on it as a new one",
 							   arrival.lead, state.status, state.code);
 		routed = !lr_state_is_unrouted(&state);
+		lr_score_known(&arrival.memo, &state);
 		/* the owner in a stored row is the decision, not what the source sent */
 		row.given_owner = state.source_owner;
 		row.given_account = state.account_by && strcmp(state.account_by, "given") == 0 ? state.account : NULL;
@@ -308,12 +310,8 @@ lr_route_stored(PG_FUNCTION_ARGS)
 	TupleTableSlot *slot;
 	Arrival arrival;
 	LeadState state;
-	LeadRow row = {.operation = "CATCH_UP", .at = lr_now()};
-	Decision decision;
-	bool warned = false;
 	bool known;
-	const char *code;
-	Closing closing;
+	const char *said;
 
 	lr_pending_settle();
 	tuple = lr_stored_lock(rel, &table, lead, rel->rd_rel->relowner, LockWaitBlock);
@@ -326,85 +324,96 @@ lr_route_stored(PG_FUNCTION_ARGS)
 	ExecStoreHeapTuple(tuple, slot, false);
 	lr_stored_arrival(&arrival, rel, slot, table.attachment, flow);
 	known = lr_state_find(arrival.config->flow, lead, &state);
+	if (known)
+		lr_score_known(&arrival.memo, &state);
 	if (known && !lr_state_is_unrouted(&state))
 	{
 		if (!lr_state_is_ignored(&state))
 			give_back(rel, &arrival, &state);
-		ExecDropSingleTupleTableSlot(slot);
-		table_close(rel, NoLock);
-		PG_RETURN_TEXT_P(cstring_to_text(state.status));
+		said = state.status;
 	}
-
-	row.shape = arrival.shape;
-	row.slot = slot;
-	row.profile = &arrival.profile;
-	row.lead = arrival.lead;
-	row.given_owner = arrival.given;
-	row.given_account = lr_lead_word(&arrival.shape->outputs[OUTPUT_ACCOUNT], slot);
-	row.unknown_flow = arrival.unknown_flow;
-	if (known && state.stage)
-		lr_arrival_follow_stage(&arrival, &state, "CATCH_UP");
 	else
-		lr_arrival_begin_stage(&arrival, "CATCH_UP");
-	row.stage = arrival.stage;
-	code = lr_arrival_reason(&arrival, &row, &warned, &closing);
-	lr_traits_judge(&row, arrival.config, &warned);
-	if (code && (strcmp(code, CODE_ARRIVED_CLOSED) == 0 || strcmp(code, CODE_NOT_READY) == 0))
+		said = lr_decide_stored(&arrival, known ? &state : NULL, "CATCH_UP");
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rel, NoLock);
+	PG_RETURN_TEXT_P(cstring_to_text(said));
+}
+
+const char *
+lr_decide_stored(Arrival *arrival, const LeadState *known, const char *operation)
+{
+	LeadRow row = lr_arrival_row(arrival, arrival->slot, operation);
+	bool warned = false;
+	Closing closing;
+	Decision decision;
+	LeadOutputs outputs = {0};
+	const char *code;
+	bool recorded;
+
+	if (known && known->stage)
+		lr_arrival_follow_stage(arrival, known, operation);
+	else
+		lr_arrival_begin_stage(arrival, operation);
+	row.stage = arrival->stage;
+	code = lr_arrival_reason(arrival, &row, &warned, &closing);
+	lr_traits_judge(&row, arrival->config, &warned);
+	recorded = code && (strcmp(code, CODE_ARRIVED_CLOSED) == 0 || strcmp(code, CODE_NOT_READY) == 0);
+	if (code)
 	{
-		/* recorded, not routed */
-		lr_route_unrouted(arrival.config, &row, code, &decision);
+		lr_route_unrouted(arrival->config, &row, code, &decision);
 		if (strcmp(code, CODE_ARRIVED_CLOSED) == 0)
 			decision.closing = &closing;
-		if (known)
-			lr_state_remove(arrival.config->flow, lead);
-		lr_arrival_give_stage(&arrival, &row, &decision);
-		if (arrival.stages)
-			lr_stored_write_stage(rel, &arrival, arrival.stage);
-		lr_pending_write(lead, &decision, arrival.given, arrival.shape, slot);
-		lr_pending_flush();
-		ExecDropSingleTupleTableSlot(slot);
-		table_close(rel, NoLock);
-		PG_RETURN_TEXT_P(cstring_to_text(code));
 	}
-	if (code)
-		lr_route_unrouted(arrival.config, &row, code, &decision);
 	else
 	{
 		/* its row stands: what it claims stays claimed, and where keys are an earlier lead's it is linked, whatever the policy */
-		(void) lr_duplicate_identify(&arrival, false);
-		row.first = arrival.first.lead;
-		if (!lr_duplicate_decide(&arrival, &row, ROUTE_TAKE, &decision))
+		(void) lr_duplicate_identify(arrival, false);
+		lr_arrival_link_score(arrival);
+		row.first = arrival->first.lead;
+		if (!lr_duplicate_decide(arrival, &row, ROUTE_TAKE, &decision))
 		{
-			lr_arrival_route(&arrival, &row, &warned, &decision);
-			lr_duplicate_mark(&arrival, ROUTE_TAKE, &decision);
+			lr_arrival_route(arrival, &row, &warned, &decision);
+			lr_duplicate_mark(arrival, ROUTE_TAKE, &decision);
 		}
 	}
+	if (code == NULL || strcmp(code, CODE_NOT_READY) == 0)
+		decision.score = lr_arrival_score(arrival, &row, &warned);
+	if (decision.score)
+		lr_arrival_show_score(&outputs, decision.score);
 
+	if (recorded)
+	{
+		/* recorded, not routed */
+		if (known)
+			lr_state_remove(arrival->config->flow, arrival->lead);
+		lr_arrival_give_stage(arrival, &row, &decision);
+		outputs.stage = arrival->stages ? arrival->stage : NULL;
+		if (decision.score || arrival->stages)
+			lr_stored_write_some(arrival->rel, arrival, &outputs, SCORE_OUTPUTS | 1 << OUTPUT_STAGE);
+		lr_pending_write(arrival->lead, &decision, arrival->given, arrival->shape, arrival->slot);
+		lr_pending_flush();
+		return code;
+	}
 	if (strcmp(decision.status, "unrouted") != 0)
 	{
-		LeadOutputs outputs = {
-			.owner = decision.owner,
-			.team = decision.team,
-			.territory = decision.territory,
-			.routed_at = decision.at,
-			.has_routed_at = true,
-			.route_reason = lr_route_reason(&decision),
-			.account = decision.account,
-			.duplicate_of = decision.duplicate_of,
-		};
-
+		outputs.owner = decision.owner;
+		outputs.team = decision.team;
+		outputs.territory = decision.territory;
+		outputs.routed_at = decision.at;
+		outputs.has_routed_at = true;
+		outputs.route_reason = lr_route_reason(&decision);
+		outputs.account = decision.account;
+		outputs.duplicate_of = decision.duplicate_of;
 		if (known)
-			lr_state_remove(arrival.config->flow, lead);
-		lr_arrival_give_stage(&arrival, &row, &decision);
-		outputs.stage = arrival.stage;
-		lr_stored_write(rel, &arrival, &outputs);
-		lr_pending_write(lead, &decision, arrival.given, arrival.shape, slot);
+			lr_state_remove(arrival->config->flow, arrival->lead);
+		lr_arrival_give_stage(arrival, &row, &decision);
+		outputs.stage = arrival->stage;
+		lr_stored_write(arrival->rel, arrival, &outputs);
+		lr_pending_write(arrival->lead, &decision, arrival->given, arrival->shape, arrival->slot);
 		lr_pending_flush();
 		lr_duplicate_write_firsts();
 	}
-	ExecDropSingleTupleTableSlot(slot);
-	table_close(rel, NoLock);
-	PG_RETURN_TEXT_P(cstring_to_text(decision.status));
+	return decision.status;
 }
 
 /*

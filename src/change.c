@@ -19,6 +19,7 @@
 #include "leadroute.h"
 #include "move.h"
 #include "reason.h"
+#include "rescore.h"
 #include "utils/datum.h"
 #include "waiting.h"
 #include "watch.h"
@@ -35,7 +36,8 @@ static bool is_own(const Arrival *arrival);
 static bool differs(const LeadColumn *column, TupleDesc desc, TupleTableSlot *old, TupleTableSlot *new);
 static bool changed_identity(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new);
 static int changed_outputs(const LeadShape *shape, const FlowConfig *config, TupleTableSlot *old, TupleTableSlot *new);
-static HeapTuple keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state);
+static HeapTuple keep_score(Arrival *arrival, HeapTuple tuple, const LeadState *state);
+static HeapTuple keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state, bool scored);
 static bool came_from_excluded(Arrival *arrival);
 static void follow_replacement(Arrival *arrival, TupleTableSlot *deleted);
 static bool find_lead(Arrival *arrival, Relation rel, TupleTableSlot *slot, const char *flow);
@@ -66,6 +68,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	bool changed;
 	bool watched;
 	bool redecided;
+	bool scored;
 	Closing closing;
 
 	update_matters = false;
@@ -77,7 +80,8 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	shape = arrival.attachment ? lr_lead_shape_cached(RelationGetRelid(rel), arrival.attachment) : NULL;
 	if (shape && !changed_identity(shape, old, new) && changed_outputs(shape, arrival.attachment, old, new) == 0 && !differs(&shape->key, shape->desc, old, new) &&
 		!differs(&shape->flow_column, shape->desc, old, new) && !differs(&shape->deleted, shape->desc, old, new) &&
-		!(shape->flow_column.attno != 0 || lr_watch_changed(lr_watch(shape, arrival.attachment), old, new)))
+		!(shape->flow_column.attno != 0 || lr_watch_changed(lr_watch(shape, arrival.attachment), old, new) ||
+		  lr_score_changed(shape, arrival.attachment, old, new)))
 		return newtuple;
 
 	if (!lr_arrival_start(&arrival, rel, new, flow, lr_statement()) || is_own(&arrival))
@@ -104,7 +108,8 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 						   shape->guarded);
 	changed = changed_outputs(shape, arrival.config, old, new) != 0 || differs(&shape->deleted, shape->desc, old, new);
 	watched = lr_watch_changed(lr_watch(shape, arrival.config), old, new);
-	if (old_lead == NULL || (!changed && !watched))
+	scored = lr_score_changed(shape, arrival.config, old, new);
+	if (old_lead == NULL || (!changed && !watched && !scored))
 		return newtuple;
 	if (watched)
 		update_matters = says_otherwise(&arrival, old, new, lr_statement_warned(arrival.statement), &closing);
@@ -129,6 +134,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 		if (arrival.stages)
 			changed = watched = update_matters = true;
 	}
+	lr_score_known(&arrival.memo, &state);
 	if (lr_state_is_unrouted(&state))
 	{
 		/* what an upsert's INSERT has decided was for another row */
@@ -145,7 +151,8 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 		if (!lr_arrival_revives(&arrival, &state, "UPDATE"))
 		{
 			arrival.lead = old_lead;
-			return lr_arrival_keep_stages(&arrival, newtuple, lr_now());
+			newtuple = lr_arrival_keep_stages(&arrival, newtuple, lr_now());
+			return state.has_score && (scored || changed) ? keep_score(&arrival, newtuple, &state) : newtuple;
 		}
 		update_matters = true;
 		(void) lr_duplicate_identify(&arrival, false);
@@ -158,7 +165,18 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 		if (redecided)
 			return lr_arrival_keep_stages(&arrival, newtuple, lr_now());
 	}
-	return changed ? keep_outputs(&arrival, newtuple, &state) : newtuple;
+	return changed || scored ? keep_outputs(&arrival, newtuple, &state, scored) : newtuple;
+}
+
+/* Of a lead that is not ready: it has a score, and nothing else that leadroute has decided. */
+static HeapTuple
+keep_score(Arrival *arrival, HeapTuple tuple, const LeadState *state)
+{
+	LeadOutputs outputs = {0};
+
+	if (lr_arrival_rescore(arrival, state, "UPDATE", lr_statement_warned(arrival->statement), &outputs))
+		update_matters = true;
+	return lr_lead_fill(arrival->shape, tuple, &outputs, SCORE_OUTPUTS);
 }
 
 /* Whether an UPDATE of a known lead's row ends its hold, or turns its rule's reroute_when true; a hand's owner in the row goes before. */
@@ -170,8 +188,12 @@ decides_again(Arrival *arrival, TupleTableSlot *old, const LeadState *state)
 	LeadRow was = lr_arrival_row(arrival, old, "UPDATE");
 	LeadRow is = lr_arrival_row(arrival, arrival->slot, "UPDATE");
 	Watch *watch = lr_watch(arrival->shape, config);
+	ScoreMemo before = arrival->memo;
 	Closing closing;
 	int rule = 0;
+
+	before.done = false;
+	was.memo = &before;
 
 	while (rule < config->nrules && !(state->rule && strcmp(config->rules[rule].rule, state->rule) == 0))
 		rule++;
@@ -222,6 +244,7 @@ redecide(Arrival *arrival, HeapTuple tuple, const LeadState *state, bool *change
 	outputs.account = decision.account ? decision.account : state->account;
 	outputs.duplicate_of = state->duplicate_of;
 	outputs.stage = arrival->stage;
+	(void) lr_arrival_rescore(arrival, state, "UPDATE", lr_statement_warned(arrival->statement), &outputs);
 	pending = lr_pending_add(arrival->statement, arrival->lead, &decision, state->source_owner);
 	pending->kind = PENDING_REDECISION;
 	update_matters = true;
@@ -293,16 +316,18 @@ changed_identity(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *ne
 static int
 changed_outputs(const LeadShape *shape, const FlowConfig *config, TupleTableSlot *old, TupleTableSlot *new)
 {
+	bool scores = config->scoring && config->scoring->model;
 	int changed = 0;
 
+	/* a flow without a model leaves the score's columns to the user */
 	for (int i = 0; i < LEAD_OUTPUTS; i++)
-		if ((i != OUTPUT_STAGE || config->nstages > 0) && differs(&shape->outputs[i], shape->desc, old, new))
+		if ((i != OUTPUT_STAGE || config->nstages > 0) && (scores || (SCORE_OUTPUTS & (1 << i)) == 0) && differs(&shape->outputs[i], shape->desc, old, new))
 			changed |= 1 << i;
 	return changed;
 }
 
 static HeapTuple
-keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state)
+keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state, bool scored)
 {
 	LeadOutputs outputs;
 	const char *owner = NULL;
@@ -313,6 +338,8 @@ keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state)
 		owner = arrival->given;
 	newtuple = lr_arrival_keep_stages(arrival, newtuple, now);
 	lr_arrival_outputs(arrival, state, owner, now, &outputs);
+	if (scored && lr_arrival_rescore(arrival, state, "UPDATE", lr_statement_warned(arrival->statement), &outputs))
+		update_matters = true;
 	return lr_lead_fill(arrival->shape, newtuple, &outputs, ALL_OUTPUTS);
 }
 
@@ -404,6 +431,7 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 	lr_drain_ask();
 	if (decided)
 		return;
+	lr_rescore_row(&arrival, slot, "INSERT", warned_after());
 	/* a known lead: it may have been gone */
 	if (lr_effect_is_gone(arrival.config->flow, arrival.lead))
 		lr_duplicate_take_back(&arrival);
@@ -566,6 +594,8 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	}
 	else if (renamed && is_exact(&is) && !gone)
 		set(&is, true, NULL);
+	if (!decided && lr_score_changed(is.shape, is.config, old, new))
+		lr_rescore_row(&is, new, "UPDATE", &warned);
 	if (speaks)
 		tell(&is, &by_stage);
 	/* the BEFORE trigger has warned of what failed; what a condition says goes before what the stage says, unless it says nothing */

@@ -23,6 +23,7 @@
 #include "leadroute.h"
 #include "owner.h"
 #include "predict.h"
+#include "score.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -270,6 +271,7 @@ config_read(const char *flow)
 	read_outbox_types(config);
 	read_accounts(config);
 	lr_predict_read_config(config);
+	lr_score_read_config(config);
 	config->generation = seen;
 	lr_owner_end(&session);
 

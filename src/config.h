@@ -356,6 +356,7 @@ typedef struct FlowConfig
 	int committee_size;		   /* persons of an account that make a buying committee; 0: none does */
 	Interval committee_window; /* within which they arrive */
 	struct MapTree *maps;	   /* map.c's: read when first asked for */
+	struct ScoringConfig *scoring; /* score.h; NULL: neither a model nor types of signals */
 
 	/* the cache's own */
 	MemoryContext mcxt; /* holds all of the above */

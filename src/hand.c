@@ -67,6 +67,7 @@ lr_hand_open(HandledLead *hand, const char *lead, const char *flow, LockWaitPoli
 						 quote_literal_cstr(quote_qualified_identifier(get_namespace_name(RelationGetNamespace(hand->rel)),
 																	   RelationGetRelationName(hand->rel))))));
 	hand->arrival.stage = hand->state.stage;
+	lr_score_known(&hand->arrival.memo, &hand->state);
 	return true;
 }
 

@@ -24,6 +24,7 @@
 #include "mb/pg_wchar.h"
 #include "parser/parse_coerce.h"
 #include "protect.h"
+#include "score.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datum.h"
@@ -35,7 +36,8 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-const char *const lr_output_names[LEAD_OUTPUTS] = {"owner", "team", "territory", "routed_at", "route_reason", "account", "duplicate_of", "stage"};
+const char *const lr_output_names[LEAD_OUTPUTS] = {"owner", "team", "territory", "routed_at", "route_reason", "account", "duplicate_of",
+												  "stage", "score", "fit", "engagement", "grade"};
 const char *const lr_input_names[LEAD_INPUTS] = {"email", "phone", "first_name", "last_name", "company",
 												 "website", "country", "region", "postal_code", "external_id",
 												 "birth_date", "city"};
@@ -56,6 +58,9 @@ static void copy_mappings(AttachmentConfig *copy, const AttachmentConfig *column
 static void find_key_indexes(LeadShape *shape, Relation rel, const char *key);
 static TimestampTz zoned_instant(Timestamp stamp, const char *zone);
 static bool is_btree(Oid index);
+static bool is_number(int output);
+static bool takes_number(const LeadColumn *column);
+static Datum number_datum(const LeadColumn *column, int64 hundredths);
 static void take(void *arg);
 static bool is_of_the_system(const LeadShape *shape, Form_pg_attribute attribute);
 
@@ -198,7 +203,8 @@ shape_make(Relation rel, const FlowConfig *attachment)
 		/* a column that no flow fills has no name that a condition could meet */
 		shape->output_columns[i] = name ? pstrdup(name) : "";
 		shape->fills_plainly &= shape->outputs[i].attno == 0 || shape->outputs[i].type == TEXTOID ||
-								(i == OUTPUT_ROUTED_AT && shape->outputs[i].type == TIMESTAMPTZOID);
+								(i == OUTPUT_ROUTED_AT && shape->outputs[i].type == TIMESTAMPTZOID) ||
+								(is_number(i) && takes_number(&shape->outputs[i]));
 	}
 	find_key_indexes(shape, rel, columns->key_column);
 	MemoryContextSwitchTo(oldcontext);
@@ -332,6 +338,60 @@ find_key_indexes(LeadShape *shape, Relation rel, const char *key)
 			shape->watched = true;
 		if (TRIGGER_FOR_BEFORE(trigger->tgtype) && strcmp(trigger->tgname, "zzz_leadroute") > 0)
 			shape->may_refuse = true;
+	}
+}
+
+static bool
+is_number(int output)
+{
+	return output == OUTPUT_SCORE || output == OUTPUT_FIT || output == OUTPUT_ENGAGEMENT;
+}
+
+/* Whether any number from 0 to 100 fits, so that filling it cannot fail. */
+static bool
+takes_number(const LeadColumn *column)
+{
+	switch (column->type)
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+			return true;
+		case NUMERICOID:
+			return column->typmod < 0;
+		default:
+			return false;
+	}
+}
+
+char *
+lr_lead_number(const LeadColumn *column, int64 hundredths)
+{
+	Oid type = getBaseType(column->type);
+
+	return type == INT2OID || type == INT4OID || type == INT8OID ? psprintf(INT64_FORMAT, (hundredths + 50) / 100) : lr_score_text(hundredths);
+}
+
+/* Of hundredths; a whole number's column has them rounded. */
+static Datum
+number_datum(const LeadColumn *column, int64 hundredths)
+{
+	switch (column->type)
+	{
+		case INT2OID:
+			return Int16GetDatum((int16) ((hundredths + 50) / 100));
+		case INT4OID:
+			return Int32GetDatum((int32) ((hundredths + 50) / 100));
+		case INT8OID:
+			return Int64GetDatum((hundredths + 50) / 100);
+		case FLOAT4OID:
+			return Float4GetDatum((float4) hundredths / 100);
+		case FLOAT8OID:
+			return Float8GetDatum((float8) hundredths / 100);
+		default:
+			return lr_score_numeric(hundredths);
 	}
 }
 
@@ -494,6 +554,7 @@ lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs
 	{
 		const LeadColumn *column = &shape->outputs[i];
 		const char *text = NULL;
+		int64 number;
 
 		if (column->attno == 0 || (which & (1 << i)) == 0)
 			continue;
@@ -536,6 +597,27 @@ lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs
 					}
 					text = timestamptz_to_str(outputs->routed_at);
 				}
+				break;
+			case OUTPUT_SCORE:
+			case OUTPUT_FIT:
+			case OUTPUT_ENGAGEMENT:
+				if (!outputs->has_score)
+					continue;
+				number = i == OUTPUT_SCORE ? outputs->score : i == OUTPUT_FIT ? outputs->fit
+																			  : outputs->engagement;
+				if (takes_number(column))
+				{
+					columns[n] = column->attno;
+					values[n] = number_datum(column, number);
+					nulls[n++] = false;
+					continue;
+				}
+				text = lr_lead_number(column, number);
+				break;
+			case OUTPUT_GRADE:
+				if (!outputs->has_score)
+					continue;
+				text = outputs->grade;
 				break;
 		}
 		/* a lead that waits has no owner; where the column must have a value it keeps the source's */

@@ -19,10 +19,17 @@ typedef enum LeadOutput
 	OUTPUT_ROUTE_REASON,
 	OUTPUT_ACCOUNT,
 	OUTPUT_DUPLICATE_OF,
-	OUTPUT_STAGE
+	OUTPUT_STAGE,
+	OUTPUT_SCORE,
+	OUTPUT_FIT,
+	OUTPUT_ENGAGEMENT,
+	OUTPUT_GRADE
 } LeadOutput;
 
-#define LEAD_OUTPUTS 8
+#define LEAD_OUTPUTS 12
+
+/* Those that only a flow with a scoring model fills, as bits. */
+#define SCORE_OUTPUTS (1 << OUTPUT_SCORE | 1 << OUTPUT_FIT | 1 << OUTPUT_ENGAGEMENT | 1 << OUTPUT_GRADE)
 
 /* Bytes of a lead's key as text: with its flow it must fit into the rows of our indexes, a third of a page. */
 #define LEAD_KEY_MAX 2000
@@ -86,6 +93,7 @@ typedef struct LeadShape
 	struct RoutePlan *plans;				  /* route.c: compiled for this shape, a list */
 	struct Watch *watches;					  /* watch.c: the same */
 	struct PredictionPlan *predictions;		  /* predict.c: the same */
+	struct ScorePlan *scores;				  /* score.c: the same */
 
 	/* the cache's own */
 	MemoryContext mcxt;
@@ -106,6 +114,11 @@ typedef struct LeadOutputs
 	const char *account;
 	const char *duplicate_of;
 	const char *stage; /* NULL: the column stays as it is */
+	bool has_score; /* else the next four are left as they are */
+	int64 score;	/* in hundredths, and so are the next two */
+	int64 fit;
+	int64 engagement;
+	const char *grade;
 } LeadOutputs;
 
 extern const char *const lr_output_names[LEAD_OUTPUTS];
@@ -144,6 +157,9 @@ extern bool lr_lead_instant(const LeadColumn *column, const char *zone, TupleTab
  * does not take is left out; cannot fail.
  */
 extern bool lr_lead_takes(const LeadColumn *column, const char *text);
+
+/* Hundredths, none of them negative, as text that a column of numbers takes: a whole number's has them rounded. */
+extern char *lr_lead_number(const LeadColumn *column, int64 hundredths);
 
 /*
  * Replaces the output columns of a tuple. `which` is a bit mask of 1 << LeadOutput. Returns a new tuple in

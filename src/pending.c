@@ -32,6 +32,7 @@
 #include "pending.h"
 #include "reason.h"
 #include "record.h"
+#include "rescore.h"
 #include "state.h"
 #include "utils/datum.h"
 #include "utils/hsearch.h"
@@ -504,8 +505,8 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 	pending->submitted_at = decision->submitted_at;
 	pending->turn = decision->turn;
 	pending->has_turn = decision->has_turn;
-	if (decision->account || decision->duplicate_of || decision->closing || decision->priority != 0 || decision->held_until != 0 || decision->stage ||
-		decision->prediction)
+	if (decision->account || decision->duplicate_of || decision->closing || decision->priority != 0 || decision->held_until != 0 ||
+		decision->stage || decision->prediction || decision->score)
 		add_more(pending, decision);
 	statement->newest = pending;
 	return pending;
@@ -553,6 +554,16 @@ add_more(Pending *pending, const Decision *decision)
 
 		*prediction = *decision->prediction;
 		more->prediction = prediction;
+	}
+	if (decision->score)
+	{
+		LeadScore *score = MemoryContextAlloc(statement->mcxt, sizeof(LeadScore));
+
+		*score = *decision->score;
+		score->counts = NULL;
+		if (score->grade)
+			score->grade = MemoryContextStrdup(statement->mcxt, score->grade);
+		more->score = score;
 	}
 	if (decision->closing)
 	{
@@ -814,6 +825,7 @@ decision_of(const Pending *pending)
 		.stage_at = pending->more->stage_at,
 		.stages = pending->more->stages,
 		.prediction = pending->more->prediction,
+		.score = pending->more->score,
 	};
 
 	if (pending->more->link)
@@ -984,6 +996,7 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_PREPARE:
 			lr_duplicate_before_commit();
 			lr_pending_settle();
+			lr_rescore_before_commit();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
@@ -1000,6 +1013,7 @@ xact_callback(XactEvent event, void *arg)
 			lr_committee_end();
 			lr_duplicate_end();
 			lr_sticky_end();
+			lr_rescore_end();
 			lr_config_collect();
 			lr_lead_collect();
 			break;

@@ -72,6 +72,7 @@ typedef struct PendingMore
 	const StageChange *stages; /* what its row has changed; or NULL */
 	StickyNote *sticky;		/* of a team that goes by accounts, else NULL */
 	const Prediction *prediction; /* or NULL */
+	const LeadScore *score; /* NULL: the flow has no scoring model */
 } PendingMore;
 
 typedef struct Pending

@@ -98,6 +98,20 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 		lr_journal_set_time(&row, STATE_STAGE_AT, decision->stage_at ? decision->stage_at : decision->at);
 		lr_journal_set_text(&row, STATE_SOURCE_STAGE, decision->source_stage);
 	}
+	if (decision->score)
+	{
+		const LeadScore *score = decision->score;
+
+		lr_journal_set_datum(&row, STATE_SCORE, lr_score_numeric(score->score));
+		lr_journal_set_datum(&row, STATE_FIT, lr_score_numeric(score->fit));
+		lr_journal_set_datum(&row, STATE_ENGAGEMENT, lr_score_numeric(score->engagement));
+		lr_journal_set_text(&row, STATE_GRADE, score->grade);
+		lr_journal_set_time(&row, STATE_SCORED_AT, score->at);
+		if (score->has_since)
+			lr_journal_set_time(&row, STATE_ENGAGEMENT_SINCE, score->since);
+		if (score->next != DT_NOEND)
+			lr_journal_set_time(&row, STATE_RESCORE_AT, score->next);
+	}
 	lr_journal_append(JOURNAL_STATES, &row);
 
 	/* a lead that arrived while the flow was off, or from a dump, is recorded, not decided */

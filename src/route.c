@@ -44,6 +44,7 @@ struct RoutePlan
 	ExprContext *econtext;
 	TupleTableSlot *facts;
 	Bitmapset *account_facts; /* those that take a look-up */
+	Bitmapset *score_facts;	  /* those that take the lead's score */
 	LeadPoint *point;
 };
 
@@ -60,6 +61,8 @@ typedef struct RouteWalk
 	bool facts_ready;
 	bool account_ready;	 /* looked up: account says what was found */
 	bool account_filled; /* into the facts */
+	bool score_filled;	 /* the same */
+	bool *warned;
 	AccountMatch account;
 	bool stopped; /* a step may fail and is not protected: nothing is decided yet */
 } RouteWalk;
@@ -75,8 +78,8 @@ static bool rule_holds(RouteWalk *walk, int number);
 static void prepare_facts(RouteWalk *walk, const LrCondition *condition);
 static void fill_facts(RouteWalk *walk);
 static void fill_account_facts(RouteWalk *walk);
+static void fill_score_facts(RouteWalk *walk);
 static const AccountHit *find_account(RouteWalk *walk);
-static const char *account_value(void *source, int step, const char **note);
 static void trace_account(RouteWalk *walk);
 static bool apply_target(RouteWalk *walk, const RuleConfig *rule);
 static const char *overflow(RouteWalk *walk);
@@ -131,6 +134,7 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	facts = lr_facts_desc();
 	plan->facts = MakeSingleTupleTableSlot(facts, &TTSOpsVirtual);
 	plan->account_facts = lr_facts_of_account(facts);
+	plan->score_facts = lr_score_of_facts(facts);
 	plan->econtext = CreateStandaloneExprContext();
 	plan->scope.row = shape->desc;
 	plan->scope.facts = facts;
@@ -172,7 +176,7 @@ lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warne
 {
 	PredictionMemo memo = {.done = false};
 	LeadRow asked = *row;
-	RouteWalk walk = {.plan = plan, .row = &asked, .mode = mode, .trace = trace, .decision = decision};
+	RouteWalk walk = {.plan = plan, .row = &asked, .mode = mode, .trace = trace, .decision = decision, .warned = warned};
 	ErrorData *error = NULL;
 	const LeadColumn *submitted = &row->shape->submitted_at;
 
@@ -371,6 +375,8 @@ prepare_facts(RouteWalk *walk, const LrCondition *condition)
 		fill_facts(walk);
 	if (!walk->account_filled && bms_overlap(plan->account_facts, lr_condition_facts(condition)))
 		fill_account_facts(walk);
+	if (!walk->score_filled && bms_overlap(plan->score_facts, lr_condition_facts(condition)))
+		fill_score_facts(walk);
 	plan->econtext->ecxt_outertuple = walk->row->slot;
 	plan->econtext->ecxt_innertuple = plan->facts;
 }
@@ -394,13 +400,26 @@ fill_account_facts(RouteWalk *walk)
 	walk->account_filled = true;
 }
 
+/* The same for the score: most flows have rules that read none. */
+static void
+fill_score_facts(RouteWalk *walk)
+{
+	RoutePlan *plan = walk->plan;
+	const LeadScore *score = lr_score(walk->row, plan->config, walk->warned);
+	MemoryContext oldcontext = MemoryContextSwitchTo(plan->econtext->ecxt_per_tuple_memory);
+
+	lr_score_facts(plan->facts, score);
+	MemoryContextSwitchTo(oldcontext);
+	walk->score_filled = true;
+}
+
 /* The lead's account, looked up once a decision; NULL where it has none. */
 static const AccountHit *
 find_account(RouteWalk *walk)
 {
 	if (!walk->account_ready)
 	{
-		(void) lr_account_find(walk->plan->config, account_value, unconstify(LeadRow *, walk->row), &walk->account);
+		(void) lr_account_find(walk->plan->config, lr_route_account_value, unconstify(LeadRow *, walk->row), &walk->account);
 		walk->account_ready = true;
 		if (walk->trace)
 			trace_account(walk);
@@ -408,8 +427,8 @@ find_account(RouteWalk *walk)
 	return walk->account.nhits > 0 ? walk->account.hits : NULL;
 }
 
-static const char *
-account_value(void *source, int step, const char **note)
+const char *
+lr_route_account_value(void *source, int step, const char **note)
 {
 	const LeadRow *row = source;
 

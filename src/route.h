@@ -10,6 +10,7 @@
 #include "lib/stringinfo.h"
 #include "predict.h"
 #include "profile.h"
+#include "score.h"
 
 /* A lead about to be decided. Strings and slot are the caller's and stay until the decision is used. */
 typedef struct LeadRow
@@ -35,6 +36,7 @@ typedef struct LeadRow
 	const char *segment;
 	const char *intent;
 	PredictionMemo *prediction; /* what the flow's model says of it, once asked; or NULL: it is asked each time */
+	ScoreMemo *memo;   /* keeps its score once it is worked out; NULL: it is worked out each time */
 } LeadRow;
 
 /* A rule whose condition held and whose target could take no one. */
@@ -89,6 +91,7 @@ typedef struct Decision
 	TimestampTz stage_at;	/* since when, or 0: since the decision */
 	const struct StageChange *stages; /* how it came there */
 	const Prediction *prediction; /* of the flow's published model, or NULL */
+	const LeadScore *score; /* NULL: the flow has no scoring model */
 } Decision;
 
 /* The code of a lead whose flow says that it is not to be routed yet. */
@@ -113,6 +116,9 @@ typedef struct TraceLine
 } TraceLine;
 
 typedef struct RoutePlan RoutePlan;
+
+/* For lr_account_find: what a row (a LeadRow) says of its account, step by step. */
+extern const char *lr_route_account_value(void *source, int step, const char **note);
 
 /* The plan for deciding rows of this shape in this flow; lives as long as the shape and the configuration. */
 extern RoutePlan *lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config);

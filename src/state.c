@@ -23,12 +23,14 @@
 #include "owner.h"
 #include "pick.h"
 #include "rotation.h"
+#include "score.h"
 #include "state.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "utils/numeric.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "waiting.h"
@@ -37,6 +39,7 @@ static bool find(const char *flow, const char *lead, LeadState *state, Snapshot 
 static const char *state_text(TupleTableSlot *slot, StateColumn column);
 static bool state_time(TupleTableSlot *slot, StateColumn column, TimestampTz *value);
 static const char *state_number(TupleTableSlot *slot, StateColumn column);
+static bool state_hundredths(TupleTableSlot *slot, StateColumn column, int64 *value);
 static int state_texts(TupleTableSlot *slot, StateColumn column, const char ***texts);
 static int state_tier(TupleTableSlot *slot);
 static bool is_own_row(TupleTableSlot *slot);
@@ -119,6 +122,11 @@ find(const char *flow, const char *lead, LeadState *state, Snapshot seen)
 		(void) state_time(slot, STATE_STAGE_AT, &state->stage_at);
 		state->is_mql = !slot_attisnull(slot, STATE_MQL_AT + 1);
 		state->nlapsed = state_texts(slot, STATE_LAPSED, &state->lapsed);
+		state->has_score = state_hundredths(slot, STATE_SCORE, &state->score) & state_hundredths(slot, STATE_FIT, &state->fit) &
+						   state_hundredths(slot, STATE_ENGAGEMENT, &state->engagement);
+		state->grade = state_text(slot, STATE_GRADE);
+		state->has_scored_at = state_time(slot, STATE_SCORED_AT, &state->scored_at);
+		state->has_engagement_since = state_time(slot, STATE_ENGAGEMENT_SINCE, &state->engagement_since);
 		state->own = is_own_row(slot);
 	}
 	index_endscan(scan);
@@ -155,6 +163,17 @@ state_number(TupleTableSlot *slot, StateColumn column)
 	Datum value = slot_getattr(slot, column + 1, &isnull);
 
 	return isnull ? NULL : DatumGetCString(DirectFunctionCall1(numeric_out, value));
+}
+
+/* A number that we wrote with two decimals; false where it is NULL. */
+static bool
+state_hundredths(TupleTableSlot *slot, StateColumn column, int64 *value)
+{
+	bool isnull;
+	Datum number = slot_getattr(slot, column + 1, &isnull);
+
+	*value = isnull ? 0 : DatumGetInt64(DirectFunctionCall1(numeric_int8, DirectFunctionCall2(numeric_mul, number, NumericGetDatum(int64_to_numeric(SCORE_POINT)))));
+	return !isnull;
 }
 
 static int

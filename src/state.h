@@ -31,6 +31,15 @@ typedef struct LeadState
 	TimestampTz closed_at;
 	const char *closed_by;
 	const char *value;
+	bool has_score;
+	bool has_scored_at;
+	TimestampTz scored_at;
+	int64 score; /* in hundredths, and so are the next two */
+	int64 fit;
+	int64 engagement;
+	const char *grade;
+	bool has_engagement_since;
+	TimestampTz engagement_since;
 	int nlapsed;
 	const char **lapsed; /* reps who had it and let it lapse */
 	const char *stage;	 /* NULL: its flow has no stages, or had none */

@@ -22,7 +22,6 @@ static const char *key_column_of(const FlowTable *table);
 static HeapTuple fetch(Relation rel, const FlowTable *table, const char *lead, Oid role, const char *what, const char *lock);
 static char *qualified_type(Oid type, int32 typmod);
 static HeapTuple row_of(Relation rel, MemoryContext context);
-static void write_outputs(Relation rel, const Arrival *arrival, const LeadOutputs *outputs, int which);
 
 /* By the newest configuration, which the statement's snapshot may not show yet: the table may be detached by now. */
 static const char *
@@ -151,7 +150,7 @@ lr_stored_arrival(Arrival *arrival, Relation rel, TupleTableSlot *slot, const ch
 void
 lr_stored_write(Relation rel, const Arrival *arrival, const LeadOutputs *outputs)
 {
-	write_outputs(rel, arrival, outputs, ALL_OUTPUTS);
+	lr_stored_write_some(rel, arrival, outputs, ALL_OUTPUTS);
 }
 
 void
@@ -159,12 +158,11 @@ lr_stored_write_stage(Relation rel, const Arrival *arrival, const char *stage)
 {
 	const LeadOutputs outputs = {.stage = stage};
 
-	write_outputs(rel, arrival, &outputs, 1 << OUTPUT_STAGE);
+	lr_stored_write_some(rel, arrival, &outputs, 1 << OUTPUT_STAGE);
 }
 
-/* `which` is a bit mask of 1 << LeadOutput. */
-static void
-write_outputs(Relation rel, const Arrival *arrival, const LeadOutputs *outputs, int which)
+void
+lr_stored_write_some(Relation rel, const Arrival *arrival, const LeadOutputs *outputs, int which)
 {
 	const char *const texts[LEAD_OUTPUTS] = {
 		[OUTPUT_OWNER] = outputs->owner,
@@ -175,6 +173,10 @@ write_outputs(Relation rel, const Arrival *arrival, const LeadOutputs *outputs, 
 		[OUTPUT_ACCOUNT] = outputs->account,
 		[OUTPUT_DUPLICATE_OF] = outputs->duplicate_of,
 		[OUTPUT_STAGE] = outputs->stage,
+		[OUTPUT_SCORE] = outputs->has_score ? lr_lead_number(&arrival->shape->outputs[OUTPUT_SCORE], outputs->score) : NULL,
+		[OUTPUT_FIT] = outputs->has_score ? lr_lead_number(&arrival->shape->outputs[OUTPUT_FIT], outputs->fit) : NULL,
+		[OUTPUT_ENGAGEMENT] = outputs->has_score ? lr_lead_number(&arrival->shape->outputs[OUTPUT_ENGAGEMENT], outputs->engagement) : NULL,
+		[OUTPUT_GRADE] = outputs->grade,
 	};
 	Oid types[LEAD_OUTPUTS + 1];
 	Datum values[LEAD_OUTPUTS + 1];
@@ -190,7 +192,7 @@ write_outputs(Relation rel, const Arrival *arrival, const LeadOutputs *outputs, 
 		const LeadColumn *column = &arrival->shape->outputs[i];
 
 		if (column->attno == 0 || (which & (1 << i)) == 0 || (texts[i] == NULL && (column->required || i == OUTPUT_ACCOUNT || i == OUTPUT_STAGE)) ||
-			(i == OUTPUT_ACCOUNT && !lr_lead_takes(column, texts[i])))
+			(i == OUTPUT_ACCOUNT && !lr_lead_takes(column, texts[i])) || (!outputs->has_score && (SCORE_OUTPUTS & (1 << i)) != 0))
 			continue;
 		types[n] = TEXTOID;
 		nulls[n] = texts[i] ? ' ' : 'n';

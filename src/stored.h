@@ -27,4 +27,7 @@ extern void lr_stored_write(Relation rel, const Arrival *arrival, const LeadOutp
 /* The same for the stage alone. */
 extern void lr_stored_write_stage(Relation rel, const Arrival *arrival, const char *stage);
 
+/* Only some of them: a bit mask of 1 << LeadOutput. */
+extern void lr_stored_write_some(Relation rel, const Arrival *arrival, const LeadOutputs *outputs, int which);
+
 #endif /* LR_STORED_H */

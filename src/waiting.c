@@ -351,6 +351,7 @@ drain_lead(void *arg)
 		(state.owner || lr_linked_lock(draining->rel, &draining->table, draining->flow, draining->lead)))
 	{
 		arrival.stage = state.stage;
+		lr_score_known(&arrival.memo, &state);
 		draining->placed = take(draining, &arrival, &state);
 	}
 	ExecDropSingleTupleTableSlot(slot);

@@ -56,6 +56,8 @@ struct Watch
 	ExprContext *econtext;
 	TupleTableSlot *facts;
 	Bitmapset *columns; /* attribute numbers */
+	Bitmapset *score_facts;
+	bool reads_score; /* some condition that an UPDATE is watched for does */
 	Watched *conditions;
 };
 
@@ -64,6 +66,7 @@ typedef struct Evaluation
 	Watch *watch;
 	Watched *watched;
 	const LeadRow *row;
+	bool *warned;
 	bool holds;
 	double number;
 	MemoryContext mcxt; /* of the text */
@@ -114,6 +117,7 @@ lr_watch(LeadShape *shape, FlowConfig *config)
 	watch->scope.outputs = shape->output_columns;
 	watch->scope.output_names = lr_output_names;
 	watch->scope.noutputs = LEAD_OUTPUTS;
+	watch->score_facts = lr_score_of_facts(watch->scope.facts);
 	watch->facts = MakeSingleTupleTableSlot(watch->scope.facts, &TTSOpsVirtual);
 	watch->econtext = CreateStandaloneExprContext();
 	watch->conditions = palloc0(WATCH_STAGE(config, config->nstages) * sizeof(Watched));
@@ -166,6 +170,7 @@ watch_condition(Watch *watch, int which, const char *name, const char *text, Oid
 		watch->columns = bms_add_members(watch->columns, lr_condition_columns(watched->condition));
 		if (bms_is_member(lr_facts_of_prediction(watch->scope.facts), lr_condition_facts(watched->condition)))
 			watch->columns = bms_add_members(watch->columns, lr_predict_columns(watch->shape, watch->config));
+		watch->reads_score |= bms_overlap(watch->score_facts, lr_condition_facts(watched->condition));
 	}
 }
 
@@ -200,6 +205,12 @@ add_column(Watch *watch, const LeadColumn *column)
 }
 
 bool
+lr_watch_reads_score(const Watch *watch)
+{
+	return watch && watch->reads_score;
+}
+
+bool
 lr_watch_changed(const Watch *watch, TupleTableSlot *old, TupleTableSlot *new)
 {
 	int attno = -1;
@@ -218,7 +229,7 @@ lr_watch_changed(const Watch *watch, TupleTableSlot *old, TupleTableSlot *new)
 			(!old_null && !datum_image_eq(old_value, new_value, attribute->attbyval, attribute->attlen)))
 			return true;
 	}
-	return false;
+	return watch->reads_score && lr_score_changed(watch->shape, watch->config, old, new);
 }
 
 Verdict
@@ -299,6 +310,7 @@ ask(Watch *watch, Evaluation *evaluation, bool *warned)
 
 	if (watched->text == NULL)
 		return false;
+	evaluation->warned = warned;
 	if (error == NULL && lr_condition_cannot_fail(watched->condition) && bms_is_empty(lr_condition_facts(watched->condition)))
 		evaluate(evaluation);
 	else if (error == NULL)
@@ -336,6 +348,14 @@ evaluate(void *arg)
 	if (!bms_is_empty(lr_condition_facts(evaluation->watched->condition)))
 		lr_facts_fill(watch->facts, watch->config, row, lr_lead_submitted_at(row->shape, row->slot, row->at),
 					  watch->econtext->ecxt_per_tuple_memory);
+	if (bms_overlap(watch->score_facts, lr_condition_facts(evaluation->watched->condition)))
+	{
+		const LeadScore *score = lr_score(row, watch->config, evaluation->warned);
+		MemoryContext oldcontext = MemoryContextSwitchTo(watch->econtext->ecxt_per_tuple_memory);
+
+		lr_score_facts(watch->facts, score);
+		MemoryContextSwitchTo(oldcontext);
+	}
 	watch->econtext->ecxt_outertuple = row->slot;
 	watch->econtext->ecxt_innertuple = watch->facts;
 	if (evaluation->watched->type == BOOLOID)

@@ -20,6 +20,9 @@ extern Watch *lr_watch(LeadShape *shape, FlowConfig *config);
 /* Whether an UPDATE changed a column that a watched condition reads, or the lead's value or time of closing. */
 extern bool lr_watch_changed(const Watch *watch, TupleTableSlot *old, TupleTableSlot *new);
 
+/* Whether a signal may change what such a condition says. */
+extern bool lr_watch_reads_score(const Watch *watch);
+
 /*
  * What the row says of its lead. A condition that fails counts as false, with a WARNING unless *warned, or is an
  * error where the flow says on_error = fail.

@@ -40,7 +40,8 @@ CREATE TABLE leadroute.flows (
 	require_consent	boolean NOT NULL DEFAULT false,
 	segment			text,
 	intent			text,
-	max_backdate	interval NOT NULL DEFAULT '30 days' CHECK (max_backdate > '0')
+	max_backdate	interval NOT NULL DEFAULT '30 days' CHECK (max_backdate > '0'),
+	scoring_model	text COLLATE "C"
 );
 
 CREATE TABLE leadroute.attachments (
@@ -242,6 +243,7 @@ COMMENT ON COLUMN leadroute.flows.archive_after IS 'How long a lead that was nur
 COMMENT ON COLUMN leadroute.flows.require_consent IS 'Whether a lead may be given out, and told to anyone, only with its consent (a consent column that says yes, and no unsubscribe since).';
 COMMENT ON COLUMN leadroute.flows.max_backdate IS 'A lead submitted longer ago than this when it arrives is routed and gets no clock (an event with code too_old says so).';
 COMMENT ON COLUMN leadroute.flows.note IS 'Free text of who wrote the row; kept with each change in config_changes.';
+COMMENT ON COLUMN leadroute.flows.scoring_model IS 'The scoring model that its leads are scored by; NULL: none, leads have no score.';
 
 COMMENT ON TABLE leadroute.attachments IS 'Which table a flow''s leads stand in, remembered by name: loaders drop tables and rename others into their place. Written by leadroute.attach() and detach().';
 COMMENT ON COLUMN leadroute.attachments.flow IS 'The flow; with flow_column, the one for rows that name no known flow.';

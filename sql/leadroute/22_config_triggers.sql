@@ -261,6 +261,35 @@ COMMENT ON FUNCTION leadroute.stage_written() IS 'Trigger on stages: the entry c
 CREATE TRIGGER stage_written BEFORE INSERT OR UPDATE OF entry_condition, flow ON leadroute.stages
 	FOR EACH ROW WHEN (NEW.entry_condition IS NOT NULL) EXECUTE FUNCTION leadroute.stage_written();
 
+CREATE FUNCTION leadroute.criterion_written() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	leads	regclass;
+	own		text[];
+BEGIN
+	IF NOT leadroute.restoring() THEN
+		own := regexp_match(regexp_replace(NEW.condition, '''[^'']*''', '''''', 'g'), '\mfacts\s*\.\s*"?(score|fit|engagement|grade)\M');
+		IF own IS NOT NULL THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_column_reference',
+				MESSAGE = format('criterion cannot reference facts.%s', own[1]),
+				DETAIL = 'It is made of the criteria.',
+				HINT = 'Let it read the lead''s columns, facts.signals or another fact.',
+				SCHEMA = 'leadroute', TABLE = 'scoring_criteria', COLUMN = 'condition';
+		END IF;
+		leads := leadroute.flow_table(NEW.flow);
+		IF leads IS NOT NULL THEN
+			PERFORM leadroute.check_condition(NEW.condition, leads, NEW.flow);
+		END IF;
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.criterion_written() IS 'Trigger on scoring_criteria: a condition is parsed and type-checked where the flow''s leads table is there, and must not read what the criteria make.';
+CREATE TRIGGER criterion_written BEFORE INSERT OR UPDATE OF condition, flow ON leadroute.scoring_criteria
+	FOR EACH ROW WHEN (NEW.condition IS NOT NULL) EXECUTE FUNCTION leadroute.criterion_written();
+
 CREATE FUNCTION leadroute.territory_written() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -773,7 +802,7 @@ COMMENT ON FUNCTION leadroute.configuration_table(name, name, name, boolean, boo
 SELECT leadroute.configuration_table('flows', restored => true);
 SELECT leadroute.configuration_table('attachments', checked => false, by_admin => false, restored => true);
 SELECT leadroute.configuration_table(relation::name)
-FROM pg_catalog.unnest('{rules,queues,reps,rep_skills,time_off,teams,team_members,territories,match_rules,merge_columns,stages,stage_transitions,rejection_reasons,sources,sla_policies,sla_steps,touch_kinds}'::text[]) relation;
+FROM pg_catalog.unnest('{rules,queues,reps,rep_skills,time_off,teams,team_members,territories,match_rules,merge_columns,stages,stage_transitions,rejection_reasons,sources,sla_policies,sla_steps,touch_kinds,scoring_models,scoring_groups,scoring_criteria,signal_types,grades}'::text[]) relation;
 SELECT leadroute.configuration_table('outbox_consumers', checked => false);
 /* kept from territories, and not in config_changes */
 SELECT leadroute.invalidation_triggers('territory_sides');

@@ -78,7 +78,9 @@ INSERT INTO leadroute.codes VALUES
 	('no_response',		'any',			'a deadline was missed and nothing but the owner explains it'),
 	('superseded',		'any',			'a new owner or another policy opened the next round of a clock'),
 	('cancelled',		'any',			'a clock ended without an outcome'),
-	('no_show',			'any',			'the person did not come to the meeting');
+	('no_show',			'any',			'the person did not come to the meeting'),
+	('threshold_reached', 'any',		'the lead''s score, fit and engagement have reached what its model asks for'),
+	('threshold_lost',	'any',			'the lead''s score, fit or engagement no longer reaches what its model asks for');
 
 /* One row a lead, whatever the loader does to the leads table. */
 CREATE TABLE leadroute.lead_states (
@@ -129,6 +131,13 @@ CREATE TABLE leadroute.lead_states (
 	assigned_at		timestamptz,
 	first_touch_at	timestamptz,
 	sla_due_at		timestamptz,
+	score			numeric,
+	fit				numeric,
+	engagement		numeric,
+	grade			text,
+	scored_at		timestamptz,
+	engagement_since	timestamptz,
+	rescore_at		timestamptz,
 	PRIMARY KEY (flow, lead)
 ) WITH (fillfactor = 90);
 CREATE INDEX lead_states_account_idx ON leadroute.lead_states (flow, account, submitted_at) WHERE account IS NOT NULL AND duplicate_of IS NULL;
@@ -138,6 +147,7 @@ CREATE INDEX lead_states_held_idx ON leadroute.lead_states (flow, held_until) WH
 CREATE INDEX lead_states_stage_idx ON leadroute.lead_states (flow, stage, stage_at) WHERE stage IS NOT NULL AND closed_at IS NULL;
 CREATE INDEX lead_states_return_idx ON leadroute.lead_states (flow, (least(return_at, archive_at))) WHERE (return_at IS NOT NULL OR archive_at IS NOT NULL) AND closed_at IS NULL;
 CREATE INDEX lead_states_review_idx ON leadroute.lead_states (flow, review_at) WHERE review_at IS NOT NULL AND closed_at IS NULL;
+CREATE INDEX lead_states_rescore_idx ON leadroute.lead_states (flow, rescore_at) WHERE rescore_at IS NOT NULL AND closed_at IS NULL;
 CREATE INDEX lead_states_waiting_idx ON leadroute.lead_states (flow, queue, priority DESC, submitted_at, queue_order) WHERE status = 'waiting' AND closed_at IS NULL;
 
 /* What happened, append-only. */
@@ -294,6 +304,13 @@ COMMENT ON COLUMN leadroute.lead_states.consent IS 'Whether the person had conse
 COMMENT ON COLUMN leadroute.lead_states.assigned_at IS 'When the lead got its first owner; from submitted_at to then is the system''s delay, from then to first_touch_at the rep''s.';
 COMMENT ON COLUMN leadroute.lead_states.first_touch_at IS 'The first touch that counts, by its own time, however late it was told; NULL: none.';
 COMMENT ON COLUMN leadroute.lead_states.sla_due_at IS 'The next deadline of the clocks that run; NULL: none runs.';
+COMMENT ON COLUMN leadroute.lead_states.score IS 'The score as of scored_at, 0 to 100; NULL where the flow has no scoring model. leadroute.score() answers for any instant.';
+COMMENT ON COLUMN leadroute.lead_states.fit IS 'The fit as of scored_at, 0 to 100.';
+COMMENT ON COLUMN leadroute.lead_states.engagement IS 'The engagement as of scored_at, 0 to 100.';
+COMMENT ON COLUMN leadroute.lead_states.grade IS 'The grade as of scored_at: leadroute.grades.';
+COMMENT ON COLUMN leadroute.lead_states.scored_at IS 'When the score was last worked out.';
+COMMENT ON COLUMN leadroute.lead_states.engagement_since IS 'Signals before this no longer count: the lead was recycled then. NULL: all count.';
+COMMENT ON COLUMN leadroute.lead_states.rescore_at IS 'When decay, or a time that passes, next changes the score: the sweep works it out anew then. NULL: never.';
 COMMENT ON COLUMN leadroute.lead_states.account IS 'The account that the lead belongs to, as found when it was decided; it stays when the account is deleted.';
 COMMENT ON COLUMN leadroute.lead_states.account_by IS 'What found the account: given (the row''s account column), website, email, alias, or accepted (a suggestion).';
 COMMENT ON COLUMN leadroute.lead_states.duplicate_of IS 'The earlier lead of the same person; never itself one with status duplicate or merged while its first one stands.';

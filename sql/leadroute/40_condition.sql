@@ -16,7 +16,12 @@ CREATE TYPE leadroute.facts AS (
 	stage			text,
 	segment			text,
 	intent			text,
-	probability		double precision
+	probability		double precision,
+	score			double precision,
+	fit				double precision,
+	engagement		double precision,
+	grade			text,
+	signals			jsonb
 );
 COMMENT ON TYPE leadroute.facts IS
 	'What leadroute knows of a lead while it decides. In a condition: facts.x. Not to be confused with a column of the leads table that is called facts, which stands bare.';
@@ -29,11 +34,16 @@ COMMENT ON COLUMN leadroute.facts.is_duplicate IS 'Whether the lead shares a key
 COMMENT ON COLUMN leadroute.facts.stage IS 'The stage that the lead is in: in an entry condition the one that it would leave, elsewhere the one that it has come to. NULL where the flow has no stages.';
 COMMENT ON COLUMN leadroute.facts.segment IS 'What flows.segment gives for the row; NULL where the flow has none, and in what is asked before it (route_when, closed_when, won_when, hold_until, reroute_when, priority).';
 COMMENT ON COLUMN leadroute.facts.intent IS 'The lead''s intent by flows.intent, the row''s column intent or leadroute.sources; NULL where segment is, and if none says.';
-COMMENT ON COLUMN leadroute.facts.operation IS 'What brought the lead here: INSERT, UPDATE, CATCH_UP or REROUTE (by reroute(), release() and the like).';
+COMMENT ON COLUMN leadroute.facts.operation IS 'What brought the lead here: INSERT, UPDATE, CATCH_UP, REROUTE (by reroute(), release() and the like) or SIGNAL (its score changed); for a criterion also EXPLAIN (score() and the like).';
 COMMENT ON COLUMN leadroute.facts.account IS 'The account that the lead belongs to; NULL if none. Looked up only for a rule that reads it or the other two.';
 COMMENT ON COLUMN leadroute.facts.account_tier IS 'The account''s tier, 1 to 3; NULL if it has none.';
 COMMENT ON COLUMN leadroute.facts.account_owner IS 'The account''s owner, a rep''s key; NULL if it has none.';
 COMMENT ON COLUMN leadroute.facts.probability IS 'What the flow''s published predictive model makes of the row: the probability of its outcome, 0 to 1. NULL where no model is published (leadroute.publish()).';
+COMMENT ON COLUMN leadroute.facts.score IS 'The score, 0 to 100, at facts.at; NULL where the flow has no scoring model. Worked out when a condition reads it or one of the next three, else when the lead is decided.';
+COMMENT ON COLUMN leadroute.facts.fit IS 'The fit, 0 to 100.';
+COMMENT ON COLUMN leadroute.facts.engagement IS 'The engagement, 0 to 100.';
+COMMENT ON COLUMN leadroute.facts.grade IS 'The grade, as A1; NULL where the model has no marks.';
+COMMENT ON COLUMN leadroute.facts.signals IS 'The lead''s signals that still count: an object of type and number, as {"demo_request": 1}; types without one are left out. NULL where the flow has no signal_types.';
 
 CREATE FUNCTION leadroute.check_condition(condition text, relation regclass, flow text DEFAULT 'default') RETURNS void
 	LANGUAGE c STABLE STRICT PARALLEL SAFE

@@ -77,6 +77,14 @@ GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.sweep_plan(t
 	leadroute.note_run(leadroute.sweep_run) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.cron_jobs() TO leadroute_reader, pg_monitor;
 GRANT SELECT ON leadroute.jobs TO pg_monitor;
+/* signals: who may write them may call signal() */
+GRANT INSERT ON leadroute.signals TO leadroute_operator;
+GRANT EXECUTE ON FUNCTION leadroute.signal(text, text, timestamptz, text, jsonb, text), leadroute.signal(bigint, text, timestamptz, text, jsonb, text),
+	leadroute.signal(uuid, text, timestamptz, text, jsonb, text), leadroute.journal_id() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION leadroute.score(text, timestamptz, text), leadroute.score(bigint, timestamptz, text), leadroute.score(uuid, timestamptz, text),
+	leadroute.score_explain(text, timestamptz, text), leadroute.score_explain(bigint, timestamptz, text), leadroute.score_explain(uuid, timestamptz, text),
+	leadroute.check_scoring(text) TO leadroute_reader;
+GRANT EXECUTE ON FUNCTION leadroute.rescore(text, text), leadroute.rescore_if_free(text, text) TO leadroute_operator;
 GRANT EXECUTE ON PROCEDURE leadroute.drain(text, integer) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.drain_flow(text, integer) TO leadroute_operator;
 GRANT EXECUTE ON PROCEDURE leadroute.rekey(text, integer) TO leadroute_operator;
@@ -104,7 +112,7 @@ GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(),
 /*
  * A dump keeps every row; codes and own_triggers are the extension's own, pending_checks is empty between transactions,
  * territory_sides is written by the trigger on territories (and in a parallel restore would race with it), account_flows
- * by that on accounts; committee_checks speaks of this cluster's transactions;
+ * by that on accounts; committee_checks and pending_rescores speak of this cluster's transactions;
  * sweep_parts is our own list, sweep_runs speaks of this installation's last runs.
  * What find_duplicates() made of the leads table (match_...) it makes again.
  */
@@ -116,7 +124,7 @@ BEGIN
 		SELECT c.oid
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
-			AND c.relname NOT IN ('codes', 'own_triggers', 'sweep_parts', 'sweep_runs', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs')
+			AND c.relname NOT IN ('codes', 'own_triggers', 'sweep_parts', 'sweep_runs', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks', 'pending_rescores', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs')
 		ORDER BY c.relname
 	LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');

@@ -105,7 +105,7 @@ sub picture
 	my %columns = (attachments => q{to_jsonb(t) - 'relation'}, catch_ups => q{to_jsonb(t) - 'relation' - 'leaf'});
 	for my $name (split /\n/, $node->safe_psql($db, q{
 		SELECT relname FROM pg_class WHERE relnamespace = 'leadroute'::regnamespace AND relkind = 'r'
-			AND relname NOT IN ('config_changes', 'rotation', 'codes') ORDER BY 1}))
+			AND relname NOT IN ('config_changes', 'rotation', 'codes', 'sweep_runs') ORDER BY 1}))
 	{
 		my $row = $columns{$name} // 'to_jsonb(t)';
 		$text .= "-- $name\n" . $node->safe_psql($db, "SELECT $row FROM leadroute.$name t ORDER BY ($row)::text COLLATE \"C\"") . "\n";

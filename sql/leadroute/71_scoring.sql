@@ -1,0 +1,219 @@
+/*
+ * Scores of leads that are known: asking for them, and the signals that change them.
+ */
+ALTER TABLE leadroute.signals ALTER at SET DEFAULT leadroute.clock(), ALTER created_at SET DEFAULT leadroute.clock();
+
+CREATE FUNCTION leadroute.score(lead text, at timestamptz DEFAULT NULL, flow text DEFAULT 'default') RETURNS numeric
+LANGUAGE c CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_score';
+COMMENT ON FUNCTION leadroute.score(text, timestamptz, text) IS
+	'The score of a lead, 0 to 100, as its row is now and as its signals are at an instant (NULL: now); NULL where the flow has no scoring model. Needs SELECT on the leads table. Errors: no_data_found for a lead that is not in the table.';
+
+CREATE FUNCTION leadroute.score_explain(lead text, at timestamptz DEFAULT NULL, flow text DEFAULT 'default',
+	OUT line integer, OUT dimension text, OUT item text, OUT name text, OUT signals integer, OUT raw_points numeric, OUT points numeric,
+	OUT contribution numeric) RETURNS SETOF record
+LANGUAGE c CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_score_explain';
+COMMENT ON FUNCTION leadroute.score_explain(text, timestamptz, text) IS
+	'What a score is made of: a line for each criterion that has points (signals: how many of its type count; raw_points: without decay and max_points; points: with them), for what a cap, the floor 0 or the ceiling 100 takes or adds, and for rounding. contribution is what the line brings the score, its dimension''s weight in it; the lines of item weight say which that is, and bring none. The contributions of all lines are the score, to the point. Rights and errors as score().';
+
+CREATE FUNCTION leadroute.rescore(flow text, lead text) RETURNS boolean
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rescore';
+COMMENT ON FUNCTION leadroute.rescore(text, text) IS
+	'Works out the score of a stored lead as of now (for a duplicate, that of its first one), writes it into state and row, and decides about the lead again where route_when, hold_until or reroute_when says so. False where nobody knows the lead, or its flow is off or does not score.';
+REVOKE ALL ON FUNCTION leadroute.rescore(text, text) FROM PUBLIC;
+
+CREATE FUNCTION leadroute.rescore_if_free(flow text, lead text) RETURNS text
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rescore_pending';
+COMMENT ON FUNCTION leadroute.rescore_if_free(text, text) IS
+	'Part of sweep(): rescore(), which waits for nobody: done, unknown (no such lead), off (the flow is), or locked (somebody holds its row, or it failed, with a WARNING).';
+REVOKE ALL ON FUNCTION leadroute.rescore_if_free(text, text) FROM PUBLIC;
+
+CREATE FUNCTION leadroute.signal(lead text, type text, at timestamptz DEFAULT NULL, event_id text DEFAULT NULL, detail jsonb DEFAULT NULL,
+	flow text DEFAULT 'default') RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	INSERT INTO leadroute.signals (flow, lead, type, at, event_id, detail)
+		VALUES (signal.flow, signal.lead, signal.type, coalesce(signal.at, leadroute.clock()), signal.event_id, signal.detail);
+	RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION leadroute.signal(text, text, timestamptz, text, jsonb, text) IS
+	'Writes a signal of a lead, at an instant (NULL: now), and so its score. Answers whether it counted: false where a signal of this event id was there already. Needs INSERT on leadroute.signals, as leadroute_operator has.';
+
+DO $do$
+DECLARE
+	of_text	record;
+	key		pg_catalog.text;
+BEGIN
+	FOR of_text IN
+		SELECT p.oid, p.proname, pg_catalog.pg_get_function_arguments(p.oid) AS arguments, pg_catalog.pg_get_function_result(p.oid) AS result,
+			pg_catalog.pg_get_function_identity_arguments(p.oid) AS identity,
+			(SELECT pg_catalog.string_agg(n, ', ' ORDER BY i) FROM pg_catalog.unnest(p.proargnames) WITH ORDINALITY a(n, i)
+			 WHERE i > 1 AND i <= p.pronargs) AS passed
+		FROM pg_catalog.pg_proc p
+		WHERE p.pronamespace = 'leadroute'::pg_catalog.regnamespace AND p.proname IN ('score', 'score_explain', 'signal')
+	LOOP
+		FOREACH key IN ARRAY ARRAY['bigint', 'uuid'] LOOP
+			EXECUTE pg_catalog.format($$
+				CREATE FUNCTION leadroute.%1$I(%2$s) RETURNS %3$s
+				LANGUAGE sql CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE
+				SET search_path = pg_catalog, leadroute, pg_temp
+				AS %4$L$$, of_text.proname, pg_catalog.regexp_replace(of_text.arguments, '^lead text', 'lead ' || key), of_text.result,
+				pg_catalog.format('SELECT %s leadroute.%I(lead::text, %s)', CASE of_text.proname WHEN 'score_explain' THEN '* FROM' ELSE '' END, of_text.proname, of_text.passed));
+			EXECUTE pg_catalog.format('COMMENT ON FUNCTION leadroute.%I(%s) IS %L', of_text.proname,
+				pg_catalog.regexp_replace(of_text.identity, '^lead text', 'lead ' || key),
+				pg_catalog.format('%s() for a lead whose key is a %s.', of_text.proname, CASE key WHEN 'bigint' THEN 'number' ELSE key END));
+		END LOOP;
+	END LOOP;
+END
+$do$;
+
+/* --- signals as they come --- */
+
+CREATE FUNCTION leadroute.signal_arrives() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'lr_signal_arrives';
+COMMENT ON FUNCTION leadroute.signal_arrives() IS 'Trigger on signals: drops a second row of an event id.';
+CREATE TRIGGER signal_arrives BEFORE INSERT ON leadroute.signals
+	FOR EACH ROW EXECUTE FUNCTION leadroute.signal_arrives();
+
+CREATE FUNCTION leadroute.signals_inserted() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'lr_signals_inserted';
+COMMENT ON FUNCTION leadroute.signals_inserted() IS 'Trigger on signals: the leads of a statement''s signals get their scores.';
+CREATE TRIGGER signals_inserted AFTER INSERT ON leadroute.signals REFERENCING NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.signals_inserted();
+
+/* Whoever brought the lead meanwhile has committed before us, or sees our row when he does. */
+CREATE FUNCTION leadroute.rescore_at_commit() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF leadroute.rescore_if_free(NEW.flow, NEW.lead) = 'done' THEN
+		DELETE FROM leadroute.pending_rescores p WHERE p.flow = NEW.flow AND p.lead = NEW.lead;
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.rescore_at_commit() IS 'Trigger on pending_rescores, when the transaction commits: a lead that has arrived meanwhile gets its score.';
+CREATE CONSTRAINT TRIGGER rescore_at_commit AFTER INSERT ON leadroute.pending_rescores
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION leadroute.rescore_at_commit();
+
+CREATE FUNCTION leadroute.rescore_due(flow text, batch integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	due		text;
+	pending	record;
+	scored	integer := 0;
+	horizon	xid8 := pg_snapshot_xmax(pg_current_snapshot());
+	ended	xid8 := pg_snapshot_xmin(pg_current_snapshot());
+BEGIN
+	/* decay has moved */
+	FOR due IN
+		SELECT s.lead FROM leadroute.lead_states s
+		WHERE s.flow = rescore_due.flow AND s.rescore_at <= leadroute.clock() AND s.closed_at IS NULL
+		ORDER BY s.rescore_at, s.lead LIMIT batch FOR UPDATE SKIP LOCKED
+	LOOP
+		IF leadroute.rescore_if_free(flow, due) = 'done' THEN
+			scored := scored + 1;
+		END IF;
+	END LOOP;
+	/* signals that came with or before their lead: a first look notes who may still bring it, a later one is the last */
+	UPDATE leadroute.pending_rescores p SET waits_for = horizon WHERE p.flow = rescore_due.flow AND p.waits_for IS NULL;
+	FOR pending IN
+		SELECT p.lead, p.ctid AS tid FROM leadroute.pending_rescores p
+		WHERE p.flow = rescore_due.flow AND p.waits_for <= ended
+		ORDER BY p.lead LIMIT batch FOR UPDATE SKIP LOCKED
+	LOOP
+		IF leadroute.rescore_if_free(flow, pending.lead) IN ('done', 'unknown') THEN
+			DELETE FROM leadroute.pending_rescores p WHERE p.ctid = pending.tid;
+			scored := scored + 1;
+		END IF;
+	END LOOP;
+	RETURN scored;
+END
+$$;
+COMMENT ON FUNCTION leadroute.rescore_due(text, integer) IS
+	'Part of sweep(): works out up to "batch" scores anew that decay has moved, and those of leads that came at the same time as their signals; answers how many. Leads that somebody holds are left for the next sweep.';
+
+INSERT INTO leadroute.sweep_parts (part, position, work, batches, per_flow, many, meaning) VALUES
+	('scores',		55,	'SELECT n, n > 0 FROM leadroute.rescore_due($1, $2) n', 1000, true, true, 'works scores out anew that decay has moved, or whose signals came at the same time as their lead');
+
+/* --- what is wrong with them --- */
+
+CREATE VIEW leadroute.unknown_signals AS
+	SELECT s.flow, s.type, count(*) AS signals, count(DISTINCT s.lead) AS leads, min(s.created_at) AS first_at, max(s.created_at) AS last_at
+	FROM leadroute.signals s
+	WHERE NOT EXISTS (SELECT FROM leadroute.signal_types t WHERE t.flow = s.flow AND t.signal_type = s.type)
+	GROUP BY s.flow, s.type;
+COMMENT ON VIEW leadroute.unknown_signals IS 'Signals of types that signal_types does not have: they are kept and count for nothing, until the type is inserted there and the leads are scored again.';
+COMMENT ON COLUMN leadroute.unknown_signals.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.unknown_signals.type IS 'The type, as the signals have it.';
+COMMENT ON COLUMN leadroute.unknown_signals.signals IS 'How many there are.';
+COMMENT ON COLUMN leadroute.unknown_signals.leads IS 'Of how many leads.';
+COMMENT ON COLUMN leadroute.unknown_signals.first_at IS 'When the first was written.';
+COMMENT ON COLUMN leadroute.unknown_signals.last_at IS 'When the last was written.';
+
+CREATE FUNCTION leadroute.check_scoring(flow text) RETURNS TABLE (severity text, object text, problem text, hint text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	subject		leadroute.flows;
+	leads		regclass;
+	criterion	record;
+	fault		text;
+	advice		text;
+BEGIN
+	SELECT f.* INTO subject FROM leadroute.flows f WHERE f.flow = check_scoring.flow;
+	leads := leadroute.flow_table(subject.flow);
+	IF subject.scoring_model IS NOT NULL
+		AND NOT EXISTS (SELECT FROM leadroute.scoring_models m WHERE m.flow = subject.flow AND m.model = subject.scoring_model) THEN
+		RETURN QUERY VALUES ('error', format('flow "%s"', subject.flow), format('its scoring model "%s" does not exist', subject.scoring_model),
+							 'Insert into leadroute.scoring_models, or change flows.scoring_model.');
+	END IF;
+	FOR criterion IN
+		SELECT c.* FROM leadroute.scoring_criteria c
+		WHERE c.flow = subject.flow AND c.model = subject.scoring_model AND c.condition IS NOT NULL AND leads IS NOT NULL
+		ORDER BY c.criterion
+	LOOP
+		BEGIN
+			PERFORM leadroute.check_condition(criterion.condition, leads, subject.flow);
+		EXCEPTION WHEN OTHERS THEN
+			GET STACKED DIAGNOSTICS fault = MESSAGE_TEXT, advice = PG_EXCEPTION_HINT;
+			/* judged when it was written; if it fails now the table has changed, which must not stand in the way of configuration */
+			RETURN QUERY VALUES (CASE WHEN subject.active THEN 'warning' ELSE 'error' END, format('criterion "%s"', criterion.criterion),
+								 format('its condition (%s) is not valid: %s', criterion.condition, fault),
+								 coalesce(nullif(advice, ''), 'Write it as a boolean expression over the columns of the leads table.'));
+		END;
+	END LOOP;
+	RETURN QUERY
+		SELECT 'warning', format('criterion "%s"', c.criterion), format('its signal type "%s" is not in signal_types: it counts for nothing', c.signal_type),
+			'Insert into leadroute.signal_types, or change the criterion.'
+		FROM leadroute.scoring_criteria c
+		WHERE c.flow = subject.flow AND c.model = subject.scoring_model AND c.signal_type <> '*'
+			AND NOT EXISTS (SELECT FROM leadroute.signal_types t WHERE t.flow = c.flow AND t.signal_type = c.signal_type)
+		ORDER BY c.criterion;
+	RETURN QUERY
+		SELECT 'warning', format('group "%s"', g."group"), 'no criterion belongs to it', 'Correct its name, or delete it.'
+		FROM leadroute.scoring_groups g
+		WHERE g.flow = subject.flow AND g.model = subject.scoring_model
+			AND NOT EXISTS (SELECT FROM leadroute.scoring_criteria c WHERE c.flow = g.flow AND c.model = g.model AND c."group" = g."group")
+		ORDER BY g."group";
+	RETURN QUERY
+		SELECT 'warning', format('scoring model "%s"', m.model), format('no %s criterion gives points: the %1$s of every lead is 0', d.dimension),
+			'Insert into leadroute.scoring_criteria.'
+		FROM leadroute.scoring_models m
+			CROSS JOIN (VALUES ('fit', 1), ('engagement', 2)) d(dimension, n)
+		WHERE m.flow = subject.flow AND m.model = subject.scoring_model
+			AND CASE d.n WHEN 1 THEN m.fit_weight ELSE m.engagement_weight END > 0
+			AND NOT EXISTS (SELECT FROM leadroute.scoring_criteria c
+							WHERE c.flow = m.flow AND c.model = m.model AND c.dimension = d.dimension AND c.points > 0)
+		ORDER BY d.n;
+END
+$$;
+COMMENT ON FUNCTION leadroute.check_scoring(text) IS 'Part of check_flow(): what is wrong with the scoring model of a flow.';
