@@ -378,7 +378,7 @@ ask(Scoring *scoring, LrCondition *condition)
 
 	if (!scoring->facts_ready && !bms_is_empty(facts))
 	{
-		lr_facts_fill(plan->facts, unconstify(FlowConfig *, plan->config), row,
+		lr_facts_fill(plan->facts, plan->config, row,
 					  scoring->memo->has_submitted_at ? scoring->memo->submitted_at : lr_lead_submitted_at(row->shape, row->slot, row->at),
 					  plan->econtext->ecxt_per_tuple_memory);
 		scoring->facts_ready = true;
