@@ -507,7 +507,7 @@ nurture(Arrival *arrival, LeadRow *row, const Decision *decision)
 	StageChange *last = unconstify(StageChange *, arrival->stages);
 
 	row->stage = arrival->stage;
-	change = lr_stage_move(row, arrival->config, "nurture", "nurtured", lr_route_reason(decision), NULL);
+	change = lr_stage_move(row, arrival->config, lr_stage_of(arrival->config, "nurture"), "nurtured", lr_route_reason(decision), NULL);
 	if (change == NULL)
 		return;
 	while (last && last->next)

@@ -745,8 +745,15 @@ read_stages(FlowConfig *config)
 
 	if (!config->exists)
 		return;
+	if (lr_config_rows("SELECT archive_after IS NOT NULL, archive_after, recycle_limit, require_consent FROM leadroute.flows WHERE flow = $1", config->flow) > 0)
+	{
+		config->archives = row_bool(0, 1);
+		row_interval(0, 2, &config->archive_after);
+		config->recycle_limit = row_int(0, 3);
+		config->require_consent = row_bool(0, 4);
+	}
 	config->nstages = (int)
-		lr_config_rows("SELECT stage, kind, entry_condition, touched_stage FROM leadroute.stages WHERE flow = $1 ORDER BY position", config->flow);
+		lr_config_rows("SELECT stage, kind, entry_condition, touched_stage, role, next_stage, max_age FROM leadroute.stages WHERE flow = $1 ORDER BY position", config->flow);
 	if (config->nstages == 0)
 		return;
 	config->stages = MemoryContextAllocZero(config->mcxt, config->nstages * sizeof(StageConfig));
@@ -756,6 +763,9 @@ read_stages(FlowConfig *config)
 		config->stages[i].kind = row_word(i, 2, kinds, lengthof(kinds));
 		config->stages[i].entry_condition = row_text(config, i, 3);
 		config->stages[i].touched_stage = row_text(config, i, 4);
+		config->stages[i].role = row_text(config, i, 5);
+		config->stages[i].next_stage = row_text(config, i, 6);
+		row_interval(i, 7, &config->stages[i].max_age);
 	}
 	config->watches = true;
 	read_transitions(config);

@@ -258,6 +258,9 @@ typedef struct StageConfig
 	StageKind kind;
 	const char *entry_condition; /* NULL: nobody enters it by himself */
 	const char *touched_stage;	 /* where a touch takes its leads, or NULL */
+	const char *role;			 /* what leadroute uses it for, or NULL */
+	const char *next_stage;		 /* where its leads go after max_age, or NULL */
+	Interval max_age;
 } StageConfig;
 
 /* From one stage to another, and what the row must have for it. */
@@ -328,6 +331,10 @@ typedef struct FlowConfig
 	int ntransitions;			  /* 0: every change is legal */
 	TransitionConfig *transitions;
 	const char *first_stage;	  /* of a new lead that has none; NULL: the first that is open */
+	bool require_consent;		  /* nobody gets or hears of a lead without its consent */
+	int recycle_limit;			  /* how often a lead is recycled */
+	bool archives;				  /* what is nurtured is archived after a time */
+	Interval archive_after;
 	bool stage_reports;			  /* stage_master = report: an illegal change is an event, no error */
 	const char *segment;		  /* expressions that give text; NULL: there is none */
 	const char *intent;

@@ -25,8 +25,45 @@
 PG_FUNCTION_INFO_V1(lr_sql_close);
 PG_FUNCTION_INFO_V1(lr_sql_reopen);
 
+static bool take(HandledLead *hand, HeapTuple tuple, const FlowTable *table, const char *flow);
 static void look(HandledLead *hand, const FlowTable *table, const char *lead, const char *flow);
 static Oid lock_role(Relation rel);
+
+bool
+lr_hand_open_own(HandledLead *hand, const char *lead, const char *flow, LockWaitPolicy wait)
+{
+	FlowTable table = lr_flow_table(flow);
+	HeapTuple tuple;
+	bool known;
+
+	memset(hand, 0, sizeof(HandledLead));
+	hand->rel = table_open(table.relid, RowExclusiveLock);
+	tuple = lr_stored_lock(hand->rel, &table, lead, hand->rel->rd_rel->relowner, wait);
+	if (tuple == NULL)
+	{
+		table_close(hand->rel, NoLock);
+		return false;
+	}
+	known = take(hand, tuple, &table, flow);
+	if (!known)
+		lr_hand_close(hand);
+	return known;
+}
+
+/* What is known of a lead whose row is locked; false: nothing. */
+static bool
+take(HandledLead *hand, HeapTuple tuple, const FlowTable *table, const char *flow)
+{
+	hand->slot = MakeSingleTupleTableSlot(RelationGetDescr(hand->rel), &TTSOpsHeapTuple);
+	ExecStoreHeapTuple(tuple, hand->slot, false);
+	lr_stored_arrival(&hand->arrival, hand->rel, hand->slot, table->attachment, flow);
+	hand->at = lr_now();
+	if (!lr_state_find(hand->arrival.config->flow, hand->arrival.lead, &hand->state))
+		return false;
+	hand->arrival.stage = hand->state.stage;
+	lr_score_known(&hand->arrival.memo, &hand->state);
+	return true;
+}
 
 bool
 lr_hand_open(HandledLead *hand, const char *lead, const char *flow, LockWaitPolicy wait)
@@ -53,12 +90,7 @@ lr_hand_open(HandledLead *hand, const char *lead, const char *flow, LockWaitPoli
 				 errmsg("lead \"%s\" is not in table \"%s\"", lead, RelationGetRelationName(hand->rel)),
 				 errhint("The key is that of column \"%s\"; a flow other than \"%s\" is the function's last argument.",
 						 lr_config(table.attachment)->attachment->key_column, flow)));
-	hand->slot = MakeSingleTupleTableSlot(RelationGetDescr(hand->rel), &TTSOpsHeapTuple);
-	ExecStoreHeapTuple(tuple, hand->slot, false);
-	lr_stored_arrival(&hand->arrival, hand->rel, hand->slot, table.attachment, flow);
-	hand->actor = GetUserNameFromId(GetSessionUserId(), false);
-	hand->at = lr_now();
-	if (!lr_state_find(hand->arrival.config->flow, hand->arrival.lead, &hand->state))
+	if (!take(hand, tuple, &table, flow))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("leadroute does not know lead \"%s\" of flow \"%s\"", hand->arrival.lead, hand->arrival.config->flow),
@@ -66,8 +98,7 @@ lr_hand_open(HandledLead *hand, const char *lead, const char *flow, LockWaitPoli
 				 errhint("CALL leadroute.catch_up(%s) records such rows.",
 						 quote_literal_cstr(quote_qualified_identifier(get_namespace_name(RelationGetNamespace(hand->rel)),
 																	   RelationGetRelationName(hand->rel))))));
-	hand->arrival.stage = hand->state.stage;
-	lr_score_known(&hand->arrival.memo, &hand->state);
+	hand->actor = GetUserNameFromId(GetSessionUserId(), false);
 	return true;
 }
 
@@ -144,12 +175,8 @@ lr_hand_close(HandledLead *hand)
 Datum
 lr_sql_close(PG_FUNCTION_ARGS)
 {
-	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, NUMERICOID, TEXTOID, TIMESTAMPTZOID};
-	Datum values[6];
-	char nulls[] = "      ";
 	const char *outcome;
 	HandledLead hand;
-	OwnerSession session;
 	bool changed;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(3))
@@ -162,32 +189,47 @@ lr_sql_close(PG_FUNCTION_ARGS)
 				 errdetail("leadroute closes leads so whose rows went."),
 				 errhint("Name an outcome of your own, as 'won' or 'lost'.")));
 	lr_hand_open(&hand, text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(3)), LockWaitBlock);
+	changed = lr_hand_end(&hand, outcome, strcmp(outcome, "won") == 0 ? "won" : "closed", psprintf("%s: closed by %s", outcome, hand.actor),
+						  !PG_ARGISNULL(2), PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2));
+	lr_hand_close(&hand);
+	PG_RETURN_BOOL(changed);
+}
 
-	values[0] = CStringGetTextDatum(hand.arrival.config->flow);
-	values[1] = CStringGetTextDatum(hand.arrival.lead);
+bool
+lr_hand_end(HandledLead *hand, const char *outcome, const char *code, const char *reason, bool has_value, Datum value)
+{
+	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, NUMERICOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID};
+	Datum values[8];
+	char nulls[] = "        ";
+	OwnerSession session;
+	bool changed;
+
+	values[0] = CStringGetTextDatum(hand->arrival.config->flow);
+	values[1] = CStringGetTextDatum(hand->arrival.lead);
 	values[2] = CStringGetTextDatum(outcome);
-	values[3] = PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2);
-	nulls[3] = PG_ARGISNULL(2) ? 'n' : ' ';
-	values[4] = CStringGetTextDatum(hand.actor);
-	values[5] = TimestampTzGetDatum(hand.at);
+	values[3] = value;
+	nulls[3] = has_value ? ' ' : 'n';
+	values[4] = hand->actor ? CStringGetTextDatum(hand->actor) : (Datum) 0;
+	nulls[4] = hand->actor ? ' ' : 'n';
+	values[5] = TimestampTzGetDatum(hand->at);
+	values[6] = CStringGetTextDatum(code);
+	values[7] = CStringGetTextDatum(reason);
 	lr_owner_begin(&session);
 	lr_owner_execute_nulls("WITH was AS (SELECT s.closed_at, s.outcome, s.value FROM leadroute.lead_states s"
 						   "   WHERE s.flow = $1 AND s.lead = $2 FOR UPDATE),"
 						   " closed AS (UPDATE leadroute.lead_states s SET closed_at = coalesce(s.closed_at, $6), outcome = $3,"
-						   "     won = ($3 = 'won'), value = coalesce($4, s.value), closed_by = $5"
+						   "     won = ($3 = 'won'), value = coalesce($4, s.value), closed_by = coalesce($5, 'leadroute')"
 						   "   FROM was WHERE s.flow = $1 AND s.lead = $2"
 						   "     AND (was.closed_at IS NULL OR (was.outcome, was.value) IS DISTINCT FROM ($3, coalesce($4, was.value)))"
 						   "   RETURNING s.*, was.closed_at IS NULL AS turned),"
 						   " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, actor)"
-						   "   SELECT flow, lead, $6, 'closed', CASE WHEN won THEN 'won' ELSE 'closed' END, owner, team,"
-						   "     concat_ws(', ', format('%s: closed by %s', outcome, $5), 'value ' || value), $5 FROM closed)"
+						   "   SELECT flow, lead, $6, 'closed', $7, owner, team, concat_ws(', ', $8, 'value ' || value), $5 FROM closed)"
 						   " SELECT coalesce(team, ''), CASE WHEN turned THEN " LR_HOLDER " END, 1 FROM closed",
 						   lengthof(types), types, values, nulls, SPI_OK_SELECT);
 	changed = SPI_processed > 0;
-	lr_state_free_places(hand.arrival.config->flow);
+	lr_state_free_places(hand->arrival.config->flow);
 	lr_owner_end(&session);
-	lr_hand_close(&hand);
-	PG_RETURN_BOOL(changed);
+	return changed;
 }
 
 /* reopen(lead text, flow text) RETURNS boolean: whether it was closed */

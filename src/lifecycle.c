@@ -7,14 +7,18 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "effect.h"
 #include "fmgr.h"
 #include "leadroute.h"
 #include "lifecycle.h"
+#include "owner.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "waiting.h"
 
 PG_FUNCTION_INFO_V1(lr_sql_set_stage);
+PG_FUNCTION_INFO_V1(lr_sql_touch_moves_stage);
 
 static void expect_stages(const HandledLead *hand);
 
@@ -115,4 +119,91 @@ lr_lifecycle_touched(HandledLead *hand)
 	row.at = hand->at;
 	lr_lifecycle_write(hand, lr_stage_move(&row, hand->arrival.config, stage->touched_stage, "stage_touched",
 										   psprintf("stage: %s, then %s, as it was touched", stage->stage, stage->touched_stage), NULL));
+}
+
+/* touch_moves_stage(flow text, lead text): for who has counted a touch and has no lead in hand */
+Datum
+lr_sql_touch_moves_stage(PG_FUNCTION_ARGS)
+{
+	HandledLead hand;
+	const char *flow = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	if (lr_config(flow)->nstages > 0 && lr_hand_open_own(&hand, text_to_cstring(PG_GETARG_TEXT_PP(1)), flow, LockWaitBlock))
+	{
+		lr_lifecycle_touched(&hand);
+		lr_hand_close(&hand);
+	}
+	PG_RETURN_VOID();
+}
+
+bool
+lr_lifecycle_aged(HandledLead *hand)
+{
+	const FlowConfig *config = hand->arrival.config;
+	const StageConfig *stage = lr_stage_find(config, hand->arrival.stage);
+	LeadRow row;
+	StageChange *change;
+
+	if (stage == NULL || stage->next_stage == NULL ||
+		DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(hand->state.stage_at),
+												IntervalPGetDatum(&stage->max_age))) > hand->at)
+		return false;
+	row = lr_arrival_row(&hand->arrival, hand->slot, "UPDATE");
+	row.at = hand->at;
+	change = lr_stage_move(&row, hand->arrival.config, stage->next_stage, "stage_aged",
+						   psprintf("stage: %s, then %s, as it was there for the time it may be", stage->stage, stage->next_stage), NULL);
+	lr_lifecycle_write(hand, change);
+	return change != NULL;
+}
+
+void
+lr_lifecycle_restart(HandledLead *hand, const char *why)
+{
+	FlowConfig *config = hand->arrival.config;
+	const StageConfig *stage;
+	const char *first = config->first_stage;
+	LeadRow row;
+
+	lr_lifecycle_follow(hand);
+	stage = lr_stage_find(config, hand->arrival.stage);
+	if (stage == NULL || stage->role == NULL || (strcmp(stage->role, "nurture") != 0 && strcmp(stage->role, "recycled") != 0))
+		return;
+	for (int i = 0; first == NULL && i < config->nstages; i++)
+		if (config->stages[i].kind == STAGE_OPEN && config->stages[i].entry_condition == NULL)
+			first = config->stages[i].stage;
+	row = lr_arrival_row(&hand->arrival, hand->slot, "UPDATE");
+	row.at = hand->at;
+	lr_lifecycle_write(hand, lr_stage_move(&row, config, first, "returned", psprintf("stage: %s, then %s: %s", stage->stage, first, why), NULL));
+}
+
+void
+lr_lifecycle_message(HandledLead *hand, const char *type, const char *code, const char *reason)
+{
+	const char *const texts[] = {hand->arrival.config->flow, hand->arrival.lead, type, code, reason, hand->actor};
+	Oid types[lengthof(texts) + 1];
+	Datum values[lengthof(texts) + 1];
+	char nulls[lengthof(texts) + 2];
+	OwnerSession session;
+	int n;
+
+	if (!lr_config_wants_outbox(hand->arrival.config, type))
+		return;
+	for (n = 0; n < (int) lengthof(texts); n++)
+	{
+		types[n] = TEXTOID;
+		nulls[n] = texts[n] ? ' ' : 'n';
+		values[n] = texts[n] ? CStringGetTextDatum(texts[n]) : (Datum) 0;
+	}
+	types[n] = TIMESTAMPTZOID;
+	nulls[n] = ' ';
+	values[n++] = TimestampTzGetDatum(hand->at);
+	nulls[n] = '\0';
+	lr_owner_begin(&session);
+	lr_owner_execute_nulls("INSERT INTO leadroute.outbox (flow, aggregatetype, aggregateid, type, payload, created_at)"
+						   " SELECT s.flow, 'lead', s.lead, $3, jsonb_strip_nulls(jsonb_build_object('lead', s.lead, 'flow', s.flow, 'code', $4,"
+						   "   'owner', s.owner, 'team', s.team, 'queue', s.queue, 'stage', s.stage, 'account', s.account, 'reason', $5, 'actor', $6,"
+						   "   'return_at', s.return_at, 'return_to', s.return_to, 'submitted_at', s.submitted_at)), $7"
+						   " FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = $2",
+						   n, types, values, nulls, SPI_OK_INSERT);
+	lr_owner_end(&session);
 }

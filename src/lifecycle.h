@@ -20,4 +20,13 @@ extern void lr_lifecycle_follow(HandledLead *hand);
 /* A touch that counts: takes the lead on where its stage says so (stages.touched_stage). Nothing in a flow without stages. */
 extern void lr_lifecycle_touched(HandledLead *hand);
 
+/* Its stage's max_age has passed: on to the next one. False where it has not, or something stands in the way. */
+extern bool lr_lifecycle_aged(HandledLead *hand);
+
+/* A lead that was put away is given out again: it begins anew, unless entry conditions have taken it elsewhere. */
+extern void lr_lifecycle_restart(HandledLead *hand, const char *why);
+
+/* A message about the lead in hand as its state is now, where a consumer asked for its type. */
+extern void lr_lifecycle_message(HandledLead *hand, const char *type, const char *code, const char *reason);
+
 #endif /* LR_LIFECYCLE_H */

@@ -19,10 +19,7 @@ PG_FUNCTION_INFO_V1(lr_sql_claim);
 PG_FUNCTION_INFO_V1(lr_sql_release);
 PG_FUNCTION_INFO_V1(lr_sql_reroute);
 
-static void give(HandledLead *hand, const char *rep, const char *kind, const char *code, const char *reason);
 static void check_rep(const HandledLead *hand, const char *rep);
-static void expect_open(const HandledLead *hand);
-static const char *decide_again(HandledLead *hand, const char *kind, const char *lapses, const char *why);
 static void write_row(HandledLead *hand, const Move *move);
 
 /* reassign(lead text, rep text, reason text, flow text) RETURNS boolean: whether it had another owner */
@@ -49,7 +46,7 @@ lr_sql_reassign(PG_FUNCTION_ARGS)
 	if (changed)
 	{
 		check_rep(&hand, rep);
-		give(&hand, rep, "reassigned", "by_hand",
+		lr_hand_give(&hand, rep, "reassigned", "by_hand",
 			 psprintf("%s gave the lead to %s%s%s", hand.actor, rep, why ? ": " : "", why ? why : ""));
 	}
 	lr_hand_close(&hand);
@@ -77,9 +74,9 @@ lr_sql_claim(PG_FUNCTION_ARGS)
 				 errhint("leadroute.reassign() gives it to somebody all the same.")));
 	if (waits && !his)
 	{
-		expect_open(&hand);
+		lr_hand_expect_open(&hand);
 		check_rep(&hand, rep);
-		give(&hand, rep, "claimed", "claimed", psprintf("%s took the lead from the queue", rep));
+		lr_hand_give(&hand, rep, "claimed", "claimed", psprintf("%s took the lead from the queue", rep));
 		his = true;
 	}
 	lr_hand_close(&hand);
@@ -97,13 +94,13 @@ lr_sql_release(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	lr_hand_open(&hand, text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(2)), LockWaitBlock);
 	lr_hand_expect_seen(&hand);
-	expect_open(&hand);
+	lr_hand_expect_open(&hand);
 	if (hand.state.owner == NULL || strcmp(hand.state.status, "assigned") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("lead \"%s\" has no owner who could release it", hand.arrival.lead),
 				 errdetail("Its status is %s, with code %s.", hand.state.status, hand.state.code)));
-	owner = decide_again(&hand, "released", hand.state.owner,
+	owner = lr_hand_decide_again(&hand, "released", hand.state.owner,
 						 psprintf("%s gave it back%s%s", hand.state.owner, PG_ARGISNULL(1) ? "" : ": ",
 								  PG_ARGISNULL(1) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(1))));
 	lr_hand_close(&hand);
@@ -121,8 +118,8 @@ lr_sql_reroute(PG_FUNCTION_ARGS)
 
 	lr_hand_open(&hand, text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)), LockWaitBlock);
 	lr_hand_expect_seen(&hand);
-	expect_open(&hand);
-	owner = decide_again(&hand, "rerouted", NULL, NULL);
+	lr_hand_expect_open(&hand);
+	owner = lr_hand_decide_again(&hand, "rerouted", NULL, NULL);
 	lr_hand_close(&hand);
 	if (owner == NULL)
 		PG_RETURN_NULL();
@@ -130,8 +127,8 @@ lr_sql_reroute(PG_FUNCTION_ARGS)
 }
 
 /* The lead is this rep's from now on, who need not be of its team. */
-static void
-give(HandledLead *hand, const char *rep, const char *kind, const char *code, const char *reason)
+void
+lr_hand_give(HandledLead *hand, const char *rep, const char *kind, const char *code, const char *reason)
 {
 	TeamConfig *team = hand->state.team ? lr_config_team(hand->arrival.config, hand->state.team) : NULL;
 	bool member = false;
@@ -170,16 +167,24 @@ check_rep(const HandledLead *hand, const char *rep)
 				(errcode(config ? ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE : ERRCODE_UNDEFINED_OBJECT),
 				 config ? errmsg("rep \"%s\" is not active", rep) : errmsg("rep \"%s\" does not exist", rep),
 				 errhint("leadroute.reps of flow \"%s\" lists them.", hand->arrival.config->flow)));
-	for (int i = 0; i < hand->state.nlapsed; i++)
-		if (strcmp(hand->state.lapsed[i], rep) == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("rep \"%s\" has let lead \"%s\" lapse before", rep, hand->arrival.lead),
-					 errhint("An UPDATE of the lead's owner gives it to him all the same.")));
+	if (!lr_hand_may_have(hand, rep))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("rep \"%s\" has let lead \"%s\" lapse before", rep, hand->arrival.lead),
+				 errhint("An UPDATE of the lead's owner gives it to him all the same.")));
 }
 
-static void
-expect_open(const HandledLead *hand)
+bool
+lr_hand_may_have(const HandledLead *hand, const char *rep)
+{
+	for (int i = 0; i < hand->state.nlapsed; i++)
+		if (strcmp(hand->state.lapsed[i], rep) == 0)
+			return false;
+	return true;
+}
+
+void
+lr_hand_expect_open(const HandledLead *hand)
 {
 	if (hand->state.closed)
 		ereport(ERROR,
@@ -189,8 +194,8 @@ expect_open(const HandledLead *hand)
 }
 
 /* The rules decide once more, as for a new lead, but nobody gets it who let it lapse. Returns the owner, or NULL. */
-static const char *
-decide_again(HandledLead *hand, const char *kind, const char *lapses, const char *why)
+const char *
+lr_hand_decide_again(HandledLead *hand, const char *kind, const char *lapses, const char *why)
 {
 	Arrival *arrival = &hand->arrival;
 	LeadRow row = lr_arrival_row(arrival, hand->slot, "REROUTE");
@@ -208,6 +213,7 @@ decide_again(HandledLead *hand, const char *kind, const char *lapses, const char
 	row.tried = tried;
 	row.again = true;
 	row.first = hand->state.duplicate_of;
+	row.qualified = hand->qualified;
 	row.given_owner = hand->state.source_owner;
 	/* the account that it has, whoever found it, as long as that is there */
 	if (hand->state.account)
@@ -244,6 +250,24 @@ decide_again(HandledLead *hand, const char *kind, const char *lapses, const char
 	return move.owner;
 }
 
+void
+lr_hand_put_away(HandledLead *hand, const char *kind, const char *code, const char *reason)
+{
+	const Move move = {
+		.kind = kind,
+		.actor = hand->actor,
+		.status = "nurture",
+		.code = code,
+		.keeps_rule = true,
+		.territory = hand->state.territory,
+		.reason = reason,
+		.at = hand->at,
+	};
+
+	write_row(hand, &move);
+	lr_move(hand->arrival.config->flow, hand->arrival.lead, &move);
+}
+
 /* The outputs go into the row. */
 static void
 write_row(HandledLead *hand, const Move *move)
@@ -257,7 +281,7 @@ write_row(HandledLead *hand, const Move *move)
 		.route_reason = move->reason,
 		.account = move->account ? move->account : hand->state.account,
 		.duplicate_of = hand->state.duplicate_of,
-		.stage = hand->state.stage,
+		.stage = hand->arrival.stage,
 	};
 
 	lr_stored_write(hand->rel, &hand->arrival, &outputs);

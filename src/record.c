@@ -71,6 +71,10 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 	lr_journal_set_text(&row, STATE_ACCOUNT_BY, decision->account_by);
 	if (decision->held_until != 0)
 		lr_journal_set_time(&row, STATE_HELD_UNTIL, decision->held_until);
+	if (strcmp(decision->status, "nurture") == 0 && decision->config->archives)
+		lr_journal_set_datum(&row, STATE_ARCHIVE_AT,
+							 DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(decision->at),
+												 IntervalPGetDatum(&decision->config->archive_after)));
 	if (strcmp(decision->status, "waiting") == 0)
 	{
 		lr_journal_set_datum(&row, STATE_PRIORITY, Float8GetDatum(decision->priority));

@@ -99,6 +99,23 @@ lr_stage_change(LeadRow *row, FlowConfig *config, const char *wanted, const char
 	return change;
 }
 
+const char *
+lr_stage_of(const FlowConfig *config, const char *role)
+{
+	for (int i = 0; i < config->nstages; i++)
+		if (config->stages[i].role && strcmp(config->stages[i].role, role) == 0)
+			return config->stages[i].stage;
+	return NULL;
+}
+
+StageChange *
+lr_stage_want(LeadRow *row, FlowConfig *config, const char *to, const char *actor)
+{
+	if (row->stage && strcmp(to, row->stage) == 0)
+		return NULL;
+	return ask(row, config, to, actor);
+}
+
 StageChange *
 lr_stage_move(LeadRow *row, FlowConfig *config, const char *to, const char *code, const char *reason, const char *actor)
 {

@@ -43,6 +43,12 @@ extern StageChange *lr_stage_begin(LeadRow *row, FlowConfig *config, const char 
  */
 extern StageChange *lr_stage_change(LeadRow *row, FlowConfig *config, const char *wanted, const char *actor, bool *warned);
 
+/* The stage that leadroute uses for something (stages.role), or NULL. */
+extern const char *lr_stage_of(const FlowConfig *config, const char *role);
+
+/* What somebody wants, and no entry condition takes further. NULL: it is in that stage. Errors as lr_stage_change(). */
+extern StageChange *lr_stage_want(LeadRow *row, FlowConfig *config, const char *to, const char *actor);
+
 /* A change that leadroute makes, where it is legal and nothing is missing for it; else NULL. row->stage follows. */
 extern StageChange *lr_stage_move(LeadRow *row, FlowConfig *config, const char *to, const char *code, const char *reason, const char *actor);
 

@@ -38,6 +38,7 @@
 static bool find(const char *flow, const char *lead, LeadState *state, Snapshot seen);
 static const char *state_text(TupleTableSlot *slot, StateColumn column);
 static bool state_time(TupleTableSlot *slot, StateColumn column, TimestampTz *value);
+static int state_int(TupleTableSlot *slot, StateColumn column);
 static const char *state_number(TupleTableSlot *slot, StateColumn column);
 static bool state_hundredths(TupleTableSlot *slot, StateColumn column, int64 *value);
 static int state_texts(TupleTableSlot *slot, StateColumn column, const char ***texts);
@@ -120,6 +121,12 @@ find(const char *flow, const char *lead, LeadState *state, Snapshot seen)
 		state->stage = state_text(slot, STATE_STAGE);
 		state->source_stage = state_text(slot, STATE_SOURCE_STAGE);
 		(void) state_time(slot, STATE_STAGE_AT, &state->stage_at);
+		state->has_rejected_at = state_time(slot, STATE_REJECTED_AT, &state->rejected_at);
+		state->recycles = state_int(slot, STATE_RECYCLES);
+		state->return_to = state_text(slot, STATE_RETURN_TO);
+		state->has_return_at = state_time(slot, STATE_RETURN_AT, &state->return_at);
+		state->has_archive_at = state_time(slot, STATE_ARCHIVE_AT, &state->archive_at);
+		state->is_accepted = !slot_attisnull(slot, STATE_ACCEPTED_AT + 1);
 		state->is_mql = !slot_attisnull(slot, STATE_MQL_AT + 1);
 		state->nlapsed = state_texts(slot, STATE_LAPSED, &state->lapsed);
 		state->has_score = state_hundredths(slot, STATE_SCORE, &state->score) & state_hundredths(slot, STATE_FIT, &state->fit) &
@@ -154,6 +161,15 @@ state_time(TupleTableSlot *slot, StateColumn column, TimestampTz *value)
 
 	*value = isnull ? 0 : DatumGetTimestampTz(datum);
 	return !isnull;
+}
+
+static int
+state_int(TupleTableSlot *slot, StateColumn column)
+{
+	bool isnull;
+	Datum value = slot_getattr(slot, column + 1, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
 }
 
 static const char *
@@ -248,7 +264,7 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 					 " place AS (SELECT (SELECT m.team FROM leadroute.team_members m, old WHERE m.flow = $1"
 					 "   AND m.team = old.team AND m.rep = $3) AS team),"
 					 " changed AS (UPDATE leadroute.lead_states s SET owner = $3, source_owner = $3, team = place.team, status = 'assigned',"
-					 "   code = 'by_hand', queue = NULL, held_until = NULL, routed_at = $5,"
+					 "   code = 'by_hand', queue = NULL, held_until = NULL, return_at = NULL, return_to = NULL, archive_at = NULL, routed_at = $5,"
 					 "   route_reason = format('by hand: %s gave the lead to %s', $4, $3)"
 					 "   FROM place, old WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"
 					 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason, actor)"

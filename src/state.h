@@ -46,6 +46,15 @@ typedef struct LeadState
 	const char *source_stage; /* the stage that the source last sent */
 	TimestampTz stage_at;
 	bool is_mql;
+	bool is_accepted;
+	bool has_rejected_at;
+	TimestampTz rejected_at;
+	int recycles;
+	const char *return_to; /* the rep who had it, of one that is away */
+	bool has_return_at;
+	TimestampTz return_at;
+	bool has_archive_at;
+	TimestampTz archive_at;
 	bool own;			 /* this transaction wrote it */
 } LeadState;
 

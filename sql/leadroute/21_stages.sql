@@ -11,9 +11,11 @@ CREATE TABLE leadroute.stages (
 	max_age			interval CHECK (max_age > '0'),
 	next_stage		text COLLATE "C",
 	touched_stage	text COLLATE "C",
+	role			text CHECK (role IN ('accepted', 'nurture', 'recycled', 'archived')),
 	note			text,
 	PRIMARY KEY (flow, stage),
 	UNIQUE (flow, position) DEFERRABLE INITIALLY IMMEDIATE,
+	UNIQUE (flow, role) DEFERRABLE INITIALLY IMMEDIATE,
 	CONSTRAINT stages_ageing_check CHECK ((max_age IS NULL) = (next_stage IS NULL))
 );
 
@@ -56,6 +58,7 @@ COMMENT ON COLUMN leadroute.stages.entry_condition IS 'SQL boolean expression ov
 COMMENT ON COLUMN leadroute.stages.max_age IS 'How long a lead stays at most: then a sweep takes it to next_stage, if it lacks nothing for it. NULL: for ever.';
 COMMENT ON COLUMN leadroute.stages.next_stage IS 'Where it goes when max_age has passed.';
 COMMENT ON COLUMN leadroute.stages.touched_stage IS 'Where the first touch that counts takes a lead of this stage, as new to contacted; NULL: nowhere.';
+COMMENT ON COLUMN leadroute.stages.role IS 'What leadroute itself uses the stage for: accepted (by accept()), nurture (by a rule or reject()), recycled, archived (by reject() and time); NULL: nothing. One stage each.';
 COMMENT ON COLUMN leadroute.stages.note IS 'Free text of who wrote the row.';
 
 COMMENT ON TABLE leadroute.stage_transitions IS 'From which stage a lead may go to which, and what its row must have for it. Where a flow has no rows here every change is legal.';

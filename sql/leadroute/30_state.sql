@@ -58,6 +58,11 @@ INSERT INTO leadroute.codes VALUES
 	('all_tried',		'waiting',		'everybody in the team has let the lead lapse before; it waits in the team''s overflow queue'),
 	('reopened',		'assigned',		'the row no longer says that the lead is closed, or reopen() was called'),
 	('nurtured',		'nurture',		'a rule nurtures the lead: it has no owner until it is qualified'),
+	('accepted',		'any',			'sales took the lead: accept()'),
+	('rejected',		'nurture',		'sales gave the lead back (reject()); it is nurtured until it is qualified again'),
+	('recycled',		'nurture',		'sales gave the lead back (reject()); it comes back at a date'),
+	('archived',		'closed',		'the lead was given back for good, or had been nurtured or recycled as long as the flow allows'),
+	('returned',		'assigned',		'a lead that was nurtured or recycled came back to the rep who had it'),
 	('stage_entered',	'any',			'the lead came into a stage: it began there, or somebody said so'),
 	('stage_advanced',	'any',			'the entry condition of a later stage holds'),
 	('stage_touched',	'any',			'the first touch that counts took the lead on from the stage of new ones'),
@@ -116,6 +121,7 @@ CREATE TABLE leadroute.lead_states (
 	accepted_at		timestamptz,
 	rejection		text COLLATE "C",
 	rejected_at		timestamptz,
+	rejected_score	numeric,
 	recycles		integer,
 	return_at		timestamptz,
 	return_to		text COLLATE "C",
@@ -176,6 +182,44 @@ CREATE TABLE leadroute.events (
 	PRIMARY KEY (flow, lead, id)
 );
 CREATE INDEX events_at_idx ON leadroute.events USING brin (at);
+
+/* What sales gave back, and what became of it: one row a rejection. */
+CREATE TABLE leadroute.rejections (
+	flow			text COLLATE "C" NOT NULL,
+	lead			text COLLATE "C" NOT NULL,
+	id				bigint NOT NULL DEFAULT leadroute.journal_id(),
+	at				timestamptz NOT NULL,
+	code			text COLLATE "C" NOT NULL,
+	note			text,
+	actor			text,
+	owner			text COLLATE "C",
+	source			text,
+	action			text NOT NULL,
+	flag			text,
+	cycle			integer,
+	return_at		timestamptz,
+	returned_at		timestamptz,
+	returned_by		text,
+	returned_to		text COLLATE "C",
+	archived_at		timestamptz,
+	PRIMARY KEY (flow, lead, id)
+);
+CREATE INDEX rejections_at_idx ON leadroute.rejections (flow, at);
+
+/* What people of sales think of leads. */
+CREATE TABLE leadroute.lead_feedback (
+	flow			text COLLATE "C" NOT NULL,
+	lead			text COLLATE "C" NOT NULL,
+	id				bigint NOT NULL DEFAULT leadroute.journal_id(),
+	at				timestamptz NOT NULL,
+	rating			integer NOT NULL CHECK (rating BETWEEN 1 AND 5),
+	comment			text,
+	actor			text NOT NULL,
+	owner			text COLLATE "C",
+	source			text,
+	PRIMARY KEY (flow, lead, id)
+);
+CREATE INDEX lead_feedback_at_idx ON leadroute.lead_feedback (flow, at);
 
 /* Keys that identify a lead (kind "key": its own, where no unique index of the leads table guards it): the index decides a race. */
 CREATE TABLE leadroute.identities (
@@ -295,6 +339,7 @@ COMMENT ON COLUMN leadroute.lead_states.mql_at IS 'When the lead was first quali
 COMMENT ON COLUMN leadroute.lead_states.accepted_at IS 'When accept() last took it.';
 COMMENT ON COLUMN leadroute.lead_states.rejection IS 'The code with which reject() last gave it back.';
 COMMENT ON COLUMN leadroute.lead_states.rejected_at IS 'When that was.';
+COMMENT ON COLUMN leadroute.lead_states.rejected_score IS 'The score it had then: by its points alone a lead that is nurtured since is qualified again only with more. NULL of a recycled one, whose engagement begins anew.';
 COMMENT ON COLUMN leadroute.lead_states.recycles IS 'How often it was recycled; NULL: never.';
 COMMENT ON COLUMN leadroute.lead_states.return_at IS 'Of a recycled lead that is away: when it comes back.';
 COMMENT ON COLUMN leadroute.lead_states.return_to IS 'Of one that is nurtured or recycled: the rep who had it, to whom it goes back if he is still there.';
@@ -337,6 +382,35 @@ COMMENT ON COLUMN leadroute.events.consent IS 'Of a decision: whether the person
 COMMENT ON COLUMN leadroute.events.prediction IS 'Of a decision in a flow with a published predictive model: the probability, the model with its version, and the strongest reasons (log-odds against the average lead of the training).';
 COMMENT ON COLUMN leadroute.events.actor IS 'Who did it; NULL for leadroute itself.';
 COMMENT ON COLUMN leadroute.events.account IS 'The account of the lead.';
+
+COMMENT ON TABLE leadroute.rejections IS 'Leads that reject() gave back, and what became of them.';
+COMMENT ON COLUMN leadroute.rejections.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.rejections.lead IS 'The lead''s key, as text.';
+COMMENT ON COLUMN leadroute.rejections.id IS 'Order of a lead''s rejections.';
+COMMENT ON COLUMN leadroute.rejections.at IS 'When it was given back.';
+COMMENT ON COLUMN leadroute.rejections.code IS 'Why; see rejection_reasons.';
+COMMENT ON COLUMN leadroute.rejections.note IS 'What reject() was told beside the code.';
+COMMENT ON COLUMN leadroute.rejections.actor IS 'The role that called reject().';
+COMMENT ON COLUMN leadroute.rejections.owner IS 'The rep who had the lead.';
+COMMENT ON COLUMN leadroute.rejections.source IS 'The source in the lead''s row then, where it has such a column.';
+COMMENT ON COLUMN leadroute.rejections.action IS 'What was done: nurture, recycle or archive; archive too where the lead had been recycled as often as the flow allows.';
+COMMENT ON COLUMN leadroute.rejections.flag IS 'What is odd about it: fewer touches are known than the code presupposes. NULL: nothing.';
+COMMENT ON COLUMN leadroute.rejections.cycle IS 'Of a recycled lead: how often it has been, this time included.';
+COMMENT ON COLUMN leadroute.rejections.return_at IS 'Of a recycled lead: when it was to come back.';
+COMMENT ON COLUMN leadroute.rejections.returned_at IS 'When it was given out again; NULL: not yet.';
+COMMENT ON COLUMN leadroute.rejections.returned_by IS 'What brought it back: date, qualified (its points), high_intent, or hand.';
+COMMENT ON COLUMN leadroute.rejections.returned_to IS 'Who got it then; NULL: nobody, it waits.';
+COMMENT ON COLUMN leadroute.rejections.archived_at IS 'When it was archived, at once or because the time for it was over.';
+COMMENT ON TABLE leadroute.lead_feedback IS 'What people think of leads: feedback().';
+COMMENT ON COLUMN leadroute.lead_feedback.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.lead_feedback.lead IS 'The lead''s key, as text.';
+COMMENT ON COLUMN leadroute.lead_feedback.id IS 'Order of a lead''s feedback.';
+COMMENT ON COLUMN leadroute.lead_feedback.at IS 'When it was given.';
+COMMENT ON COLUMN leadroute.lead_feedback.rating IS 'How good the lead is: 1 (waste of time) to 5 (more of these).';
+COMMENT ON COLUMN leadroute.lead_feedback.comment IS 'In words.';
+COMMENT ON COLUMN leadroute.lead_feedback.actor IS 'The role that gave it.';
+COMMENT ON COLUMN leadroute.lead_feedback.owner IS 'Who had the lead then.';
+COMMENT ON COLUMN leadroute.lead_feedback.source IS 'The source in the lead''s row then, where it has such a column.';
 
 COMMENT ON TABLE leadroute.identities IS 'Keys that identify a lead: the unique index decides a race.';
 COMMENT ON COLUMN leadroute.identities.flow IS 'The flow.';

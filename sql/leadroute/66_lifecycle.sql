@@ -6,6 +6,50 @@ LANGUAGE c CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '
 COMMENT ON FUNCTION leadroute.set_stage(text, text, text, text) IS
 	'Moves a lead to another stage: the row, the state and an event with the reason say so, and entry conditions take it on from there. Answers the stage that it is in then; NULL for a NULL lead or stage. Errors: check_violation for a stage that the flow does not have, a transition that is not legal or a column without a value, unless the flow''s stage_master is report; object_not_in_prerequisite_state in a flow without stages. Rights as close().';
 
+CREATE FUNCTION leadroute.accept(lead text, flow text DEFAULT 'default') RETURNS boolean
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_accept';
+COMMENT ON FUNCTION leadroute.accept(text, text) IS
+	'Sales takes a lead as its own to work on: an event, and the stage whose role is accepted. False where it has been accepted already. Errors: object_not_in_prerequisite_state for a lead that is closed or has no owner; those of set_stage(). Rights as close().';
+
+CREATE FUNCTION leadroute.reject(lead text, code text, note text DEFAULT NULL, flow text DEFAULT 'default') RETURNS text
+LANGUAGE c CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_reject';
+COMMENT ON FUNCTION leadroute.reject(text, text, text, text) IS
+	'Sales gives a lead back, with a code of rejection_reasons, which says what becomes of it, and the answer does too: nurture or recycle (it has no owner; its engagement begins anew when recycled, and a sweep brings it back at the date), archive (closed; also where it has been recycled as often as flows.recycle_limit). Its stage is the one with that role. NULL for a NULL lead. Errors: null_value_not_allowed without a code; undefined_object for one that the flow does not have; object_not_in_prerequisite_state for a lead that is closed, with nobody, or has changed hands since the statement began; those of set_stage(). Rights as close().';
+
+CREATE FUNCTION leadroute.feedback(lead text, rating integer, comment text DEFAULT NULL, flow text DEFAULT 'default') RETURNS void
+LANGUAGE c CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_feedback';
+COMMENT ON FUNCTION leadroute.feedback(text, integer, text, text) IS
+	'Says how good a lead is, from 1 (a waste of time) to 5, with a comment: a row of lead_feedback, for lead_feedback_report. Errors: invalid_parameter_value for another number. Rights as close().';
+
+CREATE FUNCTION leadroute.end_absences(flow text, batch integer) RETURNS integer
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_end_absences';
+COMMENT ON FUNCTION leadroute.end_absences(text, integer) IS
+	'Part of sweep(): gives recycled leads out again whose date has come, and archives those that were away as long as the flow allows, up to "batch"; answers how many. Locked rows are skipped; what fails is a WARNING.';
+
+CREATE FUNCTION leadroute.age_stages(flow text, batch integer) RETURNS integer
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_age_stages';
+COMMENT ON FUNCTION leadroute.age_stages(text, integer) IS
+	'Part of sweep(): takes leads whose stage''s max_age has passed to its next stage, up to "batch"; answers how many. One that lacks what that stage requires stays. Locked rows are skipped; what fails is a WARNING.';
+
+CREATE FUNCTION leadroute.touch_moves_stage(flow text, lead text) RETURNS void
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_touch_moves_stage';
+COMMENT ON FUNCTION leadroute.touch_moves_stage(text, text) IS
+	'Internal: a touch of the lead counts; it goes on where its stage has a touched_stage. Nothing in a flow without stages.';
+
+INSERT INTO leadroute.sweep_parts (part, position, work, many, meaning) VALUES
+	('returns',		62, 'SELECT n, n > 0 FROM leadroute.end_absences($1, $2) n', true, 'gives recycled leads out again whose date has come, archives those that were away too long'),
+	('stages',		64, 'SELECT n, n > 0 FROM leadroute.age_stages($1, $2) n', true, 'takes leads on whose stage''s max_age has passed');
+
+/* How many touches of a lead are known that count. */
+CREATE FUNCTION leadroute.counted_touches(flow text, lead text) RETURNS integer
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT count(*)::integer FROM leadroute.events e
+	WHERE e.flow = counted_touches.flow AND e.lead = counted_touches.lead AND e.kind = 'touched'
+$$;
+COMMENT ON FUNCTION leadroute.counted_touches(text, text) IS 'How many touches of a lead are known that count.';
+
 /* Part of check_flow(). */
 CREATE FUNCTION leadroute.stage_faults(subject leadroute.flows, leads regclass, columns jsonb)
 	RETURNS TABLE (severity text, object text, problem text, hint text)
@@ -81,20 +125,20 @@ BEGIN
 		INSERT INTO leadroute.flows (flow) VALUES (flow);
 	END IF;
 	UPDATE leadroute.flows f SET first_stage = 'new' WHERE f.flow = load_stages.flow AND f.first_stage IS NULL;
-	INSERT INTO leadroute.stages (flow, stage, position, kind, beside, touched_stage, note)
-		VALUES (flow, 'subscriber', 10, 'open', false, NULL, 'has asked to hear from you'),
-			   (flow, 'lead', 20, 'open', false, NULL, 'has shown interest'),
-			   (flow, 'nurture', 30, 'open', true, NULL, 'nobody''s, until it is qualified'),
-			   (flow, 'recycled', 40, 'open', true, NULL, 'given back by sales, until it returns'),
-			   (flow, 'new', 50, 'open', false, 'contacted', 'given out, nobody has spoken to it'),
-			   (flow, 'contacted', 60, 'open', false, NULL, 'the first touch has been made'),
-			   (flow, 'mql', 70, 'open', false, NULL, 'qualified by marketing: by score, or an action of high intent'),
-			   (flow, 'sal', 80, 'open', false, NULL, 'accepted by sales'),
-			   (flow, 'sql', 90, 'open', false, NULL, 'qualified by sales: two of budget, authority, need, timeline'),
-			   (flow, 'opportunity', 100, 'open', false, NULL, 'a deal: value, close date'),
-			   (flow, 'customer', 110, 'won', false, NULL, 'has bought'),
-			   (flow, 'evangelist', 120, 'won', false, NULL, 'NPS 9 or 10, or a referral'),
-			   (flow, 'disqualified', 130, 'closed', true, NULL, 'will not buy');
+	INSERT INTO leadroute.stages (flow, stage, position, kind, beside, touched_stage, role, note)
+		VALUES (flow, 'subscriber', 10, 'open', false, NULL, NULL, 'has asked to hear from you'),
+			   (flow, 'lead', 20, 'open', false, NULL, NULL, 'has shown interest'),
+			   (flow, 'nurture', 30, 'open', true, NULL, 'nurture', 'nobody''s, until it is qualified'),
+			   (flow, 'recycled', 40, 'open', true, NULL, 'recycled', 'given back by sales, until it returns'),
+			   (flow, 'new', 50, 'open', false, 'contacted', NULL, 'given out, nobody has spoken to it'),
+			   (flow, 'contacted', 60, 'open', false, NULL, NULL, 'the first touch has been made'),
+			   (flow, 'mql', 70, 'open', false, NULL, NULL, 'qualified by marketing: by score, or an action of high intent'),
+			   (flow, 'sal', 80, 'open', false, NULL, 'accepted', 'accepted by sales'),
+			   (flow, 'sql', 90, 'open', false, NULL, NULL, 'qualified by sales: two of budget, authority, need, timeline'),
+			   (flow, 'opportunity', 100, 'open', false, NULL, NULL, 'a deal: value, close date'),
+			   (flow, 'customer', 110, 'won', false, NULL, NULL, 'has bought'),
+			   (flow, 'evangelist', 120, 'won', false, NULL, NULL, 'NPS 9 or 10, or a referral'),
+			   (flow, 'disqualified', 130, 'closed', true, NULL, 'archived', 'will not buy');
 	GET DIAGNOSTICS loaded = ROW_COUNT;
 	INSERT INTO leadroute.stage_transitions (flow, from_stage, to_stage, required, at_least, of_columns)
 		SELECT load_stages.flow, t.from_stage, s.to_stage,
@@ -143,7 +187,7 @@ BEGIN
 		SELECT p.oid, p.proname, pg_catalog.pg_get_function_arguments(p.oid) AS arguments, pg_catalog.pg_get_function_result(p.oid) AS result,
 			pg_catalog.pg_get_function_identity_arguments(p.oid) AS identity, p.proargnames, p.proisstrict
 		FROM pg_catalog.pg_proc p
-		WHERE p.pronamespace = 'leadroute'::pg_catalog.regnamespace AND p.proname = ANY ('{set_stage}')
+		WHERE p.pronamespace = 'leadroute'::pg_catalog.regnamespace AND p.proname = ANY ('{set_stage,accept,reject,feedback}')
 	LOOP
 		FOREACH key IN ARRAY ARRAY['bigint', 'uuid'] LOOP
 			EXECUTE pg_catalog.format($$

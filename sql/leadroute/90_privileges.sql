@@ -44,7 +44,7 @@ DECLARE
 BEGIN
 	FOR routine IN
 		SELECT p.oid FROM pg_catalog.pg_proc p
-		WHERE p.pronamespace = 'leadroute'::pg_catalog.regnamespace AND p.proname IN ('close', 'reopen', 'reassign', 'claim', 'release', 'reroute', 'set_stage')
+		WHERE p.pronamespace = 'leadroute'::pg_catalog.regnamespace AND p.proname IN ('close', 'reopen', 'reassign', 'claim', 'release', 'reroute', 'set_stage', 'accept', 'reject', 'feedback')
 	LOOP
 		EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', routine);
 	END LOOP;
@@ -54,7 +54,7 @@ GRANT EXECUTE ON PROCEDURE leadroute.catch_up(regclass, text, interval, integer)
 
 /* the reader: every table and view, the checks */
 GRANT SELECT ON ALL TABLES IN SCHEMA leadroute TO leadroute_reader;
-GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(), leadroute.trigger_faults(), leadroute.calendar_problem(text, text), leadroute.flow_attachment(text), leadroute.attachment_table(leadroute.attachments),
+GRANT EXECUTE ON FUNCTION leadroute.export_flow(text), leadroute.check_flow(text), leadroute.missing_sides(), leadroute.trigger_faults(), leadroute.calendar_problem(text, text), leadroute.flow_attachment(text), leadroute.attachment_table(leadroute.attachments),
 	leadroute.flow_table(text), leadroute.mapped_column(jsonb, text), leadroute.canonical_columns(),
 	leadroute.canonical_versions(), leadroute.flow_versions(text), leadroute.stale_keys() TO leadroute_reader;
 
@@ -100,7 +100,7 @@ GRANT UPDATE (note) ON leadroute.attachments, leadroute.account_attachments TO l
 GRANT EXECUTE ON FUNCTION leadroute.schedule(text, text[], text), leadroute.unschedule(text[], text), leadroute.job_name(text, text[]),
 	leadroute.ask_cron(text, text, text), leadroute.expect_cron(text, text), leadroute.cron_place(), leadroute.forget_schedule(text),
 	leadroute.note_schedule(text, text, text[], text, text, name, boolean) TO leadroute_admin;
-GRANT EXECUTE ON FUNCTION leadroute.load_stages(text), leadroute.load_sources(text), leadroute.activate(text), leadroute.deactivate(text), leadroute.enable_triggers() TO leadroute_admin;
+GRANT EXECUTE ON FUNCTION leadroute.load_stages(text), leadroute.import_flow(jsonb, text), leadroute.load_sources(text), leadroute.activate(text), leadroute.deactivate(text), leadroute.enable_triggers() TO leadroute_admin;
 /* the triggers of configuration tables that run as who writes call these */
 GRANT EXECUTE ON FUNCTION leadroute.restoring(), leadroute.zone_is_known(text), leadroute.check_zone(text) TO leadroute_admin;
 GRANT SET ON PARAMETER leadroute.enabled TO leadroute_admin;

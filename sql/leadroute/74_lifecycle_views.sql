@@ -1,0 +1,141 @@
+/*
+ * Views of leads' lives: how long they stay in a stage, what they skip, which are stale; what rejections and feedback come to. Times are by the
+ * wall clock; what retention has taken from events is not in them.
+ */
+CREATE VIEW leadroute.stage_history AS
+	SELECT e.flow, e.lead, e.stage, e.previous_stage, e.at AS entered_at,
+		lead(e.at) OVER stays AS left_at,
+		lead(e.stage) OVER stays AS next_stage,
+		e.code, e.actor
+	FROM leadroute.events e
+	WHERE e.kind = 'stage'
+	WINDOW stays AS (PARTITION BY e.flow, e.lead ORDER BY e.id);
+COMMENT ON VIEW leadroute.stage_history IS 'Each stay of a lead in a stage, from the events.';
+COMMENT ON COLUMN leadroute.stage_history.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.stage_history.lead IS 'The lead''s key, as text.';
+COMMENT ON COLUMN leadroute.stage_history.stage IS 'The stage.';
+COMMENT ON COLUMN leadroute.stage_history.previous_stage IS 'The one before it; NULL: it began there.';
+COMMENT ON COLUMN leadroute.stage_history.entered_at IS 'When it came.';
+COMMENT ON COLUMN leadroute.stage_history.left_at IS 'When it went on; NULL: it is there.';
+COMMENT ON COLUMN leadroute.stage_history.next_stage IS 'Where it went; NULL: it is there.';
+COMMENT ON COLUMN leadroute.stage_history.code IS 'How it came there; see codes.';
+COMMENT ON COLUMN leadroute.stage_history.actor IS 'Who moved it; NULL: leadroute.';
+
+CREATE VIEW leadroute.stage_times AS
+	SELECT s.flow, s.stage, s.position, s.kind,
+		coalesce(h.stays, 0) AS stays,
+		(SELECT count(*) FROM leadroute.lead_states l WHERE l.flow = s.flow AND l.stage = s.stage AND l.closed_at IS NULL) AS open_leads,
+		coalesce(h.finished, 0) AS finished,
+		round(h.average::numeric, 2) AS avg_hours,
+		round(h.median::numeric, 2) AS median_hours,
+		round(h.p90::numeric, 2) AS p90_hours
+	FROM leadroute.stages s
+		LEFT JOIN (
+			SELECT t.flow, t.stage, count(*) AS stays, count(t.left_at) AS finished,
+				avg(t.hours) FILTER (WHERE t.left_at IS NOT NULL) AS average,
+				percentile_cont(0.5) WITHIN GROUP (ORDER BY t.hours) FILTER (WHERE t.left_at IS NOT NULL) AS median,
+				percentile_cont(0.9) WITHIN GROUP (ORDER BY t.hours) FILTER (WHERE t.left_at IS NOT NULL) AS p90
+			FROM (SELECT k.flow, k.stage, k.left_at, extract(epoch FROM k.left_at - k.entered_at)::double precision / 3600 AS hours FROM leadroute.stage_history k) t
+			GROUP BY t.flow, t.stage) h ON h.flow = s.flow AND h.stage = s.stage;
+COMMENT ON VIEW leadroute.stage_times IS 'How long leads stay in each stage.';
+COMMENT ON COLUMN leadroute.stage_times.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.stage_times.stage IS 'The stage.';
+COMMENT ON COLUMN leadroute.stage_times.position IS 'Its place among the stages.';
+COMMENT ON COLUMN leadroute.stage_times.kind IS 'open, closed or won.';
+COMMENT ON COLUMN leadroute.stage_times.stays IS 'How often leads came into it.';
+COMMENT ON COLUMN leadroute.stage_times.open_leads IS 'Open leads that are in it now.';
+COMMENT ON COLUMN leadroute.stage_times.finished IS 'How often they went on.';
+COMMENT ON COLUMN leadroute.stage_times.avg_hours IS 'How long they stayed until then, in hours: the average.';
+COMMENT ON COLUMN leadroute.stage_times.median_hours IS 'The median.';
+COMMENT ON COLUMN leadroute.stage_times.p90_hours IS 'What nine of ten did not exceed.';
+
+CREATE VIEW leadroute.stage_skips AS
+	SELECT h.flow, h.lead, h.entered_at AS at, h.previous_stage AS from_stage, h.stage AS to_stage, k.skipped, h.code, h.actor
+	FROM leadroute.stage_history h
+		JOIN leadroute.stages a ON a.flow = h.flow AND a.stage = h.previous_stage AND NOT a.beside
+		JOIN leadroute.stages b ON b.flow = h.flow AND b.stage = h.stage AND NOT b.beside AND b.position > a.position
+		CROSS JOIN LATERAL (
+			SELECT array_agg(s.stage ORDER BY s.position) AS skipped FROM leadroute.stages s
+			WHERE s.flow = h.flow AND NOT s.beside AND s.kind = 'open' AND s.position > a.position AND s.position < b.position
+				/* where it was before is not skipped */
+				AND NOT EXISTS (SELECT FROM leadroute.events e WHERE e.flow = h.flow AND e.lead = h.lead AND e.kind = 'stage' AND e.stage = s.stage AND e.at <= h.entered_at)) k
+	WHERE k.skipped IS NOT NULL;
+COMMENT ON VIEW leadroute.stage_skips IS 'Leads that went past stages of the way (those not marked as beside it) in which they had never been.';
+COMMENT ON COLUMN leadroute.stage_skips.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.stage_skips.lead IS 'The lead''s key, as text.';
+COMMENT ON COLUMN leadroute.stage_skips.at IS 'When.';
+COMMENT ON COLUMN leadroute.stage_skips.from_stage IS 'The stage it left.';
+COMMENT ON COLUMN leadroute.stage_skips.to_stage IS 'The stage it entered.';
+COMMENT ON COLUMN leadroute.stage_skips.skipped IS 'The stages between, in order.';
+COMMENT ON COLUMN leadroute.stage_skips.code IS 'How it came there; see codes.';
+COMMENT ON COLUMN leadroute.stage_skips.actor IS 'Who moved it; NULL: leadroute.';
+
+CREATE VIEW leadroute.stale_leads AS
+	SELECT l.flow, l.lead, l.stage, l.stage_at, l.owner,
+		round((extract(epoch FROM leadroute.clock() - l.stage_at) / 3600)::numeric, 2) AS age_hours,
+		t.avg_hours,
+		round((extract(epoch FROM leadroute.clock() - l.stage_at) / 3600)::numeric / nullif(t.avg_hours, 0), 2) AS times_average
+	FROM leadroute.stage_times t
+		JOIN leadroute.lead_states l ON l.flow = t.flow AND l.stage = t.stage AND l.closed_at IS NULL
+	WHERE t.kind = 'open' AND t.finished > 0 AND l.stage_at < leadroute.clock() - 2 * t.avg_hours * interval '1 hour';
+COMMENT ON VIEW leadroute.stale_leads IS 'Open leads that have been in their stage for more than twice as long as leads stay there on average.';
+COMMENT ON COLUMN leadroute.stale_leads.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.stale_leads.lead IS 'The lead''s key, as text.';
+COMMENT ON COLUMN leadroute.stale_leads.stage IS 'The stage.';
+COMMENT ON COLUMN leadroute.stale_leads.stage_at IS 'Since when.';
+COMMENT ON COLUMN leadroute.stale_leads.owner IS 'Who has it.';
+COMMENT ON COLUMN leadroute.stale_leads.age_hours IS 'For how many hours.';
+COMMENT ON COLUMN leadroute.stale_leads.avg_hours IS 'How many it is on average, of those who went on.';
+COMMENT ON COLUMN leadroute.stale_leads.times_average IS 'How many times that; NULL where the average is 0.';
+
+CREATE VIEW leadroute.recycling_report AS
+	SELECT r.flow, r.code, (SELECT k.reason FROM leadroute.rejection_reasons k WHERE k.flow = r.flow AND k.code = r.code) AS reason,
+		count(*) AS rejections,
+		count(*) FILTER (WHERE r.flag IS NOT NULL) AS flagged,
+		count(*) FILTER (WHERE r.action = 'nurture') AS nurtured,
+		count(*) FILTER (WHERE r.action = 'recycle') AS recycled,
+		count(*) FILTER (WHERE r.returned_at IS NULL AND r.archived_at IS NULL AND s.closed_at IS NULL AND s.status = 'nurture' AND r.last) AS away,
+		count(*) FILTER (WHERE r.returned_at IS NOT NULL) AS returned,
+		count(*) FILTER (WHERE r.returned_by = 'high_intent') AS returned_by_intent,
+		count(*) FILTER (WHERE r.archived_at IS NOT NULL) AS archived,
+		count(*) FILTER (WHERE r.last AND s.won AND r.returned_at IS NOT NULL) AS won,
+		sum(s.value) FILTER (WHERE r.last AND s.won AND r.returned_at IS NOT NULL) AS value,
+		round(100.0 * count(*) FILTER (WHERE r.last AND s.won AND r.returned_at IS NOT NULL) / nullif(count(*) FILTER (WHERE r.returned_at IS NOT NULL), 0), 2) AS conversion_pct
+	FROM (SELECT j.*, j.id = max(j.id) OVER (PARTITION BY j.flow, j.lead) AS last FROM leadroute.rejections j) r
+		LEFT JOIN leadroute.lead_states s ON s.flow = r.flow AND s.lead = r.lead
+	GROUP BY r.flow, r.code;
+COMMENT ON VIEW leadroute.recycling_report IS 'What becomes of leads that sales gave back, by code: apart from leads that never were.';
+COMMENT ON COLUMN leadroute.recycling_report.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.recycling_report.code IS 'The code of the rejection.';
+COMMENT ON COLUMN leadroute.recycling_report.reason IS 'What it says.';
+COMMENT ON COLUMN leadroute.recycling_report.rejections IS 'How often it was given.';
+COMMENT ON COLUMN leadroute.recycling_report.flagged IS 'How often that was odd: fewer touches than it presupposes.';
+COMMENT ON COLUMN leadroute.recycling_report.nurtured IS 'How often the lead was nurtured.';
+COMMENT ON COLUMN leadroute.recycling_report.recycled IS 'How often it was recycled.';
+COMMENT ON COLUMN leadroute.recycling_report.away IS 'Leads that are still away.';
+COMMENT ON COLUMN leadroute.recycling_report.returned IS 'How often it came back.';
+COMMENT ON COLUMN leadroute.recycling_report.returned_by_intent IS 'How often by a signal of high intent.';
+COMMENT ON COLUMN leadroute.recycling_report.archived IS 'How often it was archived, at once or later.';
+COMMENT ON COLUMN leadroute.recycling_report.won IS 'Leads that were won after they came back, counted for their last code.';
+COMMENT ON COLUMN leadroute.recycling_report.value IS 'What these were worth.';
+COMMENT ON COLUMN leadroute.recycling_report.conversion_pct IS 'Of a hundred that came back so many were won; NULL where none came back.';
+
+CREATE VIEW leadroute.lead_feedback_report AS
+	SELECT f.flow, coalesce(f.source, '') AS source, coalesce(s.outcome, 'open') AS outcome, count(*) AS ratings, count(DISTINCT f.lead) AS leads,
+		round(avg(f.rating), 2) AS average,
+		count(*) FILTER (WHERE f.rating = 1) AS ones, count(*) FILTER (WHERE f.rating = 2) AS twos, count(*) FILTER (WHERE f.rating = 3) AS threes,
+		count(*) FILTER (WHERE f.rating = 4) AS fours, count(*) FILTER (WHERE f.rating = 5) AS fives
+	FROM leadroute.lead_feedback f LEFT JOIN leadroute.lead_states s ON s.flow = f.flow AND s.lead = f.lead
+	GROUP BY f.flow, coalesce(f.source, ''), coalesce(s.outcome, 'open');
+COMMENT ON VIEW leadroute.lead_feedback_report IS 'What people think of leads, by source and outcome.';
+COMMENT ON COLUMN leadroute.lead_feedback_report.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.lead_feedback_report.source IS 'The source in the lead''s row when it was rated; empty where there was none.';
+COMMENT ON COLUMN leadroute.lead_feedback_report.outcome IS 'What came of the lead: won, closed, …; open.';
+COMMENT ON COLUMN leadroute.lead_feedback_report.ratings IS 'How many ratings.';
+COMMENT ON COLUMN leadroute.lead_feedback_report.leads IS 'Of how many leads.';
+COMMENT ON COLUMN leadroute.lead_feedback_report.average IS 'The average rating, 1 to 5.';
+COMMENT ON COLUMN leadroute.lead_feedback_report.ones IS 'Ratings of 1.';
+COMMENT ON COLUMN leadroute.lead_feedback_report.twos IS 'Ratings of 2.';
+COMMENT ON COLUMN leadroute.lead_feedback_report.threes IS 'Ratings of 3.';
+COMMENT ON COLUMN leadroute.lead_feedback_report.fours IS 'Ratings of 4.';
+COMMENT ON COLUMN leadroute.lead_feedback_report.fives IS 'Ratings of 5.';
