@@ -164,7 +164,7 @@ CREATE TABLE leadroute.events (
 	consent			boolean,
 	PRIMARY KEY (flow, lead, id)
 );
-CREATE INDEX events_at_idx ON leadroute.events USING brin (at);
+CREATE INDEX events_at_idx ON leadroute.events USING brin (at, id);
 
 /* Keys that identify a lead (kind "key": its own, where no unique index of the leads table guards it): the index decides a race. */
 CREATE TABLE leadroute.identities (
