@@ -181,7 +181,7 @@ CREATE TABLE leadroute.events (
 	prediction		jsonb,
 	PRIMARY KEY (flow, lead, id)
 );
-CREATE INDEX events_at_idx ON leadroute.events USING brin (at);
+CREATE INDEX events_at_idx ON leadroute.events USING brin (at, id);
 
 /* What sales gave back, and what became of it: one row a rejection. */
 CREATE TABLE leadroute.rejections (

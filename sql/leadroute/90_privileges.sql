@@ -58,6 +58,10 @@ GRANT EXECUTE ON FUNCTION leadroute.export_flow(text), leadroute.check_flow(text
 	leadroute.flow_table(text), leadroute.mapped_column(jsonb, text), leadroute.canonical_columns(),
 	leadroute.canonical_versions(), leadroute.flow_versions(text), leadroute.stale_keys() TO leadroute_reader;
 
+/* reports: who was granted a view of sums may read it without being a reader */
+GRANT EXECUTE ON FUNCTION leadroute.percent(numeric, numeric), leadroute.report_clock() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION leadroute.flow_today(text), leadroute.report(date, date, text, text), leadroute.report_metrics(date, date, text),
+	leadroute.compare_periods(date, date, date, date, text), leadroute.shift_hours(text) TO leadroute_reader;
 GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text),
 	leadroute.explain(record, text), leadroute.lead_profile(record, text) TO leadroute_reader;
 
@@ -114,7 +118,7 @@ GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(),
  * territory_sides is written by the trigger on territories (and in a parallel restore would race with it), account_flows
  * by that on accounts; committee_checks and pending_rescores speak of this cluster's transactions;
  * sweep_parts is our own list, sweep_runs speaks of this installation's last runs.
- * What find_duplicates() made of the leads table (match_...) it makes again.
+ * What find_duplicates() made of the leads table (match_...) it makes again, and the sweep what reports add up (daily_..., report_...).
  */
 DO $do$
 DECLARE
@@ -124,7 +128,8 @@ BEGIN
 		SELECT c.oid
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
-			AND c.relname NOT IN ('codes', 'own_triggers', 'sweep_parts', 'sweep_runs', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks', 'pending_rescores', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs')
+			AND c.relname NOT IN ('codes', 'own_triggers', 'sweep_parts', 'sweep_runs', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks', 'pending_rescores', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs',
+				'report_runs', 'report_days', 'daily_leads', 'daily_clocks', 'daily_hours', 'daily_steps', 'daily_inputs')
 		ORDER BY c.relname
 	LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');

@@ -1,0 +1,389 @@
+/*
+ * Reports: plain views for analysts.
+ *
+ * Views of single leads (queue, sla_status, escalations) read the base tables, as they are this moment. They show personal data, name and
+ * company, so they are security_invoker: who reads them needs to read lead_states, and its row security holds for him. All others are sums
+ * over the tables daily_... (66_report_days.sql), without personal data of leads; as_of says how fresh they are, and a share or a
+ * median of nothing is NULL.
+ */
+CREATE FUNCTION leadroute.percent(part numeric, whole numeric) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN pg_catalog.round(100.0 * part / nullif(whole, 0), 1);
+COMMENT ON FUNCTION leadroute.percent(numeric, numeric) IS 'A share in percent, one digit after the point; NULL of nothing.';
+
+CREATE FUNCTION leadroute.flow_today(flow text) RETURNS date
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$ SELECT (leadroute.report_clock() AT TIME ZONE f.timezone)::date FROM leadroute.flows f WHERE f.flow = flow_today.flow $$;
+COMMENT ON FUNCTION leadroute.flow_today(text) IS 'Today in the flow''s time zone; NULL for a flow that does not exist.';
+
+/* --- lead by lead --- */
+
+CREATE VIEW leadroute.queue WITH (security_invoker = true) AS
+	SELECT s.flow, s.team, s.queue,
+		row_number() OVER (PARTITION BY s.flow, s.team, s.queue ORDER BY s.priority DESC NULLS LAST, s.submitted_at, s.queue_order) AS place,
+		s.lead, s.name, s.company, s.source, s.intent, s.segment, s.tier, s.priority, s.submitted_at, s.routed_at AS waiting_since,
+		leadroute.report_clock() - s.routed_at AS waited, s.code, k.meaning AS why, s.rule, s.held_until
+	FROM leadroute.lead_states s
+		LEFT JOIN leadroute.codes k ON k.code = s.code
+	WHERE s.status = 'waiting' AND s.closed_at IS NULL;
+
+CREATE VIEW leadroute.sla_status WITH (security_invoker = true) AS
+	SELECT c.flow, c.lead, s.name, s.company, s.owner, p.name AS owner_name, p.manager, s.team, s.source, s.intent, s.segment, s.tier,
+		c.policy, c.metric, c.started_at, c.due_at, c.rep_due_at,
+		CASE WHEN c.outcome IS NULL THEN c.due_at - coalesce(c.paused_at, leadroute.report_clock()) END AS remaining,
+		leadroute.sla_state(c.outcome, c.paused_at, c.risk_at, c.due_at, leadroute.report_clock()) AS status,
+		leadroute.sla_colour(leadroute.sla_state(c.outcome, c.paused_at, c.risk_at, c.due_at, leadroute.report_clock())) AS colour,
+		leadroute.sla_state(c.rep_outcome, c.paused_at, c.rep_risk_at, c.rep_due_at, leadroute.report_clock()) AS rep_status,
+		c.round, c.finished_at, c.breach_reason
+	FROM leadroute.clocks c
+		LEFT JOIN leadroute.lead_states s ON s.flow = c.flow AND s.lead = c.lead
+		LEFT JOIN leadroute.reps p ON p.flow = s.flow AND p.rep = s.owner;
+
+/* --- sums by day --- */
+
+CREATE VIEW leadroute.sla_compliance AS
+	SELECT d.flow, d.day, d.rep, d.team, d.source, d.segment, d.tier, d.policy, d.metric,
+		sum(d.met) AS met, sum(d.breached) AS breached, leadroute.percent(sum(d.met), sum(d.met + d.breached)) AS met_pct,
+		sum(d.rep_met) AS rep_met, sum(d.rep_breached) AS rep_breached, leadroute.percent(sum(d.rep_met), sum(d.rep_met + d.rep_breached)) AS rep_met_pct,
+		sum(d.running) AS running, r.as_of
+	FROM leadroute.daily_clocks d JOIN leadroute.report_runs r ON r.flow = d.flow
+	GROUP BY d.flow, d.day, d.rep, d.team, d.source, d.segment, d.tier, d.policy, d.metric, r.as_of;
+
+CREATE VIEW leadroute.breach_reasons AS
+	SELECT d.flow, d.day, coalesce(d.reason, 'not told yet') AS reason, d.rep, d.team, d.source, d.policy, d.metric,
+		sum(d.breached) AS breaches,
+		leadroute.percent(sum(d.breached), sum(sum(d.breached)) OVER (PARTITION BY d.flow, d.day)) AS day_pct, r.as_of
+	FROM leadroute.daily_clocks d JOIN leadroute.report_runs r ON r.flow = d.flow
+	WHERE d.breached > 0
+	GROUP BY d.flow, d.day, d.reason, d.rep, d.team, d.source, d.policy, d.metric, r.as_of;
+
+CREATE VIEW leadroute.response_times AS
+	SELECT d.flow, d.day, d.rep, d.team, d.source, count(u.system) AS assigned, count(u.human) AS touched,
+		round(avg(u.system) / 60, 1) AS system_avg_min,
+		round((percentile_cont(0.5) WITHIN GROUP (ORDER BY u.system) / 60)::numeric, 1) AS system_median_min,
+		round((percentile_cont(0.9) WITHIN GROUP (ORDER BY u.system) / 60)::numeric, 1) AS system_p90_min,
+		round(avg(u.system_business) / 60, 1) AS system_business_avg_min,
+		round((percentile_cont(0.5) WITHIN GROUP (ORDER BY u.system_business) / 60)::numeric, 1) AS system_business_median_min,
+		round((percentile_cont(0.9) WITHIN GROUP (ORDER BY u.system_business) / 60)::numeric, 1) AS system_business_p90_min,
+		round(avg(u.human) / 60, 1) AS human_avg_min,
+		round((percentile_cont(0.5) WITHIN GROUP (ORDER BY u.human) / 60)::numeric, 1) AS human_median_min,
+		round((percentile_cont(0.9) WITHIN GROUP (ORDER BY u.human) / 60)::numeric, 1) AS human_p90_min,
+		round(avg(u.human_business) / 60, 1) AS human_business_avg_min,
+		round((percentile_cont(0.5) WITHIN GROUP (ORDER BY u.human_business) / 60)::numeric, 1) AS human_business_median_min,
+		round((percentile_cont(0.9) WITHIN GROUP (ORDER BY u.human_business) / 60)::numeric, 1) AS human_business_p90_min,
+		r.as_of
+	FROM leadroute.daily_leads d JOIN leadroute.report_runs r ON r.flow = d.flow
+		CROSS JOIN LATERAL unnest(d.system_seconds, d.system_business, d.human_seconds, d.human_business) u(system, system_business, human, human_business)
+	GROUP BY d.flow, d.day, d.rep, d.team, d.source, r.as_of;
+
+CREATE VIEW leadroute.speed_buckets AS
+	SELECT d.flow, d.day, d.team, d.source, d.speed,
+		('{"< 5 min",5-10 min,10-30 min,30-60 min,1-24 h,"> 24 h",never}'::text[])[d.speed] AS bucket,
+		sum(d.leads) AS leads, sum(d.converted) AS converted, leadroute.percent(sum(d.converted), sum(d.leads)) AS conversion_pct,
+		sum(d.won) AS won, sum(d.lost) AS lost, leadroute.percent(sum(d.won), sum(d.won + d.lost)) AS win_pct, sum(d.value) AS value, r.as_of
+	FROM leadroute.daily_leads d JOIN leadroute.report_runs r ON r.flow = d.flow
+	WHERE d.leads > 0
+	GROUP BY d.flow, d.day, d.team, d.source, d.speed, r.as_of;
+
+CREATE VIEW leadroute.routing_accuracy AS
+	SELECT d.flow, d.day, d.team, d.source, sum(d.leads) AS leads, sum(d.assigned) AS assigned,
+		sum(d.kept) AS kept, leadroute.percent(sum(d.kept), sum(d.assigned)) AS kept_pct,
+		sum(d.fallbacks) AS fallbacks, leadroute.percent(sum(d.fallbacks), sum(d.leads)) AS fallback_pct,
+		sum(d.misroutes) AS misroutes, sum(d.duplicates) AS duplicates, sum(d.misroutes + d.duplicates) AS waste,
+		leadroute.percent(sum(d.misroutes + d.duplicates), sum(d.leads + d.duplicates)) AS waste_pct, r.as_of
+	FROM leadroute.daily_leads d JOIN leadroute.report_runs r ON r.flow = d.flow
+	GROUP BY d.flow, d.day, d.team, d.source, r.as_of;
+
+CREATE VIEW leadroute.rule_performance AS
+	SELECT d.flow, d.day, d.rule, sum(d.leads) FILTER (WHERE u.n = 1) AS leads, sum(d.assigned) FILTER (WHERE u.n = 1) AS assigned,
+		sum(d.touched) FILTER (WHERE u.n = 1) AS touched,
+		leadroute.percent(sum(d.touched) FILTER (WHERE u.n = 1), sum(d.leads) FILTER (WHERE u.n = 1)) AS touched_pct,
+		round((percentile_cont(0.5) WITHIN GROUP (ORDER BY u.human) / 60)::numeric, 1) AS human_median_min,
+		round((percentile_cont(0.9) WITHIN GROUP (ORDER BY u.human) / 60)::numeric, 1) AS human_p90_min,
+		sum(d.converted) FILTER (WHERE u.n = 1) AS converted,
+		leadroute.percent(sum(d.converted) FILTER (WHERE u.n = 1), sum(d.leads) FILTER (WHERE u.n = 1)) AS conversion_pct,
+		sum(d.won) FILTER (WHERE u.n = 1) AS won,
+		leadroute.percent(sum(d.won) FILTER (WHERE u.n = 1), sum(d.won + d.lost) FILTER (WHERE u.n = 1)) AS win_pct,
+		sum(d.value) FILTER (WHERE u.n = 1) AS value, r.as_of
+	FROM leadroute.daily_leads d JOIN leadroute.report_runs r ON r.flow = d.flow
+		/* a row at least, of which the first carries the sums */
+		CROSS JOIN LATERAL unnest(coalesce(d.human_seconds, '{NULL}')) WITH ORDINALITY u(human, n)
+	WHERE d.leads > 0
+	GROUP BY d.flow, d.day, d.rule, r.as_of;
+
+CREATE VIEW leadroute.data_quality AS
+	SELECT d.flow, date_trunc('week', d.day::timestamp)::date AS week, d.source, d.input, sum(d.leads) AS leads,
+		sum(d.filled) AS filled, leadroute.percent(sum(d.filled), sum(d.leads)) AS filled_pct,
+		sum(d.valid) AS valid, leadroute.percent(sum(d.valid), sum(d.filled)) AS valid_pct, r.as_of
+	FROM leadroute.daily_inputs d JOIN leadroute.report_runs r ON r.flow = d.flow
+	GROUP BY d.flow, date_trunc('week', d.day::timestamp)::date, d.source, d.input, r.as_of;
+
+CREATE VIEW leadroute.lead_aging AS
+	SELECT d.flow, d.rep, d.team, d.source, a.age, ('{0-1 days,2-3 days,4-7 days,8-30 days,31-90 days,> 90 days}'::text[])[a.age] AS bucket,
+		sum(d.open) AS leads, sum(d.waiting) AS waiting, min(d.day) AS oldest, r.as_of
+	FROM leadroute.daily_leads d
+		JOIN leadroute.report_runs r ON r.flow = d.flow
+		CROSS JOIN LATERAL (SELECT (leadroute.report_clock() AT TIME ZONE r.timezone)::date - d.day AS days) n
+		CROSS JOIN LATERAL (SELECT width_bucket(greatest(n.days, 0), '{0,2,4,8,31,91}'::integer[]) AS age) a
+	WHERE d.open > 0
+	GROUP BY d.flow, d.rep, d.team, d.source, a.age, r.as_of;
+
+CREATE VIEW leadroute.funnel AS
+	SELECT d.flow, d.day, d.source, d.recycled, d.kind, d.step,
+		CASE d.kind WHEN 'form' THEN 0 WHEN 'stage' THEN p.position END AS position,
+		d.leads, d.moved_on, leadroute.percent(d.moved_on, d.leads) AS conversion_pct,
+		leadroute.percent(d.leads, max(d.leads) FILTER (WHERE d.kind = 'form') OVER (PARTITION BY d.flow, d.day, d.source, d.recycled)) AS form_pct, r.as_of
+	FROM leadroute.daily_steps d
+		JOIN leadroute.report_runs r ON r.flow = d.flow
+		LEFT JOIN leadroute.stages p ON p.flow = d.flow AND p.stage = d.step AND d.kind = 'stage';
+
+/* --- any range of days --- */
+
+CREATE FUNCTION leadroute.report(from_day date, to_day date, by text DEFAULT 'total', flow text DEFAULT 'default')
+	RETURNS TABLE (item text, leads bigint, duplicates bigint, assigned bigint, kept_pct numeric, fallback_pct numeric, open bigint,
+				   touched bigint, touched_pct numeric, system_median_min numeric, system_p90_min numeric, human_avg_min numeric, human_median_min numeric,
+				   human_p90_min numeric, human_business_median_min numeric, met bigint, breached bigint, met_pct numeric, rep_met bigint, rep_breached bigint,
+				   rep_met_pct numeric, converted bigint, conversion_pct numeric, won bigint, lost bigint, win_pct numeric, value numeric, as_of timestamptz)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+	IF report.by IS NULL OR report.by <> ALL ('{total,day,week,rep,team,source,segment,tier,rule,speed,policy}') THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('reports cannot be grouped by "%s"', report.by),
+			HINT = 'Give total, day, week, rep, team, source, segment, tier, rule, speed or policy.';
+	END IF;
+	RETURN QUERY
+		WITH sums AS (
+			SELECT k.item, sum(d.leads) AS leads, sum(d.duplicates) AS duplicates, sum(d.assigned) AS assigned, sum(d.kept) AS kept, sum(d.fallbacks) AS fallbacks,
+				sum(d.open) AS open, sum(d.touched) AS touched, sum(d.converted) AS converted, sum(d.won) AS won, sum(d.lost) AS lost, sum(d.value) AS value
+			FROM leadroute.daily_leads d
+				CROSS JOIN LATERAL (SELECT CASE report.by WHEN 'day' THEN d.day::text WHEN 'week' THEN date_trunc('week', d.day::timestamp)::date::text WHEN 'rep' THEN d.rep
+					WHEN 'team' THEN d.team WHEN 'source' THEN d.source WHEN 'segment' THEN d.segment WHEN 'tier' THEN d.tier::text WHEN 'rule' THEN d.rule
+					WHEN 'speed' THEN ('{"< 5 min",5-10 min,10-30 min,30-60 min,1-24 h,"> 24 h",never}'::text[])[d.speed] WHEN 'total' THEN 'total' END AS item) k
+			WHERE d.flow = report.flow AND d.day BETWEEN from_day AND to_day AND report.by <> 'policy'
+			GROUP BY k.item
+		), times AS (
+			SELECT k.item, percentile_cont('{0.5,0.9}'::double precision[]) WITHIN GROUP (ORDER BY u.system) AS system, avg(u.human) AS human_avg,
+				percentile_cont('{0.5,0.9}'::double precision[]) WITHIN GROUP (ORDER BY u.human) AS human,
+				percentile_cont(0.5) WITHIN GROUP (ORDER BY u.business) AS business
+			FROM leadroute.daily_leads d
+				CROSS JOIN LATERAL (SELECT CASE report.by WHEN 'day' THEN d.day::text WHEN 'week' THEN date_trunc('week', d.day::timestamp)::date::text WHEN 'rep' THEN d.rep
+					WHEN 'team' THEN d.team WHEN 'source' THEN d.source WHEN 'segment' THEN d.segment WHEN 'tier' THEN d.tier::text WHEN 'rule' THEN d.rule
+					WHEN 'speed' THEN ('{"< 5 min",5-10 min,10-30 min,30-60 min,1-24 h,"> 24 h",never}'::text[])[d.speed] WHEN 'total' THEN 'total' END AS item) k
+				CROSS JOIN LATERAL unnest(d.system_seconds, d.human_seconds, d.human_business) u(system, human, business)
+			WHERE d.flow = report.flow AND d.day BETWEEN from_day AND to_day AND report.by <> 'policy'
+			GROUP BY k.item
+		), clocks AS (
+			SELECT k.item, sum(d.met) AS met, sum(d.breached) AS breached, sum(d.rep_met) AS rep_met, sum(d.rep_breached) AS rep_breached
+			FROM leadroute.daily_clocks d
+				CROSS JOIN LATERAL (SELECT CASE report.by WHEN 'day' THEN d.day::text WHEN 'week' THEN date_trunc('week', d.day::timestamp)::date::text WHEN 'rep' THEN d.rep
+					WHEN 'team' THEN d.team WHEN 'source' THEN d.source WHEN 'segment' THEN d.segment WHEN 'tier' THEN d.tier::text
+					WHEN 'policy' THEN d.policy WHEN 'total' THEN 'total' END AS item) k
+			WHERE d.flow = report.flow AND d.day BETWEEN from_day AND to_day AND report.by NOT IN ('rule', 'speed')
+			GROUP BY k.item
+		), items AS (
+			SELECT s.item FROM sums s UNION SELECT c.item FROM clocks c
+		)
+		SELECT i.item, s.leads, s.duplicates, s.assigned, leadroute.percent(s.kept, s.assigned), leadroute.percent(s.fallbacks, s.leads), s.open,
+			s.touched, leadroute.percent(s.touched, s.leads), round((t.system[1] / 60)::numeric, 1), round((t.system[2] / 60)::numeric, 1),
+			round(t.human_avg / 60, 1), round((t.human[1] / 60)::numeric, 1), round((t.human[2] / 60)::numeric, 1), round((t.business / 60)::numeric, 1),
+			c.met, c.breached, leadroute.percent(c.met, c.met + c.breached), c.rep_met, c.rep_breached, leadroute.percent(c.rep_met, c.rep_met + c.rep_breached),
+			s.converted, leadroute.percent(s.converted, s.leads), s.won, s.lost, leadroute.percent(s.won, s.won + s.lost), s.value,
+			(SELECT r.as_of FROM leadroute.report_runs r WHERE r.flow = report.flow)
+		FROM items i
+			LEFT JOIN sums s ON s.item IS NOT DISTINCT FROM i.item
+			LEFT JOIN times t ON t.item IS NOT DISTINCT FROM i.item
+			LEFT JOIN clocks c ON c.item IS NOT DISTINCT FROM i.item
+		ORDER BY array_position('{"< 5 min",5-10 min,10-30 min,30-60 min,1-24 h,"> 24 h",never}'::text[], i.item), i.item;
+END
+$$;
+COMMENT ON FUNCTION leadroute.report(date, date, text, text) IS
+	'The figures of leads that asked, and of clocks that started, on the days from one to the other (both included, in flows.timezone): in total, or a row a day, week (its Monday), rep, team, source, segment, tier, rule, speed (from asking to the first touch) or policy. Times are minutes by the clock on the wall, human_business_median_min of business time: system from asking to the first owner, human from then to the first touch; medians and p90 are those of the whole range. Shares are percent. NULL where there is nothing, and where a figure does not go by the item (deadlines by rule or speed, all others by policy). See sla_compliance, speed_buckets, routing_accuracy. Errors: another word in "by" (22023).';
+
+CREATE FUNCTION leadroute.report_metrics(from_day date, to_day date, flow text) RETURNS TABLE (place integer, metric text, value numeric)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT m.place, m.metric, m.value
+	FROM (SELECT 1) one
+		LEFT JOIN leadroute.report(from_day, to_day, 'total', report_metrics.flow) r ON true
+		CROSS JOIN LATERAL (VALUES
+			(1, 'leads_per_day', round(coalesce(r.leads, 0)::numeric / nullif(to_day - from_day + 1, 0), 2)),
+			(2, 'leads', coalesce(r.leads, 0)), (3, 'duplicates', coalesce(r.duplicates, 0)), (4, 'kept_pct', r.kept_pct), (5, 'fallback_pct', r.fallback_pct),
+			(6, 'touched_pct', r.touched_pct), (7, 'system_median_min', r.system_median_min), (8, 'human_median_min', r.human_median_min),
+			(9, 'human_p90_min', r.human_p90_min), (10, 'met_pct', r.met_pct), (11, 'rep_met_pct', r.rep_met_pct), (12, 'conversion_pct', r.conversion_pct),
+			(13, 'won', coalesce(r.won, 0)), (14, 'win_pct', r.win_pct), (15, 'value', coalesce(r.value, 0)),
+			(16, 'value_per_day', round(coalesce(r.value, 0) / nullif(to_day - from_day + 1, 0), 2))) m(place, metric, value)
+$$;
+COMMENT ON FUNCTION leadroute.report_metrics(date, date, text) IS 'Internal: the figures of a range of days, a row a metric.';
+
+CREATE FUNCTION leadroute.compare_periods(from1 date, to1 date, from2 date, to2 date, flow text DEFAULT 'default')
+	RETURNS TABLE (metric text, first numeric, second numeric, change numeric, change_pct numeric)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT a.metric, a.value, b.value, b.value - a.value, leadroute.percent(b.value - a.value, abs(a.value))
+	FROM leadroute.report_metrics(from1, to1, compare_periods.flow) a
+		JOIN leadroute.report_metrics(from2, to2, compare_periods.flow) b USING (place)
+	ORDER BY a.place
+$$;
+COMMENT ON FUNCTION leadroute.compare_periods(date, date, date, date, text) IS
+	'Two ranges of days side by side, a row a metric, as report() has them (…_pct percent, …_min minutes): the first, the second, the difference and what that is in percent of the first. Days are those of flows.timezone, both ends included.';
+
+CREATE VIEW leadroute.trend_7_30 AS
+	SELECT f.flow, a.metric, a.value AS last_7_days, b.value AS last_30_days, leadroute.percent(a.value - b.value, abs(b.value)) AS change_pct, r.as_of
+	FROM leadroute.flows f
+		JOIN leadroute.report_runs r ON r.flow = f.flow
+		CROSS JOIN LATERAL (SELECT leadroute.flow_today(f.flow) - 1 AS day) yesterday
+		CROSS JOIN LATERAL leadroute.report_metrics(yesterday.day - 6, yesterday.day, f.flow) a
+		JOIN LATERAL leadroute.report_metrics(yesterday.day - 29, yesterday.day, f.flow) b ON b.place = a.place
+	WHERE a.metric NOT IN ('leads', 'duplicates', 'won', 'value');
+
+CREATE VIEW leadroute.rep_scorecard AS
+	SELECT f.flow, s.item AS rep, p.name AS rep_name, p.manager, s.leads, s.open, s.kept_pct, s.touched, s.touched_pct, s.human_median_min, s.human_p90_min,
+		s.human_business_median_min, s.met, s.breached, s.met_pct, s.rep_met, s.rep_breached, s.rep_met_pct, s.converted, s.conversion_pct, s.won, s.lost, s.win_pct,
+		s.value, s.as_of
+	FROM leadroute.flows f
+		CROSS JOIN LATERAL (SELECT leadroute.flow_today(f.flow) AS day) today
+		CROSS JOIN LATERAL leadroute.report(today.day - 29, today.day, 'rep', f.flow) s
+		LEFT JOIN leadroute.reps p ON p.flow = f.flow AND p.rep = s.item
+	WHERE s.item IS NOT NULL;
+
+/* The week that runs, in the flow's zone: who is on shift at some time of each hour. */
+CREATE FUNCTION leadroute.shift_hours(flow text) RETURNS TABLE (weekday integer, hour integer, reps bigint)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT d.weekday, h.hour, coalesce(sum(n.reps) FILTER (WHERE n.calendar IS NULL OR leadroute.business_between(n.calendar, i.begins, i.begins + interval '1 hour', shift_hours.flow) > '0'), 0)::bigint
+	FROM leadroute.flows f
+		CROSS JOIN generate_series(1, 7) d(weekday)
+		CROSS JOIN generate_series(0, 23) h(hour)
+		CROSS JOIN LATERAL (SELECT (date_trunc('week', leadroute.report_clock() AT TIME ZONE f.timezone) + make_interval(days => d.weekday - 1, hours => h.hour)) AT TIME ZONE f.timezone AS begins) i
+		LEFT JOIN (SELECT c.calendar, count(*) AS reps
+				   FROM leadroute.reps p LEFT JOIN leadroute.calendars c ON c.flow = p.flow AND c.calendar = p.calendar
+				   WHERE p.flow = shift_hours.flow AND p.active AND EXISTS (SELECT FROM leadroute.team_members m WHERE m.flow = p.flow AND m.rep = p.rep)
+				   GROUP BY c.calendar) n ON true
+	WHERE f.flow = shift_hours.flow
+	GROUP BY d.weekday, h.hour
+$$;
+COMMENT ON FUNCTION leadroute.shift_hours(text) IS 'Internal: how many active members of teams have a shift within each hour of the week that runs, in flows.timezone; a rep without a calendar has one always. Leaves are not looked at.';
+
+CREATE VIEW leadroute.contact_by_hour AS
+	SELECT f.flow, w.weekday, w.hour, coalesce(h.leads, 0) AS leads, coalesce(h.contacts, 0) AS contacts, leadroute.percent(h.contacts, h.leads) AS contact_pct,
+		coalesce(c.met, 0) AS met, coalesce(c.breached, 0) AS breached, leadroute.percent(c.met, c.met + c.breached) AS met_pct, w.reps AS reps_on_shift, r.as_of
+	FROM leadroute.flows f
+		JOIN leadroute.report_runs r ON r.flow = f.flow
+		CROSS JOIN LATERAL leadroute.shift_hours(f.flow) w
+		CROSS JOIN LATERAL (SELECT leadroute.flow_today(f.flow) AS day) today
+		LEFT JOIN LATERAL (
+			SELECT extract(isodow FROM d.day)::integer AS weekday, d.hour, sum(d.leads) AS leads, sum(d.contacts) AS contacts
+			FROM leadroute.daily_hours d WHERE d.flow = f.flow AND d.day BETWEEN today.day - 29 AND today.day GROUP BY 1, 2) h
+			ON h.weekday = w.weekday AND h.hour = w.hour
+		LEFT JOIN LATERAL (
+			SELECT extract(isodow FROM d.day)::integer AS weekday, d.hour, sum(d.met) AS met, sum(d.breached) AS breached
+			FROM leadroute.daily_clocks d WHERE d.flow = f.flow AND d.metric = 'first_touch' AND d.day BETWEEN today.day - 29 AND today.day GROUP BY 1, 2) c
+			ON c.weekday = w.weekday AND c.hour = w.hour;
+
+COMMENT ON VIEW leadroute.queue IS 'Leads that wait, for whom, how long and why, as of this moment; place 1 goes next. Shows personal data: runs with the reader''s own rights.';
+COMMENT ON VIEW leadroute.sla_status IS 'Each clock with its lead, as of this moment, ready to read. Shows personal data: runs with the reader''s own rights. Over many leads give a range: WHERE started_at >= now() - interval ''30 days''.';
+COMMENT ON VIEW leadroute.sla_compliance IS 'Deadlines met and missed, by the day the clock started. Sums add up; a share of several rows is 100 * sum(met) / sum(met + breached).';
+COMMENT ON VIEW leadroute.breach_reasons IS 'Why deadlines were missed, by the day the clock started.';
+COMMENT ON VIEW leadroute.response_times IS 'From asking to the first owner (system), and from then to the first touch (human), by the day the person asked, duplicates not counted; by the clock on the wall and in business time of the rep''s calendar. Minutes. For a range of days, whose median is not the median of its days, see report().';
+COMMENT ON VIEW leadroute.speed_buckets IS 'Leads by how soon they were first touched after they asked, and what came of them, by the day they asked. An exact boundary belongs to the slower bucket, 24 hours to 1-24 h.';
+COMMENT ON VIEW leadroute.routing_accuracy IS 'Whether the first assignment held, by the day the person asked. Waste: leads that somebody got who did not keep them, and duplicates.';
+COMMENT ON VIEW leadroute.rule_performance IS 'What the leads of each rule came to, by the day they asked.';
+COMMENT ON VIEW leadroute.data_quality IS 'What input columns hold, by week (its Monday): of the rows as they stood when the figures of their day were last worked out.';
+COMMENT ON VIEW leadroute.lead_aging IS 'Open leads by their age in days since the person asked.';
+COMMENT ON VIEW leadroute.funnel IS 'How far leads came, by the day and source of the form: form (all of them), the flow''s stages, meetings; leads that were ever recycled apart. A lead counts once at each step that it ever came to.';
+COMMENT ON VIEW leadroute.trend_7_30 IS 'The last seven days beside the last thirty, up to yesterday, a row a metric: shares in percent (_pct), times in minutes (_min), amounts a day.';
+COMMENT ON VIEW leadroute.rep_scorecard IS 'Each rep''s leads of the last 30 days, today included; for other days see report(from, to, ''rep'').';
+COMMENT ON VIEW leadroute.contact_by_hour IS 'The hours of the week, over the last 30 days, today included: when leads ask and who is there. Hours without leads are there too.';
+
+/* One word means one thing in all views: said once, and where a view means something of its own under its name. */
+DO $do$
+DECLARE
+	said	record;
+BEGIN
+	FOR said IN
+		SELECT c.relname, a.attname, coalesce(
+			(SELECT w.meaning FROM (VALUES
+				('queue', 'queue', 'The queue that the lead waits in.'),
+				('queue', 'team', 'The team that it waits for; NULL: for whoever claims it.'),
+				('queue', 'place', 'Its place in that queue, from 1: priority, then who asked first.'),
+				('queue', 'rule', 'The rule that sent it there.'),
+				('breach_reasons', 'day', 'The day on which the clock started, in flows.timezone.'),
+				('sla_compliance', 'day', 'The day on which the clock started, in flows.timezone.'),
+				('sla_compliance', 'rep', 'Whom the outcome is counted for; NULL: nobody.'),
+				('breach_reasons', 'rep', 'Whom the outcome is counted for; NULL: nobody.'),
+				('lead_aging', 'leads', 'Open leads, assigned or waiting, duplicates not counted.'),
+				('lead_aging', 'waiting', 'Of these, those that wait.'),
+				('funnel', 'leads', 'Leads that ever came to the step, duplicates not counted.'),
+				('funnel', 'conversion_pct', 'moved_on of leads, in percent; NULL of none.'),
+				('data_quality', 'leads', 'Leads whose rows stand in the table, duplicates included.'),
+				('contact_by_hour', 'met', 'First-touch clocks that started in the hour and were stopped in time.'),
+				('contact_by_hour', 'breached', 'Those that were not.'),
+				('sla_status', 'tier', 'The tier of its account when the lead was decided.')
+			) w(relname, attname, meaning) WHERE w.relname = c.relname AND w.attname = a.attname),
+			(SELECT w.meaning FROM (VALUES
+				('flow', 'The flow.'), ('lead', 'The lead''s key, as text.'), ('name', 'The person''s name when the lead was decided. Personal data.'),
+				('company', 'The company as it was written when the lead was decided.'), ('owner', 'The rep who has the lead.'), ('owner_name', 'His name.'),
+				('manager', 'The key of the rep''s manager.'), ('rep', 'Who has the lead; NULL: nobody.'), ('rep_name', 'The rep''s name.'),
+				('team', 'The lead''s team; NULL: none.'), ('source', 'The lead''s source when it was decided.'), ('intent', 'Its intent when it was decided: high, medium or low by custom.'),
+				('segment', 'Its segment when it was decided.'), ('tier', 'The tier of its account when it was decided, 1 to 3.'), ('priority', 'Which goes first: the highest.'),
+				('submitted_at', 'When the person asked.'), ('waiting_since', 'Since when it waits.'), ('waited', 'How long it has waited, by the clock on the wall.'),
+				('code', 'Why it waits; see leadroute.codes.'), ('why', 'The same in words.'), ('rule', 'The rule that its present assignment goes back to.'),
+				('held_until', 'Of a lead that is held: when it is routed at the latest.'),
+				('policy', 'The policy.'), ('metric', 'What must happen in time; of trend_7_30: the figure.'), ('started_at', 'When the clock started.'), ('due_at', 'The deadline of the policy.'),
+				('rep_due_at', 'The deadline of the rep, from the assignment.'), ('remaining', 'Time left until due_at by the clock on the wall, less than nothing when it has passed; NULL when the clock has stopped.'),
+				('status', 'met, open, at_risk, breached, paused, cancelled or superseded.'), ('colour', 'green, yellow or red; NULL where it does not count.'),
+				('rep_status', 'The status against rep_due_at; NULL while nobody has the lead.'), ('round', 'Counts the policy''s clocks of the lead, from 1.'),
+				('finished_at', 'When the clock stopped; NULL: it runs.'), ('breach_reason', 'Why it was missed; NULL where it was not, or no sweep has told it yet.'),
+				('day', 'The day on which the person asked, in flows.timezone.'), ('week', 'The Monday of the week in which the person asked, in flows.timezone.'),
+				('met', 'Clocks stopped in time.'), ('breached', 'Clocks not stopped in time: late, or past due and running.'),
+				('met_pct', 'met of met + breached, in percent; NULL of none.'), ('rep_met', 'Clocks stopped in time by the deadline of the rep.'),
+				('rep_breached', 'Those not stopped in time by it.'), ('rep_met_pct', 'rep_met of rep_met + rep_breached, in percent; NULL of none.'),
+				('running', 'Clocks that run or are paused and are not past due: in neither share.'),
+				('reason', 'sync_delay, routing, overload, after_hours or no_response; not told yet: past due, and no sweep has looked.'),
+				('breaches', 'How many deadlines were missed for it.'), ('day_pct', 'Their share of all that the flow missed that day, in percent.'),
+				('assigned', 'Leads that have or had an owner.'), ('touched', 'Leads with a touch that counts.'), ('touched_pct', 'touched of leads, in percent; NULL of none.'),
+				('system_avg_min', 'From asking to the first owner: mean, minutes by the clock on the wall.'), ('system_median_min', 'The same, median.'), ('system_p90_min', 'The same, what nine of ten do not exceed.'),
+				('system_business_avg_min', 'From asking to the first owner: mean, minutes of business time by the rep''s calendar.'), ('system_business_median_min', 'The same, median.'), ('system_business_p90_min', 'The same, what nine of ten do not exceed.'),
+				('human_avg_min', 'From the first owner to the first touch: mean, minutes by the clock on the wall.'), ('human_median_min', 'From the first owner to the first touch: median, minutes by the clock on the wall; NULL where nobody was touched.'),
+				('human_p90_min', 'The same, what nine of ten do not exceed.'), ('human_business_avg_min', 'From the first owner to the first touch: mean, minutes of business time by the rep''s calendar.'),
+				('human_business_median_min', 'From the first owner to the first touch: median, minutes of business time by the rep''s calendar.'), ('human_business_p90_min', 'The same, what nine of ten do not exceed.'),
+				('speed', 'The bucket''s number, 1 to 7, for ORDER BY.'), ('bucket', 'The bucket in words.'), ('leads', 'Leads, duplicates not counted.'),
+				('converted', 'Leads accepted by sales (accept()) or won.'), ('conversion_pct', 'converted of leads, in percent; NULL of none.'),
+				('won', 'Leads won.'), ('lost', 'Leads closed and not won.'), ('win_pct', 'won of won + lost, in percent; NULL of none.'),
+				('value', 'What the won ones were worth together, in the units of the leads table''s column value.'),
+				('kept', 'Assigned leads that their first owner has still.'), ('kept_pct', 'kept of assigned, in percent; NULL of none.'),
+				('fallbacks', 'Leads that came to the flow''s last rule, or to the fallback where a decision failed.'), ('fallback_pct', 'fallbacks of leads, in percent; NULL of none.'),
+				('misroutes', 'Assigned leads that their first owner has no longer.'), ('duplicates', 'Duplicates, linked or merged, beside the leads.'),
+				('waste', 'misroutes + duplicates.'), ('waste_pct', 'waste of leads + duplicates, in percent; NULL of none.'),
+				('input', 'The input column, by leadroute''s name.'), ('filled', 'Rows with a value in it that is not blank.'), ('filled_pct', 'filled of leads, in percent.'),
+				('valid', 'Rows with a value that leadroute can use: an e-mail, phone, domain, country, region, postal code, name or number that is one; any value of the other columns.'),
+				('valid_pct', 'valid of filled, in percent; NULL of none.'), ('age', 'The bucket''s number, 1 to 6, for ORDER BY.'), ('oldest', 'The day on which the oldest of them asked.'),
+				('recycled', 'Whether the leads were ever recycled.'), ('kind', 'form, stage or meeting.'), ('step', 'form, the stage, or booked, held, no_show.'),
+				('position', 'Order of the steps: 0 for form, the position of a stage; NULL for meetings.'),
+				('moved_on', 'Of these, leads that came to a later stage of the way; of form, to any stage; of booked and no_show, to a meeting that was held.'),
+				('form_pct', 'Leads of the step by leads of the form, in percent.'),
+				('last_7_days', 'The figure over the seven days up to yesterday.'), ('last_30_days', 'The same over thirty days.'),
+				('change_pct', 'What the seven differ from the thirty by, in percent of these.'), ('open', 'Leads assigned or waiting and not closed.'),
+				('weekday', 'ISO weekday, 1 = Monday, in flows.timezone.'), ('hour', 'The hour, 0 to 23, in flows.timezone.'),
+				('contacts', 'Of the leads that asked in the hour, those with a touch that counts, whenever that was.'), ('contact_pct', 'contacts of leads, in percent; NULL of none.'),
+				('reps_on_shift', 'Active members of teams with a shift within the hour, in the week that runs.'),
+				('as_of', 'The instant that the figures are of; a sweep renews them every three minutes where something changed.')
+			) w(attname, meaning) WHERE w.attname = a.attname)) AS meaning
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relname IN ('queue', 'sla_status', 'sla_compliance', 'breach_reasons', 'response_times',
+			'speed_buckets', 'routing_accuracy', 'rule_performance', 'data_quality', 'lead_aging', 'funnel', 'trend_7_30', 'rep_scorecard', 'contact_by_hour')
+		ORDER BY c.relname, a.attnum
+	LOOP
+		IF said.meaning IS NULL THEN
+			RAISE EXCEPTION 'no comment for %.%', said.relname, said.attname;
+		END IF;
+		EXECUTE pg_catalog.format('COMMENT ON COLUMN leadroute.%I.%I IS %L', said.relname, said.attname, said.meaning);
+	END LOOP;
+END
+$do$;
