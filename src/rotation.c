@@ -465,7 +465,10 @@ take(RotationSlot *slot, RotationSlot *turns, int64 step, int32 minute, Rotation
 		count_take(slot, place, 0, 1);
 }
 
-/* Counts a lead in the member's meters. Under the lock, exclusive; the first change of a taking, since it may need memory. */
+/*
+ * Counts a lead in the member's meters, and, whether he has any or not, in its minute: a cap that is made meanwhile counts it.
+ * Under the lock, exclusive; the first change of a taking, since it may need memory.
+ */
 static void
 count_lead(RotationSlot *slot, int32 minute, RotationTurn *turn)
 {
@@ -473,8 +476,7 @@ count_lead(RotationSlot *slot, int32 minute, RotationTurn *turn)
 
 	turn->minute = minute;
 	turn->nmeters = member->nmeters;
-	if (likely(member->nmeters == 0))
-		return;
+	turn->counts = true;
 	lr_delta_tally(lr_delta_current(slot), minute, member->nmeters)->taken++;
 	lr_delta_meter(member, 0, member->nmeters, minute, 1, 1);
 }
@@ -665,7 +667,7 @@ lr_rotation_give_back(RotationTurn *turn)
 	RotationDelta *place = turn->turns == turn->slot ? NULL : lr_delta_current(turn->slot);
 	RotationDelta *delta = lr_delta_current(turn->turns);
 	SharedMember *member = turn->turns->shared;
-	RotationTally *tally = turn->nmeters == 0 ? NULL : lr_delta_tally(place ? place : delta, turn->minute, turn->nmeters);
+	RotationTally *tally = turn->counts ? lr_delta_tally(place ? place : delta, turn->minute, turn->nmeters) : NULL;
 
 	lr_rotation_lock(turn->slot->key.partition, LW_EXCLUSIVE);
 	if (tally)
@@ -691,7 +693,7 @@ lr_rotation_confirm(RotationTurn *turn)
 {
 	RotationDelta *delta = lr_delta_current(turn->slot);
 
-	if (turn->nmeters > 0)
+	if (turn->counts)
 	{
 		RotationTally *tally = lr_delta_tally(delta, turn->minute, turn->nmeters);
 
