@@ -599,7 +599,11 @@ lr_rotation_rep_open(const RotationSlot *slot)
 	if (slot->shared == NULL)
 		return slot->ledger_rep_open;
 	for (const SharedMember *member = slot->shared->rep->members; member != NULL; member = member->next)
-		open += member->open;
+	{
+		const RotationSlot *own = lr_delta_frees ? hash_search(known_slots, &member->key, HASH_FIND, NULL) : NULL;
+
+		open += member->open - (own ? own_freed(own) : 0);
+	}
 	return open;
 }
 
@@ -718,6 +722,7 @@ lr_rotation_free_place(RotationSlot *slot, int32 n)
 	delta = lr_delta_current(slot);
 	delta->freed += n;
 	delta->pending_open -= n;
+	lr_delta_frees = true;
 }
 
 void

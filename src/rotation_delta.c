@@ -36,6 +36,8 @@ static RotationTally *free_tallies = NULL;
 static RotationLevel *free_levels = NULL;
 static bool reload_at_end = false;
 
+bool lr_delta_frees = false;
+
 static void settle_tallies(LedgerRows *rows, RotationSlot *slot, int64 pointer, int64 open);
 static void at_transaction_end(XactEvent event, void *arg);
 static void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg);
@@ -343,6 +345,7 @@ forget_transaction(void)
 		MemoryContextDelete(delta_context);
 	delta_context = NULL;
 	reload_at_end = false;
+	lr_delta_frees = false;
 	lr_rotation_joins_end();
 }
 
