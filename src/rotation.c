@@ -465,7 +465,10 @@ take(RotationSlot *slot, RotationSlot *turns, int64 step, int32 minute, Rotation
 		count_take(slot, place, 0, 1);
 }
 
-/* Counts a lead in the member's meters. Under the lock, exclusive; the first change of a taking, since it may need memory. */
+/*
+ * Counts a lead in the member's meters, and, whether he has any or not, in its minute: a cap that is made meanwhile counts it.
+ * Under the lock, exclusive; the first change of a taking, since it may need memory.
+ */
 static void
 count_lead(RotationSlot *slot, int32 minute, RotationTurn *turn)
 {
@@ -473,8 +476,7 @@ count_lead(RotationSlot *slot, int32 minute, RotationTurn *turn)
 
 	turn->minute = minute;
 	turn->nmeters = member->nmeters;
-	if (likely(member->nmeters == 0))
-		return;
+	turn->counts = true;
 	lr_delta_tally(lr_delta_current(slot), minute, member->nmeters)->taken++;
 	lr_delta_meter(member, 0, member->nmeters, minute, 1, 1);
 }
@@ -597,7 +599,11 @@ lr_rotation_rep_open(const RotationSlot *slot)
 	if (slot->shared == NULL)
 		return slot->ledger_rep_open;
 	for (const SharedMember *member = slot->shared->rep->members; member != NULL; member = member->next)
-		open += member->open;
+	{
+		const RotationSlot *own = lr_delta_frees ? hash_search(known_slots, &member->key, HASH_FIND, NULL) : NULL;
+
+		open += member->open - (own ? own_freed(own) : 0);
+	}
 	return open;
 }
 
@@ -665,7 +671,7 @@ lr_rotation_give_back(RotationTurn *turn)
 	RotationDelta *place = turn->turns == turn->slot ? NULL : lr_delta_current(turn->slot);
 	RotationDelta *delta = lr_delta_current(turn->turns);
 	SharedMember *member = turn->turns->shared;
-	RotationTally *tally = turn->nmeters == 0 ? NULL : lr_delta_tally(place ? place : delta, turn->minute, turn->nmeters);
+	RotationTally *tally = turn->counts ? lr_delta_tally(place ? place : delta, turn->minute, turn->nmeters) : NULL;
 
 	lr_rotation_lock(turn->slot->key.partition, LW_EXCLUSIVE);
 	if (tally)
@@ -691,7 +697,7 @@ lr_rotation_confirm(RotationTurn *turn)
 {
 	RotationDelta *delta = lr_delta_current(turn->slot);
 
-	if (turn->nmeters > 0)
+	if (turn->counts)
 	{
 		RotationTally *tally = lr_delta_tally(delta, turn->minute, turn->nmeters);
 
@@ -716,6 +722,7 @@ lr_rotation_free_place(RotationSlot *slot, int32 n)
 	delta = lr_delta_current(slot);
 	delta->freed += n;
 	delta->pending_open -= n;
+	lr_delta_frees = true;
 }
 
 void

@@ -59,6 +59,7 @@ typedef struct RotationTurn
 	int32 previous_minute;
 	int32 minute;  /* of the decision */
 	int32 nmeters; /* how many meters of the member count the lead */
+	bool counts;   /* a lead that was given, and no mere place */
 } RotationTurn;
 
 /* Where a member stands, for who chooses among members. */

@@ -15,8 +15,8 @@
  *	pending		kept + raised - freed, less what this level wrote to the ledger. May be negative: a level writes
  *				what outer levels have pending too; when it aborts, its rows and its negative share go together.
  *
- *	tallies		leads by minute where a cap counts the member's leads, with the same three parts; each minute becomes a
- *				row of its own in the ledger
+ *	tallies		leads by minute, with the same three parts; each minute becomes a row of its own in the ledger, of which the first
+ *				carries pointer and open too. A fold keeps the minutes that caps ask for
  *
  * Locks: all fields of shared members under their partition's lock (rotation_shmem.c). Deltas change under it too
  * where shared memory changes with them, since an LWLock holds off the interrupts that could part the two. What can
@@ -35,6 +35,8 @@ static RotationDelta *free_deltas = NULL;
 static RotationTally *free_tallies = NULL;
 static RotationLevel *free_levels = NULL;
 static bool reload_at_end = false;
+
+bool lr_delta_frees = false;
 
 static void settle_tallies(LedgerRows *rows, RotationSlot *slot, int64 pointer, int64 open);
 static void at_transaction_end(XactEvent event, void *arg);
@@ -343,6 +345,7 @@ forget_transaction(void)
 		MemoryContextDelete(delta_context);
 	delta_context = NULL;
 	reload_at_end = false;
+	lr_delta_frees = false;
 	lr_rotation_joins_end();
 }
 

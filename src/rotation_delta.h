@@ -65,6 +65,9 @@ struct RotationLevel
 
 extern void lr_delta_init(void);
 
+/* Whether this transaction has freed a place, in a part of it that may have been rolled back. */
+extern bool lr_delta_frees;
+
 /* The delta of the slot at the current level, made where it is not there. */
 extern RotationDelta *lr_delta_current(RotationSlot *slot);
 

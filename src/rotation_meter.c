@@ -15,7 +15,7 @@
  * (2 minutes of an hour, 48 of a day, 5.6 hours of a week, a day of 30 days), never too short, so a cap is never exceeded.
  * What lies ahead counts too: a session whose clock is behind must not fill the time before another's leads.
  *
- * The truth is the ledger: rows carry how many leads were given in which minute. Boundaries of hours and days of any
+ * The truth is the ledger: rows carry how many leads were given in which minute, until a fold finds that no cap asks. Boundaries of hours and days of any
  * zone in use since 1972 lie on minutes.
  */
 #include "postgres.h"

@@ -23,9 +23,8 @@
  * end of the callback, and the loader tries again while a published xid is visible to its snapshot.
  *
  * Meters (rotation_meter.c) are loaded in the same way, span by span. One is made when a session first needs it, and
- * "wanted" grows before anybody can find it, so whoever uses it has waited for the load. It knows what was given before
- * as far as another meter of the member had it counted: where nobody asks, nobody counts. What was open then comes in when
- * it commits.
+ * "wanted" grows before anybody can find it, so whoever uses it has waited for the load. What was given before has been
+ * written into the ledger by whoever made the cap (count_before() in 45_rotation.sql), what was open then comes in when it commits.
  *
  * "wanted" grows when somebody changed the ledger by hand; loaded = wanted means ready. A new database wants 1.
  */

@@ -13,6 +13,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "common/hashfn.h"
@@ -26,6 +27,7 @@
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
@@ -291,6 +293,11 @@ lr_sql_fold_rotation(PG_FUNCTION_ARGS)
 	else
 		values[0] = PG_GETARG_DATUM(0);
 
+	/* an old snapshot does not tell which minutes are asked for, nor may they change while somebody counts them */
+	if (IsolationUsesXactSnapshot() ||
+		!DatumGetBool(DirectFunctionCall2(pg_try_advisory_xact_lock_shared_int4, Int32GetDatum(RelationRelationId),
+										  Int32GetDatum(lr_relation_oid("rotation")))))
+		PG_RETURN_INT64(0);
 	SPI_connect();
 	folding = true;
 	PG_TRY();

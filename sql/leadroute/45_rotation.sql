@@ -11,8 +11,8 @@ COMMENT ON COLUMN leadroute.rotation.rep IS 'the member';
 COMMENT ON COLUMN leadroute.rotation.pointer IS 'what this row adds to the member''s pointer; 5354228880 is one turn at weight 1';
 COMMENT ON COLUMN leadroute.rotation.open IS 'what this row adds to the member''s open leads';
 
-COMMENT ON COLUMN leadroute.rotation.minute IS 'where a cap counts the member''s leads: the minute in which these were given, or the last of several';
-COMMENT ON COLUMN leadroute.rotation.leads IS 'how many leads were given then; a fold keeps them as long as a cap may ask';
+COMMENT ON COLUMN leadroute.rotation.minute IS 'the minute in which leads were given, or the last of several; a fold keeps it as long as a cap of the flow may ask';
+COMMENT ON COLUMN leadroute.rotation.leads IS 'how many leads were given then';
 
 CREATE FUNCTION leadroute.rotation_bin(minute timestamptz, now timestamptz) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -206,6 +206,90 @@ ALTER TABLE leadroute.team_members ENABLE ALWAYS TRIGGER leadroute_joining;
 ALTER TABLE leadroute.team_members ENABLE ALWAYS TRIGGER leadroute_rotation_join;
 ALTER TABLE leadroute.reps ENABLE ALWAYS TRIGGER leadroute_joining;
 ALTER TABLE leadroute.reps ENABLE ALWAYS TRIGGER leadroute_rotation_join;
+
+/*
+ * What a new cap has to know of the time before it. Leads are counted by the minute in the ledger, but a fold forgets
+ * minutes for which no cap asked; what is missing there comes from events. Nobody folds while this transaction is open (a fold
+ * tries for the same lock and goes away), and the first fold after it sees the cap: so what others commit meanwhile keeps its
+ * minutes, and no lead is counted twice or not at all.
+ */
+CREATE FUNCTION leadroute.event_gave(kind text, code text, owner text, previous_owner text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT CASE WHEN owner IS NULL OR owner IS NOT DISTINCT FROM previous_owner OR code IN ('duplicate', 'absorbed')
+					OR kind <> ALL ('{decided,asked_again,rerouted,released,reassigned,claimed,handed_over,drained,hold_ended,offered}') THEN NULL
+				WHEN code IN ('given', 'account_owner', 'returning', 'by_hand', 'claimed') THEN 'given'
+				ELSE 'picked' END
+$$;
+COMMENT ON FUNCTION leadroute.event_gave(text, text, text, text) IS
+	'What an event did for its owner: ''picked'' (leadroute chose him for the lead), ''given'' (a hand, the row, an account or an earlier lead did), or NULL: he did not get the lead by it. Both count for caps.';
+
+CREATE FUNCTION leadroute.count_before(in_flow text, reps text[]) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	now			timestamptz := leadroute.clock();
+	since		timestamptz;
+	counted		bigint;
+BEGIN
+	SELECT min(now - CASE WHEN c.cap ~ 'month' THEN interval '32 days' WHEN c.cap ~ 'week' THEN interval '8 days' WHEN c.cap ~ 'day' THEN interval '2 days' ELSE interval '2 hours' END) INTO since
+	FROM (SELECT unnest(p.caps::text[]) FROM leadroute.reps p WHERE p.flow = in_flow AND p.rep = ANY (reps)
+		  UNION ALL SELECT unnest(m.caps::text[]) FROM leadroute.team_members m WHERE m.flow = in_flow AND m.rep = ANY (reps)) c(cap);
+	IF since IS NULL THEN
+		RETURN 0;
+	END IF;
+	PERFORM pg_advisory_xact_lock('pg_class'::regclass::oid::integer, 'leadroute.rotation'::regclass::oid::integer);
+	INSERT INTO leadroute.rotation (flow, team, rep, pointer, open, minute, leads)
+		SELECT in_flow, g.team, g.rep, 0, 0, g.minute, g.leads - coalesce(l.leads, 0)
+		FROM (SELECT coalesce(e.team, '') AS team, e.owner AS rep, leadroute.rotation_bin(date_trunc('minute', e.at, 'UTC'), now) AS minute, count(*) AS leads
+			  FROM leadroute.events e
+			  WHERE e.flow = in_flow AND e.owner = ANY (reps) AND e.at >= since AND leadroute.event_gave(e.kind, e.code, e.owner, e.previous_owner) IS NOT NULL
+			  GROUP BY 1, 2, 3) g
+			LEFT JOIN (SELECT r.team, r.rep, leadroute.rotation_bin(r.minute, now) AS minute, sum(r.leads) AS leads
+					   FROM leadroute.rotation r
+					   WHERE r.flow = in_flow AND r.rep = ANY (reps) AND r.minute >= since - interval '15 minutes'
+					   GROUP BY 1, 2, 3) l ON l.team = g.team AND l.rep = g.rep AND l.minute = g.minute
+		WHERE g.leads > coalesce(l.leads, 0);
+	GET DIAGNOSTICS counted = ROW_COUNT;
+	RETURN counted;
+END
+$$;
+COMMENT ON FUNCTION leadroute.count_before(text, text[]) IS
+	'Internal: puts into the ledger what events know of the leads that these reps were given as far back as their caps ask and the ledger does not know; answers how many rows.';
+
+CREATE FUNCTION leadroute.caps_written() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF leadroute.restoring() THEN
+		RETURN NULL;	/* the ledger comes from the dump too */
+	ELSIF TG_OP = 'INSERT' THEN
+		PERFORM leadroute.count_before(n.flow, array_agg(n.rep ORDER BY n.rep)) FROM new_rows n WHERE n.caps IS NOT NULL GROUP BY n.flow;
+	ELSE
+		PERFORM leadroute.count_before(n.flow, array_agg(DISTINCT n.rep))
+		FROM new_rows n LEFT JOIN old_rows o ON o.flow = n.flow AND o.rep = n.rep AND to_jsonb(o)->>'team' IS NOT DISTINCT FROM to_jsonb(n)->>'team'
+		WHERE n.caps IS NOT NULL AND n.caps IS DISTINCT FROM o.caps GROUP BY n.flow;
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.caps_written() IS 'Statement trigger on reps and team_members: a new cap counts the leads that were given before it.';
+DO $do$
+DECLARE
+	relation	text;
+BEGIN
+	FOREACH relation IN ARRAY ARRAY['reps', 'team_members'] LOOP
+		EXECUTE pg_catalog.format($$
+			CREATE TRIGGER caps_written_insert AFTER INSERT ON leadroute.%1$I REFERENCING NEW TABLE AS new_rows
+				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.caps_written();
+			CREATE TRIGGER caps_written_update AFTER UPDATE ON leadroute.%1$I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.caps_written()$$, relation);
+	END LOOP;
+END
+$do$;
 
 REVOKE ALL ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(text, text, text), leadroute.rotation_team(text, text, text[]),
 	leadroute.fold_rotation(text), leadroute.rotation_open(text, text, text, integer),

@@ -63,7 +63,7 @@ CREATE CONSTRAINT TRIGGER drain_at_commit AFTER INSERT ON leadroute.pending_drai
 	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION leadroute.drain_at_commit();
 ALTER TABLE leadroute.pending_drains ENABLE ALWAYS TRIGGER drain_at_commit;
 
-/* Somebody may have room now: who was activated, joined, came back, or may have more. */
+/* Somebody may have a lead now who could not: who was activated, joined, came back, has learned something, is on shift, or may have more. */
 CREATE FUNCTION leadroute.room_made() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -71,24 +71,27 @@ AS $$
 BEGIN
 	IF NOT leadroute.restoring() THEN
 		INSERT INTO leadroute.pending_drains (flow)
-			SELECT DISTINCT n.flow FROM new_rows n
-			WHERE EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = n.flow AND s.status = 'waiting' AND s.closed_at IS NULL)
-				AND NOT EXISTS (SELECT FROM leadroute.pending_drains d WHERE d.flow = n.flow);
+			SELECT DISTINCT c.flow FROM changed c
+			WHERE EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = c.flow AND s.status = 'waiting' AND s.closed_at IS NULL)
+				AND NOT EXISTS (SELECT FROM leadroute.pending_drains d WHERE d.flow = c.flow);
 	END IF;
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION leadroute.room_made() IS 'Statement trigger on reps, teams and team_members: leads that wait are offered again when the change commits.';
+COMMENT ON FUNCTION leadroute.room_made() IS
+	'Statement trigger on reps, teams, their members, leave, skills and calendars: leads that wait are offered again when the change commits.';
 DO $do$
 DECLARE
-	relation	text;
+	made	record;
 BEGIN
-	FOREACH relation IN ARRAY ARRAY['reps', 'teams', 'team_members'] LOOP
-		EXECUTE pg_catalog.format($$
-			CREATE TRIGGER room_made_insert AFTER INSERT ON leadroute.%1$I REFERENCING NEW TABLE AS new_rows
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.room_made();
-			CREATE TRIGGER room_made_update AFTER UPDATE ON leadroute.%1$I REFERENCING NEW TABLE AS new_rows
-				FOR EACH STATEMENT EXECUTE FUNCTION leadroute.room_made()$$, relation);
+	FOR made IN
+		SELECT m.relation, m.event, CASE m.event WHEN 'DELETE' THEN 'OLD' ELSE 'NEW' END AS side
+		FROM (VALUES ('reps', 'INSERT'), ('reps', 'UPDATE'), ('teams', 'INSERT'), ('teams', 'UPDATE'), ('team_members', 'INSERT'), ('team_members', 'UPDATE'),
+					 ('time_off', 'UPDATE'), ('time_off', 'DELETE'), ('rep_skills', 'INSERT'), ('rep_skills', 'UPDATE'),
+					 ('calendars', 'UPDATE'), ('calendar_hours', 'INSERT'), ('calendar_hours', 'UPDATE'), ('holidays', 'UPDATE'), ('holidays', 'DELETE')) m(relation, event)
+	LOOP
+		EXECUTE pg_catalog.format('CREATE TRIGGER %I AFTER %s ON leadroute.%I REFERENCING %s TABLE AS changed
+			FOR EACH STATEMENT EXECUTE FUNCTION leadroute.room_made()', 'room_made_' || pg_catalog.lower(made.event), made.event, made.relation, made.side);
 	END LOOP;
 END
 $do$;

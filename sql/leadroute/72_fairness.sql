@@ -87,7 +87,7 @@ COMMENT ON FUNCTION leadroute.write_tallies(text) IS 'Part of sweep(): writes do
 
 CREATE FUNCTION leadroute.fairness(team text, "from" timestamptz DEFAULT '-infinity', "to" timestamptz DEFAULT 'infinity', flow text DEFAULT 'default')
 	RETURNS TABLE (rep text, weight integer, expected numeric, actual bigint, expected_share numeric, actual_share numeric,
-				   not_accepting bigint, on_leave bigint, let_lapse bigint, no_skill bigint, off_shift bigint, no_capacity bigint, capped bigint)
+				   not_accepting bigint, on_leave bigint, let_lapse bigint, no_skill bigint, off_shift bigint, no_capacity bigint, capped bigint, given bigint)
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
@@ -96,10 +96,10 @@ AS $$
 		FROM leadroute.team_members m LEFT JOIN leadroute.reps p ON p.flow = m.flow AND p.rep = m.rep
 		WHERE m.flow = fairness.flow AND m.team = fairness.team
 	), picked AS (
-		SELECT e.owner AS rep, count(*) AS leads
-		FROM leadroute.events e
-		WHERE e.flow = fairness.flow AND e.team = fairness.team AND e.kind = 'decided' AND e.owner IS NOT NULL
-			AND e.at >= fairness."from" AND e.at < fairness."to"
+		SELECT e.owner AS rep, count(*) FILTER (WHERE e.gave = 'picked') AS leads, count(*) FILTER (WHERE e.gave = 'given') AS given
+		FROM (SELECT v.owner, leadroute.event_gave(v.kind, v.code, v.owner, v.previous_owner) AS gave
+			  FROM leadroute.events v
+			  WHERE v.flow = fairness.flow AND v.team = fairness.team AND v.owner IS NOT NULL AND v.at >= fairness."from" AND v.at < fairness."to") e
 		GROUP BY e.owner
 	), tallied AS (
 		SELECT t.rep, sum(t.expected) AS expected, sum(t.not_accepting)::bigint AS not_accepting, sum(t.on_leave)::bigint AS on_leave,
@@ -123,16 +123,16 @@ AS $$
 		SELECT coalesce(m.rep, p.rep, t.rep) AS rep, m.weight,
 			coalesce(t.expected * l.tallied / nullif(l.figures, 0), 0)
 				+ CASE WHEN m.active THEN (l.leads - l.tallied) * m.weight / nullif(l.weight, 0) ELSE 0 END AS expected,
-			coalesce(p.leads, 0) AS actual, l.leads, t.not_accepting, t.on_leave, t.let_lapse, t.no_skill, t.off_shift, t.no_capacity, t.capped
+			coalesce(p.leads, 0) AS actual, coalesce(p.given, 0) AS given, l.leads, t.not_accepting, t.on_leave, t.let_lapse, t.no_skill, t.off_shift, t.no_capacity, t.capped
 		FROM member m FULL JOIN picked p ON p.rep = m.rep FULL JOIN tallied t ON t.rep = coalesce(m.rep, p.rep) CROSS JOIN total l
 	)
 	SELECT s.rep, s.weight, round(s.expected::numeric, 2), s.actual, round((s.expected / nullif(s.leads, 0))::numeric, 4), round((s.actual / nullif(s.leads, 0))::numeric, 4),
-		coalesce(s.not_accepting, 0), coalesce(s.on_leave, 0), coalesce(s.let_lapse, 0), coalesce(s.no_skill, 0), coalesce(s.off_shift, 0), coalesce(s.no_capacity, 0), coalesce(s.capped, 0)
+		coalesce(s.not_accepting, 0), coalesce(s.on_leave, 0), coalesce(s.let_lapse, 0), coalesce(s.no_skill, 0), coalesce(s.off_shift, 0), coalesce(s.no_capacity, 0), coalesce(s.capped, 0), s.given
 	FROM standing s
 	ORDER BY s.rep
 $$;
 COMMENT ON FUNCTION leadroute.fairness(text, timestamptz, timestamptz, text) IS
-	'How a team''s leads were shared out from one instant to another: for each member the leads that he could expect (of each pick his weight''s share among those who could have been picked) beside those that he got, and how often his turn had come and he was passed over, by reason. Leads count by their decision, figures by the hour of UTC.';
+	'How a team''s leads were shared out from one instant to another: for each member the leads that he could expect (of each pick his weight''s share among those who could have been picked) beside those that he was picked for, when they arrived or later, from a queue, after somebody who went away or let them lapse; how often his turn had come and he was passed over, by reason; and how many leads of the team he was given past all turns (given: by hands, or as a person''s or account''s earlier rep). Leads count by the instant of the event, figures by the hour of UTC.';
 
 /* --- why somebody did not get a lead --- */
 

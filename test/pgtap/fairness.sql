@@ -3,7 +3,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS leadroute CASCADE;
 SET client_min_messages = error;
-SELECT plan(22);
+SELECT plan(26);
 
 CREATE TABLE leads (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text, language text, product text, owner text);
 SELECT lives_ok($$SELECT leadroute.attach('leads')$$, 'attach');
@@ -44,10 +44,29 @@ SELECT is((SELECT sum(actual) FROM leadroute.fairness('t', '2026-03-03')), 0::nu
 INSERT INTO leads (email, product) SELECT 'x', 'plain' FROM generate_series(1, 9);
 SELECT is((SELECT string_agg(format('%s %s/%s', rep, actual, expected), ' ' ORDER BY rep) FROM leadroute.fairness('plain')), 'ana 6/6.00 bo 3/3.00', 'a plain team');
 
+-- leads that somebody gets later: from the queue, after another, by hand, a person who comes back
+INSERT INTO leadroute.teams (team) VALUES ('late');
+INSERT INTO leadroute.team_members (team, rep, capacity) VALUES ('late', 'ana', 1), ('late', 'bo', 1);
+INSERT INTO leadroute.rules (position, rule, condition, target, target_name, if_unavailable) VALUES (3, 'late', $$product = 'late'$$, 'team', 'late', 'wait');
+UPDATE leadroute.rules SET condition = 'product IS NULL' WHERE rule = 't';
+INSERT INTO leadroute.queues (queue) VALUES ('rest');
+INSERT INTO leadroute.rules (position, rule, target, target_name) VALUES (99, 'rest', 'queue', 'rest');
+INSERT INTO leads (email, product) SELECT 'l' || n, 'late' FROM generate_series(1, 6) n;
+SELECT is((SELECT string_agg(format('%s %s %s', rep, actual, given), ' ' ORDER BY rep) FROM leadroute.fairness('late')), 'ana 1 0 bo 1 0', 'two have one, four wait');
+UPDATE leadroute.team_members SET capacity = 3 WHERE team = 'late';
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+SELECT is((SELECT string_agg(format('%s %s %s', rep, actual, given), ' ' ORDER BY rep) FROM leadroute.fairness('late')), 'ana 3 0 bo 3 0', 'from the queue, too, they are theirs');
+SELECT leadroute.reassign((SELECT min(id) FROM leads WHERE owner = 'ana' AND product = 'late'), 'bo', 'swap') \gset by_hand_
+UPDATE leadroute.team_members SET capacity = 9 WHERE team = 'late';
+SELECT leadroute.release((SELECT min(id) FROM leads WHERE owner = 'bo' AND product = 'late'), 'no time') \gset given_back_
+SELECT is((SELECT string_agg(format('%s %s %s', rep, actual, given), ' ' ORDER BY rep) FROM leadroute.fairness('late')), 'ana 4 0 bo 3 1', 'one that another gave back is picked anew, one from a hand is given');
+SELECT is((SELECT sum(actual) - sum(expected) FROM leadroute.fairness('late')), 0::numeric, 'expected are as many as were picked');
+
 -- why_not
 SELECT is(leadroute.why_not((SELECT max(id) FROM leads WHERE product IS NULL), 'bo'), 'bo was passed over: at capacity 2/2; he would have been first', 'why_not: full');
 SELECT is(leadroute.why_not((SELECT max(id) FROM leads WHERE product IS NULL), 'di'), 'di was passed over: on leave; he would have been first', 'why_not: on leave');
-SELECT is(leadroute.why_not((SELECT max(id) FROM leads WHERE product = 'plain'), 'cy'), 'cy was not asked: rule "plain" (1): team "plain", round robin: ' || (SELECT owner FROM leads ORDER BY id DESC LIMIT 1), 'why_not: of another team');
+SELECT is(leadroute.why_not((SELECT max(id) FROM leads WHERE product = 'plain'), 'cy'), 'cy was not asked: rule "plain" (1): team "plain", round robin: ' || (SELECT owner FROM leads WHERE product = 'plain' ORDER BY id DESC LIMIT 1), 'why_not: of another team');
 SELECT throws_ok($$SELECT leadroute.why_not(0, 'bo')$$, 'P0002', 'lead "0" of flow "default" is not known', 'why_not: a lead that is none');
 
 -- live counts against the tables
