@@ -14,17 +14,16 @@
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/heapam.h"
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "compat.h"
+#include "direct.h"
 #include "executor/executor.h"
 #include "identity.h"
 #include "leadroute.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
@@ -42,11 +41,11 @@ enum
 
 struct IdentityTable
 {
-	Relation rel;
-	EState *estate;
+	DirectWrite write;
+	EState *estate; /* these two where a key is held already */
 	ResultRelInfo *target;
 	TupleTableSlot *slot;  /* to be inserted */
-	TupleTableSlot *other; /* found */
+	TupleTableSlot *other; /* found, or NULL: none yet */
 };
 
 typedef struct Drop
@@ -55,10 +54,11 @@ typedef struct Drop
 	SubTransactionId subid;
 } Drop;
 
+static DirectTable identities = {"identities", IDENTITY_COLUMNS};
 static List *drops = NIL; /* of Drop, in TopTransactionContext */
 
+static ResultRelInfo *executor_target(IdentityTable *table);
 static void fill_slot(TupleTableSlot *slot, const char *flow, const char *kind, const char *key, const char *lead);
-static bool insert_speculatively(IdentityTable *table);
 static char *holder_of(IdentityTable *table, ItemPointer row, bool *unseen);
 static void undo(IdentityTable *table, const Claim *claim);
 static bool find_row(IdentityTable *table, Snapshot snapshot, const char *flow, const char *kind, const char *key);
@@ -68,13 +68,11 @@ lr_identity_open(void)
 {
 	IdentityTable *table = palloc(sizeof(IdentityTable));
 
-	table->rel = table_open(lr_relation_oid("identities"), RowExclusiveLock);
-	table->estate = CreateExecutorState();
-	table->target = makeNode(ResultRelInfo);
-	table->slot = table_slot_create(table->rel, NULL);
+	lr_direct_open(&identities, &table->write);
+	table->estate = NULL;
+	table->target = NULL;
+	table->slot = table->write.row;
 	table->other = NULL;
-	InitResultRelInfo(table->target, table->rel, 1, NULL, 0);
-	ExecOpenIndices(table->target, true);
 	return table;
 }
 
@@ -83,11 +81,26 @@ lr_identity_close(IdentityTable *table)
 {
 	if (table->other)
 		ExecDropSingleTupleTableSlot(table->other);
-	ExecDropSingleTupleTableSlot(table->slot);
-	ExecCloseIndices(table->target);
-	FreeExecutorState(table->estate);
-	table_close(table->rel, NoLock);
+	if (table->target)
+	{
+		ExecCloseIndices(table->target);
+		FreeExecutorState(table->estate);
+	}
+	lr_direct_close(&table->write);
 	pfree(table);
+}
+
+/* What the executor needs to check a key, or to write another version of a row. */
+static ResultRelInfo *
+executor_target(IdentityTable *table)
+{
+	if (table->target)
+		return table->target;
+	table->estate = CreateExecutorState();
+	table->target = makeNode(ResultRelInfo);
+	InitResultRelInfo(table->target, table->write.rel, 1, NULL, 0);
+	ExecOpenIndices(table->target, true);
+	return table->target;
 }
 
 bool
@@ -98,17 +111,19 @@ lr_identity_claim(IdentityTable *table, const char *flow, const char *kind, cons
 	for (;;)
 	{
 		ItemPointerData invalid;
+		ResultRelInfo *target;
 
 		CHECK_FOR_INTERRUPTS();
 		fill_slot(table->slot, flow, kind, key, lead);
-		if (insert_speculatively(table))
+		if (lr_direct_claim(&table->write))
 		{
 			claim->row = table->slot->tts_tid;
 			return true;
 		}
 		fill_slot(table->slot, flow, kind, key, lead);
 		ItemPointerSetInvalid(&invalid);
-		if (!lr_ExecCheckIndexConstraints(table->target, table->slot, table->estate, &claim->row, &invalid, NIL))
+		target = executor_target(table);
+		if (!lr_ExecCheckIndexConstraints(target, table->slot, table->estate, &claim->row, &invalid, NIL))
 		{
 			*holder = holder_of(table, &claim->row, unseen);
 			if (*holder)
@@ -129,21 +144,6 @@ fill_slot(TupleTableSlot *slot, const char *flow, const char *kind, const char *
 	ExecStoreVirtualTuple(slot);
 }
 
-static bool
-insert_speculatively(IdentityTable *table)
-{
-	Relation rel = table->rel;
-	TupleTableSlot *slot = table->slot;
-	bool conflict = false;
-	uint32 token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
-
-	table_tuple_insert_speculative(rel, slot, GetCurrentCommandId(true), 0, NULL, token);
-	(void) lr_ExecInsertIndexTuples(table->target, slot, table->estate, false, true, &conflict, NIL, false);
-	table_tuple_complete_speculative(rel, slot, token, !conflict);
-	SpeculativeInsertionLockRelease(GetCurrentTransactionId());
-	return !conflict;
-}
-
 /* The lead of a row that was found to be there; NULL where it is gone again. */
 static char *
 holder_of(IdentityTable *table, ItemPointer row, bool *unseen)
@@ -151,12 +151,12 @@ holder_of(IdentityTable *table, ItemPointer row, bool *unseen)
 	bool isnull;
 
 	if (table->other == NULL)
-		table->other = table_slot_create(table->rel, NULL);
-	if (!table_tuple_fetch_row_version(table->rel, row, SnapshotAny, table->other))
+		table->other = table_slot_create(table->write.rel, NULL);
+	if (!table_tuple_fetch_row_version(table->write.rel, row, SnapshotAny, table->other))
 		return NULL;
 	*unseen = IsolationUsesXactSnapshot() &&
 			  !TransactionIdIsCurrentTransactionId(DatumGetTransactionId(slot_getsysattr(table->other, MinTransactionIdAttributeNumber, &isnull))) &&
-			  !table_tuple_satisfies_snapshot(table->rel, table->other, GetTransactionSnapshot());
+			  !table_tuple_satisfies_snapshot(table->write.rel, table->other, GetTransactionSnapshot());
 	return TextDatumGetCString(slot_getattr(table->other, IDENTITY_LEAD, &isnull));
 }
 
@@ -164,6 +164,7 @@ bool
 lr_identity_take(IdentityTable *table, Claim *claim, const char *lead)
 {
 	TupleTableSlot *slot = table->slot;
+	ResultRelInfo *target;
 	TM_FailureData failure;
 	LockTupleMode mode;
 	lr_UpdateIndexes update_indexes;
@@ -182,13 +183,14 @@ lr_identity_take(IdentityTable *table, Claim *claim, const char *lead)
 	memset(slot->tts_isnull, false, IDENTITY_COLUMNS * sizeof(bool));
 	slot->tts_values[IDENTITY_LEAD - 1] = CStringGetTextDatum(lead);
 	ExecStoreVirtualTuple(slot);
-	result = table_tuple_update(table->rel, &claim->row, slot, GetCurrentCommandId(true), InvalidSnapshot, InvalidSnapshot,
+	result = table_tuple_update(table->write.rel, &claim->row, slot, GetCurrentCommandId(true), InvalidSnapshot, InvalidSnapshot,
 								true, &failure, &mode, &update_indexes);
 	if (result != TM_Ok)
 		return false;
 	/* the page had no room for another version: the index needs to know the new place */
-	if (lr_indexes_need_update(update_indexes))
-		(void) lr_ExecInsertIndexTuples(table->target, slot, table->estate, false, false, NULL, NIL, false);
+	target = lr_indexes_need_update(update_indexes) ? executor_target(table) : NULL;
+	if (target)
+		(void) lr_ExecInsertIndexTuples(target, slot, table->estate, false, false, NULL, NIL, false);
 	claim->row = slot->tts_tid;
 	claim->previous = previous;
 	return true;
@@ -226,7 +228,7 @@ lr_identity_give(IdentityTable *table, const char *flow, const char *kind, const
 			return;
 		claim.row = table->other->tts_tid;
 		if (to ? lr_identity_take(table, &claim, to)
-			   : table_tuple_delete(table->rel, &claim.row, GetCurrentCommandId(true), InvalidSnapshot, InvalidSnapshot, true,
+			   : table_tuple_delete(table->write.rel, &claim.row, GetCurrentCommandId(true), InvalidSnapshot, InvalidSnapshot, true,
 									&failure, false) == TM_Ok)
 			return;
 	}
@@ -236,7 +238,7 @@ lr_identity_give(IdentityTable *table, const char *flow, const char *kind, const
 static bool
 find_row(IdentityTable *table, Snapshot snapshot, const char *flow, const char *kind, const char *key)
 {
-	Relation index = table->target->ri_IndexRelationDescs[0];
+	Relation index = lr_direct_primary(&table->write);
 	const char *const parts[] = {flow, kind, key};
 	ScanKeyData keys[lengthof(parts)];
 	IndexScanDesc scan;
@@ -246,8 +248,8 @@ find_row(IdentityTable *table, Snapshot snapshot, const char *flow, const char *
 		ScanKeyEntryInitialize(&keys[i], 0, (AttrNumber) (i + 1), BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[i],
 							   F_TEXTEQ, CStringGetTextDatum(parts[i]));
 	if (table->other == NULL)
-		table->other = table_slot_create(table->rel, NULL);
-	scan = lr_index_beginscan(table->rel, index, snapshot, NULL, lengthof(parts), 0);
+		table->other = table_slot_create(table->write.rel, NULL);
+	scan = lr_index_beginscan(table->write.rel, index, snapshot, NULL, lengthof(parts), 0);
 	index_rescan(scan, keys, lengthof(parts), NULL, 0);
 	found = index_getnext_slot(scan, ForwardScanDirection, table->other);
 	if (found)
@@ -311,7 +313,7 @@ undo(IdentityTable *table, const Claim *claim)
 	if (claim->previous)
 		(void) lr_identity_take(table, &undone, claim->previous);
 	else
-		(void) table_tuple_delete(table->rel, &undone.row, GetCurrentCommandId(true), InvalidSnapshot, InvalidSnapshot, true,
+		(void) table_tuple_delete(table->write.rel, &undone.row, GetCurrentCommandId(true), InvalidSnapshot, InvalidSnapshot, true,
 								  &failure, false);
 }
 

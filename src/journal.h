@@ -162,7 +162,7 @@ extern void lr_journal_set_text(JournalRow *row, int column, const char *value);
 extern void lr_journal_set_time(JournalRow *row, int column, TimestampTz value);
 extern void lr_journal_set_datum(JournalRow *row, int column, Datum value);
 
-/* Copies the row; writes the table's rows when JOURNAL_BATCH wait. The id column is filled here. */
+/* Copies the row; writes the table's rows when DIRECT_BATCH wait. The id column is filled here. */
 extern void lr_journal_append(JournalTable table, JournalRow *row);
 
 /* An id for a row of events or outbox: unlike any other session's, greater than this session's before it. */

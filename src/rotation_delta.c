@@ -59,8 +59,9 @@ lr_delta_init(void)
 bool
 lr_rotation_write(void)
 {
-	LedgerRows rows = {NULL};
+	LedgerRows rows;
 
+	lr_ledger_begin(&rows);
 	/*
 	 * A member's innermost delta is where his pending sums are settled. current_delta may add deltas to the
 	 * innermost level and so while this runs, but only in front of those that the loop is at.

@@ -6,11 +6,9 @@
  */
 #include "postgres.h"
 
-#include "access/heapam.h"
-#include "access/table.h"
+#include "access/htup_details.h"
 #include "access/tableam.h"
-#include "access/xact.h"
-#include "executor/tuptable.h"
+#include "direct.h"
 #include "leadroute.h"
 #include "miscadmin.h"
 #include "rotation_ledger.h"
@@ -18,8 +16,17 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-static void write_rows(Relation ledger, TupleTableSlot **rows, int n);
+static DirectTable ledger = {"rotation", LEDGER_COLUMNS};
+
+static void write_rows(LedgerRows *rows);
 static void count_row(HTAB *counts, const RotationKey *key, int32 minute, int32 leads);
+
+void
+lr_ledger_begin(LedgerRows *rows)
+{
+	rows->n = 0;
+	rows->any = false;
+}
 
 void
 lr_ledger_store(LedgerRows *rows, const RotationSlot *slot, int64 pointer, int64 open, const RotationTally *tally)
@@ -27,20 +34,8 @@ lr_ledger_store(LedgerRows *rows, const RotationSlot *slot, int64 pointer, int64
 	Datum values[LEDGER_COLUMNS];
 	bool nulls[LEDGER_COLUMNS] = {false};
 
-	if (rows->ledger == NULL)
-	{
-		rows->ledger = table_open(lr_relation_oid("rotation"), RowExclusiveLock);
-		/* not the relation's own descriptor, whose reference each slot would have to remember */
-		rows->descriptor = CreateTupleDescCopy(RelationGetDescr(rows->ledger));
-	}
 	if (rows->n == LEDGER_BATCH)
-	{
-		write_rows(rows->ledger, rows->rows, rows->n);
-		rows->n = 0;
-	}
-	if (rows->n == rows->made)
-		rows->rows[rows->made++] = MakeSingleTupleTableSlot(rows->descriptor, &TTSOpsHeapTuple);
-
+		write_rows(rows);
 	values[LEDGER_FLOW] = CStringGetTextDatum(slot->flow);
 	values[LEDGER_TEAM] = CStringGetTextDatum(slot->team);
 	values[LEDGER_REP] = CStringGetTextDatum(slot->rep);
@@ -49,39 +44,39 @@ lr_ledger_store(LedgerRows *rows, const RotationSlot *slot, int64 pointer, int64
 	nulls[LEDGER_MINUTE] = nulls[LEDGER_LEADS] = tally == NULL;
 	values[LEDGER_MINUTE] = tally ? TimestampTzGetDatum((TimestampTz) tally->minute * USECS_PER_MINUTE) : (Datum) 0;
 	values[LEDGER_LEADS] = tally ? Int32GetDatum(tally->pending) : (Datum) 0;
-	ExecForceStoreHeapTuple(heap_form_tuple(rows->descriptor, values, nulls), rows->rows[rows->n++], true);
+	rows->rows[rows->n++] = heap_form_tuple(lr_direct_desc(&ledger), values, nulls);
+	rows->any = true;
 }
 
 static void
-write_rows(Relation ledger, TupleTableSlot **rows, int n)
+write_rows(LedgerRows *rows)
 {
-	if (n == 1)
-		table_tuple_insert(ledger, rows[0], GetCurrentCommandId(true), 0, NULL);
-	else
-		table_multi_insert(ledger, rows, n, GetCurrentCommandId(true), 0, NULL);
-	for (int i = 0; i < n; i++)
-		ExecClearTuple(rows[i]);
+	DirectWrite write;
+
+	lr_direct_open(&ledger, &write);
+	lr_direct_store(&write, rows->rows, rows->n);
+	lr_direct_index(&write, rows->n);
+	lr_direct_close(&write);
+	for (int i = 0; i < rows->n; i++)
+		heap_freetuple(rows->rows[i]);
+	rows->n = 0;
 }
 
 bool
 lr_ledger_finish(LedgerRows *rows)
 {
-	if (rows->ledger == NULL)
-		return false;
 	if (rows->n > 0)
-		write_rows(rows->ledger, rows->rows, rows->n);
-	for (int i = 0; i < rows->made; i++)
-		ExecDropSingleTupleTableSlot(rows->rows[i]);
-	table_close(rows->ledger, NoLock);
-	return true;
+		write_rows(rows);
+	return rows->any;
 }
 
 void
 lr_rotation_append(const char *flow, const char *team, const char *rep, int64 pointer, int32 open)
 {
-	LedgerRows rows = {NULL};
+	LedgerRows rows;
 	RotationSlot slot = {.flow = unconstify(char *, flow), .team = unconstify(char *, team), .rep = unconstify(char *, rep)};
 
+	lr_ledger_begin(&rows);
 	lr_ledger_store(&rows, &slot, pointer, open, NULL);
 	(void) lr_ledger_finish(&rows);
 }

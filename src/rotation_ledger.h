@@ -5,7 +5,7 @@
 #ifndef LR_ROTATION_LEDGER_H
 #define LR_ROTATION_LEDGER_H
 
-#include "executor/tuptable.h"
+#include "access/htup.h"
 #include "rotation_delta.h"
 
 /* Rows of the ledger handed to the table at a time. */
@@ -27,11 +27,9 @@ typedef enum LedgerColumn
 /* Rows on their way into the ledger. */
 typedef struct LedgerRows
 {
-	Relation ledger; /* NULL as long as there is none */
-	TupleDesc descriptor;
-	TupleTableSlot *rows[LEDGER_BATCH];
-	int made;
+	HeapTuple rows[LEDGER_BATCH];
 	int n;
+	bool any;
 } LedgerRows;
 
 /* A member's sums in the ledger, and what shared memory took for committed when they were read. */
@@ -56,6 +54,8 @@ typedef struct LedgerCount
 	int32 shared;
 	int64 leads;
 } LedgerCount;
+
+extern void lr_ledger_begin(LedgerRows *rows);
 
 /* Adds a row; with a tally, one that says how many leads were given in a minute. */
 extern void lr_ledger_store(LedgerRows *rows, const RotationSlot *slot, int64 pointer, int64 open,

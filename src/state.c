@@ -34,7 +34,6 @@
 #include "waiting.h"
 
 static bool find(const char *flow, const char *lead, LeadState *state, Snapshot seen);
-static bool may_stand(Relation rel, Relation index, ScanKey keys, TupleTableSlot *slot);
 static const char *state_text(TupleTableSlot *slot, StateColumn column);
 static bool state_time(TupleTableSlot *slot, StateColumn column, TimestampTz *value);
 static const char *state_number(TupleTableSlot *slot, StateColumn column);
@@ -56,13 +55,19 @@ lr_state_find_seen(const char *flow, const char *lead, LeadState *state)
 	return find(flow, lead, state, GetActiveSnapshot());
 }
 
-/* With a snapshot, or where that is NULL the newest. */
+/*
+ * With a snapshot, or where that is NULL the newest. Most leads are new, so the index is asked first whether it knows
+ * anything of the key, committed or not: that takes no snapshot, and locks no gap of a serializable transaction, in which every
+ * other new lead is about to be written.
+ */
 static bool
 find(const char *flow, const char *lead, LeadState *state, Snapshot seen)
 {
-	Relation rel = table_open(lr_relation_oid("lead_states"), AccessShareLock);
-	Relation index = index_open(lr_relation_oid("lead_states_pkey"), AccessShareLock);
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	/* who decides writes next: the locks that takes, and keeps */
+	LOCKMODE lock = RecoveryInProgress() ? AccessShareLock : RowExclusiveLock;
+	Relation rel = table_open(lr_relation_oid("lead_states"), lock);
+	Relation index = index_open(lr_relation_oid("lead_states_pkey"), lock);
+	TupleTableSlot *slot;
 	Snapshot snapshot;
 	IndexScanDesc scan;
 	ScanKeyData keys[2];
@@ -72,13 +77,18 @@ find(const char *flow, const char *lead, LeadState *state, Snapshot seen)
 						   F_TEXTEQ, CStringGetTextDatum(flow));
 	ScanKeyEntryInitialize(&keys[1], 0, 2, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[1],
 						   F_TEXTEQ, CStringGetTextDatum(lead));
-	if (IsolationIsSerializable() && !may_stand(rel, index, keys, slot))
+	scan = lr_index_beginscan(rel, index, SnapshotAny, NULL, 2, 0);
+	index_rescan(scan, keys, 2, NULL, 0);
+	found = index_getnext_tid(scan, ForwardScanDirection) != NULL;
+	index_endscan(scan);
+	if (!found)
 	{
-		ExecDropSingleTupleTableSlot(slot);
-		index_close(index, AccessShareLock);
-		table_close(rel, AccessShareLock);
+		index_close(index, NoLock);
+		table_close(rel, NoLock);
 		return false;
 	}
+
+	slot = table_slot_create(rel, NULL);
 	snapshot = RegisterSnapshot(seen ? seen : GetLatestSnapshot());
 	scan = lr_index_beginscan(rel, index, snapshot, NULL, 2, 0);
 	index_rescan(scan, keys, 2, NULL, 0);
@@ -114,28 +124,8 @@ find(const char *flow, const char *lead, LeadState *state, Snapshot seen)
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	UnregisterSnapshot(snapshot);
-	index_close(index, AccessShareLock);
-	table_close(rel, AccessShareLock);
-	return found;
-}
-
-/*
- * Whether the index knows anything of the key, committed or not. A serializable transaction asks this first: its look
- * for a lead that is not there would else lock the gap in which every other new lead is about to be written.
- */
-static bool
-may_stand(Relation rel, Relation index, ScanKey keys, TupleTableSlot *slot)
-{
-	SnapshotData dirty;
-	IndexScanDesc scan;
-	bool found;
-
-	InitDirtySnapshot(dirty);
-	scan = lr_index_beginscan(rel, index, &dirty, NULL, 2, 0);
-	index_rescan(scan, keys, 2, NULL, 0);
-	found = index_getnext_slot(scan, ForwardScanDirection, slot);
-	index_endscan(scan);
-	ExecClearTuple(slot);
+	index_close(index, NoLock);
+	table_close(rel, NoLock);
 	return found;
 }
 

@@ -1,0 +1,351 @@
+/*
+ * direct.c
+ *		Writing tables of leadroute's own without the executor.
+ *
+ * An executor's state for one row costs more than the row: most of it is reading what indexes a table has and compiling
+ * their predicates. That is kept here for the session, and an index whose predicate none of the rows meets is not even opened.
+ * Heap and indexes are written by calls of their own, so that a caller can do one after the other for all of his tables:
+ * much of what a single lead costs is code that has to come into the processor's cache again.
+ *
+ * Memory: what is known of a table is in two contexts under CacheMemoryContext; what is replaced goes with the transaction,
+ * since whoever has the table open may use it still.
+ * Staleness: a relcache invalidation of the table, which any change of its columns or indexes sends. Who has locked the
+ * table has received it.
+ * Locks: RowExclusiveLock on the table and on the indexes that are written, to the end of the transaction.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "compat.h"
+#include "direct.h"
+#include "executor/executor.h"
+#include "leadroute.h"
+#include "optimizer/optimizer.h"
+#include "storage/lmgr.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+
+struct DirectShape
+{
+	MemoryContext mcxt;
+	TupleDesc desc;
+	TupleTableSlot *slots[DIRECT_BATCH]; /* of tuples */
+	int nslots;
+	TupleTableSlot *row; /* of values */
+};
+
+typedef struct DirectIndex
+{
+	Oid relid;
+	bool primary;
+	IndexInfo *info;
+	ExprState *predicate; /* or NULL */
+	ExprContext *context; /* of the predicate */
+} DirectIndex;
+
+struct DirectIndexes
+{
+	MemoryContext mcxt;
+	int n;
+	bool plain; /* of columns, unique at once or not at all; else the executor writes them */
+	DirectIndex index[FLEXIBLE_ARRAY_MEMBER];
+};
+
+/* An index of a table that is open. */
+typedef struct DirectOpen
+{
+	Relation rel; /* NULL: nothing was written yet */
+	void *cache;  /* the access method's */
+} DirectOpen;
+
+static DirectTable *tables = NULL; /* that were asked for */
+
+static DirectShape *shape_of(DirectTable *table);
+static void relcache_callback(Datum arg, Oid relid);
+static const DirectIndexes *indexes_of(DirectTable *table, Relation rel);
+static bool meets(const DirectIndex *index, TupleTableSlot *slot);
+static Relation open_index(DirectWrite *write, int number);
+static bool insert_entry(DirectWrite *write, int number, TupleTableSlot *slot, bool claims);
+static bool index_by_executor(DirectWrite *write, TupleTableSlot **slots, int n, bool claims);
+
+TupleDesc
+lr_direct_desc(DirectTable *table)
+{
+	return shape_of(table)->desc;
+}
+
+static DirectShape *
+shape_of(DirectTable *table)
+{
+	MemoryContext mcxt;
+	MemoryContext oldcontext;
+	DirectShape *shape;
+	Relation rel;
+
+	if (table->shape && !table->stale_shape)
+		return table->shape;
+	if (!OidIsValid(table->relid))
+	{
+		if (tables == NULL)
+			CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+		table->next = tables;
+		tables = table;
+	}
+	table->relid = lr_relation_oid(table->name);
+	rel = table_open(table->relid, RowExclusiveLock);
+	if (RelationGetNumberOfAttributes(rel) != table->columns)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("relation \"leadroute.%s\" does not have the shape of this library", table->name),
+				 errhint("Run ALTER EXTENSION leadroute UPDATE, or install the library that belongs to the extension's version.")));
+	mcxt = AllocSetContextCreate(TopTransactionContext, "leadroute table", ALLOCSET_DEFAULT_SIZES);
+	oldcontext = MemoryContextSwitchTo(mcxt);
+	shape = palloc0(sizeof(DirectShape));
+	shape->mcxt = mcxt;
+	shape->desc = CreateTupleDescCopy(RelationGetDescr(rel));
+	shape->row = MakeSingleTupleTableSlot(shape->desc, &TTSOpsVirtual);
+	MemoryContextSwitchTo(oldcontext);
+	table_close(rel, NoLock);
+
+	if (table->shape)
+		MemoryContextSetParent(table->shape->mcxt, TopTransactionContext);
+	MemoryContextSetParent(mcxt, CacheMemoryContext);
+	table->shape = shape;
+	table->stale_shape = false;
+	return shape;
+}
+
+static void
+relcache_callback(Datum arg, Oid relid)
+{
+	for (DirectTable *table = tables; table; table = table->next)
+		if (!OidIsValid(relid) || relid == table->relid)
+			table->stale_shape = table->stale_indexes = true;
+}
+
+void
+lr_direct_open(DirectTable *table, DirectWrite *write)
+{
+	DirectShape *shape = shape_of(table);
+
+	write->table = table;
+	write->rel = table_open(table->relid, RowExclusiveLock);
+	write->indexes = indexes_of(table, write->rel);
+	write->open = palloc0(Max(write->indexes->n, 1) * sizeof(DirectOpen));
+	write->slots = shape->slots;
+	write->row = shape->row;
+	write->mcxt = CurrentMemoryContext;
+}
+
+static const DirectIndexes *
+indexes_of(DirectTable *table, Relation rel)
+{
+	MemoryContext mcxt;
+	MemoryContext oldcontext;
+	DirectIndexes *indexes;
+	List *oids;
+	ListCell *cell;
+
+	if (table->indexes && !table->stale_indexes)
+		return table->indexes;
+	/* an invalidation that comes while they are read is for the next time */
+	if (table->indexes)
+		MemoryContextSetParent(table->indexes->mcxt, TopTransactionContext);
+	table->indexes = NULL;
+	table->stale_indexes = false;
+	oids = RelationGetIndexList(rel);
+	mcxt = AllocSetContextCreate(TopTransactionContext, "leadroute indexes", ALLOCSET_SMALL_SIZES);
+	oldcontext = MemoryContextSwitchTo(mcxt);
+	indexes = palloc0(offsetof(DirectIndexes, index) + list_length(oids) * sizeof(DirectIndex));
+	indexes->mcxt = mcxt;
+	indexes->plain = true;
+	foreach(cell, oids)
+	{
+		Relation index_rel = index_open(lfirst_oid(cell), RowExclusiveLock);
+		IndexInfo *info = BuildIndexInfo(index_rel);
+
+		if (info->ii_ReadyForInserts)
+		{
+			DirectIndex *index = &indexes->index[indexes->n++];
+
+			index->relid = lfirst_oid(cell);
+			index->primary = index_rel->rd_index->indisprimary;
+			index->info = info;
+			if (info->ii_Predicate != NIL)
+			{
+				index->predicate = ExecInitQual((List *) expression_planner((Expr *) info->ii_Predicate), NULL);
+				index->context = CreateStandaloneExprContext();
+			}
+			if (info->ii_Expressions != NIL || info->ii_ExclusionOps != NULL || (info->ii_Unique && !index_rel->rd_index->indimmediate))
+				indexes->plain = false;
+		}
+		index_close(index_rel, RowExclusiveLock);
+	}
+	MemoryContextSwitchTo(oldcontext);
+	list_free(oids);
+
+	MemoryContextSetParent(mcxt, CacheMemoryContext);
+	table->indexes = indexes;
+	return indexes;
+}
+
+Relation
+lr_direct_primary(DirectWrite *write)
+{
+	int number = 0;
+
+	while (number < write->indexes->n && !write->indexes->index[number].primary)
+		number++;
+	if (number == write->indexes->n)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("relation \"leadroute.%s\" does not have a primary key", write->table->name)));
+	return open_index(write, number);
+}
+
+void
+lr_direct_store(DirectWrite *write, HeapTuple *tuples, int n)
+{
+	DirectShape *shape = shape_of(write->table);
+
+	for (; shape->nslots < n; shape->nslots++)
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(shape->mcxt);
+
+		shape->slots[shape->nslots] = MakeSingleTupleTableSlot(shape->desc, &TTSOpsHeapTuple);
+		MemoryContextSwitchTo(oldcontext);
+	}
+	write->slots = shape->slots;
+	for (int i = 0; i < n; i++)
+	{
+		ExecStoreHeapTuple(tuples[i], write->slots[i], false);
+		write->slots[i]->tts_tableOid = write->table->relid;
+	}
+	/* one row by the code that has just inserted the lead and its keys */
+	if (n == 1)
+		table_tuple_insert(write->rel, write->slots[0], GetCurrentCommandId(true), 0, NULL);
+	else
+		table_multi_insert(write->rel, write->slots, n, GetCurrentCommandId(true), 0, NULL);
+}
+
+void
+lr_direct_index(DirectWrite *write, int n)
+{
+	const DirectIndexes *indexes = write->indexes;
+
+	if (!indexes->plain)
+		(void) index_by_executor(write, write->slots, n, false);
+	else
+		for (int i = 0; i < indexes->n; i++)
+			for (int row = 0; row < n; row++)
+				if (meets(&indexes->index[i], write->slots[row]))
+					(void) insert_entry(write, i, write->slots[row], false);
+	for (int row = 0; row < n; row++)
+		ExecClearTuple(write->slots[row]);
+}
+
+bool
+lr_direct_claim(DirectWrite *write)
+{
+	const DirectIndexes *indexes = write->indexes;
+	TransactionId xid = GetCurrentTransactionId();
+	uint32 token = SpeculativeInsertionLockAcquire(xid);
+	bool alone = true;
+
+	table_tuple_insert_speculative(write->rel, write->row, GetCurrentCommandId(true), 0, NULL, token);
+	if (!indexes->plain)
+		alone = index_by_executor(write, &write->row, 1, true);
+	else
+		for (int i = 0; i < indexes->n; i++)
+			if (meets(&indexes->index[i], write->row))
+				alone &= insert_entry(write, i, write->row, true);
+	table_tuple_complete_speculative(write->rel, write->row, token, alone);
+	SpeculativeInsertionLockRelease(xid);
+	return alone;
+}
+
+static bool
+meets(const DirectIndex *index, TupleTableSlot *slot)
+{
+	bool met;
+
+	if (index->predicate == NULL)
+		return true;
+	index->context->ecxt_scantuple = slot;
+	met = ExecQual(index->predicate, index->context);
+	ResetExprContext(index->context);
+	return met;
+}
+
+static Relation
+open_index(DirectWrite *write, int number)
+{
+	DirectOpen *open = &write->open[number];
+
+	if (open->rel == NULL)
+		open->rel = index_open(write->indexes->index[number].relid, RowExclusiveLock);
+	return open->rel;
+}
+
+/* True, unless it claims a unique key and another row may have it. The index stays open until the table is closed. */
+static bool
+insert_entry(DirectWrite *write, int number, TupleTableSlot *slot, bool claims)
+{
+	const DirectIndex *index = &write->indexes->index[number];
+	DirectOpen *open = &write->open[number];
+	Datum values[INDEX_MAX_KEYS];
+	bool nulls[INDEX_MAX_KEYS];
+	IndexUniqueCheck check = UNIQUE_CHECK_NO;
+	bool alone;
+
+	if (index->info->ii_Unique)
+		check = claims ? UNIQUE_CHECK_PARTIAL : UNIQUE_CHECK_YES;
+	FormIndexDatum(index->info, slot, NULL, values, nulls);
+	/* what an access method keeps from row to row is this writer's */
+	index->info->ii_AmCache = open->cache;
+	index->info->ii_Context = write->mcxt;
+	alone = index_insert(open_index(write, number), values, nulls, &slot->tts_tid, write->rel, check, false, index->info);
+	open->cache = index->info->ii_AmCache;
+	return alone || check != UNIQUE_CHECK_PARTIAL;
+}
+
+/* Where an administrator has made an index that takes more than columns: as the executor does it. */
+static bool
+index_by_executor(DirectWrite *write, TupleTableSlot **slots, int n, bool claims)
+{
+	EState *estate = CreateExecutorState();
+	ResultRelInfo *target = makeNode(ResultRelInfo);
+	bool conflict = false;
+
+	InitResultRelInfo(target, write->rel, 1, NULL, 0);
+	ExecOpenIndices(target, claims);
+	for (int i = 0; i < n; i++)
+	{
+		(void) lr_ExecInsertIndexTuples(target, slots[i], estate, false, claims, claims ? &conflict : NULL, NIL, false);
+		ResetPerTupleExprContext(estate);
+	}
+	ExecCloseIndices(target);
+	FreeExecutorState(estate);
+	return !conflict;
+}
+
+void
+lr_direct_close(DirectWrite *write)
+{
+	for (int i = 0; i < write->indexes->n; i++)
+	{
+		DirectOpen *open = &write->open[i];
+
+		if (open->rel == NULL)
+			continue;
+		write->indexes->index[i].info->ii_AmCache = open->cache;
+		lr_index_insert_cleanup(open->rel, write->indexes->index[i].info);
+		index_close(open->rel, NoLock);
+	}
+	table_close(write->rel, NoLock);
+	pfree(write->open);
+}
