@@ -167,7 +167,7 @@ lr_condition_compile_as(const char *text, const LrConditionScope *scope, Oid res
 	condition->econtext.ecxt_per_query_memory = context;
 	condition->columns = lr_condition_attributes(expr, OUTER_VAR);
 	condition->facts = lr_condition_attributes(expr, INNER_VAR);
-	condition->cannot_fail = lr_condition_is_leakproof((Node *) expr);
+	condition->cannot_fail = lr_condition_takes_any_row((Node *) expr);
 	resolve_end(&resolve);
 
 	MemoryContextSetParent(context, mcxt);

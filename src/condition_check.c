@@ -24,7 +24,9 @@
 #include "access/transam.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_cast.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_opclass.h"
 #include "catalog/pg_proc.h"
@@ -89,6 +91,9 @@ static void check_composite(Oid type, CheckContext *context);
 static void check_domain(Oid type, CheckContext *context);
 static void check_json_cast(Oid type, CheckContext *context);
 static bool may_fail_walker(Node *node, void *context);
+static bool is_plain_text_function(Node *node);
+static bool is_libc_collation(Oid collation);
+static bool is_whole_pattern(const Const *pattern);
 static bool function_may_fail(Oid function, void *context);
 
 /*
@@ -649,7 +654,7 @@ check_json_cast(Oid type, CheckContext *context)
 }
 
 bool
-lr_condition_is_leakproof(Node *expr)
+lr_condition_takes_any_row(Node *expr)
 {
 	return !may_fail_walker(expr, NULL);
 }
@@ -692,9 +697,87 @@ may_fail_walker(Node *node, void *context)
 		default:
 			return true;
 	}
+	if (is_plain_text_function(node))
+		return expression_tree_walker(node, may_fail_walker, context);
 	if (check_functions_in_node(node, function_may_fail, NULL))
 		return true;
 	return expression_tree_walker(node, may_fail_walker, context);
+}
+
+/*
+ * lower(), upper() and LIKE are not marked as leakproof, but under a collation of the C library they take any text; a
+ * pattern must be known and not end in a lone backslash.
+ */
+static bool
+is_plain_text_function(Node *node)
+{
+	Oid function = InvalidOid;
+	Oid collation;
+	List *args;
+
+	if (IsA(node, FuncExpr))
+	{
+		function = ((FuncExpr *) node)->funcid;
+		collation = ((FuncExpr *) node)->inputcollid;
+		args = ((FuncExpr *) node)->args;
+	}
+	else if (IsA(node, OpExpr))
+	{
+		function = get_opcode(((OpExpr *) node)->opno);
+		collation = ((OpExpr *) node)->inputcollid;
+		args = ((OpExpr *) node)->args;
+	}
+	else
+		return false;
+	switch (function)
+	{
+		case F_LOWER_TEXT:
+		case F_UPPER_TEXT:
+			return is_libc_collation(collation);
+		case F_TEXTLIKE:
+		case F_TEXTNLIKE:
+			return is_libc_collation(collation) && IsA(lsecond(args), Const) && is_whole_pattern(lsecond(args));
+		default:
+			return false;
+	}
+}
+
+static bool
+is_libc_collation(Oid collation)
+{
+	HeapTuple tuple;
+	bool libc;
+
+	if (collation == C_COLLATION_OID || collation == POSIX_COLLATION_OID)
+		return true;
+	if (collation == DEFAULT_COLLATION_OID)
+	{
+		tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+		libc = HeapTupleIsValid(tuple) && ((Form_pg_database) GETSTRUCT(tuple))->datlocprovider == COLLPROVIDER_LIBC;
+	}
+	else
+	{
+		tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
+		libc = HeapTupleIsValid(tuple) && ((Form_pg_collation) GETSTRUCT(tuple))->collprovider == COLLPROVIDER_LIBC;
+	}
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return libc;
+}
+
+static bool
+is_whole_pattern(const Const *pattern)
+{
+	bool escaped = false;
+	char *string;
+
+	if (pattern->constisnull)
+		return true;
+	string = TextDatumGetCString(pattern->constvalue);
+	for (const char *at = string; *at; at++)
+		escaped = *at == '\\' && !escaped;
+	pfree(string);
+	return !escaped;
 }
 
 static bool

@@ -32,6 +32,6 @@ extern void lr_condition_check_expr(Node *expr, ParseState *pstate, LrConditionT
 extern void lr_condition_check_type(Oid type, int location, ParseState *pstate, LrConditionTrust *trust);
 
 /* True if no value of its inputs can make the expression fail. */
-extern bool lr_condition_is_leakproof(Node *expr);
+extern bool lr_condition_takes_any_row(Node *expr);
 
 #endif /* LR_CONDITION_CHECK_H */

@@ -9,8 +9,8 @@
  * the command counter. No SPI, no triggers, no privileges (direct.c): these tables
  * carry neither CHECK constraints nor foreign keys for that reason.
  *
- * Memory: the rows live in one context under TopTransactionContext, reset by a flush that leaves none; the arrays in
- * a context of their own under CacheMemoryContext for the session.
+ * Memory: the rows live in a context of the session, reset by a flush that leaves none and at the transaction's end; the
+ * arrays in another.
  * Locks: RowExclusiveLock on the tables written, held to the end of the transaction.
  */
 #include "postgres.h"
@@ -59,14 +59,29 @@ void
 lr_journal_begin_row(JournalRow *row)
 {
 	memset(row->nulls, true, sizeof(row->nulls));
+	row->text_used = 0;
 }
 
 void
 lr_journal_set_text(JournalRow *row, int column, const char *value)
 {
+	Size length;
+
 	if (value == NULL)
 		return;
-	row->values[column] = CStringGetTextDatum(value);
+	length = strlen(value);
+	/* most are short: they need no memory of their own and no alignment */
+	if (length + VARHDRSZ_SHORT <= VARATT_SHORT_MAX && row->text_used + length + VARHDRSZ_SHORT <= JOURNAL_TEXT_ROOM)
+	{
+		char *text = row->text + row->text_used;
+
+		SET_VARSIZE_SHORT(text, length + VARHDRSZ_SHORT);
+		memcpy(VARDATA_SHORT(text), value, length);
+		row->text_used += (int) (length + VARHDRSZ_SHORT);
+		row->values[column] = PointerGetDatum(text);
+	}
+	else
+		row->values[column] = PointerGetDatum(cstring_to_text_with_len(value, (int) length));
 	row->nulls[column] = false;
 }
 
@@ -101,8 +116,7 @@ lr_journal_append(JournalTable table, JournalRow *row)
 		row->nulls[buffer->id_column] = false;
 	}
 	if (row_context == NULL)
-		row_context = AllocSetContextCreate(TopTransactionContext, "leadroute journal rows",
-											ALLOCSET_DEFAULT_SIZES);
+		row_context = AllocSetContextCreate(CacheMemoryContext, "leadroute journal rows", ALLOCSET_DEFAULT_SIZES);
 	oldcontext = MemoryContextSwitchTo(row_context);
 	buffer->tuples[buffer->count] = heap_form_tuple(lr_direct_desc(&buffer->table), row->values, row->nulls);
 	MemoryContextSwitchTo(oldcontext);
@@ -267,5 +281,6 @@ lr_journal_end(void)
 {
 	for (int i = 0; i < JOURNAL_TABLES; i++)
 		buffers[i].count = 0;
-	row_context = NULL; /* went with TopTransactionContext */
+	if (row_context)
+		MemoryContextReset(row_context);
 }

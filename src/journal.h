@@ -155,6 +155,7 @@ typedef enum ClockColumn
 } ClockColumn;
 
 #define JOURNAL_MAX_COLUMNS 64
+#define JOURNAL_TEXT_ROOM 512
 
 /*
  * One row under construction. Strings are borrowed until lr_journal_append returns; a NULL string is an
@@ -164,6 +165,8 @@ typedef struct JournalRow
 {
 	Datum values[JOURNAL_MAX_COLUMNS];
 	bool nulls[JOURNAL_MAX_COLUMNS];
+	int text_used;
+	char text[JOURNAL_TEXT_ROOM]; /* short values, as a row holds them */
 } JournalRow;
 
 extern void lr_journal_begin_row(JournalRow *row);

@@ -55,11 +55,12 @@ struct Statement
 	MemoryContext mcxt;
 	StatementRef *ref; /* NULL when the statement is over */
 	SubTransactionId subid;
-	dlist_head entries; /* of Pending in the hash, newest first */
-	uint32 open;		/* decisions neither confirmed nor dropped */
-	uint32 unwritten;	/* confirmed ones that still stand in the hash */
-	HTAB *outcomes;
-	List *pinned; /* of FlowConfig */
+	dlist_head entries;		/* of Pending in the hash, newest first */
+	uint32 open;			/* decisions neither confirmed nor dropped */
+	uint32 unwritten;		/* confirmed ones that still stand in the hash */
+	const Outcome *outcome; /* the first: most statements have no other */
+	HTAB *outcomes;			/* the others, or NULL */
+	List *pinned;			/* of FlowConfig */
 	LastInsert last;
 	Pending *newest; /* decision, as long as it waits for its row */
 	Rekey *rekeys;
@@ -74,6 +75,7 @@ struct Statement
 const char *lr_own_lead = NULL;
 
 static HTAB *pendings = NULL;
+static Pending *single = NULL;		 /* the transaction's first, as long as it is there: most have no other */
 static Statement *statements = NULL; /* newest first */
 static Pending **confirmed = NULL;	 /* in the hash, their rows in the journal; TopTransactionContext */
 static int nconfirmed = 0;
@@ -97,6 +99,7 @@ static void add_more(Pending *pending, const Decision *decision);
 static void keep_stages(Pending *pending, const StageChange *stages, const char *stage, const char *source);
 static const Link *link_of(Statement *statement, const Decision *decision);
 static const Outcome *outcome_of(Statement *statement, const Decision *decision);
+static Outcome *find_outcome(Statement *statement, const Outcome *probe, bool *found);
 static Decision decision_of(const Pending *pending);
 static void remember_confirmed(Pending *pending);
 static void forget_confirmed(void);
@@ -449,6 +452,8 @@ lr_pending_find(const char *flow, const char *lead)
 {
 	Pending probe;
 
+	if (single && strcmp(single->lead, lead) == 0 && strcmp(single->flow, flow) == 0)
+		return single;
 	if (pendings == NULL)
 		return NULL;
 	probe.flow = flow;
@@ -460,15 +465,19 @@ lr_pending_find(const char *flow, const char *lead)
 static Pending *
 pending_enter(Statement *statement, const char *flow, const char *lead)
 {
-	Pending probe;
-	Pending *pending;
-	bool found;
+	Pending *pending = NULL;
+	bool found = single != NULL && lr_pending_find(flow, lead) == single;
 
-	if (pendings == NULL)
-		pendings = lr_lead_hash_create("leadroute pending decisions", 256, sizeof(Pending), TopTransactionContext);
-	probe.flow = flow;
-	probe.lead = lead;
-	pending = hash_search(pendings, &probe, HASH_ENTER, &found);
+	if (pendings == NULL && single == NULL)
+		pending = single = MemoryContextAlloc(TopTransactionContext, sizeof(Pending));
+	else if (!found)
+	{
+		Pending probe = {.flow = flow, .lead = unconstify(char *, lead)};
+
+		if (pendings == NULL)
+			pendings = lr_lead_hash_create("leadroute pending decisions", 256, sizeof(Pending), TopTransactionContext);
+		pending = hash_search(pendings, &probe, HASH_ENTER, &found);
+	}
 	if (found)
 		elog(ERROR, "lead \"%s\" of flow \"%s\" is pending already", lead, flow);
 	memset(pending, 0, sizeof(Pending));
@@ -489,7 +498,13 @@ pending_remove(Pending *pending)
 	dlist_delete(&pending->node);
 	if (pending->more->sticky)
 		lr_sticky_forget(pending->more->sticky);
-	hash_search(pendings, pending, HASH_REMOVE, NULL);
+	if (pending == single)
+	{
+		pfree(single);
+		single = NULL;
+	}
+	else
+		hash_search(pendings, pending, HASH_REMOVE, NULL);
 }
 
 Pending *
@@ -739,17 +754,15 @@ outcome_of(Statement *statement, const Decision *decision)
 		.path = lr_route_path(decision),
 	};
 	Outcome *outcome;
-	bool found;
+	bool found = false;
 	MemoryContext oldcontext;
 
-	if (statement->outcomes == NULL)
-	{
-		HASHCTL ctl = {.keysize = sizeof(Outcome), .entrysize = sizeof(Outcome), .hash = outcome_hash, .match = outcome_match, .hcxt = statement->mcxt};
-
-		statement->outcomes = hash_create("leadroute outcomes", 64, &ctl,
-										  HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
-	}
-	outcome = hash_search(statement->outcomes, &probe, HASH_ENTER, &found);
+	if (statement->outcome == NULL)
+		statement->outcome = outcome = MemoryContextAlloc(statement->mcxt, sizeof(Outcome));
+	else if (outcome_match(statement->outcome, &probe, sizeof(Outcome)) == 0)
+		return statement->outcome;
+	else
+		outcome = find_outcome(statement, &probe, &found);
 	if (found)
 		return outcome;
 
@@ -790,6 +803,19 @@ outcome_of(Statement *statement, const Decision *decision)
 	}
 	MemoryContextSwitchTo(oldcontext);
 	return outcome;
+}
+
+static Outcome *
+find_outcome(Statement *statement, const Outcome *probe, bool *found)
+{
+	if (statement->outcomes == NULL)
+	{
+		HASHCTL ctl = {.keysize = sizeof(Outcome), .entrysize = sizeof(Outcome), .hash = outcome_hash, .match = outcome_match, .hcxt = statement->mcxt};
+
+		statement->outcomes = hash_create("leadroute outcomes", 64, &ctl,
+										  HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	}
+	return hash_search(statement->outcomes, probe, HASH_ENTER, found);
 }
 
 static Decision
@@ -929,7 +955,7 @@ remember_confirmed(Pending *pending)
 {
 	if (confirmed == NULL)
 	{
-		confirmed_room = FLUSH_EVERY;
+		confirmed_room = 8;
 		confirmed = MemoryContextAlloc(TopTransactionContext, confirmed_room * sizeof(Pending *));
 	}
 	else if (nconfirmed == confirmed_room)
@@ -1004,6 +1030,7 @@ xact_callback(XactEvent event, void *arg)
 			while (statements)
 				statement_abandon(statements);
 			pendings = NULL;
+			single = NULL;
 			confirmed = NULL;
 			nconfirmed = confirmed_room = 0;
 			lr_journal_end();

@@ -9,9 +9,11 @@
 
 #include "lib/stringinfo.h"
 #include "reason.h"
+#include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/timestamp.h"
 
+static void append_named(StringInfo text, const char *before, const char *name, const char *after);
 static const char *waiting_text(const char *code);
 
 char *
@@ -42,13 +44,22 @@ lr_route_reason(const Decision *decision)
 		}
 		appendStringInfoString(&text, "; ");
 	}
+	/* what nearly every lead has: put together without formats, which cost more than all the rest */
 	if (decision->rule)
-		appendStringInfo(&text, "rule \"%s\" (%d): ", decision->rule->rule, decision->rule->position);
+	{
+		char position[12];
+
+		append_named(&text, "rule \"", decision->rule->rule, "\" (");
+		pg_ltoa(decision->rule->position, position);
+		append_named(&text, "", position, "): ");
+	}
 	if (decision->territory)
-		appendStringInfo(&text, "territory \"%s\" of map \"%s\", ", decision->territory,
-						 decision->rule->target_name);
+	{
+		append_named(&text, "territory \"", decision->territory, "\" of map ");
+		append_named(&text, "\"", decision->rule->target_name, "\", ");
+	}
 	if (decision->team)
-		appendStringInfo(&text, "team \"%s\", ", decision->team);
+		append_named(&text, "team \"", decision->team, "\", ");
 
 	if (decision->rule && decision->rule->target == TARGET_ACCOUNT_OWNER && decision->account)
 		appendStringInfo(&text, "account \"%s\" (by %s), ", decision->account, decision->account_by);
@@ -57,9 +68,10 @@ lr_route_reason(const Decision *decision)
 		appendStringInfo(&text, "the row arrived with owner %s, who keeps it", decision->owner);
 	else if (decision->owner && (decision->stands_in || (decision->rule && decision->rule->target == TARGET_ACCOUNT_OWNER)))
 		appendStringInfo(&text, "its owner %s", decision->stands_in ? decision->stands_in : decision->owner);
+	else if (decision->owner && decision->team && decision->how)
+		append_named(&text, decision->how, ": ", decision->owner);
 	else if (decision->owner)
-		appendStringInfo(&text, "%s%s%s", decision->team && decision->how ? decision->how : "rep", decision->team && decision->how ? ": " : " ",
-						 decision->owner);
+		append_named(&text, "rep ", decision->owner, "");
 	else if (strcmp(status, "discarded") == 0)
 		appendStringInfoString(&text, "discarded");
 	else if (strcmp(status, "nurture") == 0)
@@ -91,6 +103,14 @@ lr_route_reason(const Decision *decision)
 						 passed->why);
 	}
 	return text.data;
+}
+
+static void
+append_named(StringInfo text, const char *before, const char *name, const char *after)
+{
+	appendStringInfoString(text, before);
+	appendStringInfoString(text, name);
+	appendStringInfoString(text, after);
 }
 
 /* Why a lead waits, by its code. */
