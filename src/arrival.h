@@ -21,12 +21,12 @@ typedef struct Arrival
 	LeadShape *shape;
 	LeadProfile profile; /* computes when asked */
 	Statement *statement;
-	char *lead;	 /* the key as text; NULL where the row has none */
-	char *given; /* the owner in the row, or NULL */
-	const char *given_stage;	 /* the stage in the row; NULL: none, or the flow has no stages */
-	const char *stage;			 /* that the lead is in, as far as it is known */
-	TimestampTz stage_at;		 /* since when; 0: since now */
-	const StageChange *stages;	 /* how it came there with this row, or NULL */
+	char *lead;				   /* the key as text; NULL where the row has none */
+	char *given;			   /* the owner in the row, or NULL */
+	const char *given_stage;   /* the stage in the row; NULL: none, or the flow has no stages */
+	const char *stage;		   /* that the lead is in, as far as it is known */
+	TimestampTz stage_at;	   /* since when; 0: since now */
+	const StageChange *stages; /* how it came there with this row, or NULL */
 	bool unknown_flow;
 	bool updates;	 /* its row stands already, in another flow: it cannot be kept out */
 	FirstLead first; /* the earlier lead of the same person, where there is one */

@@ -205,7 +205,7 @@ decides_again(Arrival *arrival, TupleTableSlot *old, const LeadState *state)
 		if (!lr_watch_hold_ends(watch, rule, &is, warned))
 			return false;
 	}
-	else if ((strcmp(state->status, "assigned") != 0 && strcmp(state->status, "waiting") != 0) ||
+	else if ((strcmp(state->status, "assigned") != 0 && strcmp(state->status, "waiting") != 0) || state->touched ||
 			 lr_watch_reroutes(watch, rule, &was, warned) || !lr_watch_reroutes(watch, rule, &is, warned))
 		return false;
 	return lr_arrival_reason(arrival, &is, warned, &closing) == NULL;

@@ -10,11 +10,11 @@
 /* As prediction_coefficients.kind has it. */
 typedef enum TermKind
 {
-	TERM_LEVEL,	 /* the value is this level */
-	TERM_OTHER,	 /* it is one that was rare, or not met at all */
+	TERM_LEVEL,	  /* the value is this level */
+	TERM_OTHER,	  /* it is one that was rare, or not met at all */
 	TERM_MISSING, /* there is none */
-	TERM_NUMBER, /* the value less center, divided by scale, once it is held between low and high */
-	TERM_BIN	 /* it is at least low and less than high */
+	TERM_NUMBER,  /* the value less center, divided by scale, once it is held between low and high */
+	TERM_BIN	  /* it is at least low and less than high */
 } TermKind;
 
 /* One feature. */
@@ -40,14 +40,14 @@ typedef struct BinRequest
 
 typedef struct CodedColumn
 {
-	bool left_out;		/* nothing to learn from it */
-	const char *why;	/* then */
-	int missing;		/* terms by their index, or -1 */
+	bool left_out;	 /* nothing to learn from it */
+	const char *why; /* then */
+	int missing;	 /* terms by their index, or -1 */
 	int other;
 	int number;
 	int first_bin;
 	int nbins;
-	int *levels;		/* of each of the column's texts: a term */
+	int *levels; /* of each of the column's texts: a term */
 } CodedColumn;
 
 typedef struct Coding

@@ -348,12 +348,12 @@ static void
 read_flow(FlowConfig *config)
 {
 	if (lr_config_rows("SELECT active, on_error = 'fail', given_owner = 'keep',"
-				  " owner_master = 'crm', email_strip_tags, email_ignore_dots, default_country,"
-				  " duplicate_policy, (extract(epoch FROM replay_window) * 1000000)::int8,"
-				  " coalesce((extract(epoch FROM returning_after) * 1000000)::int8, 0),"
-				  " closed_when, won_when, priority, route_when, first_stage, stage_master = 'report', segment, intent, max_backdate"
-				  " FROM leadroute.flows WHERE flow = $1",
-				  config->flow) == 0)
+					   " owner_master = 'crm', email_strip_tags, email_ignore_dots, default_country,"
+					   " duplicate_policy, (extract(epoch FROM replay_window) * 1000000)::int8,"
+					   " coalesce((extract(epoch FROM returning_after) * 1000000)::int8, 0),"
+					   " closed_when, won_when, priority, route_when, first_stage, stage_master = 'report', segment, intent, max_backdate"
+					   " FROM leadroute.flows WHERE flow = $1",
+					   config->flow) == 0)
 		return;
 	config->exists = true;
 	config->active = row_bool(0, 1);
@@ -395,9 +395,9 @@ read_attachment(FlowConfig *config)
 	AttachmentConfig *attachment;
 
 	if (lr_config_rows("SELECT key_column::text, flow_column::text,"
-				  " status = 'broken', problem"
-				  " FROM leadroute.attachments WHERE flow = $1",
-				  config->flow) == 0)
+					   " status = 'broken', problem"
+					   " FROM leadroute.attachments WHERE flow = $1",
+					   config->flow) == 0)
 		return;
 	attachment = MemoryContextAllocZero(config->mcxt, sizeof(AttachmentConfig));
 	attachment->key_column = row_text(config, 0, 1);
@@ -407,11 +407,11 @@ read_attachment(FlowConfig *config)
 
 	attachment->nmappings = (int)
 		lr_config_rows("SELECT m.key, CASE jsonb_typeof(m.value) WHEN 'object'"
-				  " THEN m.value ->> 'column' ELSE m.value #>> '{}' END,"
-				  " m.value ->> 'timezone'"
-				  " FROM leadroute.attachments a, jsonb_each(a.columns) m"
-				  " WHERE a.flow = $1",
-				  config->flow);
+					   " THEN m.value ->> 'column' ELSE m.value #>> '{}' END,"
+					   " m.value ->> 'timezone'"
+					   " FROM leadroute.attachments a, jsonb_each(a.columns) m"
+					   " WHERE a.flow = $1",
+					   config->flow);
 	attachment->mappings = MemoryContextAllocZero(config->mcxt,
 												  Max(attachment->nmappings, 1) * sizeof(ColumnMapping));
 	for (int i = 0; i < attachment->nmappings; i++)
@@ -428,9 +428,9 @@ read_rules(FlowConfig *config)
 {
 	config->nrules = (int)
 		lr_config_rows("SELECT rule, position, condition, target, target_name, if_unavailable = 'wait', skills,"
-				  " hold_until, hold_for, reroute_when"
-				  " FROM leadroute.rules WHERE flow = $1 ORDER BY position",
-				  config->flow);
+					   " hold_until, hold_for, reroute_when"
+					   " FROM leadroute.rules WHERE flow = $1 ORDER BY position",
+					   config->flow);
 	config->rules = MemoryContextAllocZero(config->mcxt, Max(config->nrules, 1) * sizeof(RuleConfig));
 	for (int i = 0; i < config->nrules; i++)
 	{
@@ -467,9 +467,9 @@ read_reps(FlowConfig *config)
 {
 	config->nreps = (int)
 		lr_config_rows("SELECT r.rep, r.active, r.accepting, r.capacity, r.calendar, array_to_string(r.caps, ','),"
-				  " (SELECT f.timezone FROM leadroute.flows f WHERE f.flow = r.flow), r.backup"
-				  " FROM leadroute.reps r WHERE r.flow = $1 ORDER BY r.rep",
-				  config->flow);
+					   " (SELECT f.timezone FROM leadroute.flows f WHERE f.flow = r.flow), r.backup"
+					   " FROM leadroute.reps r WHERE r.flow = $1 ORDER BY r.rep",
+					   config->flow);
 	config->reps = MemoryContextAllocZero(config->mcxt, Max(config->nreps, 1) * sizeof(RepConfig));
 	for (int i = 0; i < config->nreps; i++)
 	{
@@ -492,9 +492,9 @@ static void
 read_leaves(FlowConfig *config)
 {
 	uint64 rows = lr_config_rows("SELECT rep, lower(during), upper(during) FROM leadroute.time_off"
-							" WHERE flow = $1 AND (upper_inf(during) OR upper(during) > leadroute.clock() - interval '1 year')"
-							" ORDER BY rep, during",
-							config->flow);
+								 " WHERE flow = $1 AND (upper_inf(during) OR upper(during) > leadroute.clock() - interval '1 year')"
+								 " ORDER BY rep, during",
+								 config->flow);
 
 	for (uint64 row = 0; row < rows;)
 	{
@@ -530,7 +530,7 @@ read_skills(FlowConfig *config)
 	if (!config->asks_skills)
 		return;
 	config->nskills = (int) lr_config_rows("SELECT DISTINCT skill FROM leadroute.rep_skills WHERE flow = $1 ORDER BY skill",
-									  config->flow);
+										   config->flow);
 	config->skills = MemoryContextAllocZero(config->mcxt, Max(config->nskills, 1) * sizeof(char *));
 	for (int i = 0; i < config->nskills; i++)
 		config->skills[i] = row_text(config, i, 1);
@@ -573,11 +573,11 @@ read_teams(FlowConfig *config)
 
 	config->nteams = (int)
 		lr_config_rows("SELECT t.team, (SELECT count(*)::int4 FROM leadroute.team_members m"
-				  " WHERE m.flow = t.flow AND m.team = t.team), t.strategy, t.most_free, t.hours, t.calendar,"
-				  " coalesce(t.timezone, (SELECT f.timezone FROM leadroute.flows f WHERE f.flow = t.flow), 'UTC'),"
-				  " t.on_return = 'level', t.catch_up_limit, t.reset, t.scope, t.overflow, t.sticky"
-				  " FROM leadroute.teams t WHERE t.flow = $1 ORDER BY t.team",
-				  config->flow);
+					   " WHERE m.flow = t.flow AND m.team = t.team), t.strategy, t.most_free, t.hours, t.calendar,"
+					   " coalesce(t.timezone, (SELECT f.timezone FROM leadroute.flows f WHERE f.flow = t.flow), 'UTC'),"
+					   " t.on_return = 'level', t.catch_up_limit, t.reset, t.scope, t.overflow, t.sticky"
+					   " FROM leadroute.teams t WHERE t.flow = $1 ORDER BY t.team",
+					   config->flow);
 	config->teams = MemoryContextAllocZero(config->mcxt, Max(config->nteams, 1) * sizeof(TeamConfig));
 	for (int i = 0; i < config->nteams; i++)
 	{
@@ -609,12 +609,12 @@ read_teams(FlowConfig *config)
 	}
 
 	rows = lr_config_rows("SELECT m.team, m.rep, m.weight, m.capacity, array_to_string(m.caps, ','), m.rank,"
-					 " CASE t.multiplier WHEN 'attainment' THEN a.attainment WHEN '1/attainment' THEN 1 / a.attainment ELSE 1 END::float8,"
-					 " m.prefers, m.joined_at, m.left_at"
-					 " FROM leadroute.team_members m LEFT JOIN leadroute.teams t ON t.flow = m.flow AND t.team = m.team"
-					 " CROSS JOIN LATERAL (SELECT least(greatest(coalesce(m.attainment, 1), 0.01), 100) AS attainment) a"
-					 " WHERE m.flow = $1 ORDER BY m.team, m.rep",
-					 config->flow);
+						  " CASE t.multiplier WHEN 'attainment' THEN a.attainment WHEN '1/attainment' THEN 1 / a.attainment ELSE 1 END::float8,"
+						  " m.prefers, m.joined_at, m.left_at"
+						  " FROM leadroute.team_members m LEFT JOIN leadroute.teams t ON t.flow = m.flow AND t.team = m.team"
+						  " CROSS JOIN LATERAL (SELECT least(greatest(coalesce(m.attainment, 1), 0.01), 100) AS attainment) a"
+						  " WHERE m.flow = $1 ORDER BY m.team, m.rep",
+						  config->flow);
 	for (int i = 0; i < config->nteams; i++)
 	{
 		int found = 0;
@@ -727,8 +727,8 @@ read_sides(FlowConfig *config)
 {
 	config->nsides = (int)
 		lr_config_rows("SELECT map, side FROM leadroute.territory_sides"
-				  " WHERE flow = $1 ORDER BY map, side",
-				  config->flow);
+					   " WHERE flow = $1 ORDER BY map, side",
+					   config->flow);
 	config->sides = MemoryContextAllocZero(config->mcxt, Max(config->nsides, 1) * sizeof(SideConfig));
 	for (int i = 0; i < config->nsides; i++)
 	{
@@ -776,8 +776,8 @@ read_transitions(FlowConfig *config)
 {
 	config->ntransitions = (int)
 		lr_config_rows("SELECT from_stage, to_stage, required, coalesce(at_least, 0), of_columns"
-				  " FROM leadroute.stage_transitions WHERE flow = $1 ORDER BY from_stage = '*', from_stage, to_stage = '*', to_stage",
-				  config->flow);
+					   " FROM leadroute.stage_transitions WHERE flow = $1 ORDER BY from_stage = '*', from_stage, to_stage = '*', to_stage",
+					   config->flow);
 	config->transitions = MemoryContextAllocZero(config->mcxt, Max(config->ntransitions, 1) * sizeof(TransitionConfig));
 	for (int i = 0; i < config->ntransitions; i++)
 	{
@@ -814,11 +814,11 @@ static void
 read_match_rules(FlowConfig *config)
 {
 	uint64 rows = lr_config_rows("SELECT min(m.rule), string_agg(k.kind, '+' ORDER BY k.n), array_to_string(array_agg(k.n - 1 ORDER BY k.n), ','), m.action"
-							" FROM leadroute.match_rules m CROSS JOIN LATERAL (SELECT a.kind, min(a.n) AS n"
-							"   FROM unnest('{external_id,email,phone,first_name,last_name,company,website,postal_code,country,mailbox,birth_date,city}'::text[])"
-							"     WITH ORDINALITY a(kind, n) WHERE a.kind = ANY (m.kinds) GROUP BY 1) k"
-							" WHERE m.flow = $1 GROUP BY m.action, m.position, m.rule ORDER BY m.action, m.position, m.rule",
-							config->flow);
+								 " FROM leadroute.match_rules m CROSS JOIN LATERAL (SELECT a.kind, min(a.n) AS n"
+								 "   FROM unnest('{external_id,email,phone,first_name,last_name,company,website,postal_code,country,mailbox,birth_date,city}'::text[])"
+								 "     WITH ORDINALITY a(kind, n) WHERE a.kind = ANY (m.kinds) GROUP BY 1) k"
+								 " WHERE m.flow = $1 GROUP BY m.action, m.position, m.rule ORDER BY m.action, m.position, m.rule",
+								 config->flow);
 
 	config->match_rules = MemoryContextAllocZero(config->mcxt, Max(rows, 1) * sizeof(MatchRule));
 	for (uint64 row = 0; row < rows; row++)
@@ -881,11 +881,11 @@ read_policies(FlowConfig *config)
 
 	config->npolicies = (int)
 		lr_config_rows("SELECT policy, condition, metric, target ~ '^end of day',"
-				  " coalesce(substring(target FROM '^end of day . ([0-9]+)$')::int4, 0),"
-				  " CASE WHEN target !~ '^end of day' THEN target::interval END, calendar, clock_start, stage,"
-				  " pause_stages, success, on_change, max_rounds"
-				  " FROM leadroute.sla_policies WHERE flow = $1 ORDER BY metric, position",
-				  config->flow);
+					   " coalesce(substring(target FROM '^end of day . ([0-9]+)$')::int4, 0),"
+					   " CASE WHEN target !~ '^end of day' THEN target::interval END, calendar, clock_start, stage,"
+					   " pause_stages, success, on_change, max_rounds"
+					   " FROM leadroute.sla_policies WHERE flow = $1 ORDER BY metric, position",
+					   config->flow);
 	if (config->npolicies == 0)
 		return;
 	config->policies = MemoryContextAllocZero(config->mcxt, config->npolicies * sizeof(PolicyConfig));
@@ -920,11 +920,11 @@ read_steps(FlowConfig *config)
 {
 	static const char *const bases[] = {"start", "due", "target"};
 	uint64 rows = lr_config_rows("SELECT policy, step, CASE WHEN at ~ '%$' THEN 'target' WHEN at ~ '^due' THEN 'due' ELSE 'start' END,"
-							" CASE WHEN at ~ '%$' THEN rtrim(at, '%')::float8 / 100 ELSE 0 END,"
-							" CASE WHEN at = 'due' THEN '0' WHEN at ~ '^due' THEN substr(at, 7)::interval WHEN at !~ '%$' THEN at::interval END,"
-							" at ~ '^due - ', action = ANY ('{reassign,requeue,nurture}'), concat_ws(' ', at, action, recipient, argument)"
-							" FROM leadroute.sla_steps WHERE flow = $1 ORDER BY policy, step",
-							config->flow);
+								 " CASE WHEN at ~ '%$' THEN rtrim(at, '%')::float8 / 100 ELSE 0 END,"
+								 " CASE WHEN at = 'due' THEN '0' WHEN at ~ '^due' THEN substr(at, 7)::interval WHEN at !~ '%$' THEN at::interval END,"
+								 " at ~ '^due - ', action = ANY ('{reassign,requeue,nurture}'), concat_ws(' ', at, action, recipient, argument)"
+								 " FROM leadroute.sla_steps WHERE flow = $1 ORDER BY policy, step",
+								 config->flow);
 
 	for (int i = 0; i < config->npolicies; i++)
 	{
@@ -955,8 +955,8 @@ read_outbox_types(FlowConfig *config)
 {
 	config->noutbox_types = (int)
 		lr_config_rows("SELECT DISTINCT t.type FROM leadroute.outbox_consumers c, unnest(c.types) t(type)"
-				  " WHERE c.flow = $1 ORDER BY 1",
-				  config->flow);
+					   " WHERE c.flow = $1 ORDER BY 1",
+					   config->flow);
 	config->outbox_types = MemoryContextAllocZero(config->mcxt, Max(config->noutbox_types, 1) * sizeof(char *));
 	for (int i = 0; i < config->noutbox_types; i++)
 		config->outbox_types[i] = row_text(config, i, 1);
@@ -970,7 +970,7 @@ read_accounts(FlowConfig *config)
 
 	config->has_accounts = lr_config_rows("SELECT FROM leadroute.account_flows WHERE flow = $1", config->flow) > 0;
 	if (lr_config_rows("SELECT buying_committee_size, buying_committee_window FROM leadroute.flows WHERE flow = $1",
-				  config->flow) == 0)
+					   config->flow) == 0)
 		return;
 	config->committee_size = row_int(0, 1);
 	config->committee_window = *DatumGetIntervalP(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));

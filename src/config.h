@@ -185,8 +185,8 @@ typedef struct StepConfig
 	StepBase base;
 	double fraction; /* of the target */
 	Interval span;
-	bool before;	 /* the span lies before the deadline */
-	bool acts;		 /* reassign, requeue, nurture: counts from the assignment where that is later */
+	bool before;	  /* the span lies before the deadline */
+	bool acts;		  /* reassign, requeue, nurture: counts from the assignment where that is later */
 	const char *text; /* when and what, as people read it */
 } StepConfig;
 
@@ -317,26 +317,26 @@ typedef struct FlowConfig
 	int email_options;			 /* LR_EMAIL_TAGS | LR_EMAIL_DOTS: what an e-mail's key leaves out */
 	const char *default_country; /* the code in which a row without a country is read; NULL: none */
 	DuplicatePolicy duplicate_policy;
-	int64 replay_window;		  /* microseconds; 0: a duplicate always counts */
-	int64 returning_after;		  /* the same; 0: never */
-	int nmatch_rules;			  /* that act */
-	int nsuggest_rules;			  /* behind those, for find_duplicates() only */
-	MatchRule *match_rules;		  /* those that act, then those that suggest, in order of position; none twice */
-	const char *closed_when;	  /* NULL: never */
-	const char *won_when;		  /* NULL: never */
-	const char *route_when;		  /* NULL: always */
-	const char *priority;		  /* of leads that wait; NULL: all alike */
-	int nstages;				  /* 0: the flow has no stages, and nothing of them is looked at */
-	StageConfig *stages;		  /* in order of position */
-	int ntransitions;			  /* 0: every change is legal */
+	int64 replay_window;	 /* microseconds; 0: a duplicate always counts */
+	int64 returning_after;	 /* the same; 0: never */
+	int nmatch_rules;		 /* that act */
+	int nsuggest_rules;		 /* behind those, for find_duplicates() only */
+	MatchRule *match_rules;	 /* those that act, then those that suggest, in order of position; none twice */
+	const char *closed_when; /* NULL: never */
+	const char *won_when;	 /* NULL: never */
+	const char *route_when;	 /* NULL: always */
+	const char *priority;	 /* of leads that wait; NULL: all alike */
+	int nstages;			 /* 0: the flow has no stages, and nothing of them is looked at */
+	StageConfig *stages;	 /* in order of position */
+	int ntransitions;		 /* 0: every change is legal */
 	TransitionConfig *transitions;
-	const char *first_stage;	  /* of a new lead that has none; NULL: the first that is open */
-	bool require_consent;		  /* nobody gets or hears of a lead without its consent */
-	int recycle_limit;			  /* how often a lead is recycled */
-	bool archives;				  /* what is nurtured is archived after a time */
+	const char *first_stage; /* of a new lead that has none; NULL: the first that is open */
+	bool require_consent;	 /* nobody gets or hears of a lead without its consent */
+	int recycle_limit;		 /* how often a lead is recycled */
+	bool archives;			 /* what is nurtured is archived after a time */
 	Interval archive_after;
-	bool stage_reports;			  /* stage_master = report: an illegal change is an event, no error */
-	const char *segment;		  /* expressions that give text; NULL: there is none */
+	bool stage_reports;	 /* stage_master = report: an illegal change is an event, no error */
+	const char *segment; /* expressions that give text; NULL: there is none */
 	const char *intent;
 	int nsources;
 	SourceConfig *sources;		  /* in order of their words */
@@ -355,15 +355,15 @@ typedef struct FlowConfig
 	SideConfig *sides;
 	int noutbox_types;
 	const char **outbox_types;
-	int npolicies;			/* 0: no clock ever starts, and nothing of them is looked at */
-	PolicyConfig *policies; /* by metric, then position */
-	Interval max_backdate;	/* a lead that is older gets no clock */
+	int npolicies;						/* 0: no clock ever starts, and nothing of them is looked at */
+	PolicyConfig *policies;				/* by metric, then position */
+	Interval max_backdate;				/* a lead that is older gets no clock */
 	struct PredictionModel *prediction; /* predict.h; NULL: no model is published */
-	bool has_accounts;		   /* else no look-up is worth its while */
-	int committee_size;		   /* persons of an account that make a buying committee; 0: none does */
-	Interval committee_window; /* within which they arrive */
-	struct MapTree *maps;	   /* map.c's: read when first asked for */
-	struct ScoringConfig *scoring; /* score.h; NULL: neither a model nor types of signals */
+	bool has_accounts;					/* else no look-up is worth its while */
+	int committee_size;					/* persons of an account that make a buying committee; 0: none does */
+	Interval committee_window;			/* within which they arrive */
+	struct MapTree *maps;				/* map.c's: read when first asked for */
+	struct ScoringConfig *scoring;		/* score.h; NULL: neither a model nor types of signals */
 
 	/* the cache's own */
 	MemoryContext mcxt; /* holds all of the above */

@@ -37,7 +37,7 @@
 #include "utils/timestamp.h"
 
 const char *const lr_output_names[LEAD_OUTPUTS] = {"owner", "team", "territory", "routed_at", "route_reason", "account", "duplicate_of",
-												  "stage", "score", "fit", "engagement", "grade"};
+												   "stage", "score", "fit", "engagement", "grade"};
 const char *const lr_input_names[LEAD_INPUTS] = {"email", "phone", "first_name", "last_name", "company",
 												 "website", "country", "region", "postal_code", "external_id",
 												 "birth_date", "city"};

@@ -114,8 +114,8 @@ typedef struct LeadOutputs
 	const char *account;
 	const char *duplicate_of;
 	const char *stage; /* NULL: the column stays as it is */
-	bool has_score; /* else the next four are left as they are */
-	int64 score;	/* in hundredths, and so are the next two */
+	bool has_score;	   /* else the next four are left as they are */
+	int64 score;	   /* in hundredths, and so are the next two */
 	int64 fit;
 	int64 engagement;
 	const char *grade;

@@ -15,8 +15,8 @@ typedef struct Statement Statement;
 
 typedef enum PendingKind
 {
-	PENDING_DECISION,  /* a new lead: state, event and turn are written when the row stands */
-	PENDING_HAND_OVER, /* a hand gave a known lead to another */
+	PENDING_DECISION,	/* a new lead: state, event and turn are written when the row stands */
+	PENDING_HAND_OVER,	/* a hand gave a known lead to another */
 	PENDING_REDECISION, /* the rules decided about a known lead again */
 	PENDING_STAGE		/* nothing but a stage (of any kind there may be one beside) */
 } PendingKind;
@@ -61,18 +61,18 @@ typedef struct PendingMore
 	const char *account_owner;
 	int account_tier;
 	const char *stands_in;
-	const Link *link;		/* or NULL */
-	List *claims;			/* of Claim: those that do not fit into the entry, and those taken from another */
-	double priority;		/* of one that waits */
-	TimestampTz held_until; /* of one that is held, else 0 */
-	const Closing *closing; /* of a lead that was closed when it arrived, else NULL */
-	const char *stage;		   /* that the lead is in, or NULL */
-	const char *source_stage;  /* that its row brought, or NULL */
-	TimestampTz stage_at;	   /* since when, or 0 */
-	const StageChange *stages; /* what its row has changed; or NULL */
-	StickyNote *sticky;		/* of a team that goes by accounts, else NULL */
+	const Link *link;			  /* or NULL */
+	List *claims;				  /* of Claim: those that do not fit into the entry, and those taken from another */
+	double priority;			  /* of one that waits */
+	TimestampTz held_until;		  /* of one that is held, else 0 */
+	const Closing *closing;		  /* of a lead that was closed when it arrived, else NULL */
+	const char *stage;			  /* that the lead is in, or NULL */
+	const char *source_stage;	  /* that its row brought, or NULL */
+	TimestampTz stage_at;		  /* since when, or 0 */
+	const StageChange *stages;	  /* what its row has changed; or NULL */
+	StickyNote *sticky;			  /* of a team that goes by accounts, else NULL */
 	const Prediction *prediction; /* or NULL */
-	const LeadScore *score; /* NULL: the flow has no scoring model */
+	const LeadScore *score;		  /* NULL: the flow has no scoring model */
 } PendingMore;
 
 typedef struct Pending

@@ -47,7 +47,7 @@ lr_sql_reassign(PG_FUNCTION_ARGS)
 	{
 		check_rep(&hand, rep);
 		lr_hand_give(&hand, rep, "reassigned", "by_hand",
-			 psprintf("%s gave the lead to %s%s%s", hand.actor, rep, why ? ": " : "", why ? why : ""));
+					 psprintf("%s gave the lead to %s%s%s", hand.actor, rep, why ? ": " : "", why ? why : ""));
 	}
 	lr_hand_close(&hand);
 	PG_RETURN_BOOL(changed);
@@ -101,8 +101,8 @@ lr_sql_release(PG_FUNCTION_ARGS)
 				 errmsg("lead \"%s\" has no owner who could release it", hand.arrival.lead),
 				 errdetail("Its status is %s, with code %s.", hand.state.status, hand.state.code)));
 	owner = lr_hand_decide_again(&hand, "released", hand.state.owner,
-						 psprintf("%s gave it back%s%s", hand.state.owner, PG_ARGISNULL(1) ? "" : ": ",
-								  PG_ARGISNULL(1) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(1))));
+								 psprintf("%s gave it back%s%s", hand.state.owner, PG_ARGISNULL(1) ? "" : ": ",
+										  PG_ARGISNULL(1) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(1))));
 	lr_hand_close(&hand);
 	if (owner == NULL)
 		PG_RETURN_NULL();

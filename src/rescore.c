@@ -45,8 +45,8 @@ PG_FUNCTION_INFO_V1(lr_signals_inserted);
 PG_FUNCTION_INFO_V1(lr_sql_rescore);
 PG_FUNCTION_INFO_V1(lr_sql_rescore_pending);
 
-#define DUPLICATE_STEPS 8 /* a chain is one step long, but rows written by hand may say anything */
-#define LOOK_AT_MOST 1000 /* rows of pending_rescores, before commit; the sweep does what is beyond */
+#define DUPLICATE_STEPS 8	/* a chain is one step long, but rows written by hand may say anything */
+#define LOOK_AT_MOST 1000	/* rows of pending_rescores, before commit; the sweep does what is beyond */
 #define ARRIVED_AT_MOST 100 /* leads that are looked for one by one */
 
 /* A new signal. */
@@ -283,7 +283,7 @@ decides_again(Arrival *arrival, const LeadState *state, const LeadRow *is, const
 		if (!lr_watch_hold_ends(watch, rule, is, warned))
 			return false;
 	}
-	else if ((strcmp(state->status, "assigned") != 0 && strcmp(state->status, "waiting") != 0) ||
+	else if ((strcmp(state->status, "assigned") != 0 && strcmp(state->status, "waiting") != 0) || state->touched ||
 			 lr_watch_reroutes(watch, rule, &was, warned) || !lr_watch_reroutes(watch, rule, is, warned))
 		return false;
 	return lr_arrival_reason(arrival, is, warned, &closing) == NULL;

@@ -36,7 +36,7 @@ typedef struct LeadRow
 	const char *segment;
 	const char *intent;
 	PredictionMemo *prediction; /* what the flow's model says of it, once asked; or NULL: it is asked each time */
-	ScoreMemo *memo;   /* keeps its score once it is worked out; NULL: it is worked out each time */
+	ScoreMemo *memo;			/* keeps its score once it is worked out; NULL: it is worked out each time */
 } LeadRow;
 
 /* A rule whose condition held and whose target could take no one. */
@@ -66,10 +66,10 @@ typedef struct Decision
 	int account_tier;		   /* 0: none */
 	const char *segment;	   /* the row's, as it was then; or NULL */
 	const char *intent;
-	const char *stands_in;	   /* why the owner's backup has it: "mia is on leave: the backup bo"; NULL where none does */
-	const char *over_cap;	   /* limits that an owner whom nobody picked went beyond; NULL: none */
-	const char *how;		   /* how the team picked, in words: a literal; NULL where none did */
-	bool sticks;			   /* the team's next lead of the account goes to the same */
+	const char *stands_in; /* why the owner's backup has it: "mia is on leave: the backup bo"; NULL where none does */
+	const char *over_cap;  /* limits that an owner whom nobody picked went beyond; NULL: none */
+	const char *how;	   /* how the team picked, in words: a literal; NULL where none did */
+	bool sticks;		   /* the team's next lead of the account goes to the same */
 	TimestampTz at;
 	TimestampTz submitted_at;
 	RotationTurn turn;
@@ -81,17 +81,17 @@ typedef struct Decision
 	const char *match;		  /* the kind of key they share */
 	const char *ruled_status; /* what the rules said, where status and code say duplicate or returning; or NULL */
 	const char *ruled_code;
-	bool for_first;			/* the result is the earlier one's too */
-	bool silent;			/* it says nothing new: nobody is told */
-	const Closing *closing; /* of a lead that was closed when it arrived, else NULL */
-	double priority;		/* of one that waits */
-	TimestampTz held_until; /* of one that is held, else 0 */
-	const char *stage;		/* that the lead is in; NULL: the flow has no stages */
-	const char *source_stage; /* that its row arrived with, or NULL */
-	TimestampTz stage_at;	/* since when, or 0: since the decision */
+	bool for_first;					  /* the result is the earlier one's too */
+	bool silent;					  /* it says nothing new: nobody is told */
+	const Closing *closing;			  /* of a lead that was closed when it arrived, else NULL */
+	double priority;				  /* of one that waits */
+	TimestampTz held_until;			  /* of one that is held, else 0 */
+	const char *stage;				  /* that the lead is in; NULL: the flow has no stages */
+	const char *source_stage;		  /* that its row arrived with, or NULL */
+	TimestampTz stage_at;			  /* since when, or 0: since the decision */
 	const struct StageChange *stages; /* how it came there */
-	const Prediction *prediction; /* of the flow's published model, or NULL */
-	const LeadScore *score; /* NULL: the flow has no scoring model */
+	const Prediction *prediction;	  /* of the flow's published model, or NULL */
+	const LeadScore *score;			  /* NULL: the flow has no scoring model */
 } Decision;
 
 /* The code of a lead whose flow says that it is not to be routed yet. */

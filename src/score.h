@@ -85,8 +85,8 @@ typedef struct GradeMark
 /* A flow's scoring as configured; FlowConfig.scoring is NULL where it has neither a model nor types of signals. */
 typedef struct ScoringConfig
 {
-	const char *model;					 /* NULL: none; then only the types say anything */
-	int64 weights[SCORE_DIMENSIONS];	 /* in ten-thousandths */
+	const char *model;					  /* NULL: none; then only the types say anything */
+	int64 weights[SCORE_DIMENSIONS];	  /* in ten-thousandths */
 	ScorePoints maxima[SCORE_DIMENSIONS]; /* 0: nothing gives points */
 	ScorePoints threshold;
 	ScorePoints minima[SCORE_DIMENSIONS]; /* of a lead that is qualified by its points */
@@ -96,8 +96,8 @@ typedef struct ScoringConfig
 	int ngroups;
 	ScoringGroup *groups;
 	int ntypes;
-	SignalType *types;				  /* in order of their names */
-	int nmarks[SCORE_DIMENSIONS];	  /* highest first */
+	SignalType *types;			  /* in order of their names */
+	int nmarks[SCORE_DIMENSIONS]; /* highest first */
 	GradeMark *marks[SCORE_DIMENSIONS];
 } ScoringConfig;
 
@@ -124,8 +124,8 @@ typedef struct ScoreLine
 	const char *name;
 	int signals; /* that it counts; -1: none belong to it */
 	ScorePoints raw;
-	ScorePoints points;		/* after decay and limits of its own */
-	int64 contribution;		/* to the score, in ten-thousandths */
+	ScorePoints points; /* after decay and limits of its own */
+	int64 contribution; /* to the score, in ten-thousandths */
 } ScoreLine;
 
 /*
@@ -138,11 +138,11 @@ typedef struct ScoreMemo
 	bool is_known;	   /* has a state: leads may be its duplicates, whose signals are its own */
 	bool is_duplicate; /* its signals are its first one's */
 	bool has_since;
-	TimestampTz since;		/* signals before this do not count */
+	TimestampTz since; /* signals before this do not count */
 	bool has_submitted_at;
 	TimestampTz submitted_at;
-	Snapshot snapshot;		/* that signals are read with; NULL: everything that is there */
-	int nskipped;			/* signals that are left out, by id, ascending */
+	Snapshot snapshot; /* that signals are read with; NULL: everything that is there */
+	int nskipped;	   /* signals that are left out, by id, ascending */
 	const int64 *skipped;
 	LeadScore score;
 } ScoreMemo;

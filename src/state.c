@@ -129,6 +129,7 @@ find(const char *flow, const char *lead, LeadState *state, Snapshot seen)
 		state->is_accepted = !slot_attisnull(slot, STATE_ACCEPTED_AT + 1);
 		state->is_mql = !slot_attisnull(slot, STATE_MQL_AT + 1);
 		state->nlapsed = state_texts(slot, STATE_LAPSED, &state->lapsed);
+		state->touched = !slot_attisnull(slot, STATE_FIRST_TOUCH_AT + 1);
 		state->has_score = state_hundredths(slot, STATE_SCORE, &state->score) & state_hundredths(slot, STATE_FIT, &state->fit) &
 						   state_hundredths(slot, STATE_ENGAGEMENT, &state->engagement);
 		state->grade = state_text(slot, STATE_GRADE);

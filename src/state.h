@@ -41,8 +41,9 @@ typedef struct LeadState
 	bool has_engagement_since;
 	TimestampTz engagement_since;
 	int nlapsed;
-	const char **lapsed; /* reps who had it and let it lapse */
-	const char *stage;	 /* NULL: its flow has no stages, or had none */
+	const char **lapsed;	  /* reps who had it and let it lapse */
+	bool touched;			  /* somebody has been in touch with the person */
+	const char *stage;		  /* NULL: its flow has no stages, or had none */
 	const char *source_stage; /* the stage that the source last sent */
 	TimestampTz stage_at;
 	bool is_mql;
@@ -55,7 +56,7 @@ typedef struct LeadState
 	TimestampTz return_at;
 	bool has_archive_at;
 	TimestampTz archive_at;
-	bool own;			 /* this transaction wrote it */
+	bool own; /* this transaction wrote it */
 } LeadState;
 
 /* Whose place an open lead takes, as an SQL expression over lead_states; '': the team's queue (waiting.h); NULL: nobody's. */

@@ -213,7 +213,7 @@ lr_sql_offer_batch(PG_FUNCTION_ARGS)
 
 	PG_RETURN_INT32(drain_leads(&draining,
 								"SELECT s.lead FROM leadroute.lead_states s LEFT JOIN leadroute.teams t ON t.flow = s.flow AND t.team = s.team"
-								" WHERE s.flow = $1 AND s.owner = $3 AND s.status = 'assigned' AND s.closed_at IS NULL"
+								" WHERE s.flow = $1 AND s.owner = $3 AND s.status = 'assigned' AND s.closed_at IS NULL AND s.first_touch_at IS NULL"
 								" AND CASE WHEN $4 THEN t.on_leave = 'at_once' ELSE coalesce(t.on_leave, 'sweep') <> 'keep' END"
 								" ORDER BY s.submitted_at, s.lead LIMIT $2 FOR UPDATE OF s SKIP LOCKED",
 								lengthof(types), types, values));
@@ -363,7 +363,7 @@ is_still_due(const Draining *draining, const LeadState *state)
 	if (state->closed)
 		return false;
 	if (draining->kind == DRAIN_AWAY)
-		return strcmp(state->status, "assigned") == 0 && state->owner && strcmp(state->owner, draining->owner) == 0;
+		return strcmp(state->status, "assigned") == 0 && !state->touched && state->owner && strcmp(state->owner, draining->owner) == 0;
 	return strcmp(state->status, "waiting") == 0;
 }
 

@@ -326,13 +326,15 @@ ask(Watch *watch, Evaluation *evaluation, bool *warned)
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
 				 errmsg("%s of flow \"%s\" failed: %s", watched->name, watch->flow, error->message),
-				 errdetail("It counts as %s for lead \"%s\".", watched->type == TEXTOID ? "NULL" : watched->type == FLOAT8OID ? "0" : watched == &watch->conditions[WATCH_ROUTE] ? "true"
-																																		   : "false",
+				 errdetail("It counts as %s for lead \"%s\".", watched->type == TEXTOID ? "NULL" : watched->type == FLOAT8OID				? "0"
+																							   : watched == &watch->conditions[WATCH_ROUTE] ? "true"
+																																			: "false",
 						   evaluation->row->lead ? evaluation->row->lead : ""),
 				 errhint("Correct it in leadroute.%s; SELECT * FROM leadroute.check_flow(%s) tells what is not valid.",
-						 watched < &watch->conditions[WATCH_RULES]					? "flows"
+						 watched < &watch->conditions[WATCH_RULES]					   ? "flows"
 						 : watched < &watch->conditions[WATCH_STAGE(watch->config, 0)] ? "rules"
-																				   : "stages", quote_literal_cstr(watch->flow))));
+																					   : "stages",
+						 quote_literal_cstr(watch->flow))));
 	}
 	return false;
 }

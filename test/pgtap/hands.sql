@@ -142,6 +142,10 @@ UPDATE leadroute.teams SET on_leave = 'sweep' WHERE team = 'west';
 UPDATE leadroute.reps SET active = false WHERE rep = 'bo';
 CALL leadroute.sweep();
 SELECT is((SELECT count(*)::int FROM lr.leads WHERE "Owner" = 'cy'), 8, 'what nobody else can have stays');
+UPDATE leadroute.lead_states SET first_touch_at = leadroute.clock() WHERE lead = (SELECT max(id)::text FROM lr.leads WHERE "Owner" = 'cy');
+UPDATE leadroute.reps SET active = true WHERE rep = 'bo';
+CALL leadroute.sweep();
+SELECT is((SELECT string_agg("Owner" || n, ' ' ORDER BY "Owner") FROM (SELECT "Owner", count(*) AS n FROM lr.leads GROUP BY 1) x), 'ana1 bo7 cy1', 'and so does one that somebody has touched');
 SELECT is((SELECT count(*)::int FROM leadroute.rotation_drift()), 0, 'shared memory and ledger agree');
 
 -- a table without output columns, uuid keys, several flows in one table
