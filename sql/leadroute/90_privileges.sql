@@ -124,7 +124,7 @@ BEGIN
 		SELECT c.oid
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
-			AND c.relname NOT IN ('codes', 'own_triggers', 'sweep_parts', 'sweep_runs', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks', 'pending_rescores', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs')
+			AND c.relname NOT IN ('codes', 'own_triggers', 'sweep_parts', 'sweep_runs', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'title_patterns', 'account_flows', 'committee_checks', 'pending_rescores', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs')
 		ORDER BY c.relname
 	LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');
@@ -134,3 +134,4 @@ $do$;
 
 /* of mail_domains a dump keeps what others brought: CREATE EXTENSION brings the shipped rows itself */
 SELECT pg_catalog.pg_extension_config_dump('leadroute.mail_domains', $$WHERE source <> 'leadroute'$$);
+SELECT pg_catalog.pg_extension_config_dump('leadroute.title_patterns', $$WHERE source <> 'leadroute'$$);
