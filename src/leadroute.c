@@ -18,6 +18,7 @@
 #include "pending.h"
 #include "phone_sql.h"
 #include "rotation.h"
+#include "title.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
@@ -171,6 +172,7 @@ _PG_init(void)
 	lr_mail_init();
 	lr_pending_init();
 	lr_phone_init();
+	lr_title_init();
 
 	lr_hint_init();
 

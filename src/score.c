@@ -171,6 +171,8 @@ compile_criterion(ScorePlan *plan, int number)
 	condition = plan->conditions[number];
 	plan->columns = bms_add_members(plan->columns, lr_condition_columns(condition));
 	plan->reads_signals |= bms_is_member(plan->signals_fact, lr_condition_facts(condition));
+	if (bms_is_member(lr_facts_of_prediction(plan->scope.facts), lr_condition_facts(condition)))
+		plan->columns = bms_add_members(plan->columns, lr_predict_columns(plan->shape, plan->config));
 	if (bms_overlap(plan->account_facts, lr_condition_facts(condition)))
 	{
 		static const LeadInput inputs[] = {INPUT_EMAIL, INPUT_WEBSITE, INPUT_COMPANY};

@@ -128,7 +128,7 @@ BEGIN
 		SELECT c.oid
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
-			AND c.relname NOT IN ('codes', 'own_triggers', 'sweep_parts', 'sweep_runs', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'account_flows', 'committee_checks', 'pending_rescores', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs',
+			AND c.relname NOT IN ('codes', 'own_triggers', 'sweep_parts', 'sweep_runs', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'title_patterns', 'account_flows', 'committee_checks', 'pending_rescores', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs',
 				'report_runs', 'report_days', 'daily_leads', 'daily_clocks', 'daily_hours', 'daily_steps', 'daily_inputs')
 		ORDER BY c.relname
 	LOOP
@@ -139,3 +139,4 @@ $do$;
 
 /* of mail_domains a dump keeps what others brought: CREATE EXTENSION brings the shipped rows itself */
 SELECT pg_catalog.pg_extension_config_dump('leadroute.mail_domains', $$WHERE source <> 'leadroute'$$);
+SELECT pg_catalog.pg_extension_config_dump('leadroute.title_patterns', $$WHERE source <> 'leadroute'$$);

@@ -6,7 +6,7 @@
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 SET LOCAL client_min_messages = warning;
-SELECT plan(71);
+SELECT plan(73);
 CREATE SCHEMA t;
 CREATE TYPE t.size AS ENUM ('small', 'large');
 CREATE TABLE t.leads (id integer PRIMARY KEY, source text, visits text, employees integer, size t.size, asked timestamptz, vip boolean,
@@ -154,6 +154,14 @@ INSERT INTO t.leads (id, source, visits, employees) VALUES (8, 'fair', '0', 1);
 SELECT is((SELECT code FROM leadroute.lead_states WHERE lead = '8'), 'not_ready', 'not ready');
 UPDATE t.leads SET source = 'referral', visits = '49' WHERE id = 8;
 SELECT is((SELECT owner FROM t.leads WHERE id = 8), 'ana', 'until its columns say so');
+/* as a criterion of the score: from the row, and again when a column that the model reads changes */
+INSERT INTO leadroute.scoring_models (model, fit_weight, engagement_weight, fit_max) VALUES ('points', 1, 0, 100);
+INSERT INTO leadroute.scoring_criteria (model, criterion, dimension, condition, points) VALUES ('points', 'likely', 'fit', 'facts.probability >= 0.5', 40);
+UPDATE leadroute.flows SET scoring_model = 'points', route_when = NULL WHERE flow = 'default';
+INSERT INTO t.leads (id, source, visits, employees) VALUES (9, 'fair', '0', 1), (10, 'referral', '49', 1);
+SELECT results_eq($$ SELECT lead, score FROM leadroute.lead_states WHERE lead IN ('9', '10') ORDER BY lead::int $$, $$ VALUES ('9' COLLATE "C", 0.00), ('10', 40.00) $$, 'a criterion of the score');
+UPDATE t.leads SET source = 'referral', visits = '49' WHERE id = 9;
+SELECT is((SELECT score FROM leadroute.lead_states WHERE lead = '9'), 40.00, 'also when the row changes');
 SELECT is((SELECT count(*) FROM leadroute.config_changes WHERE relation = 'prediction_models' AND operation = 'UPDATE' AND new ->> 'published' = '2'), 1::bigint, 'what was published stands in the history');
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,0 +1,431 @@
+/*
+ * title.c
+ *		What a job title says: seniority and department, by the patterns of leadroute.title_patterns.
+ *
+ * A title is folded (fold.c: case, accents, punctuation) and cut into words; letters with dots between (V.P.) are one word. A pattern is words that
+ * follow each other, so nothing is found within a word unless the pattern says so with a star. Of all that match, the one with the highest precedence
+ * decides, then the one of most words, most letters, a user's own before a shipped one, the one that begins first.
+ *
+ * The table has some hundred rows and is read whole by a session's first question, with the newest snapshot, whoever asks. A row trigger
+ * (title_changed, ENABLE ALWAYS) and one for TRUNCATE send a relcache invalidation of it, which follows the transaction: as mail.c has it.
+ *
+ * Memory: one context under CacheMemoryContext, deleted whole when it is stale. A question's own memory is the caller's.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "commands/trigger.h"
+#include "compat.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "fold.h"
+#include "leadroute.h"
+#include "mb/pg_wchar.h"
+#include "title.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+PG_FUNCTION_INFO_V1(lr_seniority);
+PG_FUNCTION_INFO_V1(lr_department);
+PG_FUNCTION_INFO_V1(lr_title_changed);
+
+/* Columns of leadroute.title_patterns, from 0. */
+enum
+{
+	PATTERN_KIND,
+	PATTERN_TEXT,
+	PATTERN_VALUE,
+	PATTERN_PRECEDENCE,
+	PATTERN_SOURCE
+};
+
+/* What is read of a title. */
+#define TITLE_BYTES 400
+#define TITLE_WORDS 48
+#define WORD_BYTES 64
+
+/* How many words a star that stands alone may be. */
+#define STAR_WORDS 3
+
+typedef enum TitleKind
+{
+	TITLE_SENIORITY,
+	TITLE_DEPARTMENT
+} TitleKind;
+
+#define TITLE_KINDS 2
+
+typedef struct PatternWord
+{
+	const char *text; /* empty: a star alone */
+	int length;
+	bool begins; /* a star before it: the word ends so */
+	bool ends;	 /* a star behind it: the word begins so */
+} PatternWord;
+
+typedef struct TitlePattern
+{
+	struct TitlePattern *next; /* with the same first word, or of those without a plain one */
+	const char *value;
+	int precedence;
+	bool local;
+	int letters;
+	int nwords;
+	PatternWord *words;
+} TitlePattern;
+
+typedef struct FirstWord
+{
+	char word[WORD_BYTES];
+	TitlePattern *patterns;
+} FirstWord;
+
+typedef struct TitleTable
+{
+	MemoryContext mcxt;
+	HTAB *first[TITLE_KINDS];
+	TitlePattern *starred[TITLE_KINDS]; /* those whose first word has a star */
+} TitleTable;
+
+typedef struct TitleWords
+{
+	int n;
+	char *words[TITLE_WORDS];
+	int lengths[TITLE_WORDS];
+} TitleWords;
+
+static TitleTable *title_table = NULL;
+static uint64 title_changes = 1; /* that this session has heard of */
+static uint64 title_read = 0;	 /* of these, how many title_table knows */
+static Oid title_relid = InvalidOid;
+
+static void title_relcache_callback(Datum arg, Oid relid);
+static Datum answer(FunctionCallInfo fcinfo, TitleKind kind);
+static void read_table(void);
+static void add_patterns(TitleTable *table, TitleKind kind, char *text, const char *value, int precedence, bool local);
+static void add_pattern(TitleTable *table, TitleKind kind, const char *text, const char *value, int precedence, bool local);
+static char *spell_umlauts(const char *text);
+static void cut_words(TitleWords *title, const char *data, int len);
+static const TitlePattern *find_pattern(TitleKind kind, const TitleWords *title);
+static bool is_better(const TitlePattern *pattern, const TitlePattern *best);
+static bool matches(const TitlePattern *pattern, int number, const TitleWords *title, int at);
+static bool word_matches(const PatternWord *word, const char *text, int length);
+
+/* seniority(title text) RETURNS text */
+Datum
+lr_seniority(PG_FUNCTION_ARGS)
+{
+	return answer(fcinfo, TITLE_SENIORITY);
+}
+
+/* department(title text) RETURNS text */
+Datum
+lr_department(PG_FUNCTION_ARGS)
+{
+	return answer(fcinfo, TITLE_DEPARTMENT);
+}
+
+void
+lr_title_init(void)
+{
+	CacheRegisterRelcacheCallback(title_relcache_callback, (Datum) 0);
+}
+
+static void
+title_relcache_callback(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || relid == title_relid)
+		title_changes++;
+}
+
+/* The trigger on title_patterns: every session forgets what it read when, and if, the change commits. */
+Datum
+lr_title_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by trigger manager", "title_changed")));
+	CacheInvalidateRelcacheByRelid(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation));
+	return PointerGetDatum(NULL);
+}
+
+static Datum
+answer(FunctionCallInfo fcinfo, TitleKind kind)
+{
+	text *input = (text *) PG_DETOAST_DATUM_SLICE(PG_GETARG_DATUM(0), 0, TITLE_BYTES);
+	TitleWords title;
+	const TitlePattern *pattern;
+
+	cut_words(&title, VARDATA_ANY(input), pg_mbcliplen(VARDATA_ANY(input), VARSIZE_ANY_EXHDR(input), TITLE_BYTES));
+	if (title.n == 0)
+		PG_RETURN_NULL();
+	if (title_table == NULL || title_read != title_changes)
+		read_table();
+	pattern = find_pattern(kind, &title);
+	if (pattern == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(pattern->value));
+}
+
+static void
+read_table(void)
+{
+	MemoryContext mcxt;
+	TitleTable *table;
+	Relation rel;
+	TupleTableSlot *slot;
+	TableScanDesc scan;
+	Snapshot snapshot;
+	uint64 seen;
+
+	if (title_table)
+	{
+		mcxt = title_table->mcxt;
+		title_table = NULL;
+		MemoryContextDelete(mcxt);
+	}
+
+	/* the transaction's until it is whole */
+	mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute title patterns", ALLOCSET_DEFAULT_SIZES);
+	table = MemoryContextAllocZero(mcxt, sizeof(TitleTable));
+	table->mcxt = mcxt;
+	for (int kind = 0; kind < TITLE_KINDS; kind++)
+	{
+		HASHCTL ctl = {.keysize = WORD_BYTES, .entrysize = sizeof(FirstWord), .hcxt = mcxt};
+
+		table->first[kind] = hash_create("leadroute title words", 512, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	}
+
+	rel = table_open(lr_relation_oid("title_patterns"), AccessShareLock);
+	title_relid = RelationGetRelid(rel);
+	AcceptInvalidationMessages();
+	seen = title_changes;
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	slot = table_slot_create(rel, NULL);
+	scan = table_beginscan(rel, snapshot, 0, NULL);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		bool isnull;
+		char *kind = TextDatumGetCString(slot_getattr(slot, PATTERN_KIND + 1, &isnull));
+		char *pattern = TextDatumGetCString(slot_getattr(slot, PATTERN_TEXT + 1, &isnull));
+		char *value = TextDatumGetCString(slot_getattr(slot, PATTERN_VALUE + 1, &isnull));
+		char *source = TextDatumGetCString(slot_getattr(slot, PATTERN_SOURCE + 1, &isnull));
+		int precedence = DatumGetInt32(slot_getattr(slot, PATTERN_PRECEDENCE + 1, &isnull));
+
+		add_patterns(table, strcmp(kind, "seniority") == 0 ? TITLE_SENIORITY : TITLE_DEPARTMENT, pattern,
+					 MemoryContextStrdup(mcxt, value), precedence, strcmp(source, "leadroute") != 0);
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+	table_close(rel, AccessShareLock);
+
+	MemoryContextSetParent(mcxt, CacheMemoryContext);
+	title_table = table;
+	title_read = seen;
+}
+
+/* Umlauts are written in two ways: with the letter alone (accents fold away), or with an e behind it. */
+static void
+add_patterns(TitleTable *table, TitleKind kind, char *text, const char *value, int precedence, bool local)
+{
+	char *spelled = spell_umlauts(text);
+
+	add_pattern(table, kind, text, value, precedence, local);
+	if (spelled)
+		add_pattern(table, kind, spelled, value, precedence, local);
+}
+
+/* NULL where there are none. */
+static char *
+spell_umlauts(const char *text)
+{
+	static const char *const umlauts[][2] = {{"ä", "ae"}, {"ö", "oe"}, {"ü", "ue"}, {"Ä", "Ae"}, {"Ö", "Oe"}, {"Ü", "Ue"}};
+	char *spelled;
+	char *out;
+	bool any = false;
+
+	if (GetDatabaseEncoding() != PG_UTF8)
+		return NULL;
+	/* an umlaut has two bytes too */
+	spelled = out = pstrdup(text);
+	while (*text)
+	{
+		int i;
+
+		for (i = 0; i < (int) lengthof(umlauts); i++)
+			if (strncmp(text, umlauts[i][0], strlen(umlauts[i][0])) == 0)
+				break;
+		if (i < (int) lengthof(umlauts))
+		{
+			memcpy(out, umlauts[i][1], 2);
+			text += strlen(umlauts[i][0]);
+			out += 2;
+			any = true;
+		}
+		else
+			*out++ = *text++;
+	}
+	*out = '\0';
+	return any ? spelled : NULL;
+}
+
+static void
+add_pattern(TitleTable *table, TitleKind kind, const char *text, const char *value, int precedence, bool local)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(table->mcxt);
+	TitlePattern *pattern = palloc0(sizeof(TitlePattern));
+	char *next = pstrdup(text);
+	bool found;
+
+	pattern->value = value;
+	pattern->precedence = precedence;
+	pattern->local = local;
+	pattern->words = palloc0(TITLE_WORDS * sizeof(PatternWord));
+	for (char *token = strtok_r(next, " \t\r\n", &next); token; token = strtok_r(NULL, " \t\r\n", &next))
+	{
+		int length = strlen(token);
+		bool begins = token[0] == '*';
+		bool ends = length > 0 && token[length - 1] == '*';
+		TitleWords parts;
+
+		cut_words(&parts, token, length);
+		if (parts.n == 0 && begins && pattern->nwords < TITLE_WORDS)
+			pattern->words[pattern->nwords++] = (PatternWord){.text = ""};
+		for (int i = 0; i < parts.n && pattern->nwords < TITLE_WORDS; i++)
+		{
+			PatternWord *word = &pattern->words[pattern->nwords++];
+
+			word->text = pstrdup(parts.words[i]);
+			word->length = parts.lengths[i];
+			word->begins = begins && i == 0;
+			word->ends = ends && i == parts.n - 1;
+			pattern->letters += word->length;
+		}
+	}
+	MemoryContextSwitchTo(oldcontext);
+	/* the table's constraint lets none through that has no letters */
+	if (pattern->letters == 0)
+		return;
+	if (pattern->words[0].length == 0 || pattern->words[0].begins || pattern->words[0].ends)
+	{
+		pattern->next = table->starred[kind];
+		table->starred[kind] = pattern;
+	}
+	else
+	{
+		FirstWord *first = hash_search(table->first[kind], pattern->words[0].text, HASH_ENTER, &found);
+
+		pattern->next = found ? first->patterns : NULL;
+		first->patterns = pattern;
+	}
+}
+
+/* Folded words; single letters that follow each other (c.e.o.) are one. In the current context. */
+static void
+cut_words(TitleWords *title, const char *data, int len)
+{
+	char *next = lr_fold_words(data, len);
+	bool joins = false;
+
+	title->n = 0;
+	while (*next && title->n < TITLE_WORDS)
+	{
+		char *end = strchr(next, ' ');
+		int length = end ? end - next : (int) strlen(next);
+		bool single = length == 1 && *next >= 'a' && *next <= 'z';
+
+		if (length >= WORD_BYTES)
+			length = pg_mbcliplen(next, length, WORD_BYTES - 1);
+		if (single && joins && title->lengths[title->n - 1] < WORD_BYTES - 1)
+		{
+			char *last = title->words[title->n - 1];
+
+			last[title->lengths[title->n - 1]++] = *next;
+			last[title->lengths[title->n - 1]] = '\0';
+		}
+		else
+		{
+			char *word = palloc(WORD_BYTES);
+
+			memcpy(word, next, length);
+			word[length] = '\0';
+			title->words[title->n] = word;
+			title->lengths[title->n++] = length;
+		}
+		joins = single;
+		next = end ? end + 1 : next + strlen(next);
+	}
+}
+
+static const TitlePattern *
+find_pattern(TitleKind kind, const TitleWords *title)
+{
+	const TitlePattern *best = NULL;
+
+	for (int at = 0; at < title->n; at++)
+	{
+		FirstWord *first = hash_search(title_table->first[kind], title->words[at], HASH_FIND, NULL);
+
+		for (TitlePattern *pattern = first ? first->patterns : NULL; pattern; pattern = pattern->next)
+			if (is_better(pattern, best) && matches(pattern, 0, title, at))
+				best = pattern;
+		for (TitlePattern *pattern = title_table->starred[kind]; pattern; pattern = pattern->next)
+			if (is_better(pattern, best) && matches(pattern, 0, title, at))
+				best = pattern;
+	}
+	return best;
+}
+
+/* Of equal ones the first stays; those that begin at one place differ in their words or are the same. */
+static bool
+is_better(const TitlePattern *pattern, const TitlePattern *best)
+{
+	if (best == NULL)
+		return true;
+	if (pattern->precedence != best->precedence)
+		return pattern->precedence > best->precedence;
+	if (pattern->nwords != best->nwords)
+		return pattern->nwords > best->nwords;
+	if (pattern->letters != best->letters)
+		return pattern->letters > best->letters;
+	return pattern->local && !best->local;
+}
+
+/* Whether the pattern's words from `number` on stand in the title from `at` on. */
+static bool
+matches(const TitlePattern *pattern, int number, const TitleWords *title, int at)
+{
+	const PatternWord *word = &pattern->words[number];
+
+	if (number == pattern->nwords)
+		return true;
+	if (at >= title->n)
+		return false;
+	if (word->length == 0)
+	{
+		for (int skipped = 1; skipped <= STAR_WORDS && at + skipped <= title->n; skipped++)
+			if (matches(pattern, number + 1, title, at + skipped))
+				return true;
+		return false;
+	}
+	return word_matches(word, title->words[at], title->lengths[at]) && matches(pattern, number + 1, title, at + 1);
+}
+
+static bool
+word_matches(const PatternWord *word, const char *text, int length)
+{
+	if (length < word->length)
+		return false;
+	if (word->begins && word->ends)
+		return strstr(text, word->text) != NULL;
+	if (word->begins)
+		return memcmp(text + length - word->length, word->text, word->length) == 0;
+	return (word->ends || length == word->length) && memcmp(text, word->text, word->length) == 0;
+}
