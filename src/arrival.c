@@ -18,7 +18,7 @@
 #include "protect.h"
 #include "reason.h"
 #include "rescore.h"
-#include "signal.h"
+#include "signals.h"
 #include "traits.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"

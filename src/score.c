@@ -19,7 +19,7 @@
 #include "protect.h"
 #include "route.h"
 #include "score.h"
-#include "signal.h"
+#include "signals.h"
 #include "state.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"

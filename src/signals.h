@@ -1,9 +1,9 @@
 /*
- * signal.h
+ * signals.h
  *		A lead's signals: read, and what they are worth at an instant.
  */
-#ifndef LR_SIGNAL_H
-#define LR_SIGNAL_H
+#ifndef LR_SIGNALS_H
+#define LR_SIGNALS_H
 
 #include "score.h"
 #include "utils/snapshot.h"
@@ -45,4 +45,4 @@ typedef struct SignalWorth
 extern void lr_signals_worth(const ScoringCriterion *criterion, const LeadSignals *signals, TimestampTz at, TimestampTz since,
 							 SignalWorth *worth);
 
-#endif /* LR_SIGNAL_H */
+#endif /* LR_SIGNALS_H */

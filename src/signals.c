@@ -1,5 +1,5 @@
 /*
- * signal.c
+ * signals.c
  *		A lead's signals: read, and what they are worth at an instant.
  *
  * Read with what is committed at the moment and this transaction's own rows, the running command's included (SnapshotSelf), so
@@ -17,7 +17,7 @@
 #include "compat.h"
 #include "journal.h"
 #include "leadroute.h"
-#include "signal.h"
+#include "signals.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
