@@ -696,10 +696,7 @@ BEGIN
 		END LOOP;
 	END IF;
 	PERFORM leadroute.refresh_due(flow, lead);
-	/* where the lifecycle has a stage for leads that were touched */
-	IF to_regprocedure('leadroute.touch_moves_stage(text, text)') IS NOT NULL THEN
-		EXECUTE 'SELECT leadroute.touch_moves_stage($1, $2)' USING flow, lead;
-	END IF;
+	PERFORM leadroute.touch_moves_stage(flow, lead);
 	RETURN true;
 END
 $$;
@@ -787,6 +784,31 @@ END
 $$;
 COMMENT ON FUNCTION leadroute.meeting_signal(text, text, text, timestamptz, timestamptz) IS
 	'What a signal about a meeting does to a lead''s clocks: meeting_booked stops those of metric meeting and starts meeting_held at the meeting''s time (meeting_at), rebooked moves it, meeting_held stops it, no_show breaches it. Any other signal does nothing.';
+
+/* PL/pgSQL: one look at a statement's signals, which are hardly ever about meetings. */
+CREATE FUNCTION leadroute.meeting_signals() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	told	record;
+BEGIN
+	FOR told IN
+		SELECT n.flow, n.lead, n.type, n.at, n.detail FROM new_rows n
+		WHERE n.type IN ('meeting_booked', 'rebooked', 'meeting_held', 'no_show') AND NOT leadroute.restoring()
+		ORDER BY n.lead, n.at
+	LOOP
+		PERFORM leadroute.meeting_signal(told.flow, told.lead, told.type, told.at,
+			CASE WHEN told.type IN ('meeting_booked', 'rebooked') AND told.detail->>'meeting_at' ~ '^\d{4}-\d\d-\d\d' THEN (told.detail->>'meeting_at')::timestamptz END);
+	END LOOP;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.meeting_signals() IS
+	'Trigger on signals: meeting_booked and rebooked (with the meeting''s time in detail, "meeting_at"), meeting_held and no_show start and stop clocks.';
+/* after signals_inserted, which locks the leads' rows */
+CREATE TRIGGER signals_of_meetings AFTER INSERT ON leadroute.signals REFERENCING NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.meeting_signals();
 
 /* --- the doors --- */
 

@@ -253,7 +253,7 @@ SELECT ok(lr.clocks('115') ~ 'stay1 .* open open Mon 17:00', 'a lead that arrive
 INSERT INTO leadroute.sla_policies (policy, position, metric, target) VALUES ('book', 10, 'meeting', '3 days'), ('held', 10, 'meeting_held', '30 min');
 INSERT INTO lr.leads (id, source) VALUES (16, 'none');
 DELETE FROM leadroute.outbox;
-SELECT leadroute.meeting_signal('default', '16', 'meeting_booked', '2026-03-06 12:30Z', '2026-03-10 15:00Z') \g /dev/null
+SELECT leadroute.signal(16, 'meeting_booked', '2026-03-06 12:00Z', detail => '{"meeting_at": "2026-03-10T15:00Z"}') \g /dev/null
 SELECT ok(lr.clocks('16') ~ 'book1 .* met met .* by meeting_booked; held1 .* open open Tue 15:30', 'booked');
 SELECT leadroute.meeting_signal('default', '16', 'rebooked', '2026-03-06 12:40Z', '2026-03-11 15:00Z') \g /dev/null
 SELECT ok(lr.clocks('16') ~ 'held1 .* superseded superseded .*; held2 .* open open Wed 15:30', 'rebooked');
