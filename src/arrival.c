@@ -20,6 +20,7 @@
 #include "rescore.h"
 #include "signals.h"
 #include "traits.h"
+#include "route_clocks.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "watch.h"
@@ -312,6 +313,8 @@ lr_arrival_keep_pending(Arrival *arrival, HeapTuple tuple, Pending *pending)
 	outputs.stage = pending->more->stage;
 	if (pending->more->score)
 		lr_arrival_show_score(&outputs, pending->more->score);
+	outputs.has_sla = pending->more->has_sla;
+	outputs.sla_due_at = lr_clocks_due(pending->more->clocks, pending->more->nclocks);
 	remember_last(arrival, outputs.owner);
 	return lr_lead_fill(arrival->shape, tuple, &outputs, ALL_OUTPUTS);
 }
@@ -404,6 +407,8 @@ lr_arrival_outputs(const Arrival *arrival, const LeadState *state, const char *o
 	outputs->fit = state->fit;
 	outputs->engagement = state->engagement;
 	outputs->grade = state->grade;
+	outputs->has_sla = arrival->config->has_clocks;
+	outputs->sla_due_at = state->sla_due_at;
 	if (owner)
 	{
 		TeamConfig *team = state->team ? lr_config_team(arrival->config, state->team) : NULL;
@@ -453,6 +458,7 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 	if (deciding.code == NULL || strcmp(deciding.code, CODE_NOT_READY) == 0)
 		decision->score = lr_arrival_score(arrival, &deciding.row, lr_statement_warned(arrival->statement));
 	lr_arrival_give_stage(arrival, &deciding.row, decision);
+	lr_arrival_clocks(arrival, &deciding.row, lr_statement_warned(arrival->statement), decision);
 	if (strcmp(decision->status, "unrouted") != 0 || arrival->stage || decision->score)
 	{
 		if (arrival->shape->fills_plainly)
@@ -709,6 +715,13 @@ lr_arrival_route(const Arrival *arrival, LeadRow *row, bool *warned, Decision *d
 		decision->priority = lr_watch_priority(lr_watch(arrival->shape, arrival->config), row, warned);
 }
 
+void
+lr_arrival_clocks(const Arrival *arrival, const LeadRow *row, bool *warned, Decision *decision)
+{
+	if (arrival->config->npolicies > 0)
+		lr_route_clocks(lr_route_plan(arrival->shape, arrival->rel, arrival->config), row, ROUTE_TAKE, warned, NULL, decision);
+}
+
 static void
 fill(void *arg)
 {
@@ -723,6 +736,8 @@ fill(void *arg)
 		.account = decision->account,
 		.duplicate_of = decision->duplicate_of,
 		.stage = deciding->arrival->stage,
+		.has_sla = decision->has_sla,
+		.sla_due_at = lr_clocks_due(decision->clocks, decision->nclocks),
 	};
 	/* what is not ready has a score, and no owner to show */
 	bool routed = strcmp(decision->status, "unrouted") != 0;

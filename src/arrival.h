@@ -73,6 +73,9 @@ extern LeadRow lr_arrival_row(const Arrival *arrival, TupleTableSlot *slot, cons
 /* Decides by the rules and takes the turn; one that waits gets its priority. */
 extern void lr_arrival_route(const Arrival *arrival, LeadRow *row, bool *warned, Decision *decision);
 
+/* Adds the clocks that the decision starts, where the flow has policies. */
+extern void lr_arrival_clocks(const Arrival *arrival, const LeadRow *row, bool *warned, Decision *decision);
+
 /* What a lead has that is decided and not yet written, filled into a further row of its key. */
 extern HeapTuple lr_arrival_keep_pending(Arrival *arrival, HeapTuple tuple, Pending *pending);
 

@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "owner.h"
 #include "reason.h"
+#include "route_clocks.h"
 #include "stored.h"
 #include "traits.h"
 #include "utils/acl.h"
@@ -224,6 +225,8 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 		return;
 	}
 	lr_route_decide(lr_route_plan(arrival.shape, rel, arrival.config), &row, ROUTE_PEEK, &warned, &trace, &decision);
+	decision.stage = arrival.stage;
+	lr_route_clocks(lr_route_plan(arrival.shape, rel, arrival.config), &row, ROUTE_PEEK, &warned, &trace, &decision);
 	foreach(cell, trace)
 		put_line(rsinfo, lfirst(cell));
 }
@@ -375,6 +378,8 @@ lr_decide_stored(Arrival *arrival, const LeadState *known, const char *operation
 			lr_arrival_route(arrival, &row, &warned, &decision);
 			lr_duplicate_mark(arrival, ROUTE_TAKE, &decision);
 		}
+		lr_arrival_give_stage(arrival, &row, &decision);
+		lr_arrival_clocks(arrival, &row, &warned, &decision);
 	}
 	if (code == NULL || strcmp(code, CODE_NOT_READY) == 0)
 		decision.score = lr_arrival_score(arrival, &row, &warned);
@@ -404,9 +409,10 @@ lr_decide_stored(Arrival *arrival, const LeadState *known, const char *operation
 		outputs.route_reason = lr_route_reason(&decision);
 		outputs.account = decision.account;
 		outputs.duplicate_of = decision.duplicate_of;
+		outputs.has_sla = decision.has_sla;
+		outputs.sla_due_at = lr_clocks_due(decision.clocks, decision.nclocks);
 		if (known)
 			lr_state_remove(arrival->config->flow, arrival->lead);
-		lr_arrival_give_stage(arrival, &row, &decision);
 		outputs.stage = arrival->stage;
 		lr_stored_write(arrival->rel, arrival, &outputs);
 		lr_pending_write(arrival->lead, &decision, arrival->given, arrival->shape, arrival->slot);

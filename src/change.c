@@ -14,6 +14,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "change.h"
+#include "clock_change.h"
 #include "duplicate.h"
 #include "fmgr.h"
 #include "leadroute.h"
@@ -112,7 +113,8 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	if (old_lead == NULL || (!changed && !watched && !scored))
 		return newtuple;
 	if (watched)
-		update_matters = says_otherwise(&arrival, old, new, lr_statement_warned(arrival.statement), &closing);
+		update_matters = says_otherwise(&arrival, old, new, lr_statement_warned(arrival.statement), &closing) ||
+						 lr_watch_clocks_changed(lr_watch(shape, arrival.config), old, new);
 	if (lr_pending_find(arrival.config->flow, old_lead))
 		lr_pending_flush();
 	if (!lr_state_find(arrival.config->flow, old_lead, &state))
@@ -429,6 +431,8 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 		lr_duplicate_write_firsts();
 	}
 	lr_drain_ask();
+	if (decided && arrival.config->npolicies > 0 && arrival.shape->first_touch.attno != 0)
+		lr_clocks_row(&arrival, NULL, slot, warned_after());
 	if (decided)
 		return;
 	lr_rescore_row(&arrival, slot, "INSERT", warned_after());
@@ -437,6 +441,8 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 		lr_duplicate_take_back(&arrival);
 	came(&arrival, slot);
 	told(&arrival, slot);
+	if (arrival.config->npolicies > 0)
+		lr_clocks_row(&arrival, NULL, slot, warned_after());
 }
 
 /* A row of a known lead that was inserted may say otherwise of it than is known. */
@@ -604,6 +610,8 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	{
 		tell(&is, &closing);
 	}
+	if (!decided && !moved && lr_watch_clocks_changed(lr_watch(is.shape, is.config), old, new))
+		lr_clocks_row(&is, old, new, warned_after());
 	lr_drain_ask();
 }
 

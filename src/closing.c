@@ -10,6 +10,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "clock_change.h"
 #include "closing.h"
 #include "compat.h"
 #include "leadroute.h"
@@ -152,6 +153,7 @@ lr_closings_write(const char *flow, Verdict verdict, char **leads, const Closing
 						 " SELECT coalesce(team, ''), " LR_HOLDER ", count(*) FROM reopened WHERE " LR_HOLDER " IS NOT NULL GROUP BY 1, 2",
 						 lengthof(types), types, values, SPI_OK_SELECT);
 		lr_state_take_places(flow);
+		lr_clocks_reopened(flow, values[1], DatumGetTimestampTz(values[6]));
 	}
 	else
 	{
@@ -170,6 +172,7 @@ lr_closings_write(const char *flow, Verdict verdict, char **leads, const Closing
 						 " SELECT coalesce(team, ''), " LR_HOLDER ", count(*) FROM closed WHERE turned AND " LR_HOLDER " IS NOT NULL GROUP BY 1, 2",
 						 lengthof(types), types, values, SPI_OK_SELECT);
 		lr_state_free_places(flow);
+		lr_clocks_closed(flow, values[1], lr_closing_outcome(verdict), DatumGetTimestampTz(values[6]));
 	}
 	lr_owner_end(&saved);
 }

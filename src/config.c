@@ -351,7 +351,7 @@ read_flow(FlowConfig *config)
 					   " owner_master = 'crm', email_strip_tags, email_ignore_dots, default_country,"
 					   " duplicate_policy, (extract(epoch FROM replay_window) * 1000000)::int8,"
 					   " coalesce((extract(epoch FROM returning_after) * 1000000)::int8, 0),"
-					   " closed_when, won_when, priority, route_when, first_stage, stage_master = 'report', segment, intent, max_backdate"
+					   " closed_when, won_when, priority, route_when, first_stage, stage_master = 'report', segment, intent, max_backdate, touched_when"
 					   " FROM leadroute.flows WHERE flow = $1",
 					   config->flow) == 0)
 		return;
@@ -376,6 +376,7 @@ read_flow(FlowConfig *config)
 	config->watches = config->closed_when || config->won_when || config->priority || config->route_when || config->segment ||
 					  config->intent;
 	row_interval(0, 19, &config->max_backdate);
+	config->touched_when = row_text(config, 0, 20);
 }
 
 static DuplicatePolicy
@@ -886,6 +887,8 @@ read_policies(FlowConfig *config)
 					   " pause_stages, success, on_change, max_rounds"
 					   " FROM leadroute.sla_policies WHERE flow = $1 ORDER BY metric, position",
 					   config->flow);
+	config->has_clocks = config->npolicies > 0 ||
+						 lr_config_rows("SELECT FROM leadroute.clocks WHERE flow = $1 AND next_at IS NOT NULL LIMIT 1", config->flow) > 0;
 	if (config->npolicies == 0)
 		return;
 	config->policies = MemoryContextAllocZero(config->mcxt, config->npolicies * sizeof(PolicyConfig));
@@ -909,9 +912,9 @@ read_policies(FlowConfig *config)
 		policy->success = row_text(config, i, 11);
 		policy->on_change = (PolicyChange) row_word(i, 12, changes, lengthof(changes));
 		policy->max_rounds = row_int(i, 13);
-		/* a policy that no longer holds, or one met by what the row says: rows are watched for both */
-		config->watches |= policy->condition || policy->success;
 	}
+	/* a policy that no longer holds, one met by what the row says, a touch that it tells: rows are watched for these */
+	config->watches = true;
 	read_steps(config);
 }
 

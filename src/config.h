@@ -325,6 +325,7 @@ typedef struct FlowConfig
 	const char *closed_when; /* NULL: never */
 	const char *won_when;	 /* NULL: never */
 	const char *route_when;	 /* NULL: always */
+	const char *touched_when; /* NULL: never */
 	const char *priority;	 /* of leads that wait; NULL: all alike */
 	int nstages;			 /* 0: the flow has no stages, and nothing of them is looked at */
 	StageConfig *stages;	 /* in order of position */
@@ -355,6 +356,7 @@ typedef struct FlowConfig
 	SideConfig *sides;
 	int noutbox_types;
 	const char **outbox_types;
+	bool has_clocks;					/* there are policies, or clocks of those that were there */
 	int npolicies;						/* 0: no clock ever starts, and nothing of them is looked at */
 	PolicyConfig *policies;				/* by metric, then position */
 	Interval max_backdate;				/* a lead that is older gets no clock */

@@ -9,6 +9,7 @@
 
 #include "access/table.h"
 #include "catalog/pg_type.h"
+#include "clock_change.h"
 #include "effect.h"
 #include "fmgr.h"
 #include "hand.h"
@@ -229,6 +230,8 @@ lr_hand_end(HandledLead *hand, const char *outcome, const char *code, const char
 	changed = SPI_processed > 0;
 	lr_state_free_places(hand->arrival.config->flow);
 	lr_owner_end(&session);
+	if (changed)
+		lr_clocks_closed(hand->arrival.config->flow, lr_clocks_lead(hand->arrival.lead), outcome, hand->at);
 	return changed;
 }
 
@@ -259,6 +262,8 @@ lr_sql_reopen(PG_FUNCTION_ARGS)
 	changed = SPI_processed > 0;
 	lr_state_take_places(hand.arrival.config->flow);
 	lr_owner_end(&session);
+	if (changed)
+		lr_clocks_reopened(hand.arrival.config->flow, lr_clocks_lead(hand.arrival.lead), hand.at);
 	/* what a row said in this transaction does not count any more */
 	if (changed)
 		lr_effect_said(hand.arrival.config->flow, hand.arrival.lead, &open);

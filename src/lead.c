@@ -19,6 +19,7 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
+#include "clock.h"
 #include "lead.h"
 #include "leadroute.h"
 #include "mb/pg_wchar.h"
@@ -37,7 +38,7 @@
 #include "utils/timestamp.h"
 
 const char *const lr_output_names[LEAD_OUTPUTS] = {"owner", "team", "territory", "routed_at", "route_reason", "account", "duplicate_of",
-												   "stage", "score", "fit", "engagement", "grade"};
+												   "stage", "score", "fit", "engagement", "grade", "sla_due_at"};
 const char *const lr_input_names[LEAD_INPUTS] = {"email", "phone", "first_name", "last_name", "company",
 												 "website", "country", "region", "postal_code", "external_id",
 												 "birth_date", "city"};
@@ -194,6 +195,9 @@ shape_make(Relation rel, const FlowConfig *attachment)
 	lr_lead_column(&shape->closed_at, shape->desc, lr_column_name(columns, "closed_at"), false, mcxt);
 	zone = lr_column_timezone(columns, "closed_at");
 	shape->closed_zone = pstrdup(zone ? zone : "UTC");
+	lr_lead_column(&shape->first_touch, shape->desc, lr_column_name(columns, "first_touch_at"), false, mcxt);
+	zone = lr_column_timezone(columns, "first_touch_at");
+	shape->first_touch_zone = pstrdup(zone ? zone : "UTC");
 	shape->fills_plainly = true;
 	for (int i = 0; i < LEAD_OUTPUTS; i++)
 	{
@@ -586,16 +590,21 @@ lr_lead_fill(const LeadShape *shape, HeapTuple tuple, const LeadOutputs *outputs
 					text = pnstrdup(text, pg_mbcharcliplen(text, (int) strlen(text), column->typmod - VARHDRSZ));
 				break;
 			case OUTPUT_ROUTED_AT:
-				if (outputs->has_routed_at)
+			case OUTPUT_SLA_DUE_AT:
+				if (i == OUTPUT_SLA_DUE_AT && !outputs->has_sla)
+					continue;
+				if (i == OUTPUT_SLA_DUE_AT ? outputs->sla_due_at != CLOCK_NEVER : outputs->has_routed_at)
 				{
+					TimestampTz at = i == OUTPUT_SLA_DUE_AT ? outputs->sla_due_at : outputs->routed_at;
+
 					if (column->type == TIMESTAMPTZOID)
 					{
 						columns[n] = column->attno;
-						values[n] = TimestampTzGetDatum(outputs->routed_at);
+						values[n] = TimestampTzGetDatum(at);
 						nulls[n++] = false;
 						continue;
 					}
-					text = timestamptz_to_str(outputs->routed_at);
+					text = timestamptz_to_str(at);
 				}
 				break;
 			case OUTPUT_SCORE:

@@ -23,10 +23,11 @@ typedef enum LeadOutput
 	OUTPUT_SCORE,
 	OUTPUT_FIT,
 	OUTPUT_ENGAGEMENT,
-	OUTPUT_GRADE
+	OUTPUT_GRADE,
+	OUTPUT_SLA_DUE_AT
 } LeadOutput;
 
-#define LEAD_OUTPUTS 12
+#define LEAD_OUTPUTS 13
 
 /* Those that only a flow with a scoring model fills, as bits. */
 #define SCORE_OUTPUTS (1 << OUTPUT_SCORE | 1 << OUTPUT_FIT | 1 << OUTPUT_ENGAGEMENT | 1 << OUTPUT_GRADE)
@@ -83,6 +84,8 @@ typedef struct LeadShape
 	LeadColumn intent; /* of the source's own making */
 	LeadColumn closed_at;
 	const char *closed_zone;
+	LeadColumn first_touch;
+	const char *first_touch_zone;
 	LeadColumn outputs[LEAD_OUTPUTS];
 	const char *output_columns[LEAD_OUTPUTS]; /* their names in the table, whether or not they are there */
 	bool fills_plainly;						  /* text and timestamptz all: filling the outputs cannot fail */
@@ -119,6 +122,8 @@ typedef struct LeadOutputs
 	int64 fit;
 	int64 engagement;
 	const char *grade;
+	TimestampTz sla_due_at; /* CLOCK_NEVER: none */
+	bool has_sla;			/* else the column is the source's own */
 } LeadOutputs;
 
 extern const char *const lr_output_names[LEAD_OUTPUTS];

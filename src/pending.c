@@ -100,6 +100,7 @@ static void keep_stages(Pending *pending, const StageChange *stages, const char 
 static const Link *link_of(Statement *statement, const Decision *decision);
 static const Outcome *outcome_of(Statement *statement, const Decision *decision);
 static Outcome *find_outcome(Statement *statement, const Outcome *probe, bool *found);
+static void forget_clocks(Pending *pending);
 static Decision decision_of(const Pending *pending);
 static void remember_confirmed(Pending *pending);
 static void forget_confirmed(void);
@@ -521,7 +522,7 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 	pending->turn = decision->turn;
 	pending->has_turn = decision->has_turn;
 	if (decision->account || decision->duplicate_of || decision->closing || decision->priority != 0 || decision->held_until != 0 ||
-		decision->stage || decision->prediction || decision->score)
+		decision->stage || decision->prediction || decision->score || decision->has_sla)
 		add_more(pending, decision);
 	statement->newest = pending;
 	return pending;
@@ -579,6 +580,14 @@ add_more(Pending *pending, const Decision *decision)
 		if (score->grade)
 			score->grade = MemoryContextStrdup(statement->mcxt, score->grade);
 		more->score = score;
+	}
+	more->has_sla = decision->has_sla;
+	more->too_old = decision->too_old;
+	if (decision->nclocks > 0)
+	{
+		more->clocks = MemoryContextAlloc(statement->mcxt, decision->nclocks * sizeof(Clock));
+		memcpy(more->clocks, decision->clocks, decision->nclocks * sizeof(Clock));
+		more->nclocks = decision->nclocks;
 	}
 	if (decision->closing)
 	{
@@ -852,6 +861,10 @@ decision_of(const Pending *pending)
 		.stages = pending->more->stages,
 		.prediction = pending->more->prediction,
 		.score = pending->more->score,
+		.has_sla = pending->more->has_sla,
+		.too_old = pending->more->too_old,
+		.nclocks = pending->more->nclocks,
+		.clocks = pending->more->clocks,
 	};
 
 	if (pending->more->link)
@@ -919,6 +932,7 @@ lr_pending_confirm(Pending *pending, const LeadShape *shape, TupleTableSlot *slo
 		if (pending->has_turn)
 			lr_rotation_confirm(&pending->turn);
 		lr_record(pending->lead, &decision, pending->source_owner, pending->outcome->path, shape, slot);
+		forget_clocks(pending);
 		if (decision.for_first)
 			lr_duplicate_first_stands(pending->flow, decision.duplicate_of);
 	}
@@ -926,6 +940,18 @@ lr_pending_confirm(Pending *pending, const LeadShape *shape, TupleTableSlot *slo
 		lr_stage_write(pending->flow, pending->lead, pending->more->stages, pending->more->source_stage);
 	if (statement->open == 0)
 		lr_pending_flush();
+}
+
+/* A COPY of a million leads need not keep what is written. */
+static void
+forget_clocks(Pending *pending)
+{
+	PendingMore *more = unconstify(PendingMore *, pending->more);
+
+	if (more->nclocks == 0)
+		return;
+	more->nclocks = 0;
+	pfree(more->clocks);
 }
 
 void

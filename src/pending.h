@@ -73,6 +73,10 @@ typedef struct PendingMore
 	StickyNote *sticky;			  /* of a team that goes by accounts, else NULL */
 	const Prediction *prediction; /* or NULL */
 	const LeadScore *score;		  /* NULL: the flow has no scoring model */
+	bool has_sla;
+	bool too_old;
+	int nclocks;
+	Clock *clocks; /* gone once they are written */
 } PendingMore;
 
 typedef struct Pending

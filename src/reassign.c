@@ -153,8 +153,8 @@ lr_hand_give(HandledLead *hand, const char *rep, const char *kind, const char *c
 		move.over_cap = lr_pick_given(hand->arrival.config, member ? team->team : "", rep, hand->at, &move.turn);
 		move.has_turn = true;
 	}
-	write_row(hand, &move);
 	lr_move(hand->arrival.config->flow, hand->arrival.lead, &move);
+	write_row(hand, &move);
 }
 
 static void
@@ -245,8 +245,8 @@ lr_hand_decide_again(HandledLead *hand, const char *kind, const char *lapses, co
 	move.lapses = lapses;
 	if (why)
 		move.reason = psprintf("%s; %s", why, move.reason);
-	write_row(hand, &move);
 	lr_move(arrival->config->flow, arrival->lead, &move);
+	write_row(hand, &move);
 	return move.owner;
 }
 
@@ -272,7 +272,7 @@ lr_hand_put_away(HandledLead *hand, const char *kind, const char *code, const ch
 static void
 write_row(HandledLead *hand, const Move *move)
 {
-	const LeadOutputs outputs = {
+	LeadOutputs outputs = {
 		.owner = move->owner,
 		.team = move->team,
 		.territory = move->territory,
@@ -284,5 +284,6 @@ write_row(HandledLead *hand, const Move *move)
 		.stage = hand->arrival.stage,
 	};
 
+	lr_state_outputs_due(hand->arrival.config, hand->arrival.lead, &outputs);
 	lr_stored_write(hand->rel, &hand->arrival, &outputs);
 }

@@ -15,6 +15,7 @@
 #include "record.h"
 #include "stage.h"
 #include "traits.h"
+#include "route_clocks.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
@@ -116,6 +117,10 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 		if (score->next != DT_NOEND)
 			lr_journal_set_time(&row, STATE_RESCORE_AT, score->next);
 	}
+	if (decision->owner)
+		lr_journal_set_time(&row, STATE_ASSIGNED_AT, decision->at);
+	if (decision->nclocks > 0)
+		lr_journal_set_time(&row, STATE_SLA_DUE_AT, lr_clocks_due(decision->clocks, decision->nclocks));
 	lr_journal_append(JOURNAL_STATES, &row);
 
 	/* a lead that arrived while the flow was off, or from a dump, is recorded, not decided */
@@ -149,6 +154,12 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 			write_stage(lead, decision, change);
 	if (decision->config->noutbox_types > 0)
 		write_outbox(lead, decision, reason);
+	if (decision->nclocks > 0 || decision->too_old)
+	{
+		ClockLead clocked = lr_route_clock_lead(decision);
+
+		lr_clocks_record(&clocked, lead, decision->clocks, decision->nclocks, decision->too_old);
+	}
 	if (decision->account && decision->duplicate_of == NULL)
 		lr_committee_arrived(decision);
 	MemoryContextSwitchTo(oldcontext);

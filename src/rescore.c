@@ -21,6 +21,7 @@
 #include "access/tableam.h"
 #include "ask.h"
 #include "catalog/pg_type.h"
+#include "clock_change.h"
 #include "commands/trigger.h"
 #include "compat.h"
 #include "executor/executor.h"
@@ -253,6 +254,8 @@ rescore_hand(HandledLead *hand, const int64 *news, int nnews)
 		store(arrival, state, lr_score(&row, arrival->config, &warned));
 	lr_lifecycle_follow(hand);
 	lr_pending_flush();
+	if (changed && lr_watch_clocks_read_score(lr_watch(arrival->shape, arrival->config)))
+		lr_clocks_row(arrival, NULL, hand->slot, &warned);
 }
 
 /* Whether a known lead's hold ends, or its rule's reroute_when turns true, now that its score or its signals are others. */

@@ -21,6 +21,7 @@
 #include "protect.h"
 #include "reason.h"
 #include "route.h"
+#include "route_clocks.h"
 #include "ruleset.h"
 #include "sticky.h"
 #include "territory.h"
@@ -46,10 +47,11 @@ struct RoutePlan
 	Bitmapset *account_facts; /* those that take a look-up */
 	Bitmapset *score_facts;	  /* those that take the lead's score */
 	LeadPoint *point;
+	struct PolicyPlan *policies; /* route_clocks.c's */
 };
 
 /* A walk through the rules, resumable where protection is wanted. */
-typedef struct RouteWalk
+struct RouteWalk
 {
 	RoutePlan *plan;
 	const LeadRow *row;
@@ -65,7 +67,7 @@ typedef struct RouteWalk
 	bool *warned;
 	AccountMatch account;
 	bool stopped; /* a step may fail and is not protected: nothing is decided yet */
-} RouteWalk;
+};
 
 static void start_decision(Decision *decision, FlowConfig *config, const LeadRow *row);
 static void walk_begin(void *arg);
@@ -109,6 +111,7 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	MemoryContext mcxt;
 	MemoryContext oldcontext;
 	TupleDesc facts;
+	const char **conditions;
 
 	for (; *link; link = &(*link)->next)
 	{
@@ -129,7 +132,10 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	plan->config = config;
 	plan->generation = config->generation;
 	plan->flow = pstrdup(config->flow);
-	plan->rules = lr_ruleset_make(config, &plan->scope, mcxt);
+	conditions = palloc(Max(config->nrules, 1) * sizeof(char *));
+	for (int i = 0; i < config->nrules; i++)
+		conditions[i] = config->rules[i].condition;
+	plan->rules = lr_ruleset_make(conditions, config->nrules, &plan->scope, mcxt);
 	plan->skills = palloc0(Max(config->nrules, 1) * sizeof(LrCondition *));
 	facts = lr_facts_desc();
 	plan->facts = MakeSingleTupleTableSlot(facts, &TTSOpsVirtual);
@@ -143,12 +149,48 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	plan->scope.output_names = lr_output_names;
 	plan->scope.noutputs = LEAD_OUTPUTS;
 	plan->point = lr_point_columns(config, shape);
+	plan->policies = lr_policy_plan(config, &plan->scope, mcxt);
 	MemoryContextSwitchTo(oldcontext);
 
 	MemoryContextSetParent(mcxt, shape->mcxt);
 	plan->next = shape->plans;
 	shape->plans = plan;
 	return plan;
+}
+
+RouteWalk *
+lr_route_walk(RoutePlan *plan, const LeadRow *row, RouteMode mode, List **trace, Decision *decision)
+{
+	RouteWalk *walk = palloc0(sizeof(RouteWalk));
+
+	walk->plan = plan;
+	walk->row = row;
+	walk->mode = mode;
+	walk->trace = trace;
+	walk->decision = decision;
+	walk->warned = palloc(sizeof(bool));
+	*walk->warned = true; /* the decision has */
+	ResetExprContext(plan->econtext);
+	return walk;
+}
+
+struct PolicyPlan *
+lr_route_policy_plan(const RoutePlan *plan)
+{
+	return plan->policies;
+}
+
+bool
+lr_route_holds(RouteWalk *walk, LrCondition *condition)
+{
+	prepare_facts(walk, condition);
+	return lr_condition_holds(condition, walk->plan->econtext);
+}
+
+void
+lr_route_trace(RouteWalk *walk, const char *item, const char *name, const char *verdict, const char *detail)
+{
+	trace_line(walk, item, name, verdict, detail);
 }
 
 static void

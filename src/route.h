@@ -5,7 +5,9 @@
 #ifndef LR_ROUTE_H
 #define LR_ROUTE_H
 
+#include "clock.h"
 #include "closing.h"
+#include "condition.h"
 #include "lead.h"
 #include "lib/stringinfo.h"
 #include "predict.h"
@@ -92,6 +94,12 @@ typedef struct Decision
 	const struct StageChange *stages; /* how it came there */
 	const Prediction *prediction;	  /* of the flow's published model, or NULL */
 	const LeadScore *score;			  /* NULL: the flow has no scoring model */
+
+	/* its clocks, where the flow has policies (lr_route_clocks) */
+	bool has_sla; /* looked at */
+	bool too_old;
+	int nclocks;
+	Clock *clocks;
 } Decision;
 
 /* The code of a lead whose flow says that it is not to be routed yet. */
@@ -131,6 +139,16 @@ extern RoutePlan *lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *conf
  */
 extern void lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warned,
 							List **trace, Decision *decision);
+
+/*
+ * For conditions about a lead other than those of rules (route_clocks.c): a walk in the current context, whose facts are made once. The decision says
+ * when the lead was submitted. lr_route_holds() may error.
+ */
+typedef struct RouteWalk RouteWalk;
+extern RouteWalk *lr_route_walk(RoutePlan *plan, const LeadRow *row, RouteMode mode, List **trace, Decision *decision);
+extern bool lr_route_holds(RouteWalk *walk, LrCondition *condition);
+extern void lr_route_trace(RouteWalk *walk, const char *item, const char *name, const char *verdict, const char *detail);
+extern struct PolicyPlan *lr_route_policy_plan(const RoutePlan *plan);
 
 /* A decision that needs no rule: unrouted, or the owner that the row brought. */
 extern void lr_route_unrouted(FlowConfig *config, const LeadRow *row, const char *code, Decision *decision);

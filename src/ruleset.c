@@ -69,7 +69,8 @@ typedef struct Switch
 struct RuleSet
 {
 	MemoryContext mcxt;
-	const FlowConfig *config;
+	int nrules;
+	const char **texts;
 	const LrConditionScope *scope;
 	LrCondition **conditions; /* one a rule */
 	Switch *switches;
@@ -101,15 +102,17 @@ static List *either(List *tests, List *others);
 static Test *same_test(List *tests, const Test *like);
 
 RuleSet *
-lr_ruleset_make(const FlowConfig *config, const LrConditionScope *scope, MemoryContext mcxt)
+lr_ruleset_make(const char *const *conditions, int n, const LrConditionScope *scope, MemoryContext mcxt)
 {
 	RuleSet *set = MemoryContextAllocZero(mcxt, sizeof(RuleSet));
 
 	set->mcxt = mcxt;
-	set->config = config;
+	set->nrules = n;
+	set->texts = MemoryContextAlloc(mcxt, Max(n, 1) * sizeof(char *));
+	memcpy(set->texts, conditions, n * sizeof(char *));
 	set->scope = scope;
-	set->conditions = MemoryContextAllocZero(mcxt, Max(config->nrules, 1) * sizeof(LrCondition *));
-	set->possible = MemoryContextAllocZero(mcxt, Max(WORDS(config->nrules), 1) * sizeof(uint64));
+	set->conditions = MemoryContextAllocZero(mcxt, Max(n, 1) * sizeof(LrCondition *));
+	set->possible = MemoryContextAllocZero(mcxt, Max(WORDS(n), 1) * sizeof(uint64));
 	return set;
 }
 
@@ -133,7 +136,7 @@ lr_ruleset_excludes(RuleSet *set, int rule, TupleTableSlot *row)
 static void
 look(RuleSet *set, TupleTableSlot *row)
 {
-	int nwords = WORDS(set->config->nrules);
+	int nwords = WORDS(set->nrules);
 
 	memset(set->possible, 0xFF, nwords * sizeof(uint64));
 	for (Switch *sw = set->switches; sw; sw = sw->next)
@@ -180,7 +183,7 @@ lr_ruleset_compile(RuleSet *set, int rule)
 
 	if (condition)
 		return condition;
-	condition = lr_condition_compile(set->config->rules[rule].condition, set->scope, set->mcxt);
+	condition = lr_condition_compile(set->texts[rule], set->scope, set->mcxt);
 	foreach(cell, tests_of(lr_condition_expr(condition)))
 		enter_rule(set, rule, lfirst(cell));
 	set->conditions[rule] = condition;
@@ -206,7 +209,7 @@ switch_of(RuleSet *set, const Test *test)
 	Switch *sw;
 	RegProcedure hash_column;
 	RegProcedure hash_constant;
-	int nwords = Max(WORDS(set->config->nrules), 1);
+	int nwords = Max(WORDS(set->nrules), 1);
 
 	for (sw = set->switches; sw; sw = sw->next)
 		if (sw->attno == test->attno && sw->operator== test->operator&& sw->collation == test->collation)

@@ -7,12 +7,14 @@
 #define LR_RULESET_H
 
 #include "condition.h"
-#include "config.h"
 
 typedef struct RuleSet RuleSet;
 
-/* The rules of a configuration over rows of a scope; both must outlive the set, which lies in mcxt. */
-extern RuleSet *lr_ruleset_make(const FlowConfig *config, const LrConditionScope *scope, MemoryContext mcxt);
+/*
+ * Rules by their conditions, of which each may be NULL, over rows of a scope; the texts and the scope must outlive the set, which lies in
+ * mcxt, as a copy of the array does.
+ */
+extern RuleSet *lr_ruleset_make(const char *const *conditions, int n, const LrConditionScope *scope, MemoryContext mcxt);
 
 /* A new row: what the index says of the row before is forgotten. */
 extern void lr_ruleset_start(RuleSet *set);

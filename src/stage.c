@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "clock_change.h"
 #include "leadroute.h"
 #include "owner.h"
 #include "stage.h"
@@ -407,4 +408,6 @@ lr_stage_write(const char *flow, const char *lead, const StageChange *changes, c
 						   " FROM moved m, unnest($3, $4, $5, $6, $7) WITH ORDINALITY c(previous, stage, code, reason, actor, n) ORDER BY c.n",
 						   lengthof(types), types, values, nulls, SPI_OK_INSERT);
 	lr_owner_end(&session);
+	if (n > 0)
+		lr_clocks_stage(flow, lead, texts[0][0], texts[1][n - 1], changes->at);
 }

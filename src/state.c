@@ -15,6 +15,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "clock_change.h"
 #include "compat.h"
 #include "journal.h"
 #include "leadroute.h"
@@ -117,6 +118,10 @@ find(const char *flow, const char *lead, LeadState *state, Snapshot seen)
 		state->has_routed_at = state_time(slot, STATE_ROUTED_AT, &state->routed_at);
 		state->closed = state_time(slot, STATE_CLOSED_AT, &state->closed_at);
 		state->closed_by = state_text(slot, STATE_CLOSED_BY);
+		if (!state_time(slot, STATE_SLA_DUE_AT, &state->sla_due_at))
+			state->sla_due_at = CLOCK_NEVER;
+		if (!state_time(slot, STATE_FIRST_TOUCH_AT, &state->first_touch_at))
+			state->first_touch_at = CLOCK_NEVER;
 		state->value = state_number(slot, STATE_VALUE);
 		state->stage = state_text(slot, STATE_STAGE);
 		state->source_stage = state_text(slot, STATE_SOURCE_STAGE);
@@ -230,6 +235,15 @@ is_own_row(TupleTableSlot *slot)
 	return TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
 }
 
+void
+lr_state_outputs_due(const FlowConfig *config, const char *lead, LeadOutputs *outputs)
+{
+	LeadState state;
+
+	outputs->has_sla = config->has_clocks && lr_state_find(config->flow, lead, &state);
+	outputs->sla_due_at = outputs->has_sla ? state.sla_due_at : CLOCK_NEVER;
+}
+
 bool
 lr_state_is_ignored(const LeadState *state)
 {
@@ -265,7 +279,7 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 					 " place AS (SELECT (SELECT m.team FROM leadroute.team_members m, old WHERE m.flow = $1"
 					 "   AND m.team = old.team AND m.rep = $3) AS team),"
 					 " changed AS (UPDATE leadroute.lead_states s SET owner = $3, source_owner = $3, team = place.team, status = 'assigned',"
-					 "   code = 'by_hand', queue = NULL, held_until = NULL, return_at = NULL, return_to = NULL, archive_at = NULL, routed_at = $5,"
+					 "   code = 'by_hand', queue = NULL, held_until = NULL, return_at = NULL, return_to = NULL, archive_at = NULL, routed_at = $5, assigned_at = coalesce(s.assigned_at, $5),"
 					 "   route_reason = format('by hand: %s gave the lead to %s', $4, $3)"
 					 "   FROM place, old WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"
 					 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason, actor)"
@@ -300,6 +314,7 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 						 3, types, values, SPI_OK_UPDATE);
 	}
 	lr_owner_end(&saved);
+	lr_clocks_owner(flow, lead, at);
 	if (has_linked)
 		lr_linked_follow(flow, lead, at);
 }
@@ -339,6 +354,7 @@ close_states(const char *flow, Datum *values)
 					 " WHERE " LR_HOLDER " IS NOT NULL GROUP BY 1, 2",
 					 lengthof(types), types, values, SPI_OK_SELECT);
 	lr_state_free_places(flow);
+	lr_clocks_closed(flow, values[1], TextDatumGetCString(values[2]), DatumGetTimestampTz(values[3]));
 }
 
 void
@@ -392,6 +408,7 @@ lr_state_restore(const char *flow, char **leads, int n)
 					 " WHERE " LR_HOLDER " IS NOT NULL GROUP BY 1, 2",
 					 lengthof(types), types, values, SPI_OK_SELECT);
 	lr_state_take_places(flow);
+	lr_clocks_reopened(flow, values[1], DatumGetTimestampTz(values[2]));
 	lr_owner_end(&saved);
 }
 
@@ -449,6 +466,7 @@ lr_state_rekey(const char *flow, char **from, char **to, int n, bool replaces)
 					 " SELECT flow, lead, $4, 'rekeyed', code, owner, team, format('the lead''s key was %s before', old) FROM moved"
 					 " WHERE status <> 'ignored'",
 					 lengthof(types), types, values, SPI_OK_INSERT);
+	lr_clocks_rekey(flow, values[1], values[2]);
 	/* where another row bears the new key (no unique index guards it), that one is the lead, and this one's is gone */
 	lr_owner_execute("UPDATE leadroute.lead_states s SET lead = l.old"
 					 " FROM unnest($2) l(old)"

@@ -5,6 +5,7 @@
 #ifndef LR_STATE_H
 #define LR_STATE_H
 
+#include "lead.h"
 #include "utils/timestamp.h"
 
 typedef struct LeadState
@@ -29,6 +30,8 @@ typedef struct LeadState
 	bool has_routed_at;
 	bool closed;
 	TimestampTz closed_at;
+	TimestampTz sla_due_at;		/* CLOCK_NEVER: no clock runs */
+	TimestampTz first_touch_at; /* CLOCK_NEVER: none */
 	const char *closed_by;
 	const char *value;
 	bool has_score;
@@ -70,6 +73,9 @@ extern bool lr_state_find(const char *flow, const char *lead, LeadState *state);
 
 /* The same as the caller's statement sees it. */
 extern bool lr_state_find_seen(const char *flow, const char *lead, LeadState *state);
+
+/* The deadline that a row is to show, after a move may have changed the lead's clocks. */
+extern void lr_state_outputs_due(const FlowConfig *config, const char *lead, LeadOutputs *outputs);
 
 /* Whether the state says that leadroute leaves the row's outputs alone: a lead from before the attach. */
 extern bool lr_state_is_ignored(const LeadState *state);

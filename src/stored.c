@@ -168,7 +168,7 @@ lr_stored_write_some(Relation rel, const Arrival *arrival, const LeadOutputs *ou
 		[OUTPUT_OWNER] = outputs->owner,
 		[OUTPUT_TEAM] = outputs->team,
 		[OUTPUT_TERRITORY] = outputs->territory,
-		[OUTPUT_ROUTED_AT] = outputs->has_routed_at ? timestamptz_to_str(outputs->routed_at) : NULL,
+		[OUTPUT_ROUTED_AT] = outputs->has_routed_at ? pstrdup(timestamptz_to_str(outputs->routed_at)) : NULL,
 		[OUTPUT_ROUTE_REASON] = outputs->route_reason,
 		[OUTPUT_ACCOUNT] = outputs->account,
 		[OUTPUT_DUPLICATE_OF] = outputs->duplicate_of,
@@ -177,6 +177,7 @@ lr_stored_write_some(Relation rel, const Arrival *arrival, const LeadOutputs *ou
 		[OUTPUT_FIT] = outputs->has_score ? lr_lead_number(&arrival->shape->outputs[OUTPUT_FIT], outputs->fit) : NULL,
 		[OUTPUT_ENGAGEMENT] = outputs->has_score ? lr_lead_number(&arrival->shape->outputs[OUTPUT_ENGAGEMENT], outputs->engagement) : NULL,
 		[OUTPUT_GRADE] = outputs->grade,
+		[OUTPUT_SLA_DUE_AT] = outputs->has_sla && outputs->sla_due_at != CLOCK_NEVER ? pstrdup(timestamptz_to_str(outputs->sla_due_at)) : NULL,
 	};
 	Oid types[LEAD_OUTPUTS + 1];
 	Datum values[LEAD_OUTPUTS + 1];
@@ -192,7 +193,8 @@ lr_stored_write_some(Relation rel, const Arrival *arrival, const LeadOutputs *ou
 		const LeadColumn *column = &arrival->shape->outputs[i];
 
 		if (column->attno == 0 || (which & (1 << i)) == 0 || (texts[i] == NULL && (column->required || i == OUTPUT_ACCOUNT || i == OUTPUT_STAGE)) ||
-			(i == OUTPUT_ACCOUNT && !lr_lead_takes(column, texts[i])) || (!outputs->has_score && (SCORE_OUTPUTS & (1 << i)) != 0))
+			(i == OUTPUT_ACCOUNT && !lr_lead_takes(column, texts[i])) || (!outputs->has_score && (SCORE_OUTPUTS & (1 << i)) != 0) ||
+			(i == OUTPUT_SLA_DUE_AT && !outputs->has_sla))
 			continue;
 		types[n] = TEXTOID;
 		nulls[n] = texts[i] ? ' ' : 'n';

@@ -426,8 +426,9 @@ take(Draining *draining, Arrival *arrival, const LeadState *state)
 	outputs.account = decision.account ? decision.account : state->account;
 	outputs.duplicate_of = state->duplicate_of;
 	outputs.stage = state->stage;
-	lr_stored_write(arrival->rel, arrival, &outputs);
 	lr_move(draining->flow, draining->lead, &move);
+	lr_state_outputs_due(arrival->config, draining->lead, &outputs);
+	lr_stored_write(arrival->rel, arrival, &outputs);
 	lr_pending_flush();
 	return true;
 }

@@ -28,6 +28,7 @@ typedef enum WatchedCondition
 	WATCH_ROUTE,
 	WATCH_SEGMENT,
 	WATCH_INTENT,
+	WATCH_TOUCHED,
 	WATCH_RULES /* two each from here on: hold_until, reroute_when; then the entry conditions of stages */
 } WatchedCondition;
 
@@ -58,6 +59,8 @@ struct Watch
 	Bitmapset *columns; /* attribute numbers */
 	Bitmapset *score_facts;
 	bool reads_score; /* some condition that an UPDATE is watched for does */
+	Bitmapset *clock_columns; /* those of them that clocks depend on */
+	bool clocks_read_score;
 	Watched *conditions;
 };
 
@@ -74,8 +77,10 @@ typedef struct Evaluation
 } Evaluation;
 
 static void watch_condition(Watch *watch, int which, const char *name, const char *text, Oid type);
+static void watch_clocks(Watch *watch);
 static void compile(void *arg);
 static void add_required(Watch *watch, const TransitionConfig *transition);
+static bool differs(const Watch *watch, const Bitmapset *columns, TupleTableSlot *old, TupleTableSlot *new);
 static void add_column(Watch *watch, const LeadColumn *column);
 static bool ask(Watch *watch, Evaluation *evaluation, bool *warned);
 static bool holds(Watch *watch, int which, const LeadRow *row, bool *warned);
@@ -142,6 +147,8 @@ lr_watch(LeadShape *shape, FlowConfig *config)
 							config->stages[i].entry_condition, BOOLOID);
 	for (int i = 0; i < config->ntransitions; i++)
 		add_required(watch, &config->transitions[i]);
+	if (config->npolicies > 0)
+		watch_clocks(watch);
 	add_column(watch, &shape->value);
 	add_column(watch, &shape->closed_at);
 	MemoryContextSwitchTo(oldcontext);
@@ -172,6 +179,39 @@ watch_condition(Watch *watch, int which, const char *name, const char *text, Oid
 			watch->columns = bms_add_members(watch->columns, lr_predict_columns(watch->shape, watch->config));
 		watch->reads_score |= bms_overlap(watch->score_facts, lr_condition_facts(watched->condition));
 	}
+}
+
+/* The columns that policies read, and that tell a touch. */
+static void
+watch_clocks(Watch *watch)
+{
+	const FlowConfig *config = watch->config;
+	Bitmapset *others = bms_copy(watch->columns);
+
+	bms_free(watch->columns);
+	watch->columns = NULL;
+	watch_condition(watch, WATCH_TOUCHED, "touched_when", config->touched_when, BOOLOID);
+	for (int i = 0; i < config->npolicies; i++)
+	{
+		const char *const texts[] = {config->policies[i].condition, config->policies[i].success};
+
+		for (int j = 0; j < (int) lengthof(texts); j++)
+		{
+			Watched watched = {.text = texts[j], .type = BOOLOID};
+			Evaluation evaluation = {.watch = watch, .watched = &watched};
+
+			/* one that does not compile is told of where the policy is asked */
+			if (texts[j] && lr_protect(compile, &evaluation) == NULL)
+			{
+				watch->columns = bms_add_members(watch->columns, lr_condition_columns(watched.condition));
+				watch->clocks_read_score |= bms_overlap(watch->score_facts, lr_condition_facts(watched.condition));
+			}
+		}
+	}
+	watch->reads_score |= watch->clocks_read_score;
+	add_column(watch, &watch->shape->first_touch);
+	watch->clock_columns = watch->columns;
+	watch->columns = bms_union(others, watch->clock_columns);
 }
 
 static void
@@ -213,11 +253,27 @@ lr_watch_reads_score(const Watch *watch)
 bool
 lr_watch_changed(const Watch *watch, TupleTableSlot *old, TupleTableSlot *new)
 {
+	return watch && (differs(watch, watch->columns, old, new) || (watch->reads_score && lr_score_changed(watch->shape, watch->config, old, new)));
+}
+
+bool
+lr_watch_clocks_changed(const Watch *watch, TupleTableSlot *old, TupleTableSlot *new)
+{
+	return watch && (differs(watch, watch->clock_columns, old, new) || (watch->clocks_read_score && lr_score_changed(watch->shape, watch->config, old, new)));
+}
+
+bool
+lr_watch_clocks_read_score(const Watch *watch)
+{
+	return watch && watch->clocks_read_score;
+}
+
+static bool
+differs(const Watch *watch, const Bitmapset *columns, TupleTableSlot *old, TupleTableSlot *new)
+{
 	int attno = -1;
 
-	if (watch == NULL)
-		return false;
-	while ((attno = bms_next_member(watch->columns, attno)) >= 0)
+	while ((attno = bms_next_member(unconstify(Bitmapset *, columns), attno)) >= 0)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(watch->shape->desc, attno - 1);
 		bool old_null;
@@ -229,7 +285,7 @@ lr_watch_changed(const Watch *watch, TupleTableSlot *old, TupleTableSlot *new)
 			(!old_null && !datum_image_eq(old_value, new_value, attribute->attbyval, attribute->attlen)))
 			return true;
 	}
-	return watch->reads_score && lr_score_changed(watch->shape, watch->config, old, new);
+	return false;
 }
 
 Verdict
@@ -259,6 +315,12 @@ lr_watch_ready(Watch *watch, const LeadRow *row, bool *warned)
 		return true;
 	evaluation.watched = &watch->conditions[WATCH_ROUTE];
 	return !ask(watch, &evaluation, warned) || evaluation.holds;
+}
+
+bool
+lr_watch_touched(Watch *watch, const LeadRow *row, bool *warned)
+{
+	return watch && watch->config->npolicies > 0 && holds(watch, WATCH_TOUCHED, row, warned);
 }
 
 bool

@@ -22,6 +22,10 @@ extern bool lr_watch_changed(const Watch *watch, TupleTableSlot *old, TupleTable
 
 /* Whether a signal may change what such a condition says. */
 extern bool lr_watch_reads_score(const Watch *watch);
+/* Whether it changed one that policies read, or that tells a touch. */
+extern bool lr_watch_clocks_changed(const Watch *watch, TupleTableSlot *old, TupleTableSlot *new);
+/* Whether policies read the lead's score. */
+extern bool lr_watch_clocks_read_score(const Watch *watch);
 
 /*
  * What the row says of its lead. A condition that fails counts as false, with a WARNING unless *warned, or is an
@@ -31,6 +35,9 @@ extern Verdict lr_watch_verdict(Watch *watch, const LeadRow *row, bool *warned);
 
 /* Whether the row may be routed: the flow's route_when. One that fails keeps no lead back. */
 extern bool lr_watch_ready(Watch *watch, const LeadRow *row, bool *warned);
+
+/* Whether the flow's touched_when holds; false where there is none, or it fails. */
+extern bool lr_watch_touched(Watch *watch, const LeadRow *row, bool *warned);
 
 /* Whether a rule's hold_until, or its reroute_when, holds; numbers as in the configuration. False where there is none, or it fails. */
 extern bool lr_watch_hold_ends(Watch *watch, int rule, const LeadRow *row, bool *warned);

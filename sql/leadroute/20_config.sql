@@ -41,7 +41,8 @@ CREATE TABLE leadroute.flows (
 	segment			text,
 	intent			text,
 	max_backdate	interval NOT NULL DEFAULT '30 days' CHECK (max_backdate > '0'),
-	scoring_model	text COLLATE "C"
+	scoring_model	text COLLATE "C",
+	touched_when	text
 );
 
 CREATE TABLE leadroute.attachments (
@@ -242,6 +243,7 @@ COMMENT ON COLUMN leadroute.flows.recycle_limit IS 'How often a lead is recycled
 COMMENT ON COLUMN leadroute.flows.archive_after IS 'How long a lead that was nurtured or recycled is kept before it is archived, if nothing else happens first; NULL: for ever.';
 COMMENT ON COLUMN leadroute.flows.require_consent IS 'Whether a lead may be given out, and told to anyone, only with its consent (a consent column that says yes, and no unsubscribe since).';
 COMMENT ON COLUMN leadroute.flows.max_backdate IS 'A lead submitted longer ago than this when it arrives is routed and gets no clock (an event with code too_old says so).';
+COMMENT ON COLUMN leadroute.flows.touched_when IS 'SQL boolean expression over the lead''s columns and facts, of a flow with sla_policies: an UPDATE that makes it hold is a touch of the kind recorded, as is one that fills the mapped column first_touch_at with its time. NULL: none is.';
 COMMENT ON COLUMN leadroute.flows.note IS 'Free text of who wrote the row; kept with each change in config_changes.';
 COMMENT ON COLUMN leadroute.flows.scoring_model IS 'The scoring model that its leads are scored by; NULL: none, leads have no score.';
 

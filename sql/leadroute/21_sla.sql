@@ -87,7 +87,7 @@ COMMENT ON COLUMN leadroute.sla_policies.stage IS 'Of clock_start stage_entered:
 COMMENT ON COLUMN leadroute.sla_policies.pause_stages IS 'While the lead is in one of these stages the clock stands still; the business time paused is added to deadlines and steps.';
 COMMENT ON COLUMN leadroute.sla_policies.success IS 'SQL boolean expression over the lead''s columns and facts: an UPDATE that makes it hold stops the clock in success, as the metric''s own event does. NULL: only that does.';
 COMMENT ON COLUMN leadroute.sla_policies.on_change IS 'What a new owner, or another policy that holds now, does to a clock that runs: keep (nothing), retroactive (the next round by what holds now, from the old start), restart (the next round from now). The old round is closed as superseded; outcomes earned stay.';
-COMMENT ON COLUMN leadroute.sla_policies.max_rounds IS 'Of next_touch: how many follow-ups are asked for. A new owner or policy opens no more rounds than this either.';
+COMMENT ON COLUMN leadroute.sla_policies.max_rounds IS 'Of next_touch: how many follow-ups are asked for.';
 COMMENT ON COLUMN leadroute.sla_policies.note IS 'Free text of who wrote the row; kept with each change in config_changes.';
 
 COMMENT ON TABLE leadroute.sla_steps IS 'What a sweep does while a clock of the policy runs and nobody has stopped it: each step once a round.';

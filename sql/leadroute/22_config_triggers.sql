@@ -35,7 +35,7 @@ AS $$
 	SELECT c, 'output', CASE WHEN c IN ('score', 'fit', 'engagement') THEN 'number' WHEN c IN ('sla_due_at', 'routed_at') THEN 'time' ELSE 'text' END
 	FROM unnest('{owner,team,territory,account,score,fit,engagement,grade,stage,duplicate_of,sla_due_at,routed_at,route_reason}'::text[]) c
 	UNION ALL
-	VALUES ('key', 'special', 'any'), ('external_id', 'special', 'any'), ('deleted', 'special', 'flag'), ('birth_date', 'special', 'any'), ('city', 'special', 'any'), ('closed_at', 'special', 'time'), ('name', 'special', 'any')
+	VALUES ('key', 'special', 'any'), ('external_id', 'special', 'any'), ('deleted', 'special', 'flag'), ('birth_date', 'special', 'any'), ('city', 'special', 'any'), ('closed_at', 'special', 'time'), ('name', 'special', 'any'), ('first_touch_at', 'special', 'time')
 $$;
 COMMENT ON FUNCTION leadroute.canonical_columns() IS
 	'The names that leadroute knows columns of a leads table by; the keys of attachments.columns.';
@@ -198,7 +198,7 @@ SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 	SELECT c.name, c.condition, c.type
 	FROM (VALUES ('closed_when', (subject).closed_when, 'boolean'::regtype), ('won_when', (subject).won_when, 'boolean'),
-				 ('route_when', (subject).route_when, 'boolean'), ('priority', (subject).priority, 'double precision'),
+				 ('route_when', (subject).route_when, 'boolean'), ('touched_when', (subject).touched_when, 'boolean'), ('priority', (subject).priority, 'double precision'),
 				 ('segment', (subject).segment, 'text'), ('intent', (subject).intent, 'text')) c(name, condition, type)
 	WHERE c.condition IS NOT NULL
 $$;
@@ -221,7 +221,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadroute.flow_conditions_written() IS 'Trigger on flows: the conditions are parsed and type-checked where the flow''s leads table is there.';
-CREATE TRIGGER flow_written_conditions BEFORE INSERT OR UPDATE OF closed_when, won_when, route_when, priority, segment, intent ON leadroute.flows
+CREATE TRIGGER flow_written_conditions BEFORE INSERT OR UPDATE OF closed_when, won_when, route_when, touched_when, priority, segment, intent ON leadroute.flows
 	FOR EACH ROW EXECUTE FUNCTION leadroute.flow_conditions_written();
 
 CREATE FUNCTION leadroute.rule_written() RETURNS trigger
@@ -502,7 +502,7 @@ BEGIN
 		INSERT INTO leadroute.touch_kinds (flow, kind, counts, inbound)
 			SELECT NEW.flow, k.kind, k.counts, k.inbound
 			FROM (VALUES ('call', true, false), ('call_attempt', true, false), ('voicemail', true, false), ('email', true, false),
-						 ('sms', true, false), ('chat', true, false), ('social', true, false), ('visit', true, false), ('meeting_booked', true, false),
+						 ('sms', true, false), ('chat', true, false), ('social', true, false), ('visit', true, false), ('meeting_booked', true, false), ('recorded', true, false),
 						 ('automatic_email', false, false), ('sequence_email', false, false), ('task', false, false), ('note', false, false),
 						 ('reply', false, true), ('inbound_email', false, true), ('inbound_call', false, true)) k(kind, counts, inbound);
 	END IF;

@@ -13,6 +13,7 @@ CREATE TABLE leadroute.clocks (
 	runs_by			text COLLATE "C",
 	started_at		timestamptz NOT NULL,
 	assigned_at		timestamptz,
+	held_since		timestamptz,
 	due_at			timestamptz NOT NULL,
 	rep_due_at		timestamptz,
 	risk_at			timestamptz NOT NULL,
@@ -41,6 +42,7 @@ COMMENT ON COLUMN leadroute.clocks.owner IS 'Who had the lead when the clock sta
 COMMENT ON COLUMN leadroute.clocks.runs_by IS 'The calendar that it runs by; NULL: 24x7.';
 COMMENT ON COLUMN leadroute.clocks.started_at IS 'When it started.';
 COMMENT ON COLUMN leadroute.clocks.assigned_at IS 'When that owner got the lead; NULL while it has none.';
+COMMENT ON COLUMN leadroute.clocks.held_since IS 'Since when the lead''s present owner has it: reassign, requeue and nurture count from then at the earliest. NULL: nobody has it.';
 COMMENT ON COLUMN leadroute.clocks.due_at IS 'The deadline of the policy, from the start; pauses move it.';
 COMMENT ON COLUMN leadroute.clocks.rep_due_at IS 'The deadline of the rep: the same target from the assignment, where that is later; NULL while nobody has the lead.';
 COMMENT ON COLUMN leadroute.clocks.risk_at IS 'From when on it is at risk: the first step before the deadline, else half of the target; pauses move it.';

@@ -194,6 +194,7 @@ BEGIN
 
 	/* calendars, and who names one */
 	RETURN QUERY SELECT c.* FROM leadroute.calendar_faults(subject.flow) c;
+	RETURN QUERY SELECT c.* FROM leadroute.sla_faults(subject, leads) c;
 
 	/* the columns that take what we write */
 	IF leads IS NOT NULL AND attachment.status = 'attached' THEN
