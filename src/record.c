@@ -11,6 +11,7 @@
 #include "config.h"
 #include "journal.h"
 #include "leadroute.h"
+#include "message.h"
 #include "reason.h"
 #include "record.h"
 #include "stage.h"
@@ -24,7 +25,6 @@
 static void write_stage(const char *lead, const Decision *decision, const StageChange *change);
 static const char *path_of_duplicate(const Decision *decision, const char *passed);
 static void write_outbox(const char *lead, const Decision *decision, const char *reason);
-static void write_message(const char *type, const char *lead, const Decision *decision, const char *reason);
 
 void
 lr_record(const char *lead, const Decision *decision, const char *source_owner, const char *path, const LeadShape *shape,
@@ -212,43 +212,7 @@ write_outbox(const char *lead, const Decision *decision, const char *reason)
 	else if (strcmp(decision->status, "waiting") == 0)
 		type = "queued";
 	if (type)
-		write_message(type, lead, decision, reason);
+		lr_message_write(type, lead, decision, reason, NULL);
 	if (decision->account_owner)
-		write_message("account_contact", lead, decision, reason);
-}
-
-/* One message, where a consumer asked for its type. */
-static void
-write_message(const char *type, const char *lead, const Decision *decision, const char *reason)
-{
-	StringInfoData json;
-	JournalRow row;
-	const char *const names[] = {"lead", "flow", "code", "owner", "team", "territory", "queue", "rule", "reason",
-								 "account", "account_owner", "duplicate_of"};
-	const char *const values[] = {lead, decision->config->flow, decision->code, decision->owner, decision->team,
-								  decision->territory, decision->queue, decision->rule ? decision->rule->rule : NULL, reason,
-								  decision->account, decision->account_owner, decision->duplicate_of};
-
-	if (!lr_config_wants_outbox(decision->config, type))
-		return;
-
-	initStringInfo(&json);
-	for (int i = 0; i < (int) lengthof(names); i++)
-	{
-		if (values[i] == NULL)
-			continue;
-		appendStringInfo(&json, "%s\"%s\": ", json.len ? ", " : "{", names[i]);
-		escape_json(&json, values[i]);
-	}
-	appendStringInfo(&json, ", \"submitted_at\": \"%s\"", timestamptz_to_str(decision->submitted_at));
-	appendStringInfo(&json, ", \"routed_at\": \"%s\"}", timestamptz_to_str(decision->at));
-
-	lr_journal_begin_row(&row);
-	lr_journal_set_text(&row, OUTBOX_FLOW, decision->config->flow);
-	lr_journal_set_text(&row, OUTBOX_AGGREGATETYPE, "lead");
-	lr_journal_set_text(&row, OUTBOX_AGGREGATEID, lead);
-	lr_journal_set_text(&row, OUTBOX_TYPE, type);
-	lr_journal_set_datum(&row, OUTBOX_PAYLOAD, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
-	lr_journal_set_time(&row, OUTBOX_CREATED_AT, decision->at);
-	lr_journal_append(JOURNAL_OUTBOX, &row);
+		lr_message_write("account_contact", lead, decision, reason, decision->account_owner);
 }
