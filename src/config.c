@@ -961,6 +961,7 @@ read_messages(FlowConfig *config)
 		config->link_template = row_text(config, 0, 1);
 		config->mask_when = row_text(config, 0, 2);
 		config->outbox_notify = row_bool(0, 3);
+		config->watches |= config->mask_when != NULL;
 	}
 	config->noutbox_types = (int)
 		lr_config_rows("SELECT DISTINCT t.type FROM leadroute.outbox_consumers c, unnest(c.types) t(type)"

@@ -11,6 +11,7 @@
 #include "commands/async.h"
 #include "config.h"
 #include "journal.h"
+#include "mask.h"
 #include "mb/pg_wchar.h"
 #include "message.h"
 #include "utils/builtins.h"
@@ -18,20 +19,25 @@
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
+#include "watch.h"
 
+static bool is_masked(const Message *message);
 static void add_text(StringInfo json, const char *name, const char *value);
+static void add_word(StringInfo json, const char *name, const JournalRow *state, StateColumn column, const char *mask);
 static void add_time(StringInfo json, const char *name, TimestampTz value);
 static const char *link_of(const FlowConfig *config, const char *lead);
 static void append_url_text(StringInfo url, const char *value);
 
 void
-lr_message_write(const char *type, const char *lead, const Decision *decision, const char *reason, const char *recipient)
+lr_message_write(const char *type, const Message *message, const char *recipient)
 {
-	const FlowConfig *config = decision->config;
+	const Decision *decision = message->decision;
+	FlowConfig *config = decision->config;
 	const RepConfig *owner;
 	const TeamConfig *team;
 	StringInfoData json;
 	JournalRow row;
+	bool masked;
 
 	if (!lr_config_wants_outbox(config, type))
 		return;
@@ -40,10 +46,24 @@ lr_message_write(const char *type, const char *lead, const Decision *decision, c
 	if (recipient == NULL)
 		recipient = decision->owner ? decision->owner : team ? team->channel
 															 : NULL;
+	masked = is_masked(message);
 
 	initStringInfo(&json);
 	add_text(&json, "flow", config->flow);
-	add_text(&json, "lead", lead);
+	add_text(&json, "lead", message->lead);
+	add_word(&json, "name", message->state, STATE_NAME, masked ? "name" : NULL);
+	add_word(&json, "company", message->state, STATE_COMPANY, masked ? "text" : NULL);
+	if (masked)
+		appendStringInfoString(&json, ", \"masked\": true");
+	add_word(&json, "source", message->state, STATE_SOURCE, NULL);
+	add_word(&json, "intent", message->state, STATE_INTENT, NULL);
+	add_word(&json, "segment", message->state, STATE_SEGMENT, NULL);
+	if (!message->state->nulls[STATE_TIER])
+		appendStringInfo(&json, ", \"tier\": %d", DatumGetInt32(message->state->values[STATE_TIER]));
+	if (!message->state->nulls[STATE_SCORE])
+		appendStringInfo(&json, ", \"score\": %s", DatumGetCString(DirectFunctionCall1(numeric_out, message->state->values[STATE_SCORE])));
+	add_word(&json, "grade", message->state, STATE_GRADE, NULL);
+	add_word(&json, "stage", message->state, STATE_STAGE, NULL);
 	add_text(&json, "code", decision->code);
 	add_text(&json, "owner", decision->owner);
 	add_text(&json, "owner_name", owner ? owner->name : NULL);
@@ -53,20 +73,30 @@ lr_message_write(const char *type, const char *lead, const Decision *decision, c
 	add_text(&json, "territory", decision->territory);
 	add_text(&json, "queue", decision->queue);
 	add_text(&json, "rule", decision->rule ? decision->rule->rule : NULL);
-	add_text(&json, "reason", reason);
+	add_text(&json, "reason", message->reason);
 	add_text(&json, "account", decision->account);
 	add_text(&json, "account_owner", decision->account_owner);
 	add_text(&json, "duplicate_of", decision->duplicate_of);
 	add_time(&json, "submitted_at", decision->submitted_at);
 	if (strcmp(decision->status, "unrouted") != 0)
 		add_time(&json, "routed_at", decision->at);
-	add_text(&json, "link", link_of(config, lead));
+	if (!message->state->nulls[STATE_SLA_DUE_AT])
+	{
+		TimestampTz deadline = DatumGetTimestampTz(message->state->values[STATE_SLA_DUE_AT]);
+		TimestampTz left = deadline - decision->at;
+
+		add_time(&json, "deadline", deadline);
+		/* rounded down, as floor() does it */
+		appendStringInfo(&json, ", \"seconds_left\": " INT64_FORMAT,
+						 left / USECS_PER_SEC - (left % USECS_PER_SEC < 0));
+	}
+	add_text(&json, "link", link_of(config, message->lead));
 	appendStringInfoChar(&json, '}');
 
 	lr_journal_begin_row(&row);
 	lr_journal_set_text(&row, OUTBOX_FLOW, config->flow);
 	lr_journal_set_text(&row, OUTBOX_AGGREGATETYPE, "lead");
-	lr_journal_set_text(&row, OUTBOX_AGGREGATEID, lead);
+	lr_journal_set_text(&row, OUTBOX_AGGREGATEID, message->lead);
 	lr_journal_set_text(&row, OUTBOX_TYPE, type);
 	lr_journal_set_datum(&row, OUTBOX_PAYLOAD, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
 	lr_journal_set_time(&row, OUTBOX_CREATED_AT, decision->at);
@@ -74,6 +104,26 @@ lr_message_write(const char *type, const char *lead, const Decision *decision, c
 	lr_journal_append(JOURNAL_OUTBOX, &row);
 	if (config->outbox_notify)
 		lr_message_hint(config->flow);
+}
+
+/* As leadroute.is_masked(): no consent, or the flow's mask_when. */
+static bool
+is_masked(const Message *message)
+{
+	FlowConfig *config = message->decision->config;
+	LeadShape *shape = unconstify(LeadShape *, message->shape);
+	bool warned = false;
+	const LeadRow row = {
+		.shape = shape,
+		.slot = message->slot,
+		.lead = message->lead,
+		.operation = "INSERT",
+		.at = message->decision->at,
+	};
+
+	if (!message->state->nulls[STATE_CONSENT] && !DatumGetBool(message->state->values[STATE_CONSENT]))
+		return true;
+	return config->mask_when && lr_watch_masks(lr_watch(shape, config), &row, &warned);
 }
 
 void
@@ -89,6 +139,18 @@ add_text(StringInfo json, const char *name, const char *value)
 		return;
 	appendStringInfo(json, "%s\"%s\": ", json->len ? ", " : "{", name);
 	escape_json(json, value);
+}
+
+/* A text of the state; where a mask is named, as that shows it. */
+static void
+add_word(StringInfo json, const char *name, const JournalRow *state, StateColumn column, const char *mask)
+{
+	char *value;
+
+	if (state->nulls[column])
+		return;
+	value = TextDatumGetCString(state->values[column]);
+	add_text(json, name, mask ? lr_mask(mask, value) : value);
 }
 
 /* As to_jsonb() writes an instant. */

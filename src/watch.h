@@ -32,6 +32,9 @@ extern Verdict lr_watch_verdict(Watch *watch, const LeadRow *row, bool *warned);
 /* Whether the row may be routed: the flow's route_when. One that fails keeps no lead back. */
 extern bool lr_watch_ready(Watch *watch, const LeadRow *row, bool *warned);
 
+/* Whether the flow's mask_when holds; true also where it fails, which is a WARNING as above. Not asked of UPDATEs. */
+extern bool lr_watch_masks(Watch *watch, const LeadRow *row, bool *warned);
+
 /* Whether a rule's hold_until, or its reroute_when, holds; numbers as in the configuration. False where there is none, or it fails. */
 extern bool lr_watch_hold_ends(Watch *watch, int rule, const LeadRow *row, bool *warned);
 extern bool lr_watch_reroutes(Watch *watch, int rule, const LeadRow *row, bool *warned);

@@ -13,18 +13,7 @@
 /* --- what a message shows --- */
 
 CREATE FUNCTION leadroute.mask(kind text, value text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-	SELECT CASE
-		WHEN value = '' THEN ''
-		WHEN kind = 'email' AND strpos(value, '@') > 1 THEN left(value, 1) || '***' || substr(value, length(value) - strpos(reverse(value), '@') + 1)
-		WHEN kind = 'phone' THEN regexp_replace(left(value, greatest(length(value) - 2, 0)), '[0-9]', '*', 'g')
-			|| CASE WHEN length(regexp_replace(value, '[^0-9]', '', 'g')) > 4 THEN right(value, 2) ELSE regexp_replace(right(value, 2), '[0-9]', '*', 'g') END
-		WHEN kind = 'name' THEN (SELECT string_agg(upper(left(w, 1)) || '.', ' ' ORDER BY n) FROM regexp_split_to_table(btrim(value), '\s+') WITH ORDINALITY w(w, n))
-		ELSE left(value, 1) || '***'
-	END
-$$;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'lr_sql_mask';
 COMMENT ON FUNCTION leadroute.mask(text, text) IS
 	'A value that tells whom it is about, so that it no longer does: of an email the first letter and the domain, of a phone the last two digits, of a name the initials, of anything else the first letter. NULL for NULL.';
 
@@ -115,13 +104,15 @@ COMMENT ON FUNCTION leadroute.lead_message(text, text, text, jsonb) IS
 
 /* --- from events to messages --- */
 
-CREATE FUNCTION leadroute.message_type(kind text, owner text, previous_owner text, queue text) RETURNS text
+CREATE FUNCTION leadroute.message_type(kind text, code text, stage text, owner text, previous_owner text, queue text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 	SELECT CASE
 		/* of one name */
-		WHEN kind = ANY ('{reminder,escalated,breached,resolved,mql,review,rejected,recycled,returned,no_show}') THEN kind
+		WHEN kind = ANY ('{reminder,escalated,breached,mql,review,rejected,recycled,returned}') THEN kind
+		WHEN code = ANY ('{mql,review,rejected,recycled,returned}') THEN code
+		WHEN kind = 'stage' THEN CASE stage WHEN 'mql' THEN 'mql' WHEN 'recycled' THEN 'recycled' END
 		WHEN kind IN ('linked', 'followed') THEN 'duplicate'
 		WHEN kind = ANY ('{reassigned,claimed,released,rerouted,drained,hold_ended,offered,handed_over,lapsed,requeued}') THEN
 			CASE WHEN owner IS NULL THEN CASE WHEN queue IS NOT NULL THEN 'queued' END
@@ -129,7 +120,7 @@ AS $$
 				 WHEN owner <> previous_owner THEN 'reassigned' END
 		END
 $$;
-COMMENT ON FUNCTION leadroute.message_type(text, text, text, text) IS
+COMMENT ON FUNCTION leadroute.message_type(text, text, text, text, text, text) IS
 	'The type of message that an event is told by; NULL: by none. Those of arriving leads and of buying committees are written apart.';
 
 CREATE FUNCTION leadroute.events_told() RETURNS trigger
@@ -142,7 +133,7 @@ BEGIN
 	END IF;
 	PERFORM leadroute.write_message(n.flow, n.lead, m.type, n.at, n.reason,
 									jsonb_strip_nulls(jsonb_build_object('previous_owner', n.previous_owner, 'actor', n.actor) || coalesce(n.path -> 0 -> 'message', '{}')))
-	FROM new_rows n CROSS JOIN LATERAL (SELECT leadroute.message_type(n.kind, n.owner, n.previous_owner, n.queue) AS type) m
+	FROM new_rows n CROSS JOIN LATERAL (SELECT leadroute.message_type(n.kind, n.code, n.stage, n.owner, n.previous_owner, n.queue) AS type) m
 	WHERE m.type IS NOT NULL
 		AND EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = n.flow AND m.type = ANY (c.types))
 	ORDER BY n.id;

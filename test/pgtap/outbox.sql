@@ -144,10 +144,20 @@ SELECT is((SELECT format('%s %s', count(*), count(DISTINCT digest_at)) FROM lead
 
 -- masked
 UPDATE leadroute.flows SET mask_when = 'secret';
+INSERT INTO lr.leads VALUES (31, 'm@m.example', 'Mmm', 'mail', true), (32, 'n@m.example', 'Nnn', 'mail', false), (33, 'o@m.example', 'Ooo', 'mail', NULL);
+SELECT results_eq($$SELECT payload ->> 'company', payload ->> 'masked' FROM leadroute.outbox WHERE aggregateid IN ('31', '32', '33') ORDER BY aggregateid$$, $$VALUES ('M***', 'true'), ('Nnn', NULL), ('Ooo', NULL)$$, 'the insert masks');
+SELECT is(payload, leadroute.lead_message('default', aggregateid), 'as the state does, ' || aggregateid) FROM leadroute.outbox WHERE aggregateid IN ('31', '32', '33') ORDER BY aggregateid;
 UPDATE lr.leads SET secret = true WHERE id = 4;
 SELECT is(leadroute.is_masked('default', '4'), true, 'the row says so');
 SELECT is(leadroute.is_masked('default', '3'), false, 'it does not');
 SELECT is(leadroute.is_masked('default', 'none'), true, 'nobody knows');
+UPDATE leadroute.flows SET mask_when = 'id / (id - 34) > 0';
+SET client_min_messages = error;
+INSERT INTO lr.leads VALUES (34, 'p@m.example', 'Ppp', 'mail', true);
+SET client_min_messages = warning;
+SELECT is((SELECT payload ->> 'company' FROM leadroute.outbox WHERE aggregateid = '34'), 'P***', 'what fails shows nothing');
+SELECT is(leadroute.is_masked('default', '34'), true, 'here neither');
+UPDATE leadroute.flows SET mask_when = 'secret';
 SELECT throws_like($$UPDATE leadroute.flows SET mask_when = 'secrets'$$, 'column "secrets" does not exist', 'it is checked when it is written');
 SELECT is((SELECT (leadroute.lead_message('default', '4') ->> 'masked') || coalesce(leadroute.lead_message('default', '3') ->> 'masked', ' -')), 'true -', 'the message says so');
 
