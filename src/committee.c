@@ -28,6 +28,7 @@
 #include "compat.h"
 #include "executor/executor.h"
 #include "journal.h"
+#include "message.h"
 #include "leadroute.h"
 #include "lib/stringinfo.h"
 #include "storage/lmgr.h"
@@ -62,6 +63,7 @@ typedef struct Contact
 	TimestampTz since; /* the window's start */
 	int size;
 	bool wants_message;
+	bool hints;
 } Contact;
 
 static List *contacts = NIL; /* of Contact, in TopTransactionContext */
@@ -94,6 +96,7 @@ lr_committee_arrived(const Decision *decision)
 															 IntervalPGetDatum(&config->committee_window)));
 	contact->size = config->committee_size;
 	contact->wants_message = lr_config_wants_outbox(config, "buying_committee");
+	contact->hints = config->outbox_notify;
 	contacts = lappend(contacts, contact);
 	MemoryContextSwitchTo(oldcontext);
 }
@@ -310,7 +313,10 @@ tell(const Contact *contact, const char *lead)
 		lr_journal_set_text(&row, OUTBOX_TYPE, "buying_committee");
 		lr_journal_set_datum(&row, OUTBOX_PAYLOAD, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
 		lr_journal_set_time(&row, OUTBOX_CREATED_AT, contact->at);
+		lr_journal_set_text(&row, OUTBOX_RECIPIENT, contact->account_owner);
 		lr_journal_append(JOURNAL_OUTBOX, &row);
+		if (contact->hints)
+			lr_message_hint(contact->flow);
 	}
 }
 

@@ -70,7 +70,7 @@ static void read_sources(FlowConfig *config);
 static int compare_sources(const void *a, const void *b);
 static void read_policies(FlowConfig *config);
 static void read_steps(FlowConfig *config);
-static void read_outbox_types(FlowConfig *config);
+static void read_messages(FlowConfig *config);
 static void read_accounts(FlowConfig *config);
 static char *row_text(FlowConfig *config, uint64 row, int column);
 static bool row_bool(uint64 row, int column);
@@ -268,7 +268,7 @@ config_read(const char *flow)
 	read_stages(config);
 	read_sources(config);
 	read_policies(config);
-	read_outbox_types(config);
+	read_messages(config);
 	read_accounts(config);
 	lr_predict_read_config(config);
 	lr_score_read_config(config);
@@ -468,7 +468,7 @@ read_reps(FlowConfig *config)
 {
 	config->nreps = (int)
 		lr_config_rows("SELECT r.rep, r.active, r.accepting, r.capacity, r.calendar, array_to_string(r.caps, ','),"
-					   " (SELECT f.timezone FROM leadroute.flows f WHERE f.flow = r.flow), r.backup"
+					   " (SELECT f.timezone FROM leadroute.flows f WHERE f.flow = r.flow), r.backup, r.name, r.manager"
 					   " FROM leadroute.reps r WHERE r.flow = $1 ORDER BY r.rep",
 					   config->flow);
 	config->reps = MemoryContextAllocZero(config->mcxt, Max(config->nreps, 1) * sizeof(RepConfig));
@@ -483,6 +483,8 @@ read_reps(FlowConfig *config)
 		rep->calendar = row_text(config, i, 5);
 		rep->caps = row_caps(config, i, 6, row_text(config, i, 7), &rep->ncaps);
 		rep->backup = row_text(config, i, 8);
+		rep->name = row_text(config, i, 9);
+		rep->manager = row_text(config, i, 10);
 	}
 	read_leaves(config);
 	read_skills(config);
@@ -576,7 +578,7 @@ read_teams(FlowConfig *config)
 		lr_config_rows("SELECT t.team, (SELECT count(*)::int4 FROM leadroute.team_members m"
 					   " WHERE m.flow = t.flow AND m.team = t.team), t.strategy, t.most_free, t.hours, t.calendar,"
 					   " coalesce(t.timezone, (SELECT f.timezone FROM leadroute.flows f WHERE f.flow = t.flow), 'UTC'),"
-					   " t.on_return = 'level', t.catch_up_limit, t.reset, t.scope, t.overflow, t.sticky"
+					   " t.on_return = 'level', t.catch_up_limit, t.reset, t.scope, t.overflow, t.sticky, t.channel"
 					   " FROM leadroute.teams t WHERE t.flow = $1 ORDER BY t.team",
 					   config->flow);
 	config->teams = MemoryContextAllocZero(config->mcxt, Max(config->nteams, 1) * sizeof(TeamConfig));
@@ -607,6 +609,7 @@ read_teams(FlowConfig *config)
 		team->nmembers = row_int(i, 2);
 		team->overflow = row_text(config, i, 12);
 		team->sticky = (TeamSticky) row_word(i, 13, stickies, lengthof(stickies));
+		team->channel = row_text(config, i, 14);
 	}
 
 	rows = lr_config_rows("SELECT m.team, m.rep, m.weight, m.capacity, array_to_string(m.caps, ','), m.rank,"
@@ -954,8 +957,15 @@ read_steps(FlowConfig *config)
 }
 
 static void
-read_outbox_types(FlowConfig *config)
+read_messages(FlowConfig *config)
 {
+	if (lr_config_rows("SELECT link_template, mask_when, outbox_notify FROM leadroute.flows WHERE flow = $1", config->flow) > 0)
+	{
+		config->link_template = row_text(config, 0, 1);
+		config->mask_when = row_text(config, 0, 2);
+		config->outbox_notify = row_bool(0, 3);
+		config->watches |= config->mask_when != NULL;
+	}
 	config->noutbox_types = (int)
 		lr_config_rows("SELECT DISTINCT t.type FROM leadroute.outbox_consumers c, unnest(c.types) t(type)"
 					   " WHERE c.flow = $1 ORDER BY 1",

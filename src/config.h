@@ -48,6 +48,8 @@ typedef struct RepConfig
 	int capacity;		  /* of open leads over all teams, or NO_LIMIT */
 	const char *calendar; /* NULL: always on shift */
 	const char *backup;	  /* who stands in for him, or NULL */
+	const char *name;	  /* or NULL */
+	const char *manager;  /* or NULL */
 	int ncaps;
 	CapConfig *caps;
 	int nleaves; /* in order of their begin */
@@ -116,6 +118,7 @@ typedef struct TeamConfig
 	const char *zone;	  /* of its days and weeks */
 	bool levels;		  /* on_return = level */
 	int catch_up_limit;	  /* in turns, or NO_LIMIT */
+	const char *channel;  /* of messages to all of it, or NULL */
 	TeamReset reset;
 	TeamScope scope;
 	TeamSticky sticky;
@@ -354,6 +357,9 @@ typedef struct FlowConfig
 	bool asks_skills;	 /* some rule does */
 	int nsides;
 	SideConfig *sides;
+	const char *link_template;	  /* NULL: messages carry no link */
+	const char *mask_when;		  /* NULL: never */
+	bool outbox_notify;			  /* who writes messages hints at them */
 	int noutbox_types;
 	const char **outbox_types;
 	bool has_clocks;					/* there are policies, or clocks of those that were there */

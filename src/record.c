@@ -11,6 +11,7 @@
 #include "config.h"
 #include "journal.h"
 #include "leadroute.h"
+#include "message.h"
 #include "reason.h"
 #include "record.h"
 #include "stage.h"
@@ -24,8 +25,8 @@
 
 static void write_stage(const char *lead, const Decision *decision, const StageChange *change);
 static const char *path_of_duplicate(const Decision *decision, const char *passed);
-static void write_outbox(const char *lead, const Decision *decision, const char *reason);
-static void write_message(const char *type, const char *lead, const Decision *decision, const char *reason);
+static void write_outbox(const char *lead, const Decision *decision, const JournalRow *state, const char *reason, const LeadShape *shape,
+						 TupleTableSlot *slot);
 
 void
 lr_record(const char *lead, const Decision *decision, const char *source_owner, const char *path, const LeadShape *shape,
@@ -33,6 +34,7 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 {
 	static MemoryContext row_context = NULL;
 	MemoryContext oldcontext;
+	JournalRow state;
 	JournalRow row;
 	char *reason;
 	const char *rule = decision->rule ? decision->rule->rule : NULL;
@@ -44,84 +46,84 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 	oldcontext = MemoryContextSwitchTo(row_context);
 	reason = lr_route_reason(decision);
 
-	lr_journal_begin_row(&row);
-	lr_journal_set_text(&row, STATE_FLOW, decision->config->flow);
-	lr_journal_set_text(&row, STATE_LEAD, lead);
-	lr_journal_set_text(&row, STATE_STATUS, decision->status);
-	lr_journal_set_text(&row, STATE_CODE, decision->code);
-	lr_journal_set_text(&row, STATE_OWNER, decision->owner);
-	lr_journal_set_text(&row, STATE_SOURCE_OWNER, source_owner);
-	lr_journal_set_text(&row, STATE_TEAM, decision->team);
-	lr_journal_set_text(&row, STATE_TERRITORY, decision->territory);
-	lr_journal_set_text(&row, STATE_QUEUE, decision->queue);
-	lr_journal_set_text(&row, STATE_RULE, rule);
-	lr_journal_set_time(&row, STATE_SUBMITTED_AT, decision->submitted_at);
+	lr_journal_begin_row(&state);
+	lr_journal_set_text(&state, STATE_FLOW, decision->config->flow);
+	lr_journal_set_text(&state, STATE_LEAD, lead);
+	lr_journal_set_text(&state, STATE_STATUS, decision->status);
+	lr_journal_set_text(&state, STATE_CODE, decision->code);
+	lr_journal_set_text(&state, STATE_OWNER, decision->owner);
+	lr_journal_set_text(&state, STATE_SOURCE_OWNER, source_owner);
+	lr_journal_set_text(&state, STATE_TEAM, decision->team);
+	lr_journal_set_text(&state, STATE_TERRITORY, decision->territory);
+	lr_journal_set_text(&state, STATE_QUEUE, decision->queue);
+	lr_journal_set_text(&state, STATE_RULE, rule);
+	lr_journal_set_time(&state, STATE_SUBMITTED_AT, decision->submitted_at);
 	if (routed)
 	{
-		lr_journal_set_time(&row, STATE_ROUTED_AT, decision->at);
-		lr_journal_set_text(&row, STATE_REASON, reason);
+		lr_journal_set_time(&state, STATE_ROUTED_AT, decision->at);
+		lr_journal_set_text(&state, STATE_REASON, reason);
 	}
-	lr_journal_set_text(&row, STATE_DUPLICATE_OF, decision->duplicate_of);
+	lr_journal_set_text(&state, STATE_DUPLICATE_OF, decision->duplicate_of);
 	/* marked as deleted is as good as gone: a reload of the row is nothing new */
 	if (strcmp(decision->code, "deleted") == 0)
 	{
-		lr_journal_set_time(&row, STATE_CLOSED_AT, decision->at);
-		lr_journal_set_text(&row, STATE_OUTCOME, "deleted");
+		lr_journal_set_time(&state, STATE_CLOSED_AT, decision->at);
+		lr_journal_set_text(&state, STATE_OUTCOME, "deleted");
 	}
-	lr_journal_set_text(&row, STATE_ACCOUNT, decision->account);
-	lr_journal_set_text(&row, STATE_ACCOUNT_BY, decision->account_by);
+	lr_journal_set_text(&state, STATE_ACCOUNT, decision->account);
+	lr_journal_set_text(&state, STATE_ACCOUNT_BY, decision->account_by);
 	if (decision->held_until != 0)
-		lr_journal_set_time(&row, STATE_HELD_UNTIL, decision->held_until);
+		lr_journal_set_time(&state, STATE_HELD_UNTIL, decision->held_until);
 	if (strcmp(decision->status, "nurture") == 0 && decision->config->archives)
-		lr_journal_set_datum(&row, STATE_ARCHIVE_AT,
+		lr_journal_set_datum(&state, STATE_ARCHIVE_AT,
 							 DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(decision->at),
 												 IntervalPGetDatum(&decision->config->archive_after)));
 	if (strcmp(decision->status, "waiting") == 0)
 	{
-		lr_journal_set_datum(&row, STATE_PRIORITY, Float8GetDatum(decision->priority));
-		lr_journal_set_datum(&row, STATE_QUEUE_ORDER, Int64GetDatum(lr_journal_id()));
+		lr_journal_set_datum(&state, STATE_PRIORITY, Float8GetDatum(decision->priority));
+		lr_journal_set_datum(&state, STATE_QUEUE_ORDER, Int64GetDatum(lr_journal_id()));
 	}
-	lr_traits_write(&row, shape, slot);
-	lr_journal_set_text(&row, STATE_INTENT, decision->intent);
-	lr_journal_set_text(&row, STATE_SEGMENT, decision->segment);
+	lr_traits_write(&state, shape, slot);
+	lr_journal_set_text(&state, STATE_INTENT, decision->intent);
+	lr_journal_set_text(&state, STATE_SEGMENT, decision->segment);
 	if (decision->account_tier != 0)
-		lr_journal_set_datum(&row, STATE_TIER, Int32GetDatum(decision->account_tier));
+		lr_journal_set_datum(&state, STATE_TIER, Int32GetDatum(decision->account_tier));
 	if (decision->closing)
 	{
 		const Closing *closing = decision->closing;
 
-		lr_journal_set_time(&row, STATE_CLOSED_AT, closing->at == DT_NOBEGIN ? decision->at : closing->at);
-		lr_journal_set_text(&row, STATE_OUTCOME, lr_closing_outcome(closing->verdict));
-		lr_journal_set_datum(&row, STATE_WON, BoolGetDatum(closing->verdict == VERDICT_WON));
+		lr_journal_set_time(&state, STATE_CLOSED_AT, closing->at == DT_NOBEGIN ? decision->at : closing->at);
+		lr_journal_set_text(&state, STATE_OUTCOME, lr_closing_outcome(closing->verdict));
+		lr_journal_set_datum(&state, STATE_WON, BoolGetDatum(closing->verdict == VERDICT_WON));
 		if (closing->value)
-			lr_journal_set_datum(&row, STATE_VALUE, lr_closing_number(closing->value));
-		lr_journal_set_text(&row, STATE_CLOSED_BY, lr_closing_condition(closing));
+			lr_journal_set_datum(&state, STATE_VALUE, lr_closing_number(closing->value));
+		lr_journal_set_text(&state, STATE_CLOSED_BY, lr_closing_condition(closing));
 	}
 	if (decision->stage)
 	{
-		lr_journal_set_text(&row, STATE_STAGE, decision->stage);
-		lr_journal_set_time(&row, STATE_STAGE_AT, decision->stage_at ? decision->stage_at : decision->at);
-		lr_journal_set_text(&row, STATE_SOURCE_STAGE, decision->source_stage);
+		lr_journal_set_text(&state, STATE_STAGE, decision->stage);
+		lr_journal_set_time(&state, STATE_STAGE_AT, decision->stage_at ? decision->stage_at : decision->at);
+		lr_journal_set_text(&state, STATE_SOURCE_STAGE, decision->source_stage);
 	}
 	if (decision->score)
 	{
 		const LeadScore *score = decision->score;
 
-		lr_journal_set_datum(&row, STATE_SCORE, lr_score_numeric(score->score));
-		lr_journal_set_datum(&row, STATE_FIT, lr_score_numeric(score->fit));
-		lr_journal_set_datum(&row, STATE_ENGAGEMENT, lr_score_numeric(score->engagement));
-		lr_journal_set_text(&row, STATE_GRADE, score->grade);
-		lr_journal_set_time(&row, STATE_SCORED_AT, score->at);
+		lr_journal_set_datum(&state, STATE_SCORE, lr_score_numeric(score->score));
+		lr_journal_set_datum(&state, STATE_FIT, lr_score_numeric(score->fit));
+		lr_journal_set_datum(&state, STATE_ENGAGEMENT, lr_score_numeric(score->engagement));
+		lr_journal_set_text(&state, STATE_GRADE, score->grade);
+		lr_journal_set_time(&state, STATE_SCORED_AT, score->at);
 		if (score->has_since)
-			lr_journal_set_time(&row, STATE_ENGAGEMENT_SINCE, score->since);
+			lr_journal_set_time(&state, STATE_ENGAGEMENT_SINCE, score->since);
 		if (score->next != DT_NOEND)
-			lr_journal_set_time(&row, STATE_RESCORE_AT, score->next);
+			lr_journal_set_time(&state, STATE_RESCORE_AT, score->next);
 	}
 	if (decision->owner)
-		lr_journal_set_time(&row, STATE_ASSIGNED_AT, decision->at);
+		lr_journal_set_time(&state, STATE_ASSIGNED_AT, decision->at);
 	if (decision->nclocks > 0)
-		lr_journal_set_time(&row, STATE_SLA_DUE_AT, lr_clocks_due(decision->clocks, decision->nclocks));
-	lr_journal_append(JOURNAL_STATES, &row);
+		lr_journal_set_time(&state, STATE_SLA_DUE_AT, lr_clocks_due(decision->clocks, decision->nclocks));
+	lr_journal_append(JOURNAL_STATES, &state);
 
 	/* a lead that arrived while the flow was off, or from a dump, is recorded, not decided */
 	if (routed || (decision->config->active && !lr_restoring()))
@@ -153,7 +155,7 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 		for (const StageChange *change = decision->stages; change; change = change->next)
 			write_stage(lead, decision, change);
 	if (decision->config->noutbox_types > 0)
-		write_outbox(lead, decision, reason);
+		write_outbox(lead, decision, &state, reason, shape, slot);
 	if (decision->nclocks > 0 || decision->too_old)
 	{
 		ClockLead clocked = lr_route_clock_lead(decision);
@@ -205,9 +207,18 @@ path_of_duplicate(const Decision *decision, const char *passed)
 
 /* What became of the lead; and the owner of its account hears of the contact, whoever got it. */
 static void
-write_outbox(const char *lead, const Decision *decision, const char *reason)
+write_outbox(const char *lead, const Decision *decision, const JournalRow *state, const char *reason, const LeadShape *shape,
+			 TupleTableSlot *slot)
 {
 	const char *type = NULL;
+	const Message message = {
+		.lead = lead,
+		.decision = decision,
+		.state = state,
+		.reason = reason,
+		.shape = shape,
+		.slot = slot,
+	};
 
 	if (strcmp(decision->code, "fallback") == 0 || strcmp(decision->code, "routing_error") == 0)
 		type = decision->code;
@@ -223,43 +234,10 @@ write_outbox(const char *lead, const Decision *decision, const char *reason)
 	else if (strcmp(decision->status, "waiting") == 0)
 		type = "queued";
 	if (type)
-		write_message(type, lead, decision, reason);
+		lr_message_write(type, &message, NULL);
 	if (decision->account_owner)
-		write_message("account_contact", lead, decision, reason);
-}
-
-/* One message, where a consumer asked for its type. */
-static void
-write_message(const char *type, const char *lead, const Decision *decision, const char *reason)
-{
-	StringInfoData json;
-	JournalRow row;
-	const char *const names[] = {"lead", "flow", "code", "owner", "team", "territory", "queue", "rule", "reason",
-								 "account", "account_owner", "duplicate_of"};
-	const char *const values[] = {lead, decision->config->flow, decision->code, decision->owner, decision->team,
-								  decision->territory, decision->queue, decision->rule ? decision->rule->rule : NULL, reason,
-								  decision->account, decision->account_owner, decision->duplicate_of};
-
-	if (!lr_config_wants_outbox(decision->config, type))
-		return;
-
-	initStringInfo(&json);
-	for (int i = 0; i < (int) lengthof(names); i++)
-	{
-		if (values[i] == NULL)
-			continue;
-		appendStringInfo(&json, "%s\"%s\": ", json.len ? ", " : "{", names[i]);
-		escape_json(&json, values[i]);
-	}
-	appendStringInfo(&json, ", \"submitted_at\": \"%s\"", timestamptz_to_str(decision->submitted_at));
-	appendStringInfo(&json, ", \"routed_at\": \"%s\"}", timestamptz_to_str(decision->at));
-
-	lr_journal_begin_row(&row);
-	lr_journal_set_text(&row, OUTBOX_FLOW, decision->config->flow);
-	lr_journal_set_text(&row, OUTBOX_AGGREGATETYPE, "lead");
-	lr_journal_set_text(&row, OUTBOX_AGGREGATEID, lead);
-	lr_journal_set_text(&row, OUTBOX_TYPE, type);
-	lr_journal_set_datum(&row, OUTBOX_PAYLOAD, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
-	lr_journal_set_time(&row, OUTBOX_CREATED_AT, decision->at);
-	lr_journal_append(JOURNAL_OUTBOX, &row);
+		lr_message_write("account_contact", &message, decision->account_owner);
+	for (const StageChange *change = decision->stages; change; change = change->next)
+		if (strcmp(change->to, "mql") == 0 && !lr_restoring())
+			lr_message_write("mql", &message, NULL);
 }

@@ -29,6 +29,7 @@ typedef enum WatchedCondition
 	WATCH_SEGMENT,
 	WATCH_INTENT,
 	WATCH_TOUCHED,
+	WATCH_MASK,
 	WATCH_RULES /* two each from here on: hold_until, reroute_when; then the entry conditions of stages */
 } WatchedCondition;
 
@@ -132,6 +133,7 @@ lr_watch(LeadShape *shape, FlowConfig *config)
 	watch_condition(watch, WATCH_ROUTE, "route_when", config->route_when, BOOLOID);
 	watch_condition(watch, WATCH_SEGMENT, "segment", config->segment, TEXTOID);
 	watch_condition(watch, WATCH_INTENT, "intent", config->intent, TEXTOID);
+	watch_condition(watch, WATCH_MASK, "mask_when", config->mask_when, BOOLOID);
 	for (int i = 0; i < config->nrules; i++)
 	{
 		const RuleConfig *rule = &config->rules[i];
@@ -172,7 +174,7 @@ watch_condition(Watch *watch, int which, const char *name, const char *text, Oid
 		return;
 	watched->error = lr_protect(compile, &evaluation);
 	/* what is no condition is looked at when a lead is decided, or begins to wait, and then stays */
-	if (watched->error == NULL && type == BOOLOID)
+	if (watched->error == NULL && type == BOOLOID && which != WATCH_MASK)
 	{
 		watch->columns = bms_add_members(watch->columns, lr_condition_columns(watched->condition));
 		if (bms_is_member(lr_facts_of_prediction(watch->scope.facts), lr_condition_facts(watched->condition)))
@@ -324,6 +326,14 @@ lr_watch_touched(Watch *watch, const LeadRow *row, bool *warned)
 }
 
 bool
+lr_watch_masks(Watch *watch, const LeadRow *row, bool *warned)
+{
+	Evaluation evaluation = {.watch = watch, .watched = &watch->conditions[WATCH_MASK], .row = row};
+
+	return !ask(watch, &evaluation, warned) || evaluation.holds;
+}
+
+bool
 lr_watch_hold_ends(Watch *watch, int rule, const LeadRow *row, bool *warned)
 {
 	return watch && holds(watch, WATCH_HOLD(rule), row, warned);
@@ -389,7 +399,7 @@ ask(Watch *watch, Evaluation *evaluation, bool *warned)
 				(errcode(error->sqlerrcode),
 				 errmsg("%s of flow \"%s\" failed: %s", watched->name, watch->flow, error->message),
 				 errdetail("It counts as %s for lead \"%s\".", watched->type == TEXTOID ? "NULL" : watched->type == FLOAT8OID				? "0"
-																							   : watched == &watch->conditions[WATCH_ROUTE] ? "true"
+																							   : watched == &watch->conditions[WATCH_ROUTE] || watched == &watch->conditions[WATCH_MASK] ? "true"
 																																			: "false",
 						   evaluation->row->lead ? evaluation->row->lead : ""),
 				 errhint("Correct it in leadroute.%s; SELECT * FROM leadroute.check_flow(%s) tells what is not valid.",

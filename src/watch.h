@@ -38,6 +38,8 @@ extern bool lr_watch_ready(Watch *watch, const LeadRow *row, bool *warned);
 
 /* Whether the flow's touched_when holds; false where there is none, or it fails. */
 extern bool lr_watch_touched(Watch *watch, const LeadRow *row, bool *warned);
+/* Whether the flow's mask_when holds; true also where it fails, which is a WARNING as above. Not asked of UPDATEs. */
+extern bool lr_watch_masks(Watch *watch, const LeadRow *row, bool *warned);
 
 /* Whether a rule's hold_until, or its reroute_when, holds; numbers as in the configuration. False where there is none, or it fails. */
 extern bool lr_watch_hold_ends(Watch *watch, int rule, const LeadRow *row, bool *warned);

@@ -42,7 +42,11 @@ CREATE TABLE leadroute.flows (
 	intent			text,
 	max_backdate	interval NOT NULL DEFAULT '30 days' CHECK (max_backdate > '0'),
 	scoring_model	text COLLATE "C",
-	touched_when	text
+	touched_when	text,
+	mask_when		text,
+	link_template	text CHECK (link_template <> ''),
+	outbox_notify	boolean NOT NULL DEFAULT false,
+	events_keep		interval CHECK (events_keep >= '1 day')
 );
 
 CREATE TABLE leadroute.attachments (
@@ -140,6 +144,7 @@ CREATE TABLE leadroute.teams (
 	overflow		text COLLATE "C",
 	on_leave		text NOT NULL DEFAULT 'sweep' CHECK (on_leave IN ('sweep', 'at_once', 'keep')),
 	note			text,
+	channel			text CHECK (channel <> ''),
 	PRIMARY KEY (flow, team),
 	CONSTRAINT teams_most_free_check CHECK (NOT most_free OR strategy = 'least_loaded'),
 	CONSTRAINT teams_on_return_limit_check CHECK (catch_up_limit IS NULL OR on_return = 'catch_up'),
@@ -193,10 +198,29 @@ CREATE TABLE leadroute.territory_sides (
 /* Who reads the outbox: a message is written only for the types that somebody asked for. */
 CREATE TABLE leadroute.outbox_consumers (
 	flow			text COLLATE "C" NOT NULL DEFAULT 'default',
-	consumer		text COLLATE "C" NOT NULL,
+	consumer		text COLLATE "C" NOT NULL CHECK (consumer <> ''),
 	types			text[] NOT NULL,
 	note			text,
+	claims			boolean NOT NULL DEFAULT true,
+	max_attempts	integer NOT NULL DEFAULT 10 CHECK (max_attempts BETWEEN 1 AND 1000),
+	backoff			interval NOT NULL DEFAULT '1 min' CHECK (backoff > '0'),
+	keep			interval NOT NULL DEFAULT '7 days' CHECK (keep > '0'),
 	PRIMARY KEY (flow, consumer)
+);
+
+CREATE TABLE leadroute.outbox_recipients (
+	flow			text COLLATE "C" NOT NULL DEFAULT 'default',
+	recipient		text COLLATE "C" NOT NULL CHECK (recipient <> ''),
+	timezone		text,
+	quiet_from		time,
+	quiet_until		time,
+	digest			text NOT NULL DEFAULT 'none' CHECK (digest IN ('none', 'daily', 'weekly')),
+	digest_at		time NOT NULL DEFAULT '08:00',
+	digest_weekday	integer NOT NULL DEFAULT 1 CHECK (digest_weekday BETWEEN 1 AND 7),
+	at_once			text[] NOT NULL DEFAULT '{}',
+	note			text,
+	PRIMARY KEY (flow, recipient),
+	CONSTRAINT outbox_recipients_quiet_check CHECK ((quiet_from IS NULL) = (quiet_until IS NULL) AND quiet_from <> quiet_until)
 );
 
 CREATE TABLE leadroute.config_changes (
@@ -244,6 +268,10 @@ COMMENT ON COLUMN leadroute.flows.archive_after IS 'How long a lead that was nur
 COMMENT ON COLUMN leadroute.flows.require_consent IS 'Whether a lead may be given out, and told to anyone, only with its consent (a consent column that says yes, and no unsubscribe since).';
 COMMENT ON COLUMN leadroute.flows.max_backdate IS 'A lead submitted longer ago than this when it arrives is routed and gets no clock (an event with code too_old says so).';
 COMMENT ON COLUMN leadroute.flows.touched_when IS 'SQL boolean expression over the lead''s columns and facts, of a flow with sla_policies: an UPDATE that makes it hold is a touch of the kind recorded, as is one that fills the mapped column first_touch_at with its time. NULL: none is.';
+COMMENT ON COLUMN leadroute.flows.mask_when IS 'SQL boolean expression over the lead''s columns and facts: where it holds, or fails, messages, views and explain show the person masked (see mask()); so they do where the person gave no consent. NULL: only then.';
+COMMENT ON COLUMN leadroute.flows.link_template IS 'The link to a lead that messages carry: {lead} and {flow} in it stand for the lead''s key and the flow, as a URL takes them.';
+COMMENT ON COLUMN leadroute.flows.outbox_notify IS 'Whether a transaction that writes messages ends in NOTIFY leadroute, with the flow as its payload. Only a hint to claim at once: it takes a lock that all such commits of the database wait for.';
+COMMENT ON COLUMN leadroute.flows.events_keep IS 'How long events stay, at least a day: a sweep deletes older ones. NULL: for ever. Views and fairness() know no more than what stands there.';
 COMMENT ON COLUMN leadroute.flows.note IS 'Free text of who wrote the row; kept with each change in config_changes.';
 COMMENT ON COLUMN leadroute.flows.scoring_model IS 'The scoring model that its leads are scored by; NULL: none, leads have no score.';
 
@@ -325,6 +353,7 @@ COMMENT ON COLUMN leadroute.teams.catch_up_limit IS 'With catch_up: how many tur
 COMMENT ON COLUMN leadroute.teams.reset IS 'When all members'' turns are made equal: never, weekly (Monday 00:00) or monthly (the 1st, 00:00) in the team''s zone; not with scope flow.';
 COMMENT ON COLUMN leadroute.teams.scope IS 'Whose turns they are: ''team'' (one rotation), ''rule'' (a rotation for each rule that sends leads here) or ''flow'' (one rotation with all other teams of scope flow).';
 COMMENT ON COLUMN leadroute.teams.sticky IS 'Who had an earlier lead of the same person (''identity'': one that shares a key) or also of the same account (''account'') from this team gets the next one, before the strategy is asked. It is a pick like any other: he must be eligible, and it is his turn. The latest such lead counts, who has it now, of an account among its newest 100; what another session is about to commit is not seen.';
+COMMENT ON COLUMN leadroute.teams.channel IS 'Where messages to the whole team go, as the consumer understands it: a Slack channel, a mail address.';
 COMMENT ON COLUMN leadroute.teams.on_leave IS 'When a member is deactivated or a time off of his begins, his open leads that nobody has touched yet are offered to others, by the rules, less himself: by the next ''sweep'', ''at_once'' when the deactivation commits (else by the sweep), or never (''keep''). What nobody else can have stays his. Leads of no team go by the sweep.';
 COMMENT ON COLUMN leadroute.teams.overflow IS 'The queue for leads that every member has let lapse or given back (code all_tried); NULL: as the rule''s if_unavailable says, in the team''s own queue.';
 COMMENT ON COLUMN leadroute.teams.note IS 'Free text of who wrote the row.';
@@ -377,3 +406,19 @@ COMMENT ON COLUMN leadroute.outbox_consumers.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.outbox_consumers.consumer IS 'Name of the consumer.';
 COMMENT ON COLUMN leadroute.outbox_consumers.types IS 'The types it wants.';
 COMMENT ON COLUMN leadroute.outbox_consumers.note IS 'Free text of who wrote the row.';
+COMMENT ON COLUMN leadroute.outbox_consumers.claims IS 'Whether it takes its messages with outbox_claim(); false: it reads the table or its change stream, and rows stay for keep.';
+COMMENT ON COLUMN leadroute.outbox_consumers.max_attempts IS 'After how many attempts a message is a dead letter.';
+COMMENT ON COLUMN leadroute.outbox_consumers.backoff IS 'How long after a first failed attempt a message can be claimed again; twice that after the second, and so on, up to an hour (or this, where it is longer).';
+COMMENT ON COLUMN leadroute.outbox_consumers.keep IS 'How long a message waits for this consumer; then a sweep deletes it, and health warns.';
+
+COMMENT ON TABLE leadroute.outbox_recipients IS 'When who is told gets messages: quiet hours, digests. Who has no row gets them at once.';
+COMMENT ON COLUMN leadroute.outbox_recipients.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.outbox_recipients.recipient IS 'A rep''s key, or a team''s channel.';
+COMMENT ON COLUMN leadroute.outbox_recipients.timezone IS 'The zone of the times here; NULL: that of the rep''s calendar, else the flow''s.';
+COMMENT ON COLUMN leadroute.outbox_recipients.quiet_from IS 'From this time of day on messages wait; NULL: never.';
+COMMENT ON COLUMN leadroute.outbox_recipients.quiet_until IS 'Until this time of day, the next day''s where it is the earlier one.';
+COMMENT ON COLUMN leadroute.outbox_recipients.digest IS 'daily, weekly: messages are gathered and can be claimed together; none: one by one.';
+COMMENT ON COLUMN leadroute.outbox_recipients.digest_at IS 'When that is, by the clock on the wall.';
+COMMENT ON COLUMN leadroute.outbox_recipients.digest_weekday IS 'Of a weekly digest: the ISO weekday, 1 = Monday.';
+COMMENT ON COLUMN leadroute.outbox_recipients.at_once IS 'Types of message that wait for neither.';
+COMMENT ON COLUMN leadroute.outbox_recipients.note IS 'Free text of who wrote the row.';

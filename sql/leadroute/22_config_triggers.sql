@@ -198,7 +198,7 @@ SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 	SELECT c.name, c.condition, c.type
 	FROM (VALUES ('closed_when', (subject).closed_when, 'boolean'::regtype), ('won_when', (subject).won_when, 'boolean'),
-				 ('route_when', (subject).route_when, 'boolean'), ('touched_when', (subject).touched_when, 'boolean'), ('priority', (subject).priority, 'double precision'),
+				 ('route_when', (subject).route_when, 'boolean'), ('touched_when', (subject).touched_when, 'boolean'), ('mask_when', (subject).mask_when, 'boolean'), ('priority', (subject).priority, 'double precision'),
 				 ('segment', (subject).segment, 'text'), ('intent', (subject).intent, 'text')) c(name, condition, type)
 	WHERE c.condition IS NOT NULL
 $$;
@@ -221,7 +221,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadroute.flow_conditions_written() IS 'Trigger on flows: the conditions are parsed and type-checked where the flow''s leads table is there.';
-CREATE TRIGGER flow_written_conditions BEFORE INSERT OR UPDATE OF closed_when, won_when, route_when, touched_when, priority, segment, intent ON leadroute.flows
+CREATE TRIGGER flow_written_conditions BEFORE INSERT OR UPDATE OF closed_when, won_when, route_when, touched_when, mask_when, priority, segment, intent ON leadroute.flows
 	FOR EACH ROW EXECUTE FUNCTION leadroute.flow_conditions_written();
 
 CREATE FUNCTION leadroute.rule_written() RETURNS trigger
@@ -804,5 +804,6 @@ SELECT leadroute.configuration_table('attachments', checked => false, by_admin =
 SELECT leadroute.configuration_table(relation::name)
 FROM pg_catalog.unnest('{rules,queues,reps,rep_skills,time_off,teams,team_members,territories,match_rules,merge_columns,stages,stage_transitions,rejection_reasons,sources,sla_policies,sla_steps,touch_kinds,scoring_models,scoring_groups,scoring_criteria,signal_types,grades}'::text[]) relation;
 SELECT leadroute.configuration_table('outbox_consumers', checked => false);
+SELECT leadroute.configuration_table('outbox_recipients', invalidation => NULL, checked => false);
 /* kept from territories, and not in config_changes */
 SELECT leadroute.invalidation_triggers('territory_sides');

@@ -232,13 +232,14 @@ CREATE TABLE leadroute.identities (
 
 /* Messages for other systems: written only for the types that a consumer asked for. */
 CREATE TABLE leadroute.outbox (
-	flow			text COLLATE "C" NOT NULL,
 	id				bigint NOT NULL DEFAULT leadroute.journal_id(),
 	aggregatetype	text NOT NULL,
 	aggregateid		text NOT NULL,
 	type			text NOT NULL,
 	payload			jsonb NOT NULL,
 	created_at		timestamptz NOT NULL,
+	flow			text COLLATE "C" NOT NULL,
+	recipient		text COLLATE "C",
 	PRIMARY KEY (flow, id)
 );
 
@@ -418,13 +419,14 @@ COMMENT ON COLUMN leadroute.identities.kind IS 'What kind of key: the kinds of i
 COMMENT ON COLUMN leadroute.identities.key IS 'The key in canonical form; of several kinds, joined by "|".';
 COMMENT ON COLUMN leadroute.identities.lead IS 'The lead that holds it.';
 
-COMMENT ON TABLE leadroute.outbox IS 'Messages for other systems, written only for the types that a consumer asked for.';
+COMMENT ON TABLE leadroute.outbox IS 'Messages for other systems, in the deciding transaction, only of types that a consumer asked for; the columns stand in the order that Debezium''s outbox event router expects.';
 COMMENT ON COLUMN leadroute.outbox.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.outbox.id IS 'Order of messages.';
 COMMENT ON COLUMN leadroute.outbox.aggregatetype IS 'What the message is about.';
 COMMENT ON COLUMN leadroute.outbox.aggregateid IS 'Which one.';
 COMMENT ON COLUMN leadroute.outbox.type IS 'What happened.';
 COMMENT ON COLUMN leadroute.outbox.payload IS 'The message.';
+COMMENT ON COLUMN leadroute.outbox.recipient IS 'Who is told: a rep''s key, or a team''s channel; NULL: nobody in particular.';
 COMMENT ON COLUMN leadroute.outbox.created_at IS 'When it was written.';
 
 COMMENT ON TABLE leadroute.buying_committees IS 'Buying committees that have been told: so many people of an account arrived within the window of its flow.';

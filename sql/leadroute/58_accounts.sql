@@ -563,8 +563,8 @@ BEGIN
 		INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, reason, account)
 			VALUES (subject.flow, last.lead, due.at, 'buying_committee', 'buying_committee', holder,
 					format('%s people of account "%s" have arrived', last.people, due.account), due.account);
-		INSERT INTO leadroute.outbox (flow, aggregatetype, aggregateid, type, payload, created_at)
-			SELECT subject.flow, 'account', due.account, 'buying_committee',
+		INSERT INTO leadroute.outbox (flow, recipient, aggregatetype, aggregateid, type, payload, created_at)
+			SELECT subject.flow, holder, 'account', due.account, 'buying_committee',
 				jsonb_strip_nulls(jsonb_build_object('flow', subject.flow, 'account', due.account, 'account_owner', holder, 'lead', last.lead, 'people', last.people)),
 				due.at
 			WHERE EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = subject.flow AND 'buying_committee' = ANY (c.types));

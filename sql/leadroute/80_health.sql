@@ -155,6 +155,25 @@ CREATE VIEW leadroute.health AS
 			string_agg(DISTINCT format('job "%s": %s', j.job, CASE j.cron_status WHEN 'failed' THEN coalesce(j.cron_message, 'failed') ELSE j.cron_status END), '; '),
 			'SELECT leadroute.schedule(…) again, with the same parts and flow; SELECT * FROM leadroute.jobs'
 		FROM leadroute.jobs j WHERE j.cron_status IN ('failed', 'inactive', 'not in pg_cron')
+		UNION ALL
+		SELECT 43, 'outbox', false, count(*) > 0, min(o.since), string_agg(o.detail, '; ' ORDER BY o.flow, o.consumer, o.detail),
+			'is the consumer running? dead letters: SELECT * FROM leadroute.outbox_deliveries WHERE dead_at IS NOT NULL; SELECT leadroute.outbox_revive(consumer)'
+		FROM (SELECT k.flow, k.consumer, k.expired_at AS since,
+					format('%s messages went unclaimed by consumer "%s" of flow "%s", the last at %s', k.expired, k.consumer, k.flow, k.expired_at) AS detail
+			  FROM leadroute.outbox_cursors k WHERE k.expired_at > leadroute.clock() - interval '7 days'
+			  UNION ALL
+			  SELECT d.flow, d.consumer, min(d.dead_at), format('%s dead letters of consumer "%s" of flow "%s"', count(*), d.consumer, d.flow)
+			  FROM leadroute.outbox_deliveries d WHERE d.dead_at IS NOT NULL AND d.done_at IS NULL GROUP BY d.flow, d.consumer
+			  UNION ALL
+			  SELECT c.flow, c.consumer, o.created_at, format('consumer "%s" of flow "%s" has left a message of %s unclaimed', c.consumer, c.flow, o.created_at)
+			  FROM leadroute.outbox_consumers c JOIN leadroute.outbox_cursors k ON k.flow = c.flow AND k.consumer = c.consumer
+				CROSS JOIN LATERAL (
+					SELECT o.created_at FROM leadroute.outbox o
+						LEFT JOIN leadroute.outbox_deliveries d ON d.flow = c.flow AND d.consumer = c.consumer AND d.id = o.id
+					WHERE o.flow = c.flow AND o.type = ANY (c.types) AND o.id >= k.since AND d.done_at IS NULL AND d.dead_at IS NULL
+						AND coalesce(d.attempts, 0) = 0 AND coalesce(d.digest_at, o.created_at) < leadroute.clock() - c.keep / 2
+					ORDER BY o.id LIMIT 1) o
+			  WHERE c.claims) o
 	)
 	SELECT c.check_name,
 		CASE WHEN c.bad THEN 'bad' WHEN c.warn THEN 'warn' ELSE 'ok' END AS status,

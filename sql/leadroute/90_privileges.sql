@@ -90,6 +90,11 @@ GRANT EXECUTE ON FUNCTION leadroute.score(text, timestamptz, text), leadroute.sc
 	leadroute.check_scoring(text) TO leadroute_reader;
 GRANT EXECUTE ON FUNCTION leadroute.rescore(text, text), leadroute.rescore_if_free(text, text) TO leadroute_operator;
 GRANT EXECUTE ON PROCEDURE leadroute.drain(text, integer) TO leadroute_operator;
+GRANT EXECUTE ON FUNCTION leadroute.mask(text, text), leadroute.url_text(text), leadroute.lead_link(text, text, text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION leadroute.is_masked(text, text), leadroute.lead_message(text, text, text, jsonb),
+	leadroute.message_type(text, text, text, text, text, text), leadroute.delivery_time(leadroute.outbox_recipients, text, timestamptz) TO leadroute_reader;
+GRANT EXECUTE ON FUNCTION leadroute.outbox_claim(text, integer, interval, text), leadroute.outbox_ack(text, bigint[], text),
+	leadroute.outbox_nack(text, bigint[], interval, text, text), leadroute.outbox_revive(text, bigint[], text) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.drain_flow(text, integer) TO leadroute_operator;
 GRANT EXECUTE ON PROCEDURE leadroute.rekey(text, integer) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.rekey_batch(text, integer), leadroute.rekey_result(text) TO leadroute_operator;
@@ -128,7 +133,7 @@ BEGIN
 		SELECT c.oid
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
-			AND c.relname NOT IN ('codes', 'own_triggers', 'sweep_parts', 'sweep_runs', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'title_patterns', 'account_flows', 'committee_checks', 'pending_rescores', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs',
+			AND c.relname NOT IN ('codes', 'own_triggers', 'sweep_parts', 'sweep_runs', 'health_states', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'title_patterns', 'account_flows', 'committee_checks', 'pending_rescores', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs',
 				'report_runs', 'report_days', 'daily_leads', 'daily_clocks', 'daily_hours', 'daily_steps', 'daily_inputs')
 		ORDER BY c.relname
 	LOOP

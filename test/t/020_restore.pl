@@ -97,15 +97,15 @@ sub make_source
 	return;
 }
 
-# What is to be the same, in one text. OIDs belong to a database; of the history there may be more.
+# What is to be the same, in one text: what a dump has, and what follows from it. OIDs belong to a database; of the history there may be more.
 sub picture
 {
 	my ($db, $table) = @_;
 	my $text = '';
 	my %columns = (attachments => q{to_jsonb(t) - 'relation'}, catch_ups => q{to_jsonb(t) - 'relation' - 'leaf'});
 	for my $name (split /\n/, $node->safe_psql($db, q{
-		SELECT relname FROM pg_class WHERE relnamespace = 'leadroute'::regnamespace AND relkind = 'r'
-			AND relname NOT IN ('config_changes', 'rotation', 'codes', 'sweep_runs') ORDER BY 1}))
+		SELECT c.relname FROM pg_class c JOIN pg_extension e ON e.extname = 'leadroute' AND (c.oid = ANY (e.extconfig) OR c.relname IN ('territory_sides', 'account_flows'))
+		WHERE c.relnamespace = 'leadroute'::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('config_changes', 'rotation') ORDER BY 1}))
 	{
 		my $row = $columns{$name} // 'to_jsonb(t)';
 		$text .= "-- $name\n" . $node->safe_psql($db, "SELECT $row FROM leadroute.$name t ORDER BY ($row)::text COLLATE \"C\"") . "\n";

@@ -1,0 +1,208 @@
+/*
+ * message.c
+ *		A message to other systems about a lead that arrives.
+ *
+ * The fields are those of leadroute.lead_message(), which makes the payload of all other messages from lead_states: a
+ * test compares the two. Here the state is not written yet, so they come from the decision and the cached configuration.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "commands/async.h"
+#include "config.h"
+#include "journal.h"
+#include "mask.h"
+#include "mb/pg_wchar.h"
+#include "message.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "watch.h"
+
+static bool is_masked(const Message *message);
+static void add_text(StringInfo json, const char *name, const char *value);
+static void add_word(StringInfo json, const char *name, const JournalRow *state, StateColumn column, const char *mask);
+static void add_time(StringInfo json, const char *name, TimestampTz value);
+static const char *link_of(const FlowConfig *config, const char *lead);
+static void append_url_text(StringInfo url, const char *value);
+
+void
+lr_message_write(const char *type, const Message *message, const char *recipient)
+{
+	const Decision *decision = message->decision;
+	FlowConfig *config = decision->config;
+	const RepConfig *owner;
+	const TeamConfig *team;
+	StringInfoData json;
+	JournalRow row;
+	bool masked;
+
+	if (!lr_config_wants_outbox(config, type))
+		return;
+	owner = decision->owner ? lr_config_rep(config, decision->owner) : NULL;
+	team = decision->team ? lr_config_team(config, decision->team) : NULL;
+	if (recipient == NULL)
+		recipient = decision->owner ? decision->owner : team ? team->channel
+															 : NULL;
+	masked = is_masked(message);
+
+	initStringInfo(&json);
+	add_text(&json, "flow", config->flow);
+	add_text(&json, "lead", message->lead);
+	add_word(&json, "name", message->state, STATE_NAME, masked ? "name" : NULL);
+	add_word(&json, "company", message->state, STATE_COMPANY, masked ? "text" : NULL);
+	if (masked)
+		appendStringInfoString(&json, ", \"masked\": true");
+	add_word(&json, "source", message->state, STATE_SOURCE, NULL);
+	add_word(&json, "intent", message->state, STATE_INTENT, NULL);
+	add_word(&json, "segment", message->state, STATE_SEGMENT, NULL);
+	if (!message->state->nulls[STATE_TIER])
+		appendStringInfo(&json, ", \"tier\": %d", DatumGetInt32(message->state->values[STATE_TIER]));
+	if (!message->state->nulls[STATE_SCORE])
+		appendStringInfo(&json, ", \"score\": %s", DatumGetCString(DirectFunctionCall1(numeric_out, message->state->values[STATE_SCORE])));
+	add_word(&json, "grade", message->state, STATE_GRADE, NULL);
+	add_word(&json, "stage", message->state, STATE_STAGE, NULL);
+	add_text(&json, "code", decision->code);
+	add_text(&json, "owner", decision->owner);
+	add_text(&json, "owner_name", owner ? owner->name : NULL);
+	add_text(&json, "manager", owner ? owner->manager : NULL);
+	add_text(&json, "team", decision->team);
+	add_text(&json, "channel", team ? team->channel : NULL);
+	add_text(&json, "territory", decision->territory);
+	add_text(&json, "queue", decision->queue);
+	add_text(&json, "rule", decision->rule ? decision->rule->rule : NULL);
+	add_text(&json, "reason", message->reason);
+	add_text(&json, "account", decision->account);
+	add_text(&json, "account_owner", decision->account_owner);
+	add_text(&json, "duplicate_of", decision->duplicate_of);
+	add_time(&json, "submitted_at", decision->submitted_at);
+	if (strcmp(decision->status, "unrouted") != 0)
+		add_time(&json, "routed_at", decision->at);
+	if (!message->state->nulls[STATE_SLA_DUE_AT])
+	{
+		TimestampTz deadline = DatumGetTimestampTz(message->state->values[STATE_SLA_DUE_AT]);
+		TimestampTz left = deadline - decision->at;
+
+		add_time(&json, "deadline", deadline);
+		/* rounded down, as floor() does it */
+		appendStringInfo(&json, ", \"seconds_left\": " INT64_FORMAT,
+						 left / USECS_PER_SEC - (left % USECS_PER_SEC < 0));
+	}
+	add_text(&json, "link", link_of(config, message->lead));
+	appendStringInfoChar(&json, '}');
+
+	lr_journal_begin_row(&row);
+	lr_journal_set_text(&row, OUTBOX_FLOW, config->flow);
+	lr_journal_set_text(&row, OUTBOX_AGGREGATETYPE, "lead");
+	lr_journal_set_text(&row, OUTBOX_AGGREGATEID, message->lead);
+	lr_journal_set_text(&row, OUTBOX_TYPE, type);
+	lr_journal_set_datum(&row, OUTBOX_PAYLOAD, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+	lr_journal_set_time(&row, OUTBOX_CREATED_AT, decision->at);
+	lr_journal_set_text(&row, OUTBOX_RECIPIENT, recipient);
+	lr_journal_append(JOURNAL_OUTBOX, &row);
+	if (config->outbox_notify)
+		lr_message_hint(config->flow);
+}
+
+/* As leadroute.is_masked(): no consent, or the flow's mask_when. */
+static bool
+is_masked(const Message *message)
+{
+	FlowConfig *config = message->decision->config;
+	LeadShape *shape = unconstify(LeadShape *, message->shape);
+	bool warned = false;
+	const LeadRow row = {
+		.shape = shape,
+		.slot = message->slot,
+		.lead = message->lead,
+		.operation = "INSERT",
+		.at = message->decision->at,
+	};
+
+	if (!message->state->nulls[STATE_CONSENT] && !DatumGetBool(message->state->values[STATE_CONSENT]))
+		return true;
+	return config->mask_when && lr_watch_masks(lr_watch(shape, config), &row, &warned);
+}
+
+void
+lr_message_hint(const char *flow)
+{
+	Async_Notify("leadroute", flow);
+}
+
+static void
+add_text(StringInfo json, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	appendStringInfo(json, "%s\"%s\": ", json->len ? ", " : "{", name);
+	escape_json(json, value);
+}
+
+/* A text of the state; where a mask is named, as that shows it. */
+static void
+add_word(StringInfo json, const char *name, const JournalRow *state, StateColumn column, const char *mask)
+{
+	char *value;
+
+	if (state->nulls[column])
+		return;
+	value = TextDatumGetCString(state->values[column]);
+	add_text(json, name, mask ? lr_mask(mask, value) : value);
+}
+
+/* As to_jsonb() writes an instant. */
+static void
+add_time(StringInfo json, const char *name, TimestampTz value)
+{
+	char text[MAXDATELEN + 1];
+
+	JsonEncodeDateTime(text, TimestampTzGetDatum(value), TIMESTAMPTZOID, NULL);
+	add_text(json, name, text);
+}
+
+/* flows.link_template with its words filled in, as leadroute.lead_link() does it. */
+static const char *
+link_of(const FlowConfig *config, const char *lead)
+{
+	StringInfoData url;
+	const char *at = config->link_template;
+
+	if (at == NULL)
+		return NULL;
+	initStringInfo(&url);
+	while (*at)
+	{
+		if (strncmp(at, "{lead}", 6) == 0)
+		{
+			append_url_text(&url, lead);
+			at += 6;
+		}
+		else if (strncmp(at, "{flow}", 6) == 0)
+		{
+			append_url_text(&url, config->flow);
+			at += 6;
+		}
+		else
+			appendStringInfoChar(&url, *at++);
+	}
+	return url.data;
+}
+
+static void
+append_url_text(StringInfo url, const char *value)
+{
+	const char *utf8 = pg_server_to_any(value, (int) strlen(value), PG_UTF8);
+
+	for (; *utf8; utf8++)
+	{
+		unsigned char c = (unsigned char) *utf8;
+
+		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || strchr("-._~", c))
+			appendStringInfoChar(url, c);
+		else
+			appendStringInfo(url, "%%%02X", c);
+	}
+}
