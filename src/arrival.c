@@ -11,11 +11,13 @@
 #include "access/htup_details.h"
 #include "arrival.h"
 #include "catalog/pg_class.h"
+#include "consent.h"
 #include "identity.h"
 #include "leadroute.h"
 #include "merge.h"
 #include "miscadmin.h"
 #include "protect.h"
+#include "qualify.h"
 #include "reason.h"
 #include "rescore.h"
 #include "signals.h"
@@ -51,7 +53,9 @@ static HeapTuple give_back_known(Arrival *arrival, HeapTuple tuple, const LeadSt
 static HeapTuple give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state);
 static void remember_last(Arrival *arrival, const char *owner);
 static const char *judge(Arrival *arrival, const char *operation);
+static void qualify(const Arrival *arrival, LeadRow *row, Decision *decision);
 static void nurture(Arrival *arrival, LeadRow *row, const Decision *decision);
+static void append_stage(Arrival *arrival, StageChange *change);
 static bool keeps_stages(const Arrival *arrival);
 static void fill(void *arg);
 
@@ -182,9 +186,9 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 		return lr_arrival_keep_pending(arrival, tuple, pending);
 	if (lr_state_find(flow, arrival->lead, &state))
 	{
+		lr_score_known(&arrival->memo, &state);
 		if (arrival->config->nstages > 0)
 			lr_arrival_follow_stage(arrival, &state, "INSERT");
-		lr_score_known(&arrival->memo, &state);
 		/* it came marked as deleted, or closed, and no longer is: to be decided as new */
 		if (lr_arrival_revives(arrival, &state, "INSERT"))
 		{
@@ -223,7 +227,7 @@ arrive_as_new(Arrival *arrival, HeapTuple tuple, bool replaces)
 	code = judge(arrival, "INSERT");
 	/* one that is closed already is somebody too, but nothing is done about it */
 	closed = code && strcmp(code, CODE_ARRIVED_CLOSED) == 0;
-	if ((code == NULL || closed || strcmp(code, CODE_NOT_READY) == 0) && !lr_duplicate_identify(arrival, !replaces) && lr_state_find(flow, arrival->lead, &state))
+	if ((code == NULL || closed || CODE_WAITS_FOR_ROW(code)) && !lr_duplicate_identify(arrival, !replaces) && lr_state_find(flow, arrival->lead, &state))
 		return give_back_known(arrival, tuple, &state);
 	if (arrival->first.lead && !closed && !arrival->first.returns && !arrival->updates)
 	{
@@ -455,7 +459,7 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 		lr_arrival_route(arrival, &deciding.row, lr_statement_warned(arrival->statement), decision);
 		lr_duplicate_mark(arrival, ROUTE_TAKE, decision);
 	}
-	if (deciding.code == NULL || strcmp(deciding.code, CODE_NOT_READY) == 0)
+	if (deciding.code == NULL || CODE_WAITS_FOR_ROW(deciding.code))
 		decision->score = lr_arrival_score(arrival, &deciding.row, lr_statement_warned(arrival->statement));
 	lr_arrival_give_stage(arrival, &deciding.row, decision);
 	lr_arrival_clocks(arrival, &deciding.row, lr_statement_warned(arrival->statement), decision);
@@ -494,8 +498,15 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 void
 lr_arrival_give_stage(Arrival *arrival, LeadRow *row, Decision *decision)
 {
+	bool told = true; /* what fails has been told when the lead was decided */
+
+	decision->consent = lr_consent(row, arrival->config, &told);
 	/* a duplicate's is the first one's */
-	if (arrival->stage == NULL || strcmp(decision->status, "duplicate") == 0)
+	if (strcmp(decision->status, "duplicate") == 0)
+		return;
+	if (arrival->config->scoring && decision->closing == NULL)
+		qualify(arrival, row, decision);
+	if (arrival->stage == NULL)
 		return;
 	if (strcmp(decision->status, "nurture") == 0)
 		nurture(arrival, row, decision);
@@ -505,15 +516,41 @@ lr_arrival_give_stage(Arrival *arrival, LeadRow *row, Decision *decision)
 	decision->source_stage = arrival->given_stage;
 }
 
+/* Whether it is an MQL; one that was stays it. */
+static void
+qualify(const Arrival *arrival, LeadRow *row, Decision *decision)
+{
+	bool told = true; /* what fails has been told when the lead was decided */
+
+	decision->mql_at = arrival->memo.mql_at;
+	decision->qualified_at = arrival->memo.qualified ? arrival->memo.qualified_at : 0;
+	if (arrival->memo.qualified)
+		return;
+	decision->qualified_by = lr_qualified_by(row, arrival->config, &told);
+	if (decision->qualified_by == NULL)
+		decision->borderline = lr_is_borderline(row, arrival->config, &told);
+}
+
 /* What a rule nurtures is in that stage, where the flow has it and it is legal. */
 static void
 nurture(Arrival *arrival, LeadRow *row, const Decision *decision)
 {
-	StageChange *change;
+	row->stage = arrival->stage;
+	append_stage(arrival, lr_stage_move(row, arrival->config, lr_stage_of(arrival->config, "nurture"), "nurtured", lr_route_reason(decision), NULL));
+}
+
+void
+lr_arrival_restart_stage(Arrival *arrival, LeadRow *row, const char *why)
+{
+	row->stage = arrival->stage;
+	append_stage(arrival, lr_stage_restart(row, arrival->config, why));
+}
+
+static void
+append_stage(Arrival *arrival, StageChange *change)
+{
 	StageChange *last = unconstify(StageChange *, arrival->stages);
 
-	row->stage = arrival->stage;
-	change = lr_stage_move(row, arrival->config, lr_stage_of(arrival->config, "nurture"), "nurtured", lr_route_reason(decision), NULL);
 	if (change == NULL)
 		return;
 	while (last && last->next)
@@ -654,7 +691,7 @@ lr_arrival_revives(Arrival *arrival, const LeadState *state, const char *operati
 		return false;
 	if (strcmp(state->code, "deleted") == 0)
 		return !lr_lead_is_deleted(arrival->shape, arrival->slot);
-	if (strcmp(state->code, CODE_ARRIVED_CLOSED) != 0 && strcmp(state->code, CODE_NOT_READY) != 0)
+	if (strcmp(state->code, CODE_ARRIVED_CLOSED) != 0 && !CODE_WAITS_FOR_ROW(state->code))
 		return false;
 	return judge(arrival, operation) == NULL;
 }
@@ -701,6 +738,8 @@ lr_arrival_reason(const Arrival *arrival, const LeadRow *row, bool *warned, Clos
 		closing->by_stage = by_stage;
 		return CODE_ARRIVED_CLOSED;
 	}
+	if (arrival->config->require_consent && !lr_consent_suffices(arrival->config, lr_consent(row, arrival->config, warned)))
+		return CODE_NO_CONSENT;
 	if (!lr_watch_ready(watch, row, warned))
 		return CODE_NOT_READY;
 	return NULL;

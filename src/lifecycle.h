@@ -17,6 +17,9 @@ extern void lr_lifecycle_write(HandledLead *hand, const StageChange *changes);
  */
 extern void lr_lifecycle_follow(HandledLead *hand);
 
+/* The lead in hand is an MQL from now on, by what and why; one that was put away is given out at once, to who had it if he is still there. */
+extern void lr_lifecycle_qualified(HandledLead *hand, const char *by, const char *reason);
+
 /* A touch that counts: takes the lead on where its stage says so (stages.touched_stage). Nothing in a flow without stages. */
 extern void lr_lifecycle_touched(HandledLead *hand);
 
@@ -25,6 +28,9 @@ extern bool lr_lifecycle_aged(HandledLead *hand);
 
 /* A lead that was put away is given out again: it begins anew, unless entry conditions have taken it elsewhere. */
 extern void lr_lifecycle_restart(HandledLead *hand, const char *why);
+
+/* Whether the lead in hand may be given out and told of, as far as consent goes. */
+extern bool lr_lifecycle_consents(HandledLead *hand);
 
 /* A message about the lead in hand as its state is now, where a consumer asked for its type. */
 extern void lr_lifecycle_message(HandledLead *hand, const char *type, const char *code, const char *reason);

@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "config.h"
+#include "consent.h"
 #include "journal.h"
 #include "mask.h"
 #include "mb/pg_wchar.h"
@@ -39,7 +40,7 @@ lr_message_write(const char *type, const Message *message, const char *recipient
 	JournalRow row;
 	bool masked;
 
-	if (!lr_config_wants_outbox(config, type))
+	if (!lr_config_wants_outbox(config, type) || !lr_consent_suffices(config, decision->consent))
 		return;
 	owner = decision->owner ? lr_config_rep(config, decision->owner) : NULL;
 	team = decision->team ? lr_config_team(config, decision->team) : NULL;

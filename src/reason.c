@@ -68,6 +68,8 @@ lr_route_reason(const Decision *decision)
 		appendStringInfo(&text, "the row arrived with owner %s, who keeps it", decision->owner);
 	else if (decision->owner && (decision->stands_in || (decision->rule && decision->rule->target == TARGET_ACCOUNT_OWNER)))
 		appendStringInfo(&text, "its owner %s", decision->stands_in ? decision->stands_in : decision->owner);
+	else if (strcmp(code, "returned") == 0)
+		appendStringInfo(&text, "%s, who had it, has it again", decision->owner);
 	else if (decision->owner && decision->team && decision->how)
 		append_named(&text, decision->how, ": ", decision->owner);
 	else if (decision->owner)
@@ -80,6 +82,8 @@ lr_route_reason(const Decision *decision)
 		appendStringInfo(&text, "held until %s at the latest", timestamptz_to_str(decision->held_until));
 	else if (strcmp(code, CODE_NOT_READY) == 0)
 		appendStringInfoString(&text, "the flow's route_when does not hold yet");
+	else if (strcmp(code, CODE_NO_CONSENT) == 0)
+		appendStringInfoString(&text, "not given out: the person has not consented");
 	else if (strcmp(code, "queued") == 0)
 		appendStringInfo(&text, "waits in queue \"%s\"", decision->queue);
 	else if (strcmp(code, CODE_ARRIVED_CLOSED) == 0)

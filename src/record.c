@@ -9,9 +9,11 @@
 
 #include "committee.h"
 #include "config.h"
+#include "consent.h"
 #include "journal.h"
 #include "leadroute.h"
 #include "message.h"
+#include "qualify.h"
 #include "reason.h"
 #include "record.h"
 #include "stage.h"
@@ -23,10 +25,10 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
+static void write_qualified(const Message *message);
 static void write_stage(const char *lead, const Decision *decision, const StageChange *change);
 static const char *path_of_duplicate(const Decision *decision, const char *passed);
-static void write_outbox(const char *lead, const Decision *decision, const JournalRow *state, const char *reason, const LeadShape *shape,
-						 TupleTableSlot *slot);
+static void write_outbox(const Message *message);
 
 void
 lr_record(const char *lead, const Decision *decision, const char *source_owner, const char *path, const LeadShape *shape,
@@ -39,12 +41,14 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 	char *reason;
 	const char *rule = decision->rule ? decision->rule->rule : NULL;
 	bool routed = strcmp(decision->status, "unrouted") != 0;
+	Message message = {.lead = lead, .decision = decision, .state = &state, .shape = shape, .slot = slot};
 
 	if (row_context == NULL)
 		row_context = AllocSetContextCreate(CacheMemoryContext, "leadroute row", ALLOCSET_SMALL_SIZES);
 	MemoryContextReset(row_context);
 	oldcontext = MemoryContextSwitchTo(row_context);
 	reason = lr_route_reason(decision);
+	message.reason = reason;
 
 	lr_journal_begin_row(&state);
 	lr_journal_set_text(&state, STATE_FLOW, decision->config->flow);
@@ -123,6 +127,14 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 		lr_journal_set_time(&state, STATE_ASSIGNED_AT, decision->at);
 	if (decision->nclocks > 0)
 		lr_journal_set_time(&state, STATE_SLA_DUE_AT, lr_clocks_due(decision->clocks, decision->nclocks));
+	if (decision->consent != CONSENT_UNKNOWN)
+		lr_journal_set_datum(&state, STATE_CONSENT, BoolGetDatum(decision->consent == CONSENT_YES));
+	if (decision->qualified_by || decision->qualified_at != 0)
+		lr_journal_set_time(&state, STATE_QUALIFIED_AT, decision->qualified_at != 0 ? decision->qualified_at : decision->at);
+	if (decision->qualified_by || decision->mql_at != 0)
+		lr_journal_set_time(&state, STATE_MQL_AT, decision->mql_at != 0 ? decision->mql_at : decision->at);
+	if (decision->borderline)
+		lr_journal_set_time(&state, STATE_REVIEW_AT, decision->at);
 	lr_journal_append(JOURNAL_STATES, &state);
 
 	/* a lead that arrived while the flow was off, or from a dump, is recorded, not decided */
@@ -132,7 +144,7 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 		lr_journal_set_text(&row, EVENT_FLOW, decision->config->flow);
 		lr_journal_set_text(&row, EVENT_LEAD, lead);
 		lr_journal_set_time(&row, EVENT_AT, decision->at);
-		lr_journal_set_text(&row, EVENT_KIND, decision->closing || strcmp(decision->code, "not_ready") == 0 ? "recorded" : "decided");
+		lr_journal_set_text(&row, EVENT_KIND, decision->closing || CODE_WAITS_FOR_ROW(decision->code) ? "recorded" : "decided");
 		lr_journal_set_text(&row, EVENT_CODE, decision->code);
 		lr_journal_set_text(&row, EVENT_RULE, rule);
 		lr_journal_set_text(&row, EVENT_OWNER, decision->owner);
@@ -143,6 +155,8 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 		if (decision->duplicate_of)
 			path = path_of_duplicate(decision, path);
 		lr_journal_set_text(&row, EVENT_OVER_CAP, decision->over_cap);
+		if (decision->consent != CONSENT_UNKNOWN)
+			lr_journal_set_datum(&row, EVENT_CONSENT, BoolGetDatum(decision->consent == CONSENT_YES));
 		if (path)
 			lr_journal_set_datum(&row, EVENT_PATH, DirectFunctionCall1(jsonb_in, CStringGetDatum(path)));
 		lr_journal_set_text(&row, EVENT_ACCOUNT, decision->account);
@@ -154,8 +168,10 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 	if (!lr_restoring())
 		for (const StageChange *change = decision->stages; change; change = change->next)
 			write_stage(lead, decision, change);
+	if ((decision->qualified_by || decision->borderline) && decision->config->active && !lr_restoring())
+		write_qualified(&message);
 	if (decision->config->noutbox_types > 0)
-		write_outbox(lead, decision, &state, reason, shape, slot);
+		write_outbox(&message);
 	if (decision->nclocks > 0 || decision->too_old)
 	{
 		ClockLead clocked = lr_route_clock_lead(decision);
@@ -165,6 +181,30 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 	if (decision->account && decision->duplicate_of == NULL)
 		lr_committee_arrived(decision);
 	MemoryContextSwitchTo(oldcontext);
+}
+
+/* A new lead that is an MQL, or nearly one: an event, and a message. */
+static void
+write_qualified(const Message *message)
+{
+	const Decision *decision = message->decision;
+	Message told = *message;
+	const char *by = decision->qualified_by;
+	const char *reason = by ? lr_qualify_reason(by, decision->score) : lr_review_reason(decision->score);
+	JournalRow row;
+
+	lr_journal_begin_row(&row);
+	lr_journal_set_text(&row, EVENT_FLOW, decision->config->flow);
+	lr_journal_set_text(&row, EVENT_LEAD, message->lead);
+	lr_journal_set_time(&row, EVENT_AT, decision->at);
+	lr_journal_set_text(&row, EVENT_KIND, by ? "mql" : "review");
+	lr_journal_set_text(&row, EVENT_CODE, by ? lr_qualify_code(by) : "borderline");
+	lr_journal_set_text(&row, EVENT_OWNER, decision->owner);
+	lr_journal_set_text(&row, EVENT_TEAM, decision->team);
+	lr_journal_set_text(&row, EVENT_REASON, reason);
+	lr_journal_append(JOURNAL_EVENTS, &row);
+	told.reason = reason;
+	lr_message_write(by ? "mql" : "review", &told, NULL);
 }
 
 /* The event of a stage that a new lead has come to. */
@@ -207,18 +247,10 @@ path_of_duplicate(const Decision *decision, const char *passed)
 
 /* What became of the lead; and the owner of its account hears of the contact, whoever got it. */
 static void
-write_outbox(const char *lead, const Decision *decision, const JournalRow *state, const char *reason, const LeadShape *shape,
-			 TupleTableSlot *slot)
+write_outbox(const Message *message)
 {
+	const Decision *decision = message->decision;
 	const char *type = NULL;
-	const Message message = {
-		.lead = lead,
-		.decision = decision,
-		.state = state,
-		.reason = reason,
-		.shape = shape,
-		.slot = slot,
-	};
 
 	if (strcmp(decision->code, "fallback") == 0 || strcmp(decision->code, "routing_error") == 0)
 		type = decision->code;
@@ -234,10 +266,7 @@ write_outbox(const char *lead, const Decision *decision, const JournalRow *state
 	else if (strcmp(decision->status, "waiting") == 0)
 		type = "queued";
 	if (type)
-		lr_message_write(type, &message, NULL);
+		lr_message_write(type, message, NULL);
 	if (decision->account_owner)
-		lr_message_write("account_contact", &message, decision->account_owner);
-	for (const StageChange *change = decision->stages; change; change = change->next)
-		if (strcmp(change->to, "mql") == 0 && !lr_restoring())
-			lr_message_write("mql", &message, NULL);
+		lr_message_write("account_contact", message, decision->account_owner);
 }

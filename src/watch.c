@@ -12,9 +12,11 @@
 
 #include "catalog/pg_type.h"
 #include "condition.h"
+#include "consent.h"
 #include "executor/executor.h"
 #include "facts.h"
 #include "protect.h"
+#include "qualify.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
@@ -151,6 +153,7 @@ lr_watch(LeadShape *shape, FlowConfig *config)
 		add_required(watch, &config->transitions[i]);
 	if (config->npolicies > 0)
 		watch_clocks(watch);
+	add_column(watch, &shape->consent);
 	add_column(watch, &shape->value);
 	add_column(watch, &shape->closed_at);
 	MemoryContextSwitchTo(oldcontext);
@@ -428,6 +431,9 @@ evaluate(void *arg)
 		MemoryContext oldcontext = MemoryContextSwitchTo(watch->econtext->ecxt_per_tuple_memory);
 
 		lr_score_facts(watch->facts, score);
+		lr_consent_facts(watch->facts, row, watch->config, evaluation->warned);
+		if (watch->config->scoring)
+			lr_qualify_facts(watch->facts, row, watch->config, evaluation->warned);
 		MemoryContextSwitchTo(oldcontext);
 	}
 	watch->econtext->ecxt_outertuple = row->slot;

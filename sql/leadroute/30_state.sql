@@ -47,6 +47,7 @@ INSERT INTO leadroute.codes VALUES
 	('gone',			'closed',		'the lead was not found again after a full refresh of the table'),
 	('moved',			'closed',		'the lead moved to another flow'),
 	('not_ready',		'unrouted',		'the flow''s route_when does not hold for the row yet'),
+	('no_consent',		'unrouted',		'the flow gives leads out only with consent (flows.require_consent), and the lead''s row does not say so yet'),
 	('held',			'waiting',		'a rule holds the lead until it is enriched or a time has passed'),
 	('enrichment_timeout', 'assigned',	'the lead was held, the time passed, and it was routed with what was known'),
 	('arrived_closed',	'unrouted',		'the row was closed or won when it arrived; it is recorded and not routed'),
@@ -58,6 +59,12 @@ INSERT INTO leadroute.codes VALUES
 	('all_tried',		'waiting',		'everybody in the team has let the lead lapse before; it waits in the team''s overflow queue'),
 	('reopened',		'assigned',		'the row no longer says that the lead is closed, or reopen() was called'),
 	('nurtured',		'nurture',		'a rule nurtures the lead: it has no owner until it is qualified'),
+	('mql_score',		'any',			'the lead is qualified by its points'),
+	('mql_high_intent',	'any',			'the lead is qualified by a signal of high intent'),
+	('mql_meeting',		'any',			'the lead is qualified: a meeting is booked'),
+	('mql_approved',	'any',			'the lead is qualified: somebody approved it'),
+	('borderline',		'any',			'the lead is nearly qualified: it stands in the review queue'),
+	('disqualified',	'closed',		'somebody looked at the lead and disqualified it'),
 	('accepted',		'any',			'sales took the lead: accept()'),
 	('rejected',		'nurture',		'sales gave the lead back (reject()); it is nurtured until it is qualified again'),
 	('recycled',		'nurture',		'sales gave the lead back (reject()); it comes back at a date'),
@@ -118,6 +125,7 @@ CREATE TABLE leadroute.lead_states (
 	stage_at		timestamptz,
 	source_stage	text COLLATE "C",
 	mql_at			timestamptz,
+	qualified_at	timestamptz,
 	accepted_at		timestamptz,
 	rejection		text COLLATE "C",
 	rejected_at		timestamptz,
@@ -337,6 +345,7 @@ COMMENT ON COLUMN leadroute.lead_states.stage IS 'The stage that the lead is in;
 COMMENT ON COLUMN leadroute.lead_states.stage_at IS 'Since when.';
 COMMENT ON COLUMN leadroute.lead_states.source_stage IS 'The stage that the source last sent: sending it again is no change.';
 COMMENT ON COLUMN leadroute.lead_states.mql_at IS 'When the lead was first qualified (MQL): by its points, a high-intent signal, a booked meeting, or approve().';
+COMMENT ON COLUMN leadroute.lead_states.qualified_at IS 'Since when it is, its last rejection left behind; NULL: it is not.';
 COMMENT ON COLUMN leadroute.lead_states.accepted_at IS 'When accept() last took it.';
 COMMENT ON COLUMN leadroute.lead_states.rejection IS 'The code with which reject() last gave it back.';
 COMMENT ON COLUMN leadroute.lead_states.rejected_at IS 'When that was.';
