@@ -381,7 +381,7 @@ extern void lr_config_init(void);
  * NULL: an unknown flow has exists = false. It lives, even where it is replaced meanwhile, until lr_config_collect. Errors: those of
  * reading tables. Locks: AccessShareLock on the configuration tables while it reads.
  */
-extern FlowConfig *lr_config(const char *flow);
+extern PGDLLEXPORT FlowConfig *lr_config(const char *flow);
 /* The session's copy where it still holds, else NULL: reads nothing, cannot fail. */
 extern FlowConfig *lr_config_cached(const char *flow);
 /* Whether a row of leadroute.flows bears the name: for names that rows bring, of which there may be any number. */
@@ -399,7 +399,7 @@ extern uint64 lr_config_generation(void);
 extern uint64 lr_config_rows(const char *query, const char *flow);
 
 extern RepConfig *lr_config_rep(const FlowConfig *config, const char *rep);
-extern TeamConfig *lr_config_team(const FlowConfig *config, const char *team);
+extern PGDLLEXPORT TeamConfig *lr_config_team(const FlowConfig *config, const char *team);
 /* The number of a skill that some rep has, or -1. */
 extern int lr_config_skill(const FlowConfig *config, const char *skill);
 extern bool lr_config_wants_outbox(const FlowConfig *config, const char *type);
