@@ -31,7 +31,7 @@ typedef struct CapConfig
 	RotationPeriod period;
 	const char *zone;	  /* IANA; of periods by the clock */
 	const char *text;	  /* as it is written: "3 per day" */
-	RotationMeter *meter; /* pick.c's: found by the first pick; NULL on a standby */
+	RotationMeter *meter; /* limits.c's: found by the first pick; NULL on a standby */
 } CapConfig;
 
 typedef struct SkillConfig
@@ -55,7 +55,7 @@ typedef struct RepConfig
 	TimestampTz *leave_ends;
 	int nskills; /* in order of their numbers */
 	SkillConfig *skills;
-	RotationSlot *slot; /* pick.c's: of leads that belong to no team, found by the first pick */
+	RotationSlot *slot; /* pick_rep.c's: of leads that belong to no team, found by the first pick */
 } RepConfig;
 
 typedef struct MemberConfig
