@@ -29,7 +29,7 @@
 #include "access/xlog.h"
 #include "calendar.h"
 #include "eligible.h"
-#include "limits.h"
+#include "limit.h"
 #include "pick_team.h"
 #include "territory.h"
 #include "utils/memutils.h"
@@ -207,9 +207,9 @@ find_team_meters(const TeamConfig *team, PickTeam *pick)
 	pick->lacks_meters = RecoveryInProgress();
 	for (int i = 0; i < team->nmembers; i++)
 	{
-		lr_limits_count(pick->slots[i], false, team->details[i].caps, team->details[i].ncaps);
+		lr_limit_count(pick->slots[i], false, team->details[i].caps, team->details[i].ncaps);
 		if (team->members[i])
-			lr_limits_count(pick->slots[i], true, team->members[i]->caps, team->members[i]->ncaps);
+			lr_limit_count(pick->slots[i], true, team->members[i]->caps, team->members[i]->ncaps);
 	}
 }
 
@@ -585,9 +585,9 @@ load_reason(const Choice *choice, int index)
 	const RepConfig *rep = team->members[index];
 	const RotationSlot *slot = choice->pick->slots[index];
 
-	if ((detail->capacity != NO_LIMIT && lr_rotation_open(slot) >= detail->capacity) || lr_limits_full(rep, slot))
+	if ((detail->capacity != NO_LIMIT && lr_rotation_open(slot) >= detail->capacity) || lr_limit_full(rep, slot))
 		return PICK_NO_CAPACITY;
-	if (lr_limits_cap(detail->caps, detail->ncaps, choice->request->at) || lr_limits_cap(rep->caps, rep->ncaps, choice->request->at))
+	if (lr_limit_cap(detail->caps, detail->ncaps, choice->request->at) || lr_limit_cap(rep->caps, rep->ncaps, choice->request->at))
 		return PICK_CAPPED;
 	return PICK_ELIGIBLE;
 }

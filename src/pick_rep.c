@@ -9,7 +9,7 @@
 
 #include "eligible.h"
 #include "lib/stringinfo.h"
-#include "limits.h"
+#include "limit.h"
 #include "pick_team.h"
 
 /* The choice of a rep by himself. */
@@ -79,7 +79,7 @@ rep_slot(FlowConfig *config, RepConfig *rep)
 
 	/* a standby has no meters: found after its promotion */
 	if (rep->slot == NULL || (rep->ncaps > 0 && rep->caps[0].meter == NULL))
-		lr_limits_count(slot, true, rep->caps, rep->ncaps);
+		lr_limit_count(slot, true, rep->caps, rep->ncaps);
 	rep->slot = slot;
 	return slot;
 }
@@ -89,9 +89,9 @@ choose_rep(void *arg, int64 *step)
 {
 	RepChoice *choice = arg;
 
-	if (lr_limits_full(choice->rep, choice->slot))
+	if (lr_limit_full(choice->rep, choice->slot))
 		choice->reason = PICK_NO_CAPACITY;
-	else if (lr_limits_cap(choice->rep->caps, choice->rep->ncaps, choice->at))
+	else if (lr_limit_cap(choice->rep->caps, choice->rep->ncaps, choice->at))
 		choice->reason = PICK_CAPPED;
 	return choice->reason == PICK_ELIGIBLE ? 0 : -1;
 }
@@ -145,7 +145,7 @@ choose_given(void *arg, int64 *step)
 	}
 	if (choice->rep)
 	{
-		if (lr_limits_full(choice->rep, choice->slot))
+		if (lr_limit_full(choice->rep, choice->slot))
 			choice->over[choice->nover++] = (GivenOver){NULL, choice->rep->capacity};
 		note_over(choice, choice->rep->caps, choice->rep->ncaps);
 	}
@@ -156,7 +156,7 @@ static void
 note_over(GivenChoice *choice, const CapConfig *caps, int n)
 {
 	for (int i = 0; i < n; i++)
-		if (lr_limits_cap(&caps[i], 1, choice->at))
+		if (lr_limit_cap(&caps[i], 1, choice->at))
 			choice->over[choice->nover++] = (GivenOver){&caps[i], 0};
 }
 

@@ -1,16 +1,16 @@
 /*
- * limits.c
+ * limit.c
  *		What capacities and caps leave a rep.
  *
  * Open leads and meters are rotation's, in shared memory; who asks within a choice sees them held still (rotation.h), so nothing
- * here fails or allocates, but for lr_limits_count.
+ * here fails or allocates, but for lr_limit_count.
  */
 #include "postgres.h"
 
-#include "limits.h"
+#include "limit.h"
 
 void
-lr_limits_count(RotationSlot *slot, bool of_rep, CapConfig *caps, int n)
+lr_limit_count(RotationSlot *slot, bool of_rep, CapConfig *caps, int n)
 {
 	for (int i = 0; i < n; i++)
 		if (caps[i].meter == NULL)
@@ -18,13 +18,13 @@ lr_limits_count(RotationSlot *slot, bool of_rep, CapConfig *caps, int n)
 }
 
 bool
-lr_limits_full(const RepConfig *rep, const RotationSlot *slot)
+lr_limit_full(const RepConfig *rep, const RotationSlot *slot)
 {
 	return rep->capacity != NO_LIMIT && lr_rotation_rep_open(slot) >= rep->capacity;
 }
 
 const CapConfig *
-lr_limits_cap(const CapConfig *caps, int n, TimestampTz at)
+lr_limit_cap(const CapConfig *caps, int n, TimestampTz at)
 {
 	for (int i = 0; i < n; i++)
 		if (caps[i].meter && lr_rotation_count(caps[i].meter, at) >= caps[i].limit)
