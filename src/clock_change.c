@@ -28,9 +28,9 @@ typedef struct Following
 	Arrival *arrival;
 	TupleTableSlot *old; /* or NULL */
 	TupleTableSlot *new;
-	bool runs;	  /* a clock does */
-	bool touched; /* touched_when has turned true */
-	TimestampTz first_touch;	/* what is known of it, or CLOCK_NEVER */
+	bool runs;				 /* a clock does */
+	bool touched;			 /* touched_when has turned true */
+	TimestampTz first_touch; /* what is known of it, or CLOCK_NEVER */
 } Following;
 
 void

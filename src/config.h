@@ -31,7 +31,7 @@ typedef struct CapConfig
 	RotationPeriod period;
 	const char *zone;	  /* IANA; of periods by the clock */
 	const char *text;	  /* as it is written: "3 per day" */
-	RotationMeter *meter; /* pick.c's: found by the first pick; NULL on a standby */
+	RotationMeter *meter; /* limit.c's: found by the first pick; NULL on a standby */
 } CapConfig;
 
 typedef struct SkillConfig
@@ -57,7 +57,7 @@ typedef struct RepConfig
 	TimestampTz *leave_ends;
 	int nskills; /* in order of their numbers */
 	SkillConfig *skills;
-	RotationSlot *slot; /* pick.c's: of leads that belong to no team, found by the first pick */
+	RotationSlot *slot; /* pick_rep.c's: of leads that belong to no team, found by the first pick */
 } RepConfig;
 
 typedef struct MemberConfig
@@ -320,19 +320,19 @@ typedef struct FlowConfig
 	int email_options;			 /* LR_EMAIL_TAGS | LR_EMAIL_DOTS: what an e-mail's key leaves out */
 	const char *default_country; /* the code in which a row without a country is read; NULL: none */
 	DuplicatePolicy duplicate_policy;
-	int64 replay_window;	 /* microseconds; 0: a duplicate always counts */
-	int64 returning_after;	 /* the same; 0: never */
-	int nmatch_rules;		 /* that act */
-	int nsuggest_rules;		 /* behind those, for find_duplicates() only */
-	MatchRule *match_rules;	 /* those that act, then those that suggest, in order of position; none twice */
-	const char *closed_when; /* NULL: never */
-	const char *won_when;	 /* NULL: never */
-	const char *route_when;	 /* NULL: always */
+	int64 replay_window;	  /* microseconds; 0: a duplicate always counts */
+	int64 returning_after;	  /* the same; 0: never */
+	int nmatch_rules;		  /* that act */
+	int nsuggest_rules;		  /* behind those, for find_duplicates() only */
+	MatchRule *match_rules;	  /* those that act, then those that suggest, in order of position; none twice */
+	const char *closed_when;  /* NULL: never */
+	const char *won_when;	  /* NULL: never */
+	const char *route_when;	  /* NULL: always */
 	const char *touched_when; /* NULL: never */
-	const char *priority;	 /* of leads that wait; NULL: all alike */
-	int nstages;			 /* 0: the flow has no stages, and nothing of them is looked at */
-	StageConfig *stages;	 /* in order of position */
-	int ntransitions;		 /* 0: every change is legal */
+	const char *priority;	  /* of leads that wait; NULL: all alike */
+	int nstages;			  /* 0: the flow has no stages, and nothing of them is looked at */
+	StageConfig *stages;	  /* in order of position */
+	int ntransitions;		  /* 0: every change is legal */
 	TransitionConfig *transitions;
 	const char *first_stage; /* of a new lead that has none; NULL: the first that is open */
 	bool require_consent;	 /* nobody gets or hears of a lead without its consent */
@@ -387,7 +387,7 @@ extern void lr_config_init(void);
  * NULL: an unknown flow has exists = false. It lives, even where it is replaced meanwhile, until lr_config_collect. Errors: those of
  * reading tables. Locks: AccessShareLock on the configuration tables while it reads.
  */
-extern FlowConfig *lr_config(const char *flow);
+extern PGDLLEXPORT FlowConfig *lr_config(const char *flow);
 /* The session's copy where it still holds, else NULL: reads nothing, cannot fail. */
 extern FlowConfig *lr_config_cached(const char *flow);
 /* Whether a row of leadroute.flows bears the name: for names that rows bring, of which there may be any number. */
@@ -405,7 +405,7 @@ extern uint64 lr_config_generation(void);
 extern uint64 lr_config_rows(const char *query, const char *flow);
 
 extern RepConfig *lr_config_rep(const FlowConfig *config, const char *rep);
-extern TeamConfig *lr_config_team(const FlowConfig *config, const char *team);
+extern PGDLLEXPORT TeamConfig *lr_config_team(const FlowConfig *config, const char *team);
 /* The number of a skill that some rep has, or -1. */
 extern int lr_config_skill(const FlowConfig *config, const char *skill);
 extern bool lr_config_wants_outbox(const FlowConfig *config, const char *type);

@@ -29,8 +29,8 @@
 #include "access/xlog.h"
 #include "calendar.h"
 #include "eligible.h"
-#include "lib/stringinfo.h"
-#include "pick.h"
+#include "limit.h"
+#include "pick_team.h"
 #include "territory.h"
 #include "utils/memutils.h"
 
@@ -40,54 +40,14 @@
 /* How many turns a member makes up who was passed over without leave. */
 #define PICK_SLACK 2
 
-/* Where a member comes in the order of a strategy; the least comes first. */
-typedef struct Place
-{
-	bool preferred;
-	int64 pointer;
-	double load;
-	int64 last;
-} Place;
-
-typedef struct PickMember
-{
-	RotationSlot *slot;
-	int64 step;		/* of a turn */
-	double share;	/* of the team's leads, in proportion */
-	double room;	/* what his open leads are measured by, least_loaded */
-	double rank;	/* ranked */
-	bool rep_wide;	/* his load is that of all his teams */
-	uint8 fixed;	/* PickReason by configuration and time */
-	uint8 reason;	/* of the last pick */
-	bool preferred; /* of the last pick */
-	int32 returned; /* minute in which his last leave ended, or PG_INT32_MIN */
-	Place place;	/* of the last pick */
-} PickMember;
-
 /* The pointers that a team goes by. */
-typedef struct PickTurns
+struct PickTurns
 {
 	struct PickTurns *next;
 	const RuleConfig *rule; /* NULL: of all rules */
 	RotationSlot **slots;
 	RotationSlot *epoch; /* its pointer is the beginning of the week or month in which turns were last made equal; NULL: never */
-} PickTurns;
-
-typedef struct PickTeam
-{
-	bool plain;
-	bool has_calendars;
-	bool lacks_meters;			   /* made on a standby */
-	RotationCandidate *candidates; /* of a plain team */
-	PickMember *members;
-	RotationSlot **slots;
-	PickTurns *turns;	/* whose pointers: one, or one a rule */
-	int32 period_begin; /* of the week or month that the turns are counted in, in minutes */
-	int32 period_end;
-	TimestampTz from;  /* PickMember.fixed holds from ... */
-	TimestampTz until; /* ... until before this, */
-	uint64 generation; /* and under these calendars */
-} PickTeam;
+};
 
 /* A choice under way. */
 typedef struct Choice
@@ -103,37 +63,9 @@ typedef struct Choice
 	bool sticks;  /* he was not chosen among the others */
 } Choice;
 
-/* The choice of a rep by himself. */
-typedef struct RepChoice
-{
-	const RepConfig *rep;
-	RotationSlot *slot;
-	TimestampTz at;
-	PickReason reason;
-} RepChoice;
-
-/* A limit that a lead goes beyond: a cap, or a capacity. */
-typedef struct GivenOver
-{
-	const CapConfig *cap;
-	int capacity;
-} GivenOver;
-
-/* A lead that is given, and what it goes beyond. */
-typedef struct GivenChoice
-{
-	RepConfig *rep;
-	const MemberConfig *detail;
-	RotationSlot *slot;
-	TimestampTz at;
-	int nover;
-	GivenOver over[2 * MAX_CAPS + 2];
-} GivenChoice;
-
 static PickTeam *pick_team(FlowConfig *config, TeamConfig *team);
 static PickTurns *pick_turns(const PickRequest *request, PickTeam *pick);
 static void find_team_meters(const TeamConfig *team, PickTeam *pick);
-static void find_meters(RotationSlot *slot, bool of_rep, CapConfig *caps, int n);
 static bool is_plain(const FlowConfig *config, const TeamConfig *team);
 static bool is_plain_request(const PickTeam *pick, const PickRequest *request);
 static void weigh_members(const TeamConfig *team, PickTeam *pick);
@@ -149,14 +81,7 @@ static void reset_turns(Choice *choice);
 static int64 latest_turn(const Choice *choice);
 static int64 lapsed_turns(const TeamConfig *team, const PickMember *member, const RotationStanding *standing, int64 latest);
 static double load_of(const TeamConfig *team, const PickMember *member);
-static bool comes_before(const Place *a, const Place *b);
 static PickReason load_reason(const Choice *choice, int member);
-static bool is_full(const RepConfig *rep, const RotationSlot *slot);
-static const CapConfig *full_cap(const CapConfig *caps, int n, TimestampTz at);
-static RotationSlot *rep_slot(FlowConfig *config, RepConfig *rep);
-static int choose_rep(void *arg, int64 *step);
-static int choose_given(void *arg, int64 *step);
-static void note_over(GivenChoice *choice, const CapConfig *caps, int n);
 
 int
 lr_pick(const PickRequest *request, RotationTurn *turn, PickReason *why)
@@ -282,19 +207,10 @@ find_team_meters(const TeamConfig *team, PickTeam *pick)
 	pick->lacks_meters = RecoveryInProgress();
 	for (int i = 0; i < team->nmembers; i++)
 	{
-		find_meters(pick->slots[i], false, team->details[i].caps, team->details[i].ncaps);
+		lr_limit_count(pick->slots[i], false, team->details[i].caps, team->details[i].ncaps);
 		if (team->members[i])
-			find_meters(pick->slots[i], true, team->members[i]->caps, team->members[i]->ncaps);
+			lr_limit_count(pick->slots[i], true, team->members[i]->caps, team->members[i]->ncaps);
 	}
-}
-
-/* From now on everybody counts leads for these caps. */
-static void
-find_meters(RotationSlot *slot, bool of_rep, CapConfig *caps, int n)
-{
-	for (int i = 0; i < n; i++)
-		if (caps[i].meter == NULL)
-			caps[i].meter = lr_rotation_meter(slot, of_rep, caps[i].period, caps[i].zone);
 }
 
 /* Whether turns alone decide, today and always, for a lead that asks for nothing. */
@@ -536,7 +452,7 @@ best_of(Choice *choice, int from, int to)
 		place->last = standing.last;
 		if (member->reason != PICK_ELIGIBLE)
 			continue;
-		wanted = index < 0 || comes_before(place, &choice->pick->members[index].place);
+		wanted = index < 0 || lr_pick_comes_before(place, &choice->pick->members[index].place);
 		if (!wanted && !choice->request->explains)
 			continue;
 		member->reason = load_reason(choice, i);
@@ -572,7 +488,7 @@ tally(const Choice *choice, int picked)
 
 		if (reason == PICK_ELIGIBLE)
 			shares += members[i].share;
-		else if (reason >= PICK_NOT_ACCEPTING && (picked < 0 || comes_before(&members[i].place, &members[picked].place)))
+		else if (reason >= PICK_NOT_ACCEPTING && (picked < 0 || lr_pick_comes_before(&members[i].place, &members[picked].place)))
 			lr_rotation_tally(choice->pick->slots[i], reason - PICK_NOT_ACCEPTING, 0);
 	}
 	if (picked < 0)
@@ -660,18 +576,6 @@ load_of(const TeamConfig *team, const PickMember *member)
 	return team->most_free ? open - member->room : open / Max(member->room, 1e-9);
 }
 
-static bool
-comes_before(const Place *a, const Place *b)
-{
-	if (a->preferred != b->preferred)
-		return a->preferred;
-	if (a->pointer != b->pointer)
-		return a->pointer < b->pointer;
-	if (a->load != b->load)
-		return a->load < b->load;
-	return a->last < b->last;
-}
-
 /* What other leads leave him. */
 static PickReason
 load_reason(const Choice *choice, int index)
@@ -681,271 +585,11 @@ load_reason(const Choice *choice, int index)
 	const RepConfig *rep = team->members[index];
 	const RotationSlot *slot = choice->pick->slots[index];
 
-	if ((detail->capacity != NO_LIMIT && lr_rotation_open(slot) >= detail->capacity) || is_full(rep, slot))
+	if ((detail->capacity != NO_LIMIT && lr_rotation_open(slot) >= detail->capacity) || lr_limit_full(rep, slot))
 		return PICK_NO_CAPACITY;
-	if (full_cap(detail->caps, detail->ncaps, choice->request->at) || full_cap(rep->caps, rep->ncaps, choice->request->at))
+	if (lr_limit_cap(detail->caps, detail->ncaps, choice->request->at) || lr_limit_cap(rep->caps, rep->ncaps, choice->request->at))
 		return PICK_CAPPED;
 	return PICK_ELIGIBLE;
-}
-
-static bool
-is_full(const RepConfig *rep, const RotationSlot *slot)
-{
-	return rep->capacity != NO_LIMIT && lr_rotation_rep_open(slot) >= rep->capacity;
-}
-
-/* The first cap that a further lead would exceed, or NULL. */
-static const CapConfig *
-full_cap(const CapConfig *caps, int n, TimestampTz at)
-{
-	for (int i = 0; i < n; i++)
-		if (caps[i].meter && lr_rotation_count(caps[i].meter, at) >= caps[i].limit)
-			return &caps[i];
-	return NULL;
-}
-
-PickReason
-lr_pick_owner(const RepConfig *rep, TimestampTz at)
-{
-	TimestampTz from = DT_NOBEGIN;
-	TimestampTz until = DT_NOEND;
-
-	if (!rep->active)
-		return PICK_NOT_ACTIVE;
-	return lr_eligible_on_leave(rep, at, &from, &until) ? PICK_ON_LEAVE : PICK_ELIGIBLE;
-}
-
-PickReason
-lr_pick_rep(FlowConfig *config, RepConfig *rep, TimestampTz at, RotationTurn *turn)
-{
-	TimestampTz from = DT_NOBEGIN;
-	TimestampTz until = DT_NOEND;
-	RepChoice choice = {.rep = rep, .at = at};
-
-	if (!rep->active)
-		return PICK_NOT_ACTIVE;
-	choice.reason = lr_eligible_rep(config, rep, rep->calendar, at, &from, &until);
-	if (choice.reason != PICK_ELIGIBLE)
-		return choice.reason;
-	choice.slot = rep_slot(config, rep);
-	(void) lr_rotation_choose(&choice.slot, &choice.slot, 1, choose_rep, &choice, at, turn);
-	return choice.reason;
-}
-
-static RotationSlot *
-rep_slot(FlowConfig *config, RepConfig *rep)
-{
-	RotationSlot *slot = rep->slot ? rep->slot : lr_rotation_slot(config->flow, "", rep->rep);
-
-	/* a standby has no meters: found after its promotion */
-	if (rep->slot == NULL || (rep->ncaps > 0 && rep->caps[0].meter == NULL))
-		find_meters(slot, true, rep->caps, rep->ncaps);
-	rep->slot = slot;
-	return slot;
-}
-
-static int
-choose_rep(void *arg, int64 *step)
-{
-	RepChoice *choice = arg;
-
-	if (is_full(choice->rep, choice->slot))
-		choice->reason = PICK_NO_CAPACITY;
-	else if (full_cap(choice->rep->caps, choice->rep->ncaps, choice->at))
-		choice->reason = PICK_CAPPED;
-	return choice->reason == PICK_ELIGIBLE ? 0 : -1;
-}
-
-char *
-lr_pick_given(FlowConfig *config, const char *team_name, const char *name, TimestampTz at, RotationTurn *turn)
-{
-	GivenChoice choice = {.rep = lr_config_rep(config, name), .at = at};
-	TeamConfig *team = team_name[0] ? lr_config_team(config, team_name) : NULL;
-	int index = team ? team->nmembers - 1 : -1;
-	StringInfoData text;
-
-	while (index >= 0 && strcmp(team->member_names[index], name) != 0)
-		index--;
-	if (index >= 0)
-	{
-		choice.slot = pick_team(config, team)->slots[index];
-		choice.detail = &team->details[index];
-	}
-	else if (choice.rep && team_name[0] == '\0')
-		choice.slot = rep_slot(config, choice.rep);
-	else
-		choice.slot = lr_rotation_slot(config->flow, team_name, name);
-	(void) lr_rotation_choose(&choice.slot, &choice.slot, 1, choose_given, &choice, at, turn);
-
-	if (choice.nover == 0)
-		return NULL;
-	initStringInfo(&text);
-	for (int i = 0; i < choice.nover; i++)
-	{
-		if (choice.over[i].cap)
-			appendStringInfo(&text, "%s%s", i > 0 ? ", " : "", choice.over[i].cap->text);
-		else
-			appendStringInfo(&text, "%scapacity %d", i > 0 ? ", " : "", choice.over[i].capacity);
-	}
-	return text.data;
-}
-
-/* He has it in any case; what it goes beyond is noted in the same act. */
-static int
-choose_given(void *arg, int64 *step)
-{
-	GivenChoice *choice = arg;
-
-	choice->nover = 0;
-	if (choice->detail)
-	{
-		if (choice->detail->capacity != NO_LIMIT && lr_rotation_open(choice->slot) >= choice->detail->capacity)
-			choice->over[choice->nover++] = (GivenOver){NULL, choice->detail->capacity};
-		note_over(choice, choice->detail->caps, choice->detail->ncaps);
-	}
-	if (choice->rep)
-	{
-		if (is_full(choice->rep, choice->slot))
-			choice->over[choice->nover++] = (GivenOver){NULL, choice->rep->capacity};
-		note_over(choice, choice->rep->caps, choice->rep->ncaps);
-	}
-	return 0;
-}
-
-static void
-note_over(GivenChoice *choice, const CapConfig *caps, int n)
-{
-	for (int i = 0; i < n; i++)
-		if (full_cap(&caps[i], 1, choice->at))
-			choice->over[choice->nover++] = (GivenOver){&caps[i], 0};
-}
-
-bool
-lr_pick_given_is_ready(FlowConfig *config, TeamConfig *team, const char *rep)
-{
-	if (team == NULL)
-		return lr_pick_rep_is_ready(config, lr_config_rep(config, rep), rep);
-	return team->pick && !team->pick->lacks_meters && lr_rotation_is_ready(team->pick->candidates, team->nmembers);
-}
-
-bool
-lr_pick_rep_is_ready(FlowConfig *config, RepConfig *rep, const char *name)
-{
-	if (rep && (rep->calendar || (rep->ncaps > 0 && rep->slot == NULL)))
-		return false;
-	return lr_rotation_ready_slot(config->flow, "", name) != NULL;
-}
-
-char *
-lr_pick_obstacle(const PickRequest *request, int index)
-{
-	const TeamConfig *team = request->team;
-	const PickMember *member = &team->pick->members[index];
-	const MemberConfig *detail = &team->details[index];
-	const RepConfig *rep = team->members[index];
-	int64 pointer;
-	int32 open;
-
-	switch ((PickReason) member->reason)
-	{
-		case PICK_ELIGIBLE:
-			return NULL;
-		case PICK_NO_CAPACITY:
-			lr_rotation_read(member->slot, &pointer, &open);
-			if (detail->capacity != NO_LIMIT && open >= detail->capacity)
-				return psprintf("at capacity %d/%d", open, detail->capacity);
-			return psprintf("at capacity %d/%d over all teams", lr_rotation_rep_load(member->slot), rep->capacity);
-		case PICK_CAPPED:
-			for (int i = 0; i < detail->ncaps + rep->ncaps; i++)
-			{
-				const CapConfig *cap = i < detail->ncaps ? &detail->caps[i] : &rep->caps[i - detail->ncaps];
-				int count = lr_rotation_metered(member->slot, cap->meter, request->at);
-
-				if (count >= cap->limit)
-					return psprintf("had %d of %s%s", count, cap->text, i < detail->ncaps ? "" : " over all teams");
-			}
-			return pstrdup("at a cap");
-		default:
-			return pstrdup(lr_pick_reason_text((PickReason) member->reason));
-	}
-}
-
-int
-lr_pick_position(const PickRequest *request, int index)
-{
-	const TeamConfig *team = request->team;
-	const PickMember *members = team->pick->members;
-	int position = 1;
-
-	for (int i = 0; i < team->nmembers; i++)
-		if (i != index && members[i].reason == PICK_ELIGIBLE &&
-			(comes_before(&members[i].place, &members[index].place) ||
-			 (i < index && !comes_before(&members[index].place, &members[i].place))))
-			position++;
-	return position;
-}
-
-/* By PickReason. */
-static const struct
-{
-	const char *code;
-	const char *text;
-} reasons[PICK_REASONS] = {
-	[PICK_ELIGIBLE] = {"assigned", "eligible"},
-	[PICK_NO_REP] = {"no_member", "no row in reps"},
-	[PICK_NOT_ACTIVE] = {"no_member", "not active"},
-	[PICK_NO_WEIGHT] = {"no_member", "weight 0"},
-	[PICK_NOT_JOINED] = {"no_member", "not joined yet"},
-	[PICK_HAS_LEFT] = {"no_member", "has left the team"},
-	[PICK_NOT_ACCEPTING] = {"not_accepting", "not accepting"},
-	[PICK_ON_LEAVE] = {"on_leave", "on leave"},
-	[PICK_TRIED] = {"all_tried", "let the lead lapse before"},
-	[PICK_NO_SKILL] = {"no_skill", "lacks a skill"},
-	[PICK_OFF_SHIFT] = {"off_shift", "off shift"},
-	[PICK_NO_CAPACITY] = {"no_capacity", "at capacity"},
-	[PICK_CAPPED] = {"capped", "at a cap"},
-};
-
-const char *
-lr_pick_code(PickReason reason)
-{
-	return reasons[reason].code;
-}
-
-const char *
-lr_pick_reason_text(PickReason reason)
-{
-	return reasons[reason].text;
-}
-
-char *
-lr_pick_summary(const TeamConfig *team)
-{
-	int counts[PICK_REASONS] = {0};
-	StringInfoData text;
-
-	initStringInfo(&text);
-	for (int i = 0; i < team->nmembers; i++)
-		counts[team->pick->members[i].reason]++;
-	for (int reason = PICK_REASONS - 1; reason > PICK_ELIGIBLE; reason--)
-		if (counts[reason] > 0)
-			appendStringInfo(&text, "%s%d %s", text.len ? ", " : "", counts[reason], reasons[reason].text);
-	return text.data;
-}
-
-const char *
-lr_pick_strategy(const TeamConfig *team)
-{
-	switch (team->strategy)
-	{
-		case STRATEGY_LEAST_LOADED:
-			return team->most_free ? "most free" : "least loaded";
-		case STRATEGY_RANKED:
-			return "ranked";
-		case STRATEGY_ROUND_ROBIN:
-			break;
-	}
-	return "round robin";
 }
 
 RotationSlot *

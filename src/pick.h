@@ -50,7 +50,7 @@ typedef struct PickRequest
  * Picks a member and takes his turn; with turn NULL takes nothing. Returns his index among the team's members; -1 for
  * nobody, then *why is what stands in the way. Errors: those of lr_rotation_load, and of reading calendars.
  */
-extern int lr_pick(const PickRequest *request, RotationTurn *turn, PickReason *why);
+extern PGDLLEXPORT int lr_pick(const PickRequest *request, RotationTurn *turn, PickReason *why);
 
 /* Whether lr_pick cannot fail now. */
 extern bool lr_pick_is_ready(const PickRequest *request);

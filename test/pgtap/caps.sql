@@ -3,7 +3,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS leadroute CASCADE;
 SET client_min_messages = error;
-SELECT plan(41);
+SELECT plan(43);
 
 CREATE TABLE leads (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text, product text, owner text);
 SELECT lives_ok($$SELECT leadroute.attach('leads')$$, 'attach');
@@ -74,6 +74,16 @@ SELECT is((SELECT code || ', ' || over_cap FROM leadroute.events WHERE kind = 'h
 UPDATE leads SET owner = 'a' WHERE id = (SELECT max(id) FROM leads WHERE owner = 'c');
 SELECT is((SELECT count(*)::int FROM leadroute.events WHERE over_cap IS NULL AND kind = 'handed_over'), 1, 'who is below says nothing');
 SELECT is((SELECT count(*)::int FROM leadroute.events WHERE over_cap IS NOT NULL AND code = 'assigned'), 0, 'no pick ever does');
+
+-- each lead of a long statement counts by its own instant, which is its routed_at
+INSERT INTO leadroute.reps (rep, caps) VALUES ('long', '{2 per hour}');
+INSERT INTO leadroute.teams (team) VALUES ('long');
+INSERT INTO leadroute.team_members (team, rep) VALUES ('long', 'long');
+INSERT INTO leadroute.rules (position, rule, condition, target, target_name, if_unavailable) VALUES (97, 'long', $$product = 'long'$$, 'team', 'long', 'fallthrough');
+INSERT INTO leads (email, product) SELECT set_config('leadroute.clock', at, true), 'long'
+	FROM unnest('{2026-03-18 09:58+00,2026-03-18 09:59+00,2026-03-18 09:59:59+00,2026-03-18 10:05+00,2026-03-18 10:06+00,2026-03-18 10:07+00}'::text[]) WITH ORDINALITY u(at, n) ORDER BY n;
+SELECT is((SELECT string_agg(coalesce(owner, '-'), ' ' ORDER BY id) FROM leads WHERE product = 'long'), 'long long - long long -', 'one statement, begun at 09:58: two are of nine o''clock, two of ten');
+SELECT is_empty($$SELECT l.id FROM leads l JOIN leadroute.lead_states s ON s.lead = l.id::text WHERE l.product = 'long' AND s.routed_at <> l.email::timestamptz$$, 'routed_at is the instant of each');
 
 -- what is not inserted, or rolled back, counts for nothing
 UPDATE leadroute.reps SET caps = '{2 per day}' WHERE rep = 'h';

@@ -1,12 +1,15 @@
 /*
  * rotation_test.c
- *		The interface of src/rotation.h from SQL, for test/t/010_rotation.pl.
+ *		The interfaces of src/rotation.h and src/pick.h from SQL, for test/t/010_rotation.pl and 011_pick_cost.pl.
  */
 #include "postgres.h"
+
+#include <sys/resource.h>
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "pick.h"
 #include "portability/instr_time.h"
 #include "rotation.h"
 #include "utils/array.h"
@@ -19,6 +22,7 @@ PG_FUNCTION_INFO_V1(rotation_test_peek);
 PG_FUNCTION_INFO_V1(rotation_test_write);
 PG_FUNCTION_INFO_V1(rotation_test_cost);
 PG_FUNCTION_INFO_V1(rotation_test_linger);
+PG_FUNCTION_INFO_V1(rotation_test_pick_cost);
 
 void		_PG_init(void);
 
@@ -27,6 +31,7 @@ static int	linger = 0;
 static void linger_at_commit(XactEvent event, void *arg);
 
 static RotationCandidate *candidates_from(FunctionCallInfo fcinfo, char ***names, int *n);
+static double cpu_seconds(void);
 
 void
 _PG_init(void)
@@ -121,6 +126,40 @@ rotation_test_cost(PG_FUNCTION_ARGS)
 	INSTR_TIME_SET_CURRENT(elapsed);
 	INSTR_TIME_SUBTRACT(elapsed, start);
 	PG_RETURN_FLOAT8(INSTR_TIME_GET_DOUBLE(elapsed) * 1e9 / turns);
+}
+
+/* (team, picks) -> microseconds of this process's CPU time a pick, its turn kept; the team of flow default as it is configured */
+Datum
+rotation_test_pick_cost(PG_FUNCTION_ARGS)
+{
+	static const RuleConfig rule = {.rule = "test"};
+	FlowConfig *config = lr_config("default");
+	int			picks = PG_GETARG_INT32(1);
+	PickRequest request = {.config = config, .team = lr_config_team(config, text_to_cstring(PG_GETARG_TEXT_PP(0))), .rule = &rule, .at = GetCurrentTimestamp()};
+	double		start = 0;
+
+	/* the first finds slots and hours */
+	for (int i = 0; i <= picks; i++)
+	{
+		RotationTurn turn;
+		PickReason	why;
+
+		if (i == 1)
+			start = cpu_seconds();
+		if (lr_pick(&request, &turn, &why) < 0)
+			elog(ERROR, "nobody is eligible: reason %d", (int) why);
+		lr_rotation_confirm(&turn);
+	}
+	PG_RETURN_FLOAT8((cpu_seconds() - start) * 1e6 / picks);
+}
+
+static double
+cpu_seconds(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
 static RotationCandidate *
