@@ -24,7 +24,7 @@ typedef enum RescoreResult
 } RescoreResult;
 
 /*
- * Works out the score of a stored lead (for a duplicate, of its first one), writes state and row, and decides about the lead again
+ * Works out the score of a stored lead, writes state and row, and decides about the lead again
  * where route_when, hold_until or reroute_when says so now. New signals, by id in ascending order, tell what it was before them;
  * LockWaitSkip does not wait for the row. Order of locks: the row, then the state.
  */
