@@ -541,7 +541,6 @@ void
 lr_rescore_before_commit(void)
 {
 	OwnerSession session;
-	ListCell *cell;
 
 	if ((wanted == NIL && arrived == NIL) || !lr_installed())
 		return;
@@ -557,20 +556,33 @@ lr_rescore_before_commit(void)
 		if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) != SPI_OK_UTILITY)
 			elog(ERROR, "could not set constraints immediate");
 		lr_owner_end(&session);
-		foreach(cell, wanted)
-		{
-			WantedRescore *want = lfirst(cell);
-			Rescoring rescoring = {.flow = want->flow, .wait = LockWaitSkip};
-
-			first_of(want->flow, &want->lead);
-			rescoring.lead = want->lead;
-			if (rescore_protected(&rescoring) == RESCORE_LOCKED)
-				leave_pending(want->flow, want->lead);
-		}
-		lr_pending_settle();
+		lr_rescore_write_wanted();
 		PopActiveSnapshot();
 	}
 	lr_rescore_end();
+}
+
+void
+lr_rescore_write_wanted(void)
+{
+	List *now = wanted;
+	ListCell *cell;
+
+	if (now == NIL)
+		return;
+	wanted = NIL;
+	lr_pending_settle();
+	foreach(cell, now)
+	{
+		WantedRescore *want = lfirst(cell);
+		Rescoring rescoring = {.flow = want->flow, .wait = LockWaitSkip};
+
+		first_of(want->flow, &want->lead);
+		rescoring.lead = want->lead;
+		if (rescore_protected(&rescoring) == RESCORE_LOCKED)
+			leave_pending(want->flow, want->lead);
+	}
+	lr_pending_settle();
 }
 
 /* Leads that a signal waits for: an index probe a lead, in a table that is nearly empty. */

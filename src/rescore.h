@@ -34,6 +34,8 @@ extern RescoreResult lr_rescore(const char *flow, const char *lead, const int64 
 extern void lr_rescore_before_commit(void);
 /* The same for a lead of whom a signal is known that another lead brought: a duplicate. */
 extern void lr_rescore_want(const char *flow, const char *lead);
+/* What is wanted, now: after a statement. */
+extern void lr_rescore_write_wanted(void);
 /* A lead was scored without a state: the above has something to look for. */
 extern void lr_rescore_arrived(const FlowConfig *config, const char *lead);
 extern void lr_rescore_end(void);

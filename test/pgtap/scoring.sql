@@ -128,7 +128,10 @@ INSERT INTO leadroute.signals (lead, type) VALUES ('201', 'demo');
 INSERT INTO lr.leads (id, email, country, employees) VALUES (201, 'dup@x.com', 'US', 100);
 SELECT is((SELECT status || ' ' || coalesce(duplicate_of, '') FROM leadroute.lead_states WHERE lead = '201'), 'duplicate 200', 'a duplicate');
 SELECT is(lr.scored(201), '20.83 41.67 0.00 C3 row 20.83 41.67 0 C3 owner ana', 'it has a fit of its own, and none of the signals');
-SELECT is((SELECT score FROM leadroute.score_explain(200) e, leadroute.score(200) score LIMIT 1), 23.96, 'its first one has those that came before it');
+SELECT is(lr.scored(200), '23.96 16.67 31.25 C3 row 23.96 16.67 31 C3 owner ana', 'its first one has those that came before it');
+INSERT INTO leadroute.signals (lead, type) VALUES ('203', 'demo');
+INSERT INTO lr.leads (id, email, country) VALUES (202, 'twin@x.com', 'US'), (203, 'twin@x.com', 'US');
+SELECT is(lr.scored(202), '23.96 16.67 31.25 C3 row 23.96 16.67 31 C3 owner ana', 'also where both come in one statement');
 INSERT INTO leadroute.signals (lead, type) VALUES ('201', 'pricing');
 SELECT is(lr.scored(200), '33.33 16.67 50.00 C2 row 33.33 16.67 50 C2 owner ana', 'and those that come after');
 
