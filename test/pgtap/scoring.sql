@@ -219,6 +219,17 @@ UPDATE leadroute.flows SET scoring_model = 'nosuch';
 SELECT results_eq('SELECT severity, problem FROM leadroute.check_flow()', $$VALUES ('error', 'its scoring model "nosuch" does not exist')$$, 'a model that is not there');
 UPDATE leadroute.flows SET scoring_model = 'mid';
 
+-- an account's score is the sum over its leads
+INSERT INTO leadroute.accounts (account, name) VALUES ('acme', 'Acme');
+INSERT INTO leadroute.account_domains (domain, account) VALUES ('acme.com', 'acme');
+INSERT INTO lr.leads (id, email, country, title) VALUES (600, 'a@acme.com', 'US', 'VP'), (601, 'b@acme.com', 'US', NULL);
+SELECT is((SELECT score || ' ' || leads FROM leadroute.account_status WHERE account = 'acme'), (SELECT sum(score) || ' 2' FROM lr.leads WHERE id >= 600), 'account_status.score');
+-- a criterion may read the account
+INSERT INTO leadroute.scoring_criteria (model, criterion, dimension, condition, points) VALUES ('mid', 'known company', 'fit', $$facts.account = 'acme'$$, 10);
+INSERT INTO lr.leads (id, email, country) VALUES (602, 'c@acme.com', 'US');
+SELECT is((SELECT points FROM leadroute.score_explain(602) WHERE name = 'known company'), 10.00, 'a criterion reads its account');
+SELECT is_empty($$SELECT * FROM lr.wrong() WHERE wrong LIKE '602%'$$, 'within the INSERT too');
+
 -- who may
 SELECT throws_ok($$SELECT leadroute.score(999)$$, 'P0002', 'lead "999" is not in table "leads"', 'a lead that is not there');
 CREATE ROLE lr_nobody; CREATE ROLE lr_tracker;
