@@ -42,6 +42,7 @@ static void explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *
 static const char *explain_watched(ReturnSetInfo *rsinfo, const Arrival *arrival, const LeadRow *row);
 static void put_condition(ReturnSetInfo *rsinfo, const char *name, const char *condition, bool holds);
 static void explain_events(ReturnSetInfo *rsinfo, const char *flow, const char *lead);
+static void explain_score(ReturnSetInfo *rsinfo, Arrival *arrival, const LeadRow *row);
 static void put_line(ReturnSetInfo *rsinfo, const TraceLine *line);
 static bool lacks_account(const Arrival *arrival, const LeadState *state);
 static void give_back(Relation rel, Arrival *arrival, const LeadState *state);
@@ -196,6 +197,7 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 		put_line(rsinfo, &deleted);
 		return;
 	}
+	explain_score(rsinfo, &arrival, &row);
 	/* what a lead that has been routed has become since does not keep it from being asked about */
 	code = explain_watched(rsinfo, &arrival, &row);
 	lr_duplicate_look(&arrival);
@@ -230,6 +232,30 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 	lr_route_clocks(lr_route_plan(arrival.shape, rel, arrival.config), &row, ROUTE_PEEK, &warned, &trace, &decision);
 	foreach(cell, trace)
 		put_line(rsinfo, lfirst(cell));
+}
+
+/* Nothing where the flow has no scoring model. */
+static void
+explain_score(ReturnSetInfo *rsinfo, Arrival *arrival, const LeadRow *row)
+{
+	bool warned = false;
+	const LeadScore *score;
+	TraceLine line = {.item = "score", .verdict = "below the threshold"};
+
+	if (arrival->config->scoring == NULL || arrival->config->scoring->model == NULL)
+		return;
+	lr_duplicate_look(arrival);
+	if (arrival->first.lead && !arrival->first.returns)
+		arrival->memo.is_duplicate = true;
+	score = lr_score(row, arrival->config, &warned);
+	line.name = lr_score_text(score->score);
+	if (lr_score_qualifies(score))
+		line.verdict = "qualified by its points";
+	else if (lr_score_high_intent(score))
+		line.verdict = "qualified by a signal of high intent";
+	line.detail = psprintf("fit %s, engagement %s%s%s", lr_score_text(score->fit), lr_score_text(score->engagement), score->grade ? ", grade " : "",
+						   score->grade ? score->grade : "");
+	put_line(rsinfo, &line);
 }
 
 /* What the flow asks of a row before any rule; the code of a lead that would only be recorded, or NULL. */

@@ -374,8 +374,11 @@ takes_number(const LeadColumn *column)
 char *
 lr_lead_number(const LeadColumn *column, int64 hundredths)
 {
-	Oid type = getBaseType(column->type);
+	Oid type;
 
+	if (column->attno == 0)
+		return NULL;
+	type = getBaseType(column->type);
 	return type == INT2OID || type == INT4OID || type == INT8OID ? psprintf(INT64_FORMAT, (hundredths + 50) / 100) : lr_score_text(hundredths);
 }
 

@@ -164,7 +164,7 @@ extern bool lr_lead_instant(const LeadColumn *column, const char *zone, TupleTab
  */
 extern bool lr_lead_takes(const LeadColumn *column, const char *text);
 
-/* Hundredths, none of them negative, as text that a column of numbers takes: a whole number's has them rounded. */
+/* Hundredths, none of them negative, as text that a column of numbers takes: a whole number's has them rounded. NULL for one that is not there. */
 extern char *lr_lead_number(const LeadColumn *column, int64 hundredths);
 
 /*

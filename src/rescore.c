@@ -80,7 +80,7 @@ static bool many_arrived = false;
 
 static void store(const Arrival *arrival, const LeadState *state, const LeadScore *score);
 static const char *crossing(const LeadState *state, const LeadScore *score);
-static bool first_of(const char *flow, char **lead);
+static void first_of(const char *flow, char **lead);
 static void rescore_hand(HandledLead *hand, const int64 *news, int nnews);
 static bool decides_again(Arrival *arrival, const LeadState *state, const LeadRow *is, const int64 *news, int nnews, bool *warned);
 static bool decide_again(Arrival *arrival, const LeadState *state, LeadRow *row, LeadOutputs *outputs, bool *warned);
@@ -164,21 +164,20 @@ lr_rescore(const char *flow, const char *lead, const int64 *news, int nnews, Loc
 	HandledLead hand = {.at = lr_now()};
 	HeapTuple tuple;
 	RescoreResult result = RESCORE_DONE;
-	char *key = pstrdup(lead);
 
 	if (!config->exists || !config->active || !lr_enabled || config->scoring == NULL)
 		return RESCORE_OFF;
-	if (!first_of(flow, &key))
+	if (!lr_state_find(flow, lead, NULL))
 		return RESCORE_UNKNOWN;
 	table = lr_flow_table_if_any(flow);
 	if (!OidIsValid(table.relid))
 		return RESCORE_OFF;
 	hand.rel = table_open(table.relid, RowExclusiveLock);
-	tuple = lr_stored_lock(hand.rel, &table, key, hand.rel->rd_rel->relowner, wait);
+	tuple = lr_stored_lock(hand.rel, &table, lead, hand.rel->rd_rel->relowner, wait);
 	if (tuple == NULL)
 	{
 		/* a lead whose row went keeps the score that it had */
-		if (wait == LockWaitSkip && lr_stored_fetch(hand.rel, &table, key, hand.rel->rd_rel->relowner))
+		if (wait == LockWaitSkip && lr_stored_fetch(hand.rel, &table, lead, hand.rel->rd_rel->relowner))
 			result = RESCORE_LOCKED;
 		table_close(hand.rel, NoLock);
 		return result;
@@ -193,21 +192,19 @@ lr_rescore(const char *flow, const char *lead, const int64 *news, int nnews, Loc
 	return result;
 }
 
-/* Puts the first lead into the place of its duplicate. False where nobody knows it. */
-static bool
+/* Puts the first lead into the place of its duplicate, whose signals are its own. */
+static void
 first_of(const char *flow, char **lead)
 {
 	LeadState state;
 
 	for (int step = 0; step < DUPLICATE_STEPS; step++)
 	{
-		if (!lr_state_find(flow, *lead, &state))
-			return step > 0;
-		if (state.duplicate_of == NULL || (strcmp(state.status, "duplicate") != 0 && strcmp(state.status, "merged") != 0))
-			return true;
+		if (!lr_state_find(flow, *lead, &state) || state.duplicate_of == NULL ||
+			(strcmp(state.status, "duplicate") != 0 && strcmp(state.status, "merged") != 0))
+			return;
 		*lead = pstrdup(state.duplicate_of);
 	}
-	return true;
 }
 
 /* The caller holds the row. */
@@ -455,7 +452,7 @@ read_new_signals(TriggerData *data, int *n)
 		signal->flow = TextDatumGetCString(slot_getattr(slot, flow, &isnull));
 		signal->lead = TextDatumGetCString(slot_getattr(slot, lead, &isnull));
 		signal->id = DatumGetInt64(slot_getattr(slot, id, &isnull));
-		(void) first_of(signal->flow, &signal->lead);
+		first_of(signal->flow, &signal->lead);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	qsort(signals, *n, sizeof(NewSignal), compare_new_signals);
@@ -498,14 +495,18 @@ lr_sql_rescore(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(lr_rescore(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)), NULL, 0, LockWaitBlock) == RESCORE_DONE);
 }
 
-/* rescore_if_free(flow text, lead text) RETURNS text: done, unknown, off, or locked where somebody holds its row or it fails */
+/* rescore_if_free(flow text, lead text, first boolean) RETURNS text: done, unknown, off, or locked where somebody holds its row or it fails */
 Datum
 lr_sql_rescore_pending(PG_FUNCTION_ARGS)
 {
 	static const char *const words[] = {"done", "unknown", "off", "locked"};
-	Rescoring rescoring = {.flow = text_to_cstring(PG_GETARG_TEXT_PP(0)), .lead = text_to_cstring(PG_GETARG_TEXT_PP(1)), .wait = LockWaitSkip};
+	char *lead = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Rescoring rescoring = {.flow = text_to_cstring(PG_GETARG_TEXT_PP(0)), .wait = LockWaitSkip};
 
 	lr_pending_settle();
+	if (PG_GETARG_BOOL(2))
+		first_of(rescoring.flow, &lead);
+	rescoring.lead = lead;
 	PG_RETURN_TEXT_P(cstring_to_text(words[rescore_protected(&rescoring)]));
 }
 
@@ -540,7 +541,6 @@ void
 lr_rescore_before_commit(void)
 {
 	OwnerSession session;
-	ListCell *cell;
 
 	if ((wanted == NIL && arrived == NIL) || !lr_installed())
 		return;
@@ -556,18 +556,33 @@ lr_rescore_before_commit(void)
 		if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) != SPI_OK_UTILITY)
 			elog(ERROR, "could not set constraints immediate");
 		lr_owner_end(&session);
-		foreach(cell, wanted)
-		{
-			WantedRescore *want = lfirst(cell);
-			Rescoring rescoring = {.flow = want->flow, .lead = want->lead, .wait = LockWaitSkip};
-
-			if (rescore_protected(&rescoring) == RESCORE_LOCKED)
-				leave_pending(want->flow, want->lead);
-		}
-		lr_pending_settle();
+		lr_rescore_write_wanted();
 		PopActiveSnapshot();
 	}
 	lr_rescore_end();
+}
+
+void
+lr_rescore_write_wanted(void)
+{
+	List *now = wanted;
+	ListCell *cell;
+
+	if (now == NIL)
+		return;
+	wanted = NIL;
+	lr_pending_settle();
+	foreach(cell, now)
+	{
+		WantedRescore *want = lfirst(cell);
+		Rescoring rescoring = {.flow = want->flow, .wait = LockWaitSkip};
+
+		first_of(want->flow, &want->lead);
+		rescoring.lead = want->lead;
+		if (rescore_protected(&rescoring) == RESCORE_LOCKED)
+			leave_pending(want->flow, want->lead);
+	}
+	lr_pending_settle();
 }
 
 /* Leads that a signal waits for: an index probe a lead, in a table that is nearly empty. */

@@ -24,7 +24,7 @@ typedef enum RescoreResult
 } RescoreResult;
 
 /*
- * Works out the score of a stored lead (for a duplicate, of its first one), writes state and row, and decides about the lead again
+ * Works out the score of a stored lead, writes state and row, and decides about the lead again
  * where route_when, hold_until or reroute_when says so now. New signals, by id in ascending order, tell what it was before them;
  * LockWaitSkip does not wait for the row. Order of locks: the row, then the state.
  */
@@ -34,6 +34,8 @@ extern RescoreResult lr_rescore(const char *flow, const char *lead, const int64 
 extern void lr_rescore_before_commit(void);
 /* The same for a lead of whom a signal is known that another lead brought: a duplicate. */
 extern void lr_rescore_want(const char *flow, const char *lead);
+/* What is wanted, now: after a statement. */
+extern void lr_rescore_write_wanted(void);
 /* A lead was scored without a state: the above has something to look for. */
 extern void lr_rescore_arrived(const FlowConfig *config, const char *lead);
 extern void lr_rescore_end(void);

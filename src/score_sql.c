@@ -95,6 +95,9 @@ ask_score(FunctionCallInfo fcinfo, List **lines)
 	rel = table_open(table.relid, AccessShareLock);
 	if (pg_class_aclcheck(table.relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(rel->rd_rel->relkind), RelationGetRelationName(rel));
+	/* what has just been written is seen, and nothing that others committed since the statement began */
+	PushCopiedSnapshot(GetActiveSnapshot());
+	UpdateActiveSnapshotCommandId();
 	tuple = lr_stored_fetch(rel, &table, lead, GetUserId());
 	if (tuple == NULL)
 		ereport(ERROR,
@@ -122,6 +125,7 @@ ask_score(FunctionCallInfo fcinfo, List **lines)
 				 errdetail("A score is asked for at an instant, not at infinity.")));
 	arrival.memo.snapshot = GetActiveSnapshot();
 	score = lines ? *lr_score_explain(&row, arrival.config, &warned, lines) : *lr_score(&row, arrival.config, &warned);
+	PopActiveSnapshot();
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rel, AccessShareLock);
 	return score;

@@ -511,6 +511,9 @@ lr_state_rekey(const char *flow, char **from, char **to, int n, bool replaces)
 	lr_owner_execute("UPDATE leadroute.lead_states s SET duplicate_of = l.new FROM unnest($2, $3) l(old, new)"
 					 " WHERE s.flow = $1 AND s.duplicate_of = l.old",
 					 lengthof(types), types, values, SPI_OK_UPDATE);
+	/* and its signals stay its own */
+	lr_owner_execute("UPDATE leadroute.signals g SET lead = l.new FROM unnest($2, $3) l(old, new) WHERE g.flow = $1 AND g.lead = l.old",
+					 lengthof(types), types, values, SPI_OK_UPDATE);
 	/* keys may change places here too: first all of them away */
 	lr_owner_execute("DELETE FROM leadroute.identities i USING unnest($2, $3) l(old, new)"
 					 " WHERE i.flow = $1 AND i.kind = 'key' AND i.key = l.old RETURNING l.new",

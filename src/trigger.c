@@ -12,6 +12,7 @@
 #include "fmgr.h"
 #include "leadroute.h"
 #include "pending.h"
+#include "rescore.h"
 #include "state.h"
 #include "utils/rel.h"
 
@@ -85,6 +86,7 @@ lr_lead_statement(PG_FUNCTION_ARGS)
 
 	lr_pending_flush();
 	lr_duplicate_write_firsts();
+	lr_rescore_write_wanted();
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 		lr_state_refreshed(flow);
 	return PointerGetDatum(NULL);

@@ -33,6 +33,18 @@ CREATE TABLE leadroute.pending_rescores (
 );
 CREATE INDEX pending_rescores_lead_idx ON leadroute.pending_rescores (flow, lead);
 
+/* How far the sweep is with the leads of a flow whose scoring was changed. */
+CREATE TABLE leadroute.rescore_walks (
+	flow			text COLLATE "C" PRIMARY KEY,
+	since			timestamptz NOT NULL,
+	after_lead		text COLLATE "C" NOT NULL DEFAULT ''
+);
+
+COMMENT ON TABLE leadroute.rescore_walks IS 'Flows whose scoring was changed: the sweep works out the scores of their open leads anew, in the order of their keys.';
+COMMENT ON COLUMN leadroute.rescore_walks.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.rescore_walks.since IS 'When it was last changed.';
+COMMENT ON COLUMN leadroute.rescore_walks.after_lead IS 'The last lead that is done.';
+
 COMMENT ON TABLE leadroute.signals IS 'What leads do: visits, clicks, requests. Append-only; a row scores its lead anew in the same statement. It may come late, out of order, before its lead, or for a duplicate: then it counts for the first one.';
 COMMENT ON COLUMN leadroute.signals.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.signals.lead IS 'The lead''s key, as text; as it was sent, that of a duplicate too.';

@@ -578,18 +578,18 @@ COMMENT ON FUNCTION leadroute.check_committees(text) IS
 /* --- what has become of them --- */
 
 CREATE VIEW leadroute.account_status AS
-	SELECT a.flow, a.account, a.name, a.owner, a.tier, a.parent, l.leads, l.open, l.owners, l.last_arrival, c.formed_at AS committee_at, c.lead AS committee_lead
+	SELECT a.flow, a.account, a.name, a.owner, a.tier, a.parent, l.leads, l.open, l.owners, l.last_arrival, c.formed_at AS committee_at, c.lead AS committee_lead, l.score
 	FROM leadroute.accounts a
 		CROSS JOIN LATERAL (
 			SELECT count(*) AS leads, count(*) FILTER (WHERE s.status IN ('assigned', 'waiting') AND s.closed_at IS NULL) AS open,
 				array_agg(DISTINCT s.owner ORDER BY s.owner) FILTER (WHERE s.owner IS NOT NULL AND s.closed_at IS NULL) AS owners,
-				max(s.submitted_at) AS last_arrival
+				max(s.submitted_at) AS last_arrival, sum(s.score) AS score
 			FROM leadroute.lead_states s WHERE s.flow = a.flow AND s.account = a.account AND s.duplicate_of IS NULL) l
 		LEFT JOIN LATERAL (
 			SELECT b.formed_at, b.lead FROM leadroute.buying_committees b
 			WHERE b.flow = a.flow AND b.account = a.account ORDER BY b.number DESC LIMIT 1) c ON true;
 COMMENT ON VIEW leadroute.account_status IS
-	'What has become of an account''s leads. Cheap for one account (WHERE account = …), not for all of a million. Its score, the sum over its leads, is added as a last column when leads have scores.';
+	'What has become of an account''s leads. Cheap for one account (WHERE account = …), not for all of a million.';
 COMMENT ON COLUMN leadroute.account_status.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.account_status.account IS 'The account''s key.';
 COMMENT ON COLUMN leadroute.account_status.name IS 'The company''s name.';
@@ -601,4 +601,5 @@ COMMENT ON COLUMN leadroute.account_status.open IS 'Of these, assigned or waitin
 COMMENT ON COLUMN leadroute.account_status.owners IS 'Who has the open ones; more than one where not all went by account_owner.';
 COMMENT ON COLUMN leadroute.account_status.last_arrival IS 'When the last one asked.';
 COMMENT ON COLUMN leadroute.account_status.committee_at IS 'When its newest buying committee formed.';
+COMMENT ON COLUMN leadroute.account_status.score IS 'The sum of its leads'' scores, as stored; duplicates have none of their own in it. NULL where none has one.';
 COMMENT ON COLUMN leadroute.account_status.committee_lead IS 'The lead that completed that one.';

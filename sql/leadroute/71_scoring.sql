@@ -18,14 +18,14 @@ COMMENT ON FUNCTION leadroute.score_explain(text, timestamptz, text) IS
 CREATE FUNCTION leadroute.rescore(flow text, lead text) RETURNS boolean
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rescore';
 COMMENT ON FUNCTION leadroute.rescore(text, text) IS
-	'Works out the score of a stored lead as of now (for a duplicate, that of its first one), writes it into state and row, and decides about the lead again where route_when, hold_until or reroute_when says so. False where nobody knows the lead, or its flow is off or does not score.';
+	'Works out the score of a stored lead as of now, writes it into state and row, and decides about the lead again where route_when, hold_until or reroute_when says so. False where nobody knows the lead, or its flow is off or does not score.';
 REVOKE ALL ON FUNCTION leadroute.rescore(text, text) FROM PUBLIC;
 
-CREATE FUNCTION leadroute.rescore_if_free(flow text, lead text) RETURNS text
+CREATE FUNCTION leadroute.rescore_if_free(flow text, lead text, first boolean) RETURNS text
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rescore_pending';
-COMMENT ON FUNCTION leadroute.rescore_if_free(text, text) IS
-	'Part of sweep(): rescore(), which waits for nobody: done, unknown (no such lead), off (the flow is), or locked (somebody holds its row, or it failed, with a WARNING).';
-REVOKE ALL ON FUNCTION leadroute.rescore_if_free(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION leadroute.rescore_if_free(text, text, boolean) IS
+	'Part of sweep(): rescore(), of a duplicate''s first one if "first", which waits for nobody: done, unknown (no such lead), off (the flow is), or locked (somebody holds its row, or it failed, with a WARNING).';
+REVOKE ALL ON FUNCTION leadroute.rescore_if_free(text, text, boolean) FROM PUBLIC;
 
 CREATE FUNCTION leadroute.signal(lead text, type text, at timestamptz DEFAULT NULL, event_id text DEFAULT NULL, detail jsonb DEFAULT NULL,
 	flow text DEFAULT 'default') RETURNS boolean
@@ -89,7 +89,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 BEGIN
-	IF leadroute.rescore_if_free(NEW.flow, NEW.lead) = 'done' THEN
+	IF leadroute.rescore_if_free(NEW.flow, NEW.lead, true) = 'done' THEN
 		DELETE FROM leadroute.pending_rescores p WHERE p.flow = NEW.flow AND p.lead = NEW.lead;
 	END IF;
 	RETURN NULL;
@@ -117,7 +117,7 @@ BEGIN
 		WHERE s.flow = rescore_due.flow AND s.rescore_at <= leadroute.clock() AND s.closed_at IS NULL
 		ORDER BY s.rescore_at, s.lead LIMIT batch FOR UPDATE SKIP LOCKED
 	LOOP
-		IF leadroute.rescore_if_free(flow, due) = 'done' THEN
+		IF leadroute.rescore_if_free(flow, due, false) = 'done' THEN
 			scored := scored + 1;
 		END IF;
 	END LOOP;
@@ -128,16 +128,98 @@ BEGIN
 		WHERE p.flow = rescore_due.flow AND p.waits_for <= ended
 		ORDER BY p.lead LIMIT batch FOR UPDATE SKIP LOCKED
 	LOOP
-		IF leadroute.rescore_if_free(flow, pending.lead) IN ('done', 'unknown') THEN
+		IF leadroute.rescore_if_free(flow, pending.lead, true) IN ('done', 'unknown') THEN
 			DELETE FROM leadroute.pending_rescores p WHERE p.ctid = pending.tid;
 			scored := scored + 1;
 		END IF;
 	END LOOP;
-	RETURN scored;
+	RETURN scored + leadroute.rescore_walk(flow, batch);
 END
 $$;
 COMMENT ON FUNCTION leadroute.rescore_due(text, integer) IS
-	'Part of sweep(): works out up to "batch" scores anew that decay has moved, and those of leads that came at the same time as their signals; answers how many. Leads that somebody holds are left for the next sweep.';
+	'Part of sweep(): works out up to "batch" scores anew that decay has moved, as many of leads that came at the same time as their signals, and as many where the flow''s scoring was changed; answers how many. Leads that somebody holds are left for the next sweep.';
+
+CREATE FUNCTION leadroute.rescore_walk(flow text, batch integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	walk	leadroute.rescore_walks;
+	next	text;
+	looked	integer := 0;
+BEGIN
+	SELECT w.* INTO walk FROM leadroute.rescore_walks w WHERE w.flow = rescore_walk.flow FOR UPDATE SKIP LOCKED;
+	IF NOT FOUND OR NOT EXISTS (SELECT FROM leadroute.flows f WHERE f.flow = walk.flow AND f.active) THEN
+		RETURN 0;
+	END IF;
+	IF EXISTS (SELECT FROM leadroute.flows f WHERE f.flow = walk.flow AND f.scoring_model IS NULL) THEN
+		WITH unscored AS (
+			UPDATE leadroute.lead_states s SET score = NULL, fit = NULL, engagement = NULL, grade = NULL, scored_at = NULL, rescore_at = NULL
+			WHERE s.flow = walk.flow AND s.lead IN (SELECT n.lead FROM leadroute.lead_states n
+													WHERE n.flow = walk.flow AND n.lead > walk.after_lead AND n.scored_at IS NOT NULL
+													ORDER BY n.lead LIMIT batch FOR UPDATE)
+			RETURNING s.lead)
+		SELECT count(*), max(u.lead) INTO looked, walk.after_lead FROM unscored u;
+	ELSE
+		FOR next IN
+			SELECT s.lead FROM leadroute.lead_states s
+			WHERE s.flow = walk.flow AND s.lead > walk.after_lead AND s.closed_at IS NULL AND s.status <> ALL ('{ignored,merged}')
+			ORDER BY s.lead LIMIT batch
+		LOOP
+			looked := looked + 1;
+			walk.after_lead := next;
+			IF leadroute.rescore_if_free(flow, next, false) = 'locked' THEN
+				INSERT INTO leadroute.pending_rescores (flow, lead, at) VALUES (flow, next, leadroute.clock());
+			END IF;
+		END LOOP;
+	END IF;
+	IF looked = 0 THEN
+		DELETE FROM leadroute.rescore_walks w WHERE w.flow = walk.flow;
+	ELSE
+		UPDATE leadroute.rescore_walks w SET after_lead = walk.after_lead WHERE w.flow = walk.flow;
+	END IF;
+	RETURN looked;
+END
+$$;
+COMMENT ON FUNCTION leadroute.rescore_walk(text, integer) IS
+	'Part of sweep(): works out the next "batch" scores of a flow whose scoring was changed; answers how many leads it looked at.';
+
+CREATE FUNCTION leadroute.scoring_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	changed	text[];
+BEGIN
+	IF leadroute.restoring() THEN
+		RETURN NULL;
+	END IF;
+	IF TG_OP = 'TRUNCATE' THEN
+		changed := ARRAY(SELECT f.flow FROM leadroute.flows f);
+	ELSIF TG_TABLE_NAME = 'flows' THEN
+		changed := ARRAY(SELECT n.flow FROM new_rows n JOIN old_rows o ON o.flow = n.flow
+						 WHERE (n.scoring_model, n.active) IS DISTINCT FROM (o.scoring_model, o.active)
+							AND coalesce(n.scoring_model, o.scoring_model) IS NOT NULL);
+	ELSIF TG_OP = 'DELETE' THEN
+		changed := ARRAY(SELECT DISTINCT o.flow FROM old_rows o);
+	ELSIF TG_OP = 'INSERT' THEN
+		changed := ARRAY(SELECT DISTINCT n.flow FROM new_rows n);
+	ELSE
+		changed := ARRAY(SELECT n.flow FROM new_rows n UNION SELECT o.flow FROM old_rows o);
+	END IF;
+	INSERT INTO leadroute.rescore_walks (flow, since)
+		SELECT f.flow, leadroute.clock() FROM leadroute.flows f
+		WHERE f.flow = ANY (changed) AND (f.scoring_model IS NOT NULL OR TG_TABLE_NAME = 'flows')
+		ON CONFLICT (flow) DO UPDATE SET since = excluded.since, after_lead = '';
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.scoring_changed() IS 'Trigger on the tables that scores are made by: the sweep is to work them out anew.';
+CREATE TRIGGER scoring_changed_update AFTER UPDATE ON leadroute.flows REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.scoring_changed();
+SELECT leadroute.history_triggers(relation::name, 'scoring_changed')
+FROM pg_catalog.unnest('{scoring_models,scoring_groups,scoring_criteria,signal_types,grades}'::text[]) relation;
 
 INSERT INTO leadroute.sweep_parts (part, position, work, batches, per_flow, many, meaning) VALUES
 	('scores',		55,	'SELECT n, n > 0 FROM leadroute.rescore_due($1, $2) n', 1000, true, true, 'works scores out anew that decay has moved, or whose signals came at the same time as their lead');

@@ -88,7 +88,7 @@ GRANT EXECUTE ON FUNCTION leadroute.signal(text, text, timestamptz, text, jsonb,
 GRANT EXECUTE ON FUNCTION leadroute.score(text, timestamptz, text), leadroute.score(bigint, timestamptz, text), leadroute.score(uuid, timestamptz, text),
 	leadroute.score_explain(text, timestamptz, text), leadroute.score_explain(bigint, timestamptz, text), leadroute.score_explain(uuid, timestamptz, text),
 	leadroute.check_scoring(text) TO leadroute_reader;
-GRANT EXECUTE ON FUNCTION leadroute.rescore(text, text), leadroute.rescore_if_free(text, text) TO leadroute_operator;
+GRANT EXECUTE ON FUNCTION leadroute.rescore(text, text), leadroute.rescore_if_free(text, text, boolean) TO leadroute_operator;
 GRANT EXECUTE ON PROCEDURE leadroute.drain(text, integer) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.mask(text, text), leadroute.url_text(text), leadroute.lead_link(text, text, text) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION leadroute.is_masked(text, text), leadroute.lead_message(text, text, text, jsonb),
