@@ -15,11 +15,11 @@
 typedef struct Clock
 {
 	const PolicyConfig *policy;
-	const char *runs_by;	  /* a calendar's name; NULL: 24x7 */
+	const char *runs_by; /* a calendar's name; NULL: 24x7 */
 	TimestampTz started_at;
 	TimestampTz assigned_at; /* CLOCK_NEVER: nobody has had the lead yet */
-	TimestampTz held_since;	  /* since when its present owner has it; CLOCK_NEVER: nobody does */
-	int64 paused;			  /* microseconds of business time */
+	TimestampTz held_since;	 /* since when its present owner has it; CLOCK_NEVER: nobody does */
+	int64 paused;			 /* microseconds of business time */
 	TimestampTz due_at;
 	TimestampTz rep_due_at; /* CLOCK_NEVER: none */
 	TimestampTz risk_at;

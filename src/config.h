@@ -317,19 +317,19 @@ typedef struct FlowConfig
 	int email_options;			 /* LR_EMAIL_TAGS | LR_EMAIL_DOTS: what an e-mail's key leaves out */
 	const char *default_country; /* the code in which a row without a country is read; NULL: none */
 	DuplicatePolicy duplicate_policy;
-	int64 replay_window;	 /* microseconds; 0: a duplicate always counts */
-	int64 returning_after;	 /* the same; 0: never */
-	int nmatch_rules;		 /* that act */
-	int nsuggest_rules;		 /* behind those, for find_duplicates() only */
-	MatchRule *match_rules;	 /* those that act, then those that suggest, in order of position; none twice */
-	const char *closed_when; /* NULL: never */
-	const char *won_when;	 /* NULL: never */
-	const char *route_when;	 /* NULL: always */
+	int64 replay_window;	  /* microseconds; 0: a duplicate always counts */
+	int64 returning_after;	  /* the same; 0: never */
+	int nmatch_rules;		  /* that act */
+	int nsuggest_rules;		  /* behind those, for find_duplicates() only */
+	MatchRule *match_rules;	  /* those that act, then those that suggest, in order of position; none twice */
+	const char *closed_when;  /* NULL: never */
+	const char *won_when;	  /* NULL: never */
+	const char *route_when;	  /* NULL: always */
 	const char *touched_when; /* NULL: never */
-	const char *priority;	 /* of leads that wait; NULL: all alike */
-	int nstages;			 /* 0: the flow has no stages, and nothing of them is looked at */
-	StageConfig *stages;	 /* in order of position */
-	int ntransitions;		 /* 0: every change is legal */
+	const char *priority;	  /* of leads that wait; NULL: all alike */
+	int nstages;			  /* 0: the flow has no stages, and nothing of them is looked at */
+	StageConfig *stages;	  /* in order of position */
+	int ntransitions;		  /* 0: every change is legal */
 	TransitionConfig *transitions;
 	const char *first_stage; /* of a new lead that has none; NULL: the first that is open */
 	bool require_consent;	 /* nobody gets or hears of a lead without its consent */

@@ -58,7 +58,7 @@ struct Watch
 	TupleTableSlot *facts;
 	Bitmapset *columns; /* attribute numbers */
 	Bitmapset *score_facts;
-	bool reads_score; /* some condition that an UPDATE is watched for does */
+	bool reads_score;		  /* some condition that an UPDATE is watched for does */
 	Bitmapset *clock_columns; /* those of them that clocks depend on */
 	bool clocks_read_score;
 	Watched *conditions;
