@@ -533,7 +533,8 @@ lr_row_inserted(Relation rel, TupleTableSlot *slot, const char *flow)
 		lr_duplicate_write_firsts();
 	}
 	lr_drain_ask();
-	if (decided && arrival.config->npolicies > 0 && arrival.shape->first_touch.attno != 0)
+	if (decided && arrival.config->npolicies > 0 && arrival.shape->first_touch.attno != 0 &&
+		!slot_attisnull(slot, arrival.shape->first_touch.attno))
 		lr_clocks_row(&arrival, NULL, slot, warned_after());
 	if (decided)
 		return;

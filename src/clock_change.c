@@ -20,6 +20,7 @@
 
 static void call(const char *query, int n, Oid *types, Datum *values, const char *nulls);
 static void follow(void *arg);
+static bool may_change(const FlowConfig *config);
 static void tell_touch(const FlowConfig *config, const char *lead, TimestampTz at);
 
 /* A row that says otherwise of its lead. */
@@ -28,7 +29,7 @@ typedef struct Following
 	Arrival *arrival;
 	TupleTableSlot *old; /* or NULL */
 	TupleTableSlot *new;
-	bool runs;				 /* a clock does */
+	bool runs;				 /* a clock does that may change */
 	bool touched;			 /* touched_when has turned true */
 	TimestampTz first_touch; /* what is known of it, or CLOCK_NEVER */
 } Following;
@@ -114,12 +115,19 @@ lr_clocks_row(Arrival *arrival, TupleTableSlot *old, TupleTableSlot *new, bool *
 	LeadState state;
 	ErrorData *error;
 
-	/* before the subtransaction, which would not write what waits outside of it */
-	lr_pending_flush();
-	if (config->npolicies == 0 || !lr_state_find(config->flow, arrival->lead, &state) || lr_state_is_ignored(&state) || lr_state_is_unrouted(&state))
+	if (config->npolicies == 0)
+		return;
+	/* one that this very statement has decided is written first */
+	if (!lr_state_find(config->flow, arrival->lead, &state))
+	{
+		lr_pending_flush();
+		if (!lr_state_find(config->flow, arrival->lead, &state))
+			return;
+	}
+	if (lr_state_is_ignored(&state) || lr_state_is_unrouted(&state))
 		return;
 	lr_profile_begin(&arrival->profile, arrival->shape, config, new);
-	following.runs = state.sla_due_at != CLOCK_NEVER;
+	following.runs = state.sla_due_at != CLOCK_NEVER && may_change(config);
 	following.first_touch = state.first_touch_at;
 	if (old)
 	{
@@ -128,6 +136,11 @@ lr_clocks_row(Arrival *arrival, TupleTableSlot *old, TupleTableSlot *new, bool *
 
 		following.touched = lr_watch_touched(watch, &is, warned) && !lr_watch_touched(watch, &was, warned);
 	}
+	if (!following.runs && !following.touched &&
+		(arrival->shape->first_touch.attno == 0 || slot_attisnull(new, arrival->shape->first_touch.attno)))
+		return;
+	/* before the subtransaction, which would not write what waits outside of it */
+	lr_pending_flush();
 	error = lr_protect(follow, &following);
 	if (error == NULL)
 		return;
@@ -185,6 +198,16 @@ follow(void *arg)
 		values[4] = TimestampTzGetDatum(row.at);
 		call("SELECT leadroute.clocks_follow($1, $2, $3, $4, $5)", lengthof(types), types, values, NULL);
 	}
+}
+
+/* Where all clocks are kept whatever policy holds, and none waits for a condition, a row says nothing of them. */
+static bool
+may_change(const FlowConfig *config)
+{
+	for (int i = 0; i < config->npolicies; i++)
+		if (config->policies[i].success || config->policies[i].on_change != CHANGE_KEEP)
+			return true;
+	return false;
 }
 
 static void

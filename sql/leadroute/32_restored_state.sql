@@ -48,3 +48,5 @@ CREATE TRIGGER identity_restored BEFORE INSERT ON leadroute.identities
 	FOR EACH ROW EXECUTE FUNCTION leadroute.identity_restored();
 
 SELECT leadroute.restore_trigger('buying_committees');
+
+SELECT leadroute.restore_trigger('clocks');

@@ -340,11 +340,13 @@ BEGIN
 			SELECT c.flow, c.lead, $4, 'closed', 'gone', c.owner, c.team, c.territory, c.queue, 'not found again after a full refresh of the table'
 			FROM closed c
 		)
-		SELECT c.flow, coalesce(c.team, '') AS team, CASE c.status WHEN 'assigned' THEN c.owner WHEN 'waiting' THEN CASE WHEN c.team IS NOT NULL THEN '' END END AS owner, count(*)::integer AS leads
+		SELECT c.flow, coalesce(c.team, '') AS team, CASE c.status WHEN 'assigned' THEN c.owner WHEN 'waiting' THEN CASE WHEN c.team IS NOT NULL THEN '' END END AS owner, count(*)::integer AS leads,
+			array_agg(c.lead) AS keys
 		FROM closed c GROUP BY 1, 2, 3$gone$, leads, attachment.key_column, flow_value)
 		USING attachment.flow, attachment.flow_column IS NOT NULL, batch, leadroute.clock()
 	LOOP
 		closed := closed + place.leads;
+		PERFORM leadroute.clocks_closed(place.flow, place.keys, 'gone', leadroute.clock());
 		IF place.owner IS NOT NULL THEN
 			PERFORM leadroute.rotation_open(place.flow, place.team, place.owner, -place.leads);
 		END IF;

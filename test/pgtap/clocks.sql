@@ -298,6 +298,29 @@ SELECT is(leadroute.detach_activities('lr.tasks'), 'touches come from lr.tasks n
 INSERT INTO lr.tasks VALUES (5, 23, 'email', NULL, NULL);
 SELECT ok(lr.clocks('23') ~ 'open open', 'no more');
 
+-- a batch that comes an hour late, all touched four minutes after it came
+INSERT INTO leadroute.sla_policies (policy, position, condition, metric, target) VALUES ('five', 60, 'source = ''batch''', 'first_touch', '5 min');
+INSERT INTO leadroute.sla_steps (policy, at, action, recipient) VALUES ('five', '50%', 'remind', 'owner'), ('five', 'due', 'reassign', NULL);
+DELETE FROM leadroute.outbox;
+SET leadroute.clock = '2026-03-06 13:00Z';
+INSERT INTO lr.leads (id, source, submitted_at) SELECT 1000 + n, 'batch', '2026-03-06 12:00Z'::timestamptz + n * interval '3.6 seconds' FROM generate_series(1, 1000) n;
+SET leadroute.clock = '2026-03-06 13:04Z';
+SELECT lr.clocks('1001') \g /dev/null
+SELECT is(count(*)::int, 0, 'nobody loses a lead before his five minutes are over') FROM leadroute.clocks c CROSS JOIN LATERAL leadroute.clock_steps(c) s
+	WHERE c.policy = 'five' AND s.action = 'reassign' AND s.due_at <= '2026-03-06 13:04Z';
+SELECT is(count(leadroute.touch(id, 'email')), 1000::bigint, 'all are touched') FROM lr.leads WHERE id > 1000;
+SELECT is(format('%s %s', count(*) FILTER (WHERE rep_outcome = 'met'), count(*) FILTER (WHERE rep_outcome <> 'met')), '1000 0', 'every rep is in time') FROM leadroute.clocks WHERE policy = 'five';
+SELECT is(format('%s %s', count(*) FILTER (WHERE outcome = 'met'), count(*) FILTER (WHERE breach_reason = 'sync_delay')), '17 983', 'and what was late was the sync''s') FROM leadroute.clocks WHERE policy = 'five';
+SELECT is(max(n), 1::bigint, 'one notice a lead') FROM (SELECT count(*) AS n FROM leadroute.outbox WHERE type IN ('breached', 'reminder') GROUP BY aggregateid) o;
+
+-- gone after a full refresh
+TRUNCATE lr.leads;
+SET leadroute.clock = '2026-03-08 13:04Z';
+INSERT INTO lr.leads (id, source) VALUES (2001, 'demo');
+SELECT lr.clocks('2001') \g /dev/null
+SELECT leadroute.close_gone('default', 100000) \g /dev/null
+SELECT ok(lr.clocks('22') IS NOT NULL AND bool_and(c.finished_at IS NOT NULL), 'clocks of leads that are gone are over') FROM leadroute.clocks c WHERE lead <> '2001';
+
 -- a flow whose policies fail still routes
 UPDATE leadroute.sla_policies SET calendar = 'gone' WHERE policy = 'demo';
 SET client_min_messages = error;

@@ -59,6 +59,11 @@ sub make_source
 			(40, 'partners', 'source = ''partner''', 'rep', 'r8', 'fallthrough'),
 			(50, 'the map', NULL, 'territory', 'us', 'fallthrough'),
 			(90, 'the rest', NULL, 'team', 'inbound', 'wait');
+		INSERT INTO leadroute.sla_policies (policy, position, condition, metric, target, calendar) VALUES
+			('web', 10, 'source = ''web''', 'first_touch', '10 min', NULL), ('rest', 20, NULL, 'first_touch', 'end of day + 1', 'ny'), ('follow', 10, NULL, 'next_touch', '2 days', 'owner');
+		INSERT INTO leadroute.sla_steps (policy, at, action, recipient) VALUES ('web', '50%', 'remind', 'owner'), ('web', 'due + 20 min', 'reassign', NULL);
+		DELETE FROM leadroute.touch_kinds WHERE kind = 'social';
+		UPDATE leadroute.touch_kinds SET min_seconds = 30 WHERE kind = 'call';
 		SELECT leadroute.activate();
 	});
 	$node->safe_psql($db, q{
@@ -84,6 +89,7 @@ sub make_source
 		UPDATE $table SET owner = 'r6' WHERE id IN (@{[join ', ', map { $lead->($_) } 140, 141, 270]});
 		UPDATE $table SET owner = 'r4' WHERE id = @{[$lead->(105)]};
 		UPDATE $table SET id = @{[$lead->(1000)]} WHERE id = @{[$lead->(150)]};
+		SELECT leadroute.touch(@{[$lead->(160)]}, 'email'), leadroute.touch(@{[$lead->(161)]}, 'call'), leadroute.touch(@{[$lead->(162)]}, 'email', now() - interval '1 second');
 		SET leadroute.enabled = off;
 		$many(301, 302) g;
 		RESET leadroute.enabled;
