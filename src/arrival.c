@@ -16,6 +16,7 @@
 #include "merge.h"
 #include "miscadmin.h"
 #include "protect.h"
+#include "qualify.h"
 #include "reason.h"
 #include "rescore.h"
 #include "signals.h"
@@ -51,7 +52,9 @@ static HeapTuple give_back_known(Arrival *arrival, HeapTuple tuple, const LeadSt
 static HeapTuple give_back_state(Arrival *arrival, HeapTuple tuple, const LeadState *state);
 static void remember_last(Arrival *arrival, const char *owner);
 static const char *judge(Arrival *arrival, const char *operation);
+static void qualify(const Arrival *arrival, LeadRow *row, Decision *decision);
 static void nurture(Arrival *arrival, LeadRow *row, const Decision *decision);
+static void append_stage(Arrival *arrival, StageChange *change);
 static bool keeps_stages(const Arrival *arrival);
 static void fill(void *arg);
 
@@ -182,9 +185,9 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 		return lr_arrival_keep_pending(arrival, tuple, pending);
 	if (lr_state_find(flow, arrival->lead, &state))
 	{
+		lr_score_known(&arrival->memo, &state);
 		if (arrival->config->nstages > 0)
 			lr_arrival_follow_stage(arrival, &state, "INSERT");
-		lr_score_known(&arrival->memo, &state);
 		/* it came marked as deleted, or closed, and no longer is: to be decided as new */
 		if (lr_arrival_revives(arrival, &state, "INSERT"))
 		{
@@ -495,7 +498,11 @@ void
 lr_arrival_give_stage(Arrival *arrival, LeadRow *row, Decision *decision)
 {
 	/* a duplicate's is the first one's */
-	if (arrival->stage == NULL || strcmp(decision->status, "duplicate") == 0)
+	if (strcmp(decision->status, "duplicate") == 0)
+		return;
+	if (arrival->config->scoring && decision->closing == NULL)
+		qualify(arrival, row, decision);
+	if (arrival->stage == NULL)
 		return;
 	if (strcmp(decision->status, "nurture") == 0)
 		nurture(arrival, row, decision);
@@ -505,15 +512,41 @@ lr_arrival_give_stage(Arrival *arrival, LeadRow *row, Decision *decision)
 	decision->source_stage = arrival->given_stage;
 }
 
+/* Whether it is an MQL; one that was stays it. */
+static void
+qualify(const Arrival *arrival, LeadRow *row, Decision *decision)
+{
+	bool told = true; /* what fails has been told when the lead was decided */
+
+	decision->mql_at = arrival->memo.mql_at;
+	decision->qualified_at = arrival->memo.qualified ? arrival->memo.qualified_at : 0;
+	if (arrival->memo.qualified)
+		return;
+	decision->qualified_by = lr_qualified_by(row, arrival->config, &told);
+	if (decision->qualified_by == NULL)
+		decision->borderline = lr_is_borderline(row, arrival->config, &told);
+}
+
 /* What a rule nurtures is in that stage, where the flow has it and it is legal. */
 static void
 nurture(Arrival *arrival, LeadRow *row, const Decision *decision)
 {
-	StageChange *change;
+	row->stage = arrival->stage;
+	append_stage(arrival, lr_stage_move(row, arrival->config, lr_stage_of(arrival->config, "nurture"), "nurtured", lr_route_reason(decision), NULL));
+}
+
+void
+lr_arrival_restart_stage(Arrival *arrival, LeadRow *row, const char *why)
+{
+	row->stage = arrival->stage;
+	append_stage(arrival, lr_stage_restart(row, arrival->config, why));
+}
+
+static void
+append_stage(Arrival *arrival, StageChange *change)
+{
 	StageChange *last = unconstify(StageChange *, arrival->stages);
 
-	row->stage = arrival->stage;
-	change = lr_stage_move(row, arrival->config, lr_stage_of(arrival->config, "nurture"), "nurtured", lr_route_reason(decision), NULL);
 	if (change == NULL)
 		return;
 	while (last && last->next)

@@ -36,6 +36,8 @@ typedef struct Arrival
 	const char *code; /* why it is only recorded, or NULL */
 	Closing closing;  /* of one that is closed */
 	ErrorData *error; /* why the above could not be had */
+	const char *qualified_by;	  /* what makes a known lead an MQL with this row, or NULL */
+	const char *qualified_reason; /* why it is, or nearly is */
 	ScoreMemo memo;	  /* of the slot's row */
 } Arrival;
 
@@ -93,6 +95,9 @@ extern void lr_arrival_follow_stage(Arrival *arrival, const LeadState *state, co
 
 /* The stage goes with the lead's decision, which writes it; what a rule nurtures comes into that stage. */
 extern void lr_arrival_give_stage(Arrival *arrival, LeadRow *row, Decision *decision);
+
+/* A lead that was put away is given out again with this row: it leaves the stage for that. */
+extern void lr_arrival_restart_stage(Arrival *arrival, LeadRow *row, const char *why);
 
 /* What lr_arrival_follow_stage() found waits for the row to stand, and goes into it. */
 extern HeapTuple lr_arrival_keep_stages(Arrival *arrival, HeapTuple tuple, TimestampTz at);

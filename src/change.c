@@ -19,6 +19,8 @@
 #include "fmgr.h"
 #include "leadroute.h"
 #include "move.h"
+#include "pick.h"
+#include "qualify.h"
 #include "reason.h"
 #include "rescore.h"
 #include "utils/datum.h"
@@ -32,7 +34,9 @@ static bool update_matters = false;
 
 static bool says_otherwise(const Arrival *arrival, TupleTableSlot *old, TupleTableSlot *new, bool *warned, Closing *closing);
 static bool decides_again(Arrival *arrival, TupleTableSlot *old, const LeadState *state);
-static HeapTuple redecide(Arrival *arrival, HeapTuple tuple, const LeadState *state, bool *changed);
+static const char *qualifies(Arrival *arrival, const LeadState *state);
+static HeapTuple redecide(Arrival *arrival, HeapTuple tuple, const LeadState *state, const char *by, bool *changed);
+static bool goes_back(Arrival *arrival, const LeadState *state, LeadRow *row, Decision *decision);
 static bool is_own(const Arrival *arrival);
 static bool differs(const LeadColumn *column, TupleDesc desc, TupleTableSlot *old, TupleTableSlot *new);
 static bool changed_identity(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new);
@@ -70,6 +74,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	bool watched;
 	bool redecided;
 	bool scored;
+	const char *by;
 	Closing closing;
 
 	update_matters = false;
@@ -126,6 +131,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	}
 	if (lr_state_is_ignored(&state))
 		return newtuple;
+	lr_score_known(&arrival.memo, &state);
 	if (arrival.config->nstages > 0)
 	{
 		/* what leadroute made of a row that an upsert did not insert is nobody's wish */
@@ -136,7 +142,6 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 		if (arrival.stages)
 			changed = watched = update_matters = true;
 	}
-	lr_score_known(&arrival.memo, &state);
 	if (lr_state_is_unrouted(&state))
 	{
 		/* what an upsert's INSERT has decided was for another row */
@@ -154,6 +159,8 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 		{
 			arrival.lead = old_lead;
 			newtuple = lr_arrival_keep_stages(&arrival, newtuple, lr_now());
+			if (scored)
+				(void) qualifies(&arrival, &state);
 			return state.has_score && (scored || changed) ? keep_score(&arrival, newtuple, &state) : newtuple;
 		}
 		update_matters = true;
@@ -161,11 +168,14 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 		return lr_arrival_decide(&arrival, newtuple, "UPDATE", true);
 	}
 	arrival.lead = old_lead;
-	if (watched && decides_again(&arrival, old, &state))
+	by = scored ? qualifies(&arrival, &state) : NULL;
+	if ((by && strcmp(state.status, "nurture") == 0 && !state.closed) || (watched && decides_again(&arrival, old, &state)))
 	{
-		newtuple = redecide(&arrival, newtuple, &state, &redecided);
+		newtuple = redecide(&arrival, newtuple, &state, by, &redecided);
 		if (redecided)
 			return lr_arrival_keep_stages(&arrival, newtuple, lr_now());
+		if (by && strcmp(state.status, "nurture") == 0)
+			lr_pending_add_qualified(arrival.statement, arrival.config->flow, arrival.lead, by, arrival.qualified_reason, lr_now());
 	}
 	return changed || scored ? keep_outputs(&arrival, newtuple, &state, scored) : newtuple;
 }
@@ -213,9 +223,58 @@ decides_again(Arrival *arrival, TupleTableSlot *old, const LeadState *state)
 	return lr_arrival_reason(arrival, &is, warned, &closing) == NULL;
 }
 
-/* The rules decide again, in this statement; *changed is false where they say what they said. */
+/* What makes the row's lead an MQL now that it was not; NULL: nothing. That, and whether it is nearly one, waits for the row. */
+static const char *
+qualifies(Arrival *arrival, const LeadState *state)
+{
+	FlowConfig *config = arrival->config;
+	bool *warned = lr_statement_warned(arrival->statement);
+	LeadRow row = lr_arrival_row(arrival, arrival->slot, "UPDATE");
+	const char *by;
+
+	if (config->scoring == NULL || state->is_qualified || state->closed || strcmp(state->status, "duplicate") == 0 || strcmp(state->status, "merged") == 0)
+		return NULL;
+	by = lr_qualified_by(&row, config, warned);
+	if (by)
+		arrival->qualified_reason = lr_qualify_reason(by, lr_score(&row, config, warned));
+	else if (!state->has_review_at && lr_is_borderline(&row, config, warned))
+		arrival->qualified_reason = lr_review_reason(lr_score(&row, config, warned));
+	else
+		return NULL;
+	arrival->qualified_by = by;
+	update_matters = true;
+	/* with a decision it goes along, else by itself */
+	if (!(by && strcmp(state->status, "nurture") == 0))
+		lr_pending_add_qualified(arrival->statement, config->flow, arrival->lead, by, arrival->qualified_reason, row.at);
+	return by;
+}
+
+/* The rep who had it has it again, if he is still there. */
+static bool
+goes_back(Arrival *arrival, const LeadState *state, LeadRow *row, Decision *decision)
+{
+	const RepConfig *rep = state->return_to ? lr_config_rep(arrival->config, state->return_to) : NULL;
+
+	for (int i = 0; i < state->nlapsed; i++)
+		if (rep && strcmp(state->lapsed[i], rep->rep) == 0)
+			rep = NULL;
+	if (rep == NULL || !rep->active || !lr_rotation_available())
+		return false;
+	lr_route_unrouted(arrival->config, row, "returned", decision);
+	decision->status = "assigned";
+	decision->owner = rep->rep;
+	decision->submitted_at = state->has_submitted_at ? state->submitted_at : row->at;
+	decision->over_cap = lr_pick_given(arrival->config, "", rep->rep, row->at, &decision->turn);
+	decision->has_turn = true;
+	return true;
+}
+
+/*
+ * The rules decide again, in this statement; *changed is false where they say what they said. A lead that was put away and is qualified now, by
+ * `by`, goes back to who had it.
+ */
 static HeapTuple
-redecide(Arrival *arrival, HeapTuple tuple, const LeadState *state, bool *changed)
+redecide(Arrival *arrival, HeapTuple tuple, const LeadState *state, const char *by, bool *changed)
 {
 	LeadRow row = lr_arrival_row(arrival, arrival->slot, "UPDATE");
 	Decision decision;
@@ -228,9 +287,16 @@ redecide(Arrival *arrival, HeapTuple tuple, const LeadState *state, bool *change
 	row.ntried = state->nlapsed;
 	row.tried = (const char *const *) state->lapsed;
 	row.first = state->duplicate_of;
+	row.qualified = by != NULL;
 	if (lr_pending_find(arrival->config->flow, arrival->lead))
 		return tuple;
-	lr_arrival_route(arrival, &row, lr_statement_warned(arrival->statement), &decision);
+	if (by == NULL || !goes_back(arrival, state, &row, &decision))
+		lr_arrival_route(arrival, &row, lr_statement_warned(arrival->statement), &decision);
+	if (by)
+	{
+		decision.returned_by = strcmp(by, "score") == 0 ? "qualified" : by;
+		lr_arrival_restart_stage(arrival, &row, arrival->qualified_reason);
+	}
 	if (strcmp(decision.status, "unrouted") == 0 || lr_decision_is_same(state, &decision))
 	{
 		if (decision.has_turn)
@@ -249,6 +315,8 @@ redecide(Arrival *arrival, HeapTuple tuple, const LeadState *state, bool *change
 	(void) lr_arrival_rescore(arrival, state, "UPDATE", lr_statement_warned(arrival->statement), &outputs);
 	pending = lr_pending_add(arrival->statement, arrival->lead, &decision, state->source_owner);
 	pending->kind = PENDING_REDECISION;
+	if (by)
+		lr_pending_add_qualified(arrival->statement, arrival->config->flow, arrival->lead, by, arrival->qualified_reason, row.at);
 	update_matters = true;
 	*changed = true;
 	return lr_lead_fill(arrival->shape, tuple, &outputs, ALL_OUTPUTS);

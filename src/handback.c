@@ -23,6 +23,8 @@
 PG_FUNCTION_INFO_V1(lr_sql_accept);
 PG_FUNCTION_INFO_V1(lr_sql_reject);
 PG_FUNCTION_INFO_V1(lr_sql_feedback);
+PG_FUNCTION_INFO_V1(lr_sql_approve);
+PG_FUNCTION_INFO_V1(lr_sql_disqualify);
 PG_FUNCTION_INFO_V1(lr_sql_end_absences);
 PG_FUNCTION_INFO_V1(lr_sql_age_stages);
 
@@ -57,7 +59,6 @@ static void note_rejection(const HandledLead *hand, const Reason *reason, const 
 static void go(HandledLead *hand, const char *role, const char *why);
 static void log_event(const HandledLead *hand, const char *kind, const char *code, const char *reason);
 static void archive(HandledLead *hand, const char *why);
-static void note_end(const HandledLead *hand, const char *by, const char *to);
 static int each_due(FunctionCallInfo fcinfo, const char *query, ProtectedCall call, const char *what);
 static void end_absence(void *arg);
 static void age_stage(void *arg);
@@ -303,7 +304,9 @@ note_rejection(const HandledLead *hand, const Reason *reason, const char *action
 	values[n++] = return_at ? TimestampTzGetDatum(*return_at) : (Datum) 0;
 	nulls[n] = '\0';
 	lr_owner_begin(&session);
-	lr_owner_execute_nulls("WITH said AS (UPDATE leadroute.lead_states s SET rejection = $3, rejected_at = $10, accepted_at = NULL,"
+	lr_owner_execute_nulls("WITH said AS (UPDATE leadroute.lead_states s SET rejection = $3, rejected_at = $10, accepted_at = NULL, qualified_at = NULL, review_at = NULL,"
+						   "     rejected_score = CASE WHEN $8 = 'nurture' THEN coalesce(s.score, 0) END,"
+						   "     engagement_since = CASE WHEN $8 = 'recycle' THEN $10 ELSE s.engagement_since END,"
 						   "     recycles = CASE WHEN $8 = 'recycle' THEN coalesce(s.recycles, 0) + 1 ELSE s.recycles END, return_at = $11"
 						   "   WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*)"
 						   " INSERT INTO leadroute.rejections (flow, lead, at, code, note, actor, owner, source, action, flag, cycle, return_at, archived_at)"
@@ -364,17 +367,16 @@ static void
 archive(HandledLead *hand, const char *why)
 {
 	(void) lr_hand_end(hand, "archived", "archived", why, false, (Datum) 0);
-	note_end(hand, NULL, NULL);
+	lr_handback_returned(hand->arrival.config->flow, hand->arrival.lead, NULL, NULL, hand->at);
 	go(hand, "archived", why);
 }
 
-/* What became of a lead's last rejection: it came back (by something, to a rep), or where `by` is NULL was archived. */
-static void
-note_end(const HandledLead *hand, const char *by, const char *to)
+void
+lr_handback_returned(const char *flow, const char *lead, const char *by, const char *to, TimestampTz at)
 {
 	Oid types[] = {TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID};
-	Datum values[] = {CStringGetTextDatum(hand->arrival.config->flow), CStringGetTextDatum(hand->arrival.lead), TimestampTzGetDatum(hand->at),
-					  by ? CStringGetTextDatum(by) : (Datum) 0, to ? CStringGetTextDatum(to) : (Datum) 0};
+	Datum values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(lead), TimestampTzGetDatum(at), by ? CStringGetTextDatum(by) : (Datum) 0,
+					  to ? CStringGetTextDatum(to) : (Datum) 0};
 	char nulls[] = {' ', ' ', ' ', by ? ' ' : 'n', to ? ' ' : 'n', '\0'};
 	OwnerSession session;
 
@@ -402,7 +404,7 @@ lr_handback_return(HandledLead *hand, const char *by, const char *why)
 		lr_hand_give(hand, old, "returned", "returned", psprintf("%s: %s, who had it, has it again", why, old));
 	else
 		old = lr_hand_decide_again(hand, "returned", NULL, why);
-	note_end(hand, by, old);
+	lr_handback_returned(config->flow, hand->arrival.lead, by, old, hand->at);
 	lr_owner_begin(&session);
 	lr_owner_execute("UPDATE leadroute.lead_states s SET return_at = NULL WHERE s.flow = $1 AND s.lead = $2 AND s.return_at IS NOT NULL",
 					 lengthof(types), types, values, SPI_OK_UPDATE);
@@ -462,6 +464,52 @@ lr_sql_feedback(PG_FUNCTION_ARGS)
 	lr_owner_end(&session);
 	lr_hand_close(&hand);
 	PG_RETURN_VOID();
+}
+
+/* approve(lead text, flow text) RETURNS boolean: whether it was none before */
+Datum
+lr_sql_approve(PG_FUNCTION_ARGS)
+{
+	HandledLead hand;
+	bool changed;
+
+	lr_hand_open(&hand, text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)), LockWaitBlock);
+	lr_hand_expect_open(&hand);
+	if (lr_state_is_ignored(&hand.state) || strcmp(hand.state.status, "duplicate") == 0 || strcmp(hand.state.status, "merged") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("lead \"%s\" is none to be approved", hand.arrival.lead),
+				 errdetail("Its status is %s, with code %s.", hand.state.status, hand.state.code)));
+	changed = !hand.state.is_qualified;
+	if (changed)
+	{
+		lr_lifecycle_qualified(&hand, "approved", psprintf("qualified: approved by %s", hand.actor));
+		lr_lifecycle_follow(&hand);
+	}
+	lr_hand_close(&hand);
+	PG_RETURN_BOOL(changed);
+}
+
+/* disqualify(lead text, reason text, flow text) RETURNS boolean: whether that closed it */
+Datum
+lr_sql_disqualify(PG_FUNCTION_ARGS)
+{
+	HandledLead hand;
+	const char *why;
+	bool changed;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(2))
+		PG_RETURN_NULL();
+	lr_hand_open(&hand, text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(2)), LockWaitBlock);
+	why = psprintf("disqualified by %s%s%s", hand.actor, PG_ARGISNULL(1) ? "" : ": ", PG_ARGISNULL(1) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	changed = !hand.state.closed;
+	if (changed)
+	{
+		(void) lr_hand_end(&hand, "disqualified", "disqualified", why, false, (Datum) 0);
+		go(&hand, "archived", why);
+	}
+	lr_hand_close(&hand);
+	PG_RETURN_BOOL(changed);
 }
 
 /* end_absences(flow text, batch integer) RETURNS integer: part of the sweep */

@@ -13,4 +13,7 @@
  */
 extern void lr_handback_return(HandledLead *hand, const char *by, const char *why);
 
+/* Notes of the last rejection that the lead came back, by what and to whom (NULL: it waits); where `by` is NULL, that it is archived. Uses SPI. */
+extern void lr_handback_returned(const char *flow, const char *lead, const char *by, const char *to, TimestampTz at);
+
 #endif /* LR_HANDBACK_H */

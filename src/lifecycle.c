@@ -10,9 +10,11 @@
 #include "catalog/pg_type.h"
 #include "effect.h"
 #include "fmgr.h"
+#include "handback.h"
 #include "leadroute.h"
 #include "lifecycle.h"
 #include "owner.h"
+#include "qualify.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "waiting.h"
@@ -21,6 +23,7 @@ PG_FUNCTION_INFO_V1(lr_sql_set_stage);
 PG_FUNCTION_INFO_V1(lr_sql_touch_moves_stage);
 
 static void expect_stages(const HandledLead *hand);
+static void qualify(HandledLead *hand, const LeadRow *row, bool *warned);
 
 /* set_stage(lead text, stage text, reason text, flow text) RETURNS text: the stage that it is in now */
 Datum
@@ -99,11 +102,40 @@ lr_lifecycle_follow(HandledLead *hand)
 	LeadRow row;
 	bool warned = false;
 
-	if (hand->arrival.config->nstages == 0 || hand->arrival.stage == NULL || hand->state.closed)
+	if (hand->state.closed || strcmp(hand->state.status, "duplicate") == 0 || strcmp(hand->state.status, "merged") == 0)
 		return;
-	row = lr_arrival_row(&hand->arrival, hand->slot, "UPDATE");
+	row = lr_arrival_row(&hand->arrival, hand->slot, "SIGNAL");
 	row.at = hand->at;
+	if (hand->arrival.config->scoring && !hand->arrival.memo.qualified)
+		qualify(hand, &row, &warned);
+	if (hand->arrival.config->nstages == 0 || hand->arrival.stage == NULL)
+		return;
+	row.stage = hand->arrival.stage;
 	lr_lifecycle_write(hand, lr_stage_change(&row, hand->arrival.config, NULL, NULL, &warned));
+}
+
+/* Whether the lead has become an MQL, or nearly one; an MQL that was put away is given out at once. */
+static void
+qualify(HandledLead *hand, const LeadRow *row, bool *warned)
+{
+	FlowConfig *config = hand->arrival.config;
+	const char *by = lr_qualified_by(row, config, warned);
+	const LeadScore *score = lr_score(row, config, warned);
+
+	if (by)
+		lr_lifecycle_qualified(hand, by, lr_qualify_reason(by, score));
+	else if (!hand->state.has_review_at && lr_is_borderline(row, config, warned))
+		lr_review_write(config, hand->arrival.lead, lr_review_reason(score), hand->at);
+}
+
+void
+lr_lifecycle_qualified(HandledLead *hand, const char *by, const char *reason)
+{
+	lr_qualify_write(hand->arrival.config, hand->arrival.lead, by, reason, hand->actor, hand->at);
+	hand->arrival.memo.qualified = true;
+	hand->state.is_qualified = true;
+	if (strcmp(hand->state.status, "nurture") == 0)
+		lr_handback_return(hand, strcmp(by, "score") == 0 ? "qualified" : by, reason);
 }
 
 void
@@ -159,21 +191,12 @@ lr_lifecycle_aged(HandledLead *hand)
 void
 lr_lifecycle_restart(HandledLead *hand, const char *why)
 {
-	FlowConfig *config = hand->arrival.config;
-	const StageConfig *stage;
-	const char *first = config->first_stage;
 	LeadRow row;
 
 	lr_lifecycle_follow(hand);
-	stage = lr_stage_find(config, hand->arrival.stage);
-	if (stage == NULL || stage->role == NULL || (strcmp(stage->role, "nurture") != 0 && strcmp(stage->role, "recycled") != 0))
-		return;
-	for (int i = 0; first == NULL && i < config->nstages; i++)
-		if (config->stages[i].kind == STAGE_OPEN && config->stages[i].entry_condition == NULL)
-			first = config->stages[i].stage;
 	row = lr_arrival_row(&hand->arrival, hand->slot, "UPDATE");
 	row.at = hand->at;
-	lr_lifecycle_write(hand, lr_stage_move(&row, config, first, "returned", psprintf("stage: %s, then %s: %s", stage->stage, first, why), NULL));
+	lr_lifecycle_write(hand, lr_stage_restart(&row, hand->arrival.config, why));
 }
 
 void

@@ -102,7 +102,7 @@ lr_move(const char *flow, const char *lead, const Move *move)
 						   "     return_at = CASE WHEN $3 = 'nurture' THEN s.return_at END,"
 						   "     return_to = CASE WHEN $3 = 'nurture' THEN coalesce(s.owner, s.return_to) END,"
 						   "     archive_at = CASE WHEN $3 = 'nurture' THEN (SELECT $16 + f.archive_after FROM leadroute.flows f WHERE f.flow = $1) END,"
-						   "     review_at = NULL, held_until = $21, assigned_at = coalesce(s.assigned_at, CASE WHEN $5 IS NOT NULL THEN $16 END), source_owner = coalesce(s.source_owner, s.owner),"
+						   "     held_until = $21, assigned_at = coalesce(s.assigned_at, CASE WHEN $5 IS NOT NULL THEN $16 END), source_owner = coalesce(s.source_owner, s.owner),"
 						   "     account = coalesce($19, s.account), account_by = CASE WHEN $19 IS NULL THEN s.account_by ELSE $20 END,"
 						   "     lapsed = CASE WHEN $12 IS NULL OR $12 = ANY (s.lapsed) THEN s.lapsed ELSE array_append(s.lapsed, $12) END"
 						   "   FROM was WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"

@@ -24,12 +24,14 @@
 #include "common/hashfn.h"
 #include "duplicate.h"
 #include "effect.h"
+#include "handback.h"
 #include "identity.h"
 #include "journal.h"
 #include "lead_hash.h"
 #include "leadroute.h"
 #include "move.h"
 #include "pending.h"
+#include "qualify.h"
 #include "reason.h"
 #include "record.h"
 #include "rescore.h"
@@ -96,6 +98,7 @@ static Pending *pending_enter(Statement *statement, const char *flow, const char
 static void pending_remove(Pending *pending);
 static PendingMore *keep_more(Pending *pending);
 static void add_more(Pending *pending, const Decision *decision);
+static Pending *known_pending(Statement *statement, const char *flow, const char *lead, TimestampTz at);
 static void keep_stages(Pending *pending, const StageChange *stages, const char *stage, const char *source);
 static const Link *link_of(Statement *statement, const Decision *decision);
 static const Outcome *outcome_of(Statement *statement, const Decision *decision);
@@ -522,7 +525,8 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 	pending->turn = decision->turn;
 	pending->has_turn = decision->has_turn;
 	if (decision->account || decision->duplicate_of || decision->closing || decision->priority != 0 || decision->held_until != 0 ||
-		decision->stage || decision->prediction || decision->score || decision->has_sla)
+		decision->stage || decision->prediction || decision->score || decision->has_sla || decision->qualified_by ||
+		decision->qualified_at != 0 || decision->returned_by)
 		add_more(pending, decision);
 	statement->newest = pending;
 	return pending;
@@ -559,6 +563,11 @@ add_more(Pending *pending, const Decision *decision)
 	}
 	more->priority = decision->priority;
 	more->held_until = decision->held_until;
+	more->qualified_by = decision->qualified_by;
+	more->borderline = decision->borderline;
+	more->mql_at = decision->mql_at;
+	more->qualified_at = decision->qualified_at;
+	more->returned_by = decision->returned_by;
 	if (decision->stage)
 	{
 		keep_stages(pending, decision->stages, decision->stage, decision->source_stage);
@@ -631,11 +640,21 @@ void
 lr_pending_add_stages(Statement *statement, const char *flow, const char *lead, const StageChange *stages, const char *source,
 					  TimestampTz at)
 {
-	Pending *pending = lr_pending_find(flow, lead);
+	Pending *pending = known_pending(statement, flow, lead, at);
 	const StageChange *last = stages;
 
 	while (last->next)
 		last = last->next;
+	if (!pending->confirmed)
+		keep_stages(pending, stages, last->to, source);
+}
+
+/* What waits for the row of a known lead. */
+static Pending *
+known_pending(Statement *statement, const char *flow, const char *lead, TimestampTz at)
+{
+	Pending *pending = lr_pending_find(flow, lead);
+
 	/* one that is confirmed is as good as written */
 	if (pending && pending->confirmed)
 	{
@@ -648,8 +667,20 @@ lr_pending_add_stages(Statement *statement, const char *flow, const char *lead, 
 		pending->kind = PENDING_STAGE;
 		pending->at = at;
 	}
-	if (!pending->confirmed)
-		keep_stages(pending, stages, last->to, source);
+	return pending;
+}
+
+void
+lr_pending_add_qualified(Statement *statement, const char *flow, const char *lead, const char *by, const char *reason, TimestampTz at)
+{
+	Pending *pending = known_pending(statement, flow, lead, at);
+	PendingMore *more;
+
+	if (pending->confirmed || pending->kind == PENDING_DECISION)
+		return;
+	more = keep_more(pending);
+	more->qualified_by = by;
+	more->qualified_reason = MemoryContextStrdup(pending->statement->mcxt, reason);
 }
 
 void
@@ -860,6 +891,11 @@ decision_of(const Pending *pending)
 		.stage_at = pending->more->stage_at,
 		.stages = pending->more->stages,
 		.prediction = pending->more->prediction,
+		.qualified_by = pending->more->qualified_by,
+		.borderline = pending->more->borderline,
+		.mql_at = pending->more->mql_at,
+		.qualified_at = pending->more->qualified_at,
+		.returned_by = pending->more->returned_by,
 		.score = pending->more->score,
 		.has_sla = pending->more->has_sla,
 		.too_old = pending->more->too_old,
@@ -920,8 +956,10 @@ lr_pending_confirm(Pending *pending, const LeadShape *shape, TupleTableSlot *slo
 		lr_move_of(&decision, &move);
 		move.turn = pending->turn;
 		move.has_turn = pending->has_turn;
-		move.kind = "rerouted";
+		move.kind = decision.returned_by ? "returned" : "rerouted";
 		lr_move(pending->flow, pending->lead, &move);
+		if (decision.returned_by)
+			lr_handback_returned(pending->flow, pending->lead, decision.returned_by, decision.owner, decision.at);
 	}
 	else
 	{
@@ -938,6 +976,15 @@ lr_pending_confirm(Pending *pending, const LeadShape *shape, TupleTableSlot *slo
 	}
 	if (pending->kind != PENDING_DECISION && pending->more->stages)
 		lr_stage_write(pending->flow, pending->lead, pending->more->stages, pending->more->source_stage);
+	if (pending->kind != PENDING_DECISION && pending->more->qualified_reason)
+	{
+		FlowConfig *config = lr_config(pending->flow);
+
+		if (pending->more->qualified_by)
+			lr_qualify_write(config, pending->lead, pending->more->qualified_by, pending->more->qualified_reason, NULL, pending->at);
+		else
+			lr_review_write(config, pending->lead, pending->more->qualified_reason, pending->at);
+	}
 	if (statement->open == 0)
 		lr_pending_flush();
 }

@@ -70,6 +70,12 @@ typedef struct PendingMore
 	const char *source_stage;	  /* that its row brought, or NULL */
 	TimestampTz stage_at;		  /* since when, or 0 */
 	const StageChange *stages;	  /* what its row has changed; or NULL */
+	const char *qualified_by;	  /* as in Decision, and the next ones */
+	const char *qualified_reason; /* of a known lead that is an MQL now, or nearly: in one sentence */
+	bool borderline;
+	TimestampTz mql_at;
+	TimestampTz qualified_at;
+	const char *returned_by;
 	StickyNote *sticky;			  /* of a team that goes by accounts, else NULL */
 	const Prediction *prediction; /* or NULL */
 	const LeadScore *score;		  /* NULL: the flow has no scoring model */
@@ -179,6 +185,10 @@ extern Pending *lr_pending_add_hand_over(Statement *statement, const char *flow,
 /* The stages through which the row of a known lead has taken it; whatever else the row does waits with them. */
 extern void lr_pending_add_stages(Statement *statement, const char *flow, const char *lead, const StageChange *stages,
 								  const char *source, TimestampTz at);
+
+/* The same for a known lead that its row makes an MQL (by what), or nearly one (NULL); the reason is a sentence. */
+extern void lr_pending_add_qualified(Statement *statement, const char *flow, const char *lead, const char *by, const char *reason,
+									 TimestampTz at);
 
 /*
  * An upsert's UPDATE: what its INSERT made of the stage of a known lead is not to be, but where it stands in the new row (*given) it is still what the

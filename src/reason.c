@@ -68,6 +68,8 @@ lr_route_reason(const Decision *decision)
 		appendStringInfo(&text, "the row arrived with owner %s, who keeps it", decision->owner);
 	else if (decision->owner && (decision->stands_in || (decision->rule && decision->rule->target == TARGET_ACCOUNT_OWNER)))
 		appendStringInfo(&text, "its owner %s", decision->stands_in ? decision->stands_in : decision->owner);
+	else if (strcmp(code, "returned") == 0)
+		appendStringInfo(&text, "%s, who had it, has it again", decision->owner);
 	else if (decision->owner && decision->team && decision->how)
 		append_named(&text, decision->how, ": ", decision->owner);
 	else if (decision->owner)

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "journal.h"
 #include "leadroute.h"
+#include "qualify.h"
 #include "reason.h"
 #include "record.h"
 #include "stage.h"
@@ -22,6 +23,7 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
+static void write_qualified(const char *lead, const Decision *decision);
 static void write_stage(const char *lead, const Decision *decision, const StageChange *change);
 static const char *path_of_duplicate(const Decision *decision, const char *passed);
 static void write_outbox(const char *lead, const Decision *decision, const char *reason);
@@ -121,6 +123,12 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 		lr_journal_set_time(&row, STATE_ASSIGNED_AT, decision->at);
 	if (decision->nclocks > 0)
 		lr_journal_set_time(&row, STATE_SLA_DUE_AT, lr_clocks_due(decision->clocks, decision->nclocks));
+	if (decision->qualified_by || decision->qualified_at != 0)
+		lr_journal_set_time(&row, STATE_QUALIFIED_AT, decision->qualified_at != 0 ? decision->qualified_at : decision->at);
+	if (decision->qualified_by || decision->mql_at != 0)
+		lr_journal_set_time(&row, STATE_MQL_AT, decision->mql_at != 0 ? decision->mql_at : decision->at);
+	if (decision->borderline)
+		lr_journal_set_time(&row, STATE_REVIEW_AT, decision->at);
 	lr_journal_append(JOURNAL_STATES, &row);
 
 	/* a lead that arrived while the flow was off, or from a dump, is recorded, not decided */
@@ -152,6 +160,8 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 	if (!lr_restoring())
 		for (const StageChange *change = decision->stages; change; change = change->next)
 			write_stage(lead, decision, change);
+	if ((decision->qualified_by || decision->borderline) && decision->config->active && !lr_restoring())
+		write_qualified(lead, decision);
 	if (decision->config->noutbox_types > 0)
 		write_outbox(lead, decision, reason);
 	if (decision->nclocks > 0 || decision->too_old)
@@ -163,6 +173,28 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 	if (decision->account && decision->duplicate_of == NULL)
 		lr_committee_arrived(decision);
 	MemoryContextSwitchTo(oldcontext);
+}
+
+/* A new lead that is an MQL, or nearly one: an event, and a message. */
+static void
+write_qualified(const char *lead, const Decision *decision)
+{
+	const char *by = decision->qualified_by;
+	const char *reason = by ? lr_qualify_reason(by, decision->score) : lr_review_reason(decision->score);
+	JournalRow row;
+
+	lr_journal_begin_row(&row);
+	lr_journal_set_text(&row, EVENT_FLOW, decision->config->flow);
+	lr_journal_set_text(&row, EVENT_LEAD, lead);
+	lr_journal_set_time(&row, EVENT_AT, decision->at);
+	lr_journal_set_text(&row, EVENT_KIND, by ? "mql" : "review");
+	lr_journal_set_text(&row, EVENT_CODE, by ? lr_qualify_code(by) : "borderline");
+	lr_journal_set_text(&row, EVENT_OWNER, decision->owner);
+	lr_journal_set_text(&row, EVENT_TEAM, decision->team);
+	lr_journal_set_text(&row, EVENT_REASON, reason);
+	lr_journal_append(JOURNAL_EVENTS, &row);
+	if (decision->config->noutbox_types > 0)
+		write_message(by ? "mql" : "review", lead, decision, reason);
 }
 
 /* The event of a stage that a new lead has come to. */

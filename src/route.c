@@ -19,6 +19,7 @@
 #include "pick.h"
 #include "point.h"
 #include "protect.h"
+#include "qualify.h"
 #include "reason.h"
 #include "route.h"
 #include "route_clocks.h"
@@ -451,6 +452,8 @@ fill_score_facts(RouteWalk *walk)
 	MemoryContext oldcontext = MemoryContextSwitchTo(plan->econtext->ecxt_per_tuple_memory);
 
 	lr_score_facts(plan->facts, score);
+	if (plan->config->scoring)
+		lr_qualify_facts(plan->facts, walk->row, plan->config, walk->warned);
 	MemoryContextSwitchTo(oldcontext);
 	walk->score_filled = true;
 }
@@ -557,7 +560,7 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 				return true;
 			break;
 		case TARGET_NURTURE:
-			if (!walk->row->qualified || rule == &walk->plan->config->rules[walk->plan->config->nrules - 1])
+			if (!lr_is_qualified(walk->row, walk->plan->config, walk->warned) || rule == &walk->plan->config->rules[walk->plan->config->nrules - 1])
 			{
 				decision->status = "nurture";
 				decision->code = "nurtured";

@@ -92,6 +92,11 @@ typedef struct Decision
 	const char *source_stage;		  /* that its row arrived with, or NULL */
 	TimestampTz stage_at;			  /* since when, or 0: since the decision */
 	const struct StageChange *stages; /* how it came there */
+	const char *qualified_by;		  /* what makes it an MQL now: a literal, or NULL */
+	bool borderline;				  /* nearly: people are to look at it */
+	TimestampTz mql_at;				  /* it was one before: since when first, and since when now; 0: not */
+	TimestampTz qualified_at;
+	const char *returned_by;		  /* what brought a lead back that was put away: a literal, or NULL */
 	const Prediction *prediction;	  /* of the flow's published model, or NULL */
 	const LeadScore *score;			  /* NULL: the flow has no scoring model */
 

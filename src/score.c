@@ -193,7 +193,7 @@ compile(void *arg)
 	if (bms_overlap(plan->own_facts, lr_condition_facts(condition)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
-				 errmsg("criterion cannot reference what the criteria make: facts.score, fit, engagement or grade")));
+				 errmsg("criterion cannot reference what the criteria make: facts.score, fit, engagement, grade or is_mql")));
 	plan->conditions[compiling->next] = condition;
 }
 
@@ -205,6 +205,12 @@ lr_score_known(ScoreMemo *memo, const LeadState *state)
 	memo->is_duplicate = strcmp(state->status, "duplicate") == 0 || strcmp(state->status, "merged") == 0;
 	memo->has_since = state->has_engagement_since;
 	memo->since = state->engagement_since;
+	memo->qualified = state->is_qualified;
+	memo->qualified_at = state->qualified_at;
+	memo->mql_at = state->has_mql_at ? state->mql_at : 0;
+	memo->rejected = state->has_rejected_score;
+	memo->rejected_score = state->rejected_score;
+	memo->rejected_at = state->rejected_at;
 	memo->has_submitted_at = state->has_submitted_at;
 	memo->submitted_at = state->submitted_at;
 }
@@ -628,7 +634,7 @@ lr_score_text(ScorePoints points)
 Bitmapset *
 lr_score_of_facts(TupleDesc desc)
 {
-	static const char *const names[] = {"score", "fit", "engagement", "grade", "signals"};
+	static const char *const names[] = {"score", "fit", "engagement", "grade", "signals", "is_mql"};
 	Bitmapset *columns = NULL;
 
 	for (int i = 0; i < desc->natts; i++)

@@ -141,6 +141,12 @@ typedef struct ScoreMemo
 	TimestampTz since; /* signals before this do not count */
 	bool has_submitted_at;
 	TimestampTz submitted_at;
+	bool qualified;	   /* it is an MQL, whatever its score is now */
+	TimestampTz qualified_at;
+	TimestampTz mql_at; /* when it was first; 0: never */
+	bool rejected;		/* it was rejected and nurtured: with this score, at this time */
+	ScorePoints rejected_score;
+	TimestampTz rejected_at;
 	Snapshot snapshot; /* that signals are read with; NULL: everything that is there */
 	int nskipped;	   /* signals that are left out, by id, ascending */
 	const int64 *skipped;

@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 
 static int find(const FlowConfig *config, const char *stage);
+static const char *first_stage(const FlowConfig *config);
 static const TransitionConfig *transition(const FlowConfig *config, const char *from, const char *to, bool *legal);
 static StageChange *ask(LeadRow *row, FlowConfig *config, const char *wanted, const char *actor);
 static bool report(const LeadRow *row, const FlowConfig *config, const char *to, StageChange *change);
@@ -63,10 +64,33 @@ lr_stage_given(const LeadShape *shape, const FlowConfig *config, TupleTableSlot 
 	return config->nstages > 0 ? lr_lead_word(&shape->outputs[OUTPUT_STAGE], slot) : NULL;
 }
 
+/* The stage in which a new lead begins whose row names none; NULL: the flow has no such. */
+static const char *
+first_stage(const FlowConfig *config)
+{
+	const char *first = config->first_stage;
+
+	for (int i = 0; first == NULL && i < config->nstages; i++)
+		if (config->stages[i].kind == STAGE_OPEN && config->stages[i].entry_condition == NULL)
+			first = config->stages[i].stage;
+	return lr_stage_find(config, first) ? first : NULL;
+}
+
+StageChange *
+lr_stage_restart(LeadRow *row, FlowConfig *config, const char *why)
+{
+	const StageConfig *stage = lr_stage_find(config, row->stage);
+	const char *first = first_stage(config);
+
+	if (stage == NULL || stage->role == NULL || (strcmp(stage->role, "nurture") != 0 && strcmp(stage->role, "recycled") != 0) || first == NULL)
+		return NULL;
+	return lr_stage_move(row, config, first, "returned", psprintf("stage: %s, then %s: %s", stage->stage, first, why), NULL);
+}
+
 StageChange *
 lr_stage_begin(LeadRow *row, FlowConfig *config, const char *given, bool *warned)
 {
-	const char *first = config->first_stage;
+	const char *first;
 	StageChange *change = NULL;
 
 	row->stage = NULL;
@@ -74,10 +98,8 @@ lr_stage_begin(LeadRow *row, FlowConfig *config, const char *given, bool *warned
 		change = ask(row, config, given, NULL);
 	if (change == NULL)
 	{
-		for (int i = 0; first == NULL && i < config->nstages; i++)
-			if (config->stages[i].kind == STAGE_OPEN && config->stages[i].entry_condition == NULL)
-				first = config->stages[i].stage;
-		if (lr_stage_find(config, first) == NULL)
+		first = first_stage(config);
+		if (first == NULL)
 			return NULL;
 		change = make_change(row, first, "stage_entered", psprintf("began in stage %s", first), NULL);
 	}

@@ -52,6 +52,9 @@ extern StageChange *lr_stage_want(LeadRow *row, FlowConfig *config, const char *
 /* A change that leadroute makes, where it is legal and nothing is missing for it; else NULL. row->stage follows. */
 extern StageChange *lr_stage_move(LeadRow *row, FlowConfig *config, const char *to, const char *code, const char *reason, const char *actor);
 
+/* A lead that was put away is given out again: out of the stage for that, to the first. NULL: it is in another. row->stage follows. */
+extern StageChange *lr_stage_restart(LeadRow *row, FlowConfig *config, const char *why);
+
 /* Writes the changes of a known lead: state and events. source: what its row sent, or NULL. Uses SPI. */
 extern void lr_stage_write(const char *flow, const char *lead, const StageChange *changes, const char *source);
 

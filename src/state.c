@@ -132,7 +132,10 @@ find(const char *flow, const char *lead, LeadState *state, Snapshot seen)
 		state->has_return_at = state_time(slot, STATE_RETURN_AT, &state->return_at);
 		state->has_archive_at = state_time(slot, STATE_ARCHIVE_AT, &state->archive_at);
 		state->is_accepted = !slot_attisnull(slot, STATE_ACCEPTED_AT + 1);
-		state->is_mql = !slot_attisnull(slot, STATE_MQL_AT + 1);
+		state->is_qualified = state_time(slot, STATE_QUALIFIED_AT, &state->qualified_at);
+		state->has_mql_at = state_time(slot, STATE_MQL_AT, &state->mql_at);
+		state->has_review_at = state_time(slot, STATE_REVIEW_AT, &state->review_at);
+		state->has_rejected_score = state_hundredths(slot, STATE_REJECTED_SCORE, &state->rejected_score);
 		state->nlapsed = state_texts(slot, STATE_LAPSED, &state->lapsed);
 		state->touched = !slot_attisnull(slot, STATE_FIRST_TOUCH_AT + 1);
 		state->has_score = state_hundredths(slot, STATE_SCORE, &state->score) & state_hundredths(slot, STATE_FIT, &state->fit) &

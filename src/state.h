@@ -49,7 +49,14 @@ typedef struct LeadState
 	const char *stage;		  /* NULL: its flow has no stages, or had none */
 	const char *source_stage; /* the stage that the source last sent */
 	TimestampTz stage_at;
-	bool is_mql;
+	bool is_qualified; /* an MQL since its last rejection */
+	TimestampTz qualified_at;
+	bool has_mql_at;
+	TimestampTz mql_at;
+	bool has_review_at;
+	TimestampTz review_at;
+	bool has_rejected_score;
+	int64 rejected_score;
 	bool is_accepted;
 	bool has_rejected_at;
 	TimestampTz rejected_at;

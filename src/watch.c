@@ -15,6 +15,7 @@
 #include "executor/executor.h"
 #include "facts.h"
 #include "protect.h"
+#include "qualify.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
@@ -418,6 +419,8 @@ evaluate(void *arg)
 		MemoryContext oldcontext = MemoryContextSwitchTo(watch->econtext->ecxt_per_tuple_memory);
 
 		lr_score_facts(watch->facts, score);
+		if (watch->config->scoring)
+			lr_qualify_facts(watch->facts, row, watch->config, evaluation->warned);
 		MemoryContextSwitchTo(oldcontext);
 	}
 	watch->econtext->ecxt_outertuple = row->slot;

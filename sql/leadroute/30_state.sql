@@ -58,6 +58,12 @@ INSERT INTO leadroute.codes VALUES
 	('all_tried',		'waiting',		'everybody in the team has let the lead lapse before; it waits in the team''s overflow queue'),
 	('reopened',		'assigned',		'the row no longer says that the lead is closed, or reopen() was called'),
 	('nurtured',		'nurture',		'a rule nurtures the lead: it has no owner until it is qualified'),
+	('mql_score',		'any',			'the lead is qualified by its points'),
+	('mql_high_intent',	'any',			'the lead is qualified by a signal of high intent'),
+	('mql_meeting',		'any',			'the lead is qualified: a meeting is booked'),
+	('mql_approved',	'any',			'the lead is qualified: somebody approved it'),
+	('borderline',		'any',			'the lead is nearly qualified: it stands in the review queue'),
+	('disqualified',	'closed',		'somebody looked at the lead and disqualified it'),
 	('accepted',		'any',			'sales took the lead: accept()'),
 	('rejected',		'nurture',		'sales gave the lead back (reject()); it is nurtured until it is qualified again'),
 	('recycled',		'nurture',		'sales gave the lead back (reject()); it comes back at a date'),
@@ -118,6 +124,7 @@ CREATE TABLE leadroute.lead_states (
 	stage_at		timestamptz,
 	source_stage	text COLLATE "C",
 	mql_at			timestamptz,
+	qualified_at	timestamptz,
 	accepted_at		timestamptz,
 	rejection		text COLLATE "C",
 	rejected_at		timestamptz,
@@ -336,6 +343,7 @@ COMMENT ON COLUMN leadroute.lead_states.stage IS 'The stage that the lead is in;
 COMMENT ON COLUMN leadroute.lead_states.stage_at IS 'Since when.';
 COMMENT ON COLUMN leadroute.lead_states.source_stage IS 'The stage that the source last sent: sending it again is no change.';
 COMMENT ON COLUMN leadroute.lead_states.mql_at IS 'When the lead was first qualified (MQL): by its points, a high-intent signal, a booked meeting, or approve().';
+COMMENT ON COLUMN leadroute.lead_states.qualified_at IS 'Since when it is, its last rejection left behind; NULL: it is not.';
 COMMENT ON COLUMN leadroute.lead_states.accepted_at IS 'When accept() last took it.';
 COMMENT ON COLUMN leadroute.lead_states.rejection IS 'The code with which reject() last gave it back.';
 COMMENT ON COLUMN leadroute.lead_states.rejected_at IS 'When that was.';

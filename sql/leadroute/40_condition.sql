@@ -21,7 +21,8 @@ CREATE TYPE leadroute.facts AS (
 	fit				double precision,
 	engagement		double precision,
 	grade			text,
-	signals			jsonb
+	signals			jsonb,
+	is_mql			boolean
 );
 COMMENT ON TYPE leadroute.facts IS
 	'What leadroute knows of a lead while it decides. In a condition: facts.x. Not to be confused with a column of the leads table that is called facts, which stands bare.';
@@ -34,6 +35,7 @@ COMMENT ON COLUMN leadroute.facts.is_duplicate IS 'Whether the lead shares a key
 COMMENT ON COLUMN leadroute.facts.stage IS 'The stage that the lead is in: in an entry condition the one that it would leave, elsewhere the one that it has come to. NULL where the flow has no stages.';
 COMMENT ON COLUMN leadroute.facts.segment IS 'What flows.segment gives for the row; NULL where the flow has none, and in what is asked before it (route_when, closed_when, won_when, hold_until, reroute_when, priority).';
 COMMENT ON COLUMN leadroute.facts.intent IS 'The lead''s intent by flows.intent, the row''s column intent or leadroute.sources; NULL where segment is, and if none says.';
+COMMENT ON COLUMN leadroute.facts.is_mql IS 'Whether the lead is qualified: by its points (the model''s threshold, min_fit and min_engagement), a signal of high intent, a signal meeting_booked, or approve(); and from then on until reject(). Worked out when a condition reads it; NULL where the flow has no scoring.';
 COMMENT ON COLUMN leadroute.facts.operation IS 'What brought the lead here: INSERT, UPDATE, CATCH_UP, REROUTE (by reroute(), release() and the like) or SIGNAL (its score changed); for a criterion also EXPLAIN (score() and the like).';
 COMMENT ON COLUMN leadroute.facts.account IS 'The account that the lead belongs to; NULL if none. Looked up only for a rule that reads it or the other two.';
 COMMENT ON COLUMN leadroute.facts.account_tier IS 'The account''s tier, 1 to 3; NULL if it has none.';

@@ -16,6 +16,16 @@ LANGUAGE c CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '
 COMMENT ON FUNCTION leadroute.reject(text, text, text, text) IS
 	'Sales gives a lead back, with a code of rejection_reasons, which says what becomes of it, and the answer does too: nurture or recycle (it has no owner; its engagement begins anew when recycled, and a sweep brings it back at the date), archive (closed; also where it has been recycled as often as flows.recycle_limit). Its stage is the one with that role. NULL for a NULL lead. Errors: null_value_not_allowed without a code; undefined_object for one that the flow does not have; object_not_in_prerequisite_state for a lead that is closed, with nobody, or has changed hands since the statement began; those of set_stage(). Rights as close().';
 
+CREATE FUNCTION leadroute.approve(lead text, flow text DEFAULT 'default') RETURNS boolean
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_approve';
+COMMENT ON FUNCTION leadroute.approve(text, text) IS
+	'Qualifies a lead by hand: it is an MQL until it is rejected, leaves the review queue, and one that was nurtured or recycled is given out at once. False where it is one already. Errors: object_not_in_prerequisite_state for a lead that is closed, a duplicate, or older than the attachment. Rights as close().';
+
+CREATE FUNCTION leadroute.disqualify(lead text, reason text DEFAULT NULL, flow text DEFAULT 'default') RETURNS boolean
+LANGUAGE c CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_disqualify';
+COMMENT ON FUNCTION leadroute.disqualify(text, text, text) IS
+	'Closes a lead for good, with the outcome disqualified, in the stage whose role is archived: the other answer to the review queue. False where it is closed already; NULL for a NULL lead. Errors: those of set_stage(). Rights as close().';
+
 CREATE FUNCTION leadroute.feedback(lead text, rating integer, comment text DEFAULT NULL, flow text DEFAULT 'default') RETURNS void
 LANGUAGE c CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_feedback';
 COMMENT ON FUNCTION leadroute.feedback(text, integer, text, text) IS
@@ -140,6 +150,7 @@ BEGIN
 			   (flow, 'evangelist', 120, 'won', false, NULL, NULL, 'NPS 9 or 10, or a referral'),
 			   (flow, 'disqualified', 130, 'closed', true, NULL, 'archived', 'will not buy');
 	GET DIAGNOSTICS loaded = ROW_COUNT;
+	UPDATE leadroute.stages s SET entry_condition = 'facts.is_mql' WHERE s.flow = load_stages.flow AND s.stage = 'mql';
 	INSERT INTO leadroute.stage_transitions (flow, from_stage, to_stage, required, at_least, of_columns)
 		SELECT load_stages.flow, t.from_stage, s.to_stage,
 			CASE s.to_stage WHEN 'opportunity' THEN '{value,close_date}'::text[] END,
@@ -187,7 +198,7 @@ BEGIN
 		SELECT p.oid, p.proname, pg_catalog.pg_get_function_arguments(p.oid) AS arguments, pg_catalog.pg_get_function_result(p.oid) AS result,
 			pg_catalog.pg_get_function_identity_arguments(p.oid) AS identity, p.proargnames, p.proisstrict
 		FROM pg_catalog.pg_proc p
-		WHERE p.pronamespace = 'leadroute'::pg_catalog.regnamespace AND p.proname = ANY ('{set_stage,accept,reject,feedback}')
+		WHERE p.pronamespace = 'leadroute'::pg_catalog.regnamespace AND p.proname = ANY ('{set_stage,accept,reject,feedback,approve,disqualify}')
 	LOOP
 		FOREACH key IN ARRAY ARRAY['bigint', 'uuid'] LOOP
 			EXECUTE pg_catalog.format($$

@@ -88,6 +88,21 @@ COMMENT ON COLUMN leadroute.stale_leads.age_hours IS 'For how many hours.';
 COMMENT ON COLUMN leadroute.stale_leads.avg_hours IS 'How many it is on average, of those who went on.';
 COMMENT ON COLUMN leadroute.stale_leads.times_average IS 'How many times that; NULL where the average is 0.';
 
+CREATE VIEW leadroute.review_queue AS
+	SELECT l.flow, l.lead, l.review_at, l.score, l.fit, l.engagement, l.grade, l.owner, l.stage
+	FROM leadroute.lead_states l
+	WHERE l.review_at IS NOT NULL AND l.closed_at IS NULL;
+COMMENT ON VIEW leadroute.review_queue IS 'Leads that are nearly qualified (scoring_models.borderline), for approve() or disqualify() to say.';
+COMMENT ON COLUMN leadroute.review_queue.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.review_queue.lead IS 'The lead''s key, as text.';
+COMMENT ON COLUMN leadroute.review_queue.review_at IS 'Since when it stands there.';
+COMMENT ON COLUMN leadroute.review_queue.score IS 'Its score, 0 to 100, as last worked out.';
+COMMENT ON COLUMN leadroute.review_queue.fit IS 'Its fit, 0 to 100.';
+COMMENT ON COLUMN leadroute.review_queue.engagement IS 'Its engagement, 0 to 100.';
+COMMENT ON COLUMN leadroute.review_queue.grade IS 'Its grade.';
+COMMENT ON COLUMN leadroute.review_queue.owner IS 'Who has it; NULL: nobody.';
+COMMENT ON COLUMN leadroute.review_queue.stage IS 'The stage that it is in.';
+
 CREATE VIEW leadroute.recycling_report AS
 	SELECT r.flow, r.code, (SELECT k.reason FROM leadroute.rejection_reasons k WHERE k.flow = r.flow AND k.code = r.code) AS reason,
 		count(*) AS rejections,
