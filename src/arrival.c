@@ -11,6 +11,7 @@
 #include "access/htup_details.h"
 #include "arrival.h"
 #include "catalog/pg_class.h"
+#include "consent.h"
 #include "identity.h"
 #include "leadroute.h"
 #include "merge.h"
@@ -226,7 +227,7 @@ arrive_as_new(Arrival *arrival, HeapTuple tuple, bool replaces)
 	code = judge(arrival, "INSERT");
 	/* one that is closed already is somebody too, but nothing is done about it */
 	closed = code && strcmp(code, CODE_ARRIVED_CLOSED) == 0;
-	if ((code == NULL || closed || strcmp(code, CODE_NOT_READY) == 0) && !lr_duplicate_identify(arrival, !replaces) && lr_state_find(flow, arrival->lead, &state))
+	if ((code == NULL || closed || CODE_WAITS_FOR_ROW(code)) && !lr_duplicate_identify(arrival, !replaces) && lr_state_find(flow, arrival->lead, &state))
 		return give_back_known(arrival, tuple, &state);
 	if (arrival->first.lead && !closed && !arrival->first.returns && !arrival->updates)
 	{
@@ -458,7 +459,7 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 		lr_arrival_route(arrival, &deciding.row, lr_statement_warned(arrival->statement), decision);
 		lr_duplicate_mark(arrival, ROUTE_TAKE, decision);
 	}
-	if (deciding.code == NULL || strcmp(deciding.code, CODE_NOT_READY) == 0)
+	if (deciding.code == NULL || CODE_WAITS_FOR_ROW(deciding.code))
 		decision->score = lr_arrival_score(arrival, &deciding.row, lr_statement_warned(arrival->statement));
 	lr_arrival_give_stage(arrival, &deciding.row, decision);
 	lr_arrival_clocks(arrival, &deciding.row, lr_statement_warned(arrival->statement), decision);
@@ -497,6 +498,9 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 void
 lr_arrival_give_stage(Arrival *arrival, LeadRow *row, Decision *decision)
 {
+	bool told = true; /* what fails has been told when the lead was decided */
+
+	decision->consent = lr_consent(row, arrival->config, &told);
 	/* a duplicate's is the first one's */
 	if (strcmp(decision->status, "duplicate") == 0)
 		return;
@@ -687,7 +691,7 @@ lr_arrival_revives(Arrival *arrival, const LeadState *state, const char *operati
 		return false;
 	if (strcmp(state->code, "deleted") == 0)
 		return !lr_lead_is_deleted(arrival->shape, arrival->slot);
-	if (strcmp(state->code, CODE_ARRIVED_CLOSED) != 0 && strcmp(state->code, CODE_NOT_READY) != 0)
+	if (strcmp(state->code, CODE_ARRIVED_CLOSED) != 0 && !CODE_WAITS_FOR_ROW(state->code))
 		return false;
 	return judge(arrival, operation) == NULL;
 }
@@ -734,6 +738,8 @@ lr_arrival_reason(const Arrival *arrival, const LeadRow *row, bool *warned, Clos
 		closing->by_stage = by_stage;
 		return CODE_ARRIVED_CLOSED;
 	}
+	if (arrival->config->require_consent && !lr_consent_suffices(arrival->config, lr_consent(row, arrival->config, warned)))
+		return CODE_NO_CONSENT;
 	if (!lr_watch_ready(watch, row, warned))
 		return CODE_NOT_READY;
 	return NULL;

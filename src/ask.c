@@ -12,6 +12,7 @@
 #include "access/xact.h"
 #include "arrival.h"
 #include "ask.h"
+#include "consent.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -248,6 +249,15 @@ explain_watched(ReturnSetInfo *rsinfo, const Arrival *arrival, const LeadRow *ro
 		return CODE_ARRIVED_CLOSED;
 	ready = lr_watch_ready(watch, row, &warned);
 	put_condition(rsinfo, "route_when", config->route_when, ready);
+	if (config->require_consent)
+	{
+		bool consents = lr_consent(row, arrival->config, &warned) == CONSENT_YES;
+		TraceLine line = {.item = "flow", .name = "require_consent", .verdict = consents ? "holds" : "does not hold", .detail = "the lead's consent"};
+
+		put_line(rsinfo, &line);
+		if (!consents)
+			return CODE_NO_CONSENT;
+	}
 	return ready ? NULL : CODE_NOT_READY;
 }
 
@@ -360,7 +370,7 @@ lr_decide_stored(Arrival *arrival, const LeadState *known, const char *operation
 	row.stage = arrival->stage;
 	code = lr_arrival_reason(arrival, &row, &warned, &closing);
 	lr_traits_judge(&row, arrival->config, &warned);
-	recorded = code && (strcmp(code, CODE_ARRIVED_CLOSED) == 0 || strcmp(code, CODE_NOT_READY) == 0);
+	recorded = code && (strcmp(code, CODE_ARRIVED_CLOSED) == 0 || CODE_WAITS_FOR_ROW(code));
 	if (code)
 	{
 		lr_route_unrouted(arrival->config, &row, code, &decision);
@@ -381,7 +391,7 @@ lr_decide_stored(Arrival *arrival, const LeadState *known, const char *operation
 		lr_arrival_give_stage(arrival, &row, &decision);
 		lr_arrival_clocks(arrival, &row, &warned, &decision);
 	}
-	if (code == NULL || strcmp(code, CODE_NOT_READY) == 0)
+	if (code == NULL || CODE_WAITS_FOR_ROW(code))
 		decision.score = lr_arrival_score(arrival, &row, &warned);
 	if (decision.score)
 		lr_arrival_show_score(&outputs, decision.score);

@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "change.h"
 #include "clock_change.h"
+#include "consent.h"
 #include "duplicate.h"
 #include "fmgr.h"
 #include "leadroute.h"
@@ -34,6 +35,8 @@ static bool update_matters = false;
 
 static bool says_otherwise(const Arrival *arrival, TupleTableSlot *old, TupleTableSlot *new, bool *warned, Closing *closing);
 static bool decides_again(Arrival *arrival, TupleTableSlot *old, const LeadState *state);
+static void consent_changes(Arrival *arrival, const LeadState *state);
+static bool may_be_given(Arrival *arrival);
 static const char *qualifies(Arrival *arrival, const LeadState *state);
 static HeapTuple redecide(Arrival *arrival, HeapTuple tuple, const LeadState *state, const char *by, bool *changed);
 static bool goes_back(Arrival *arrival, const LeadState *state, LeadRow *row, Decision *decision);
@@ -74,6 +77,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	bool watched;
 	bool redecided;
 	bool scored;
+	bool consents;
 	const char *by;
 	Closing closing;
 
@@ -168,15 +172,22 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 		return lr_arrival_decide(&arrival, newtuple, "UPDATE", true);
 	}
 	arrival.lead = old_lead;
+	consents = arrival.config->watches && differs(&shape->consent, shape->desc, old, new);
 	by = scored ? qualifies(&arrival, &state) : NULL;
-	if ((by && strcmp(state.status, "nurture") == 0 && !state.closed) || (watched && decides_again(&arrival, old, &state)))
+	if ((by && strcmp(state.status, "nurture") == 0 && may_be_given(&arrival)) || (watched && decides_again(&arrival, old, &state)))
 	{
 		newtuple = redecide(&arrival, newtuple, &state, by, &redecided);
 		if (redecided)
+		{
+			if (consents)
+				consent_changes(&arrival, &state);
 			return lr_arrival_keep_stages(&arrival, newtuple, lr_now());
+		}
 		if (by && strcmp(state.status, "nurture") == 0)
 			lr_pending_add_qualified(arrival.statement, arrival.config->flow, arrival.lead, by, arrival.qualified_reason, lr_now());
 	}
+	if (consents)
+		consent_changes(&arrival, &state);
 	return changed || scored ? keep_outputs(&arrival, newtuple, &state, scored) : newtuple;
 }
 
@@ -221,6 +232,29 @@ decides_again(Arrival *arrival, TupleTableSlot *old, const LeadState *state)
 			 lr_watch_reroutes(watch, rule, &was, warned) || !lr_watch_reroutes(watch, rule, &is, warned))
 		return false;
 	return lr_arrival_reason(arrival, &is, warned, &closing) == NULL;
+}
+
+/* What the row says now of the person's consent waits for it to stand. */
+static void
+consent_changes(Arrival *arrival, const LeadState *state)
+{
+	LeadRow row = lr_arrival_row(arrival, arrival->slot, "UPDATE");
+	Consent consent = lr_consent(&row, arrival->config, lr_statement_warned(arrival->statement));
+
+	if (consent == state->consent)
+		return;
+	lr_pending_add_consent(arrival->statement, arrival->config->flow, arrival->lead, consent, row.at);
+	update_matters = true;
+}
+
+/* As far as the person's consent goes. */
+static bool
+may_be_given(Arrival *arrival)
+{
+	LeadRow row = lr_arrival_row(arrival, arrival->slot, "UPDATE");
+
+	return !arrival->config->require_consent ||
+		   lr_consent_suffices(arrival->config, lr_consent(&row, arrival->config, lr_statement_warned(arrival->statement)));
 }
 
 /* What makes the row's lead an MQL now that it was not; NULL: nothing. That, and whether it is nearly one, waits for the row. */

@@ -752,6 +752,7 @@ read_stages(FlowConfig *config)
 		row_interval(0, 2, &config->archive_after);
 		config->recycle_limit = row_int(0, 3);
 		config->require_consent = row_bool(0, 4);
+		config->watches |= config->require_consent;
 	}
 	config->nstages = (int)
 		lr_config_rows("SELECT stage, kind, entry_condition, touched_stage, role, next_stage, max_age FROM leadroute.stages WHERE flow = $1 ORDER BY position", config->flow);

@@ -589,7 +589,7 @@ end_absence(void *arg)
 		return;
 	if (!hand.state.closed && strcmp(hand.state.status, "nurture") == 0)
 	{
-		bool returns = hand.state.has_return_at && hand.state.return_at <= hand.at;
+		bool returns = hand.state.has_return_at && hand.state.return_at <= hand.at && lr_lifecycle_consents(&hand);
 
 		if (returns && !(hand.state.has_archive_at && hand.state.archive_at <= hand.state.return_at))
 		{

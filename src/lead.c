@@ -188,6 +188,7 @@ shape_make(Relation rel, const FlowConfig *attachment)
 	shape->submitted_zone = pstrdup(zone ? zone : "UTC");
 	for (int i = 0; i < LEAD_INPUTS; i++)
 		lr_lead_column(&shape->inputs[i], shape->desc, lr_column_name(columns, lr_input_names[i]), false, mcxt);
+	lr_lead_column(&shape->consent, shape->desc, lr_column_name(columns, "consent"), false, mcxt);
 	lr_lead_column(&shape->value, shape->desc, lr_column_name(columns, "value"), false, mcxt);
 	lr_lead_column(&shape->name, shape->desc, lr_column_name(columns, "name"), false, mcxt);
 	lr_lead_column(&shape->source, shape->desc, lr_column_name(columns, "source"), false, mcxt);

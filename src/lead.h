@@ -78,6 +78,7 @@ typedef struct LeadShape
 	LeadColumn submitted_at;
 	const char *submitted_zone;
 	LeadColumn inputs[LEAD_INPUTS];
+	LeadColumn consent;
 	LeadColumn value;
 	LeadColumn name;   /* of a person, where first and last name stand in one */
 	LeadColumn source; /* what brought the person: a form, a campaign */

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "consent.h"
 #include "effect.h"
 #include "fmgr.h"
 #include "handback.h"
@@ -106,6 +107,14 @@ lr_lifecycle_follow(HandledLead *hand)
 		return;
 	row = lr_arrival_row(&hand->arrival, hand->slot, "SIGNAL");
 	row.at = hand->at;
+	if (hand->arrival.config->scoring)
+	{
+		Consent consent = lr_consent(&row, hand->arrival.config, &warned);
+
+		if (consent != (Consent) hand->state.consent)
+			lr_state_set_consent(hand->arrival.config->flow, hand->arrival.lead, consent);
+		hand->state.consent = consent;
+	}
 	if (hand->arrival.config->scoring && !hand->arrival.memo.qualified)
 		qualify(hand, &row, &warned);
 	if (hand->arrival.config->nstages == 0 || hand->arrival.stage == NULL)
@@ -134,7 +143,7 @@ lr_lifecycle_qualified(HandledLead *hand, const char *by, const char *reason)
 	lr_qualify_write(hand->arrival.config, hand->arrival.lead, by, reason, hand->actor, hand->at);
 	hand->arrival.memo.qualified = true;
 	hand->state.is_qualified = true;
-	if (strcmp(hand->state.status, "nurture") == 0)
+	if (strcmp(hand->state.status, "nurture") == 0 && lr_lifecycle_consents(hand))
 		lr_handback_return(hand, strcmp(by, "score") == 0 ? "qualified" : by, reason);
 }
 
@@ -199,6 +208,19 @@ lr_lifecycle_restart(HandledLead *hand, const char *why)
 	lr_lifecycle_write(hand, lr_stage_restart(&row, hand->arrival.config, why));
 }
 
+bool
+lr_lifecycle_consents(HandledLead *hand)
+{
+	LeadRow row;
+	bool warned = false;
+
+	if (!hand->arrival.config->require_consent)
+		return true;
+	row = lr_arrival_row(&hand->arrival, hand->slot, "UPDATE");
+	row.at = hand->at;
+	return lr_consent_suffices(hand->arrival.config, lr_consent(&row, hand->arrival.config, &warned));
+}
+
 void
 lr_lifecycle_message(HandledLead *hand, const char *type, const char *code, const char *reason)
 {
@@ -209,7 +231,7 @@ lr_lifecycle_message(HandledLead *hand, const char *type, const char *code, cons
 	OwnerSession session;
 	int n;
 
-	if (!lr_config_wants_outbox(hand->arrival.config, type))
+	if (!lr_config_wants_outbox(hand->arrival.config, type) || !lr_lifecycle_consents(hand))
 		return;
 	for (n = 0; n < (int) lengthof(texts); n++)
 	{

@@ -526,7 +526,7 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 	pending->has_turn = decision->has_turn;
 	if (decision->account || decision->duplicate_of || decision->closing || decision->priority != 0 || decision->held_until != 0 ||
 		decision->stage || decision->prediction || decision->score || decision->has_sla || decision->qualified_by ||
-		decision->qualified_at != 0 || decision->returned_by)
+		decision->qualified_at != 0 || decision->returned_by || decision->consent != CONSENT_UNKNOWN)
 		add_more(pending, decision);
 	statement->newest = pending;
 	return pending;
@@ -568,6 +568,7 @@ add_more(Pending *pending, const Decision *decision)
 	more->mql_at = decision->mql_at;
 	more->qualified_at = decision->qualified_at;
 	more->returned_by = decision->returned_by;
+	more->consent = decision->consent;
 	if (decision->stage)
 	{
 		keep_stages(pending, decision->stages, decision->stage, decision->source_stage);
@@ -681,6 +682,19 @@ lr_pending_add_qualified(Statement *statement, const char *flow, const char *lea
 	more = keep_more(pending);
 	more->qualified_by = by;
 	more->qualified_reason = MemoryContextStrdup(pending->statement->mcxt, reason);
+}
+
+void
+lr_pending_add_consent(Statement *statement, const char *flow, const char *lead, Consent consent, TimestampTz at)
+{
+	Pending *pending = known_pending(statement, flow, lead, at);
+	PendingMore *more;
+
+	if (pending->confirmed || pending->kind == PENDING_DECISION)
+		return;
+	more = keep_more(pending);
+	more->consent = consent;
+	more->has_consent = true;
 }
 
 void
@@ -896,6 +910,7 @@ decision_of(const Pending *pending)
 		.mql_at = pending->more->mql_at,
 		.qualified_at = pending->more->qualified_at,
 		.returned_by = pending->more->returned_by,
+		.consent = pending->more->consent,
 		.score = pending->more->score,
 		.has_sla = pending->more->has_sla,
 		.too_old = pending->more->too_old,
@@ -940,6 +955,11 @@ lr_pending_confirm(Pending *pending, const LeadShape *shape, TupleTableSlot *slo
 	statement->unwritten++;
 	statement->open--;
 
+	if (pending->more->has_consent)
+	{
+		lr_journal_flush();
+		lr_state_set_consent(pending->flow, pending->lead, pending->more->consent);
+	}
 	if (pending->kind == PENDING_HAND_OVER)
 	{
 		lr_journal_flush();

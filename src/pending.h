@@ -75,6 +75,8 @@ typedef struct PendingMore
 	bool borderline;
 	TimestampTz mql_at;
 	TimestampTz qualified_at;
+	Consent consent;
+	bool has_consent; /* of a known lead: the above is what its row says now */
 	const char *returned_by;
 	StickyNote *sticky;			  /* of a team that goes by accounts, else NULL */
 	const Prediction *prediction; /* or NULL */
@@ -189,6 +191,9 @@ extern void lr_pending_add_stages(Statement *statement, const char *flow, const 
 /* The same for a known lead that its row makes an MQL (by what), or nearly one (NULL); the reason is a sentence. */
 extern void lr_pending_add_qualified(Statement *statement, const char *flow, const char *lead, const char *by, const char *reason,
 									 TimestampTz at);
+
+/* The same for what the row of a known lead says of the person's consent. */
+extern void lr_pending_add_consent(Statement *statement, const char *flow, const char *lead, Consent consent, TimestampTz at);
 
 /*
  * An upsert's UPDATE: what its INSERT made of the stage of a known lead is not to be, but where it stands in the new row (*given) it is still what the

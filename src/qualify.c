@@ -169,7 +169,7 @@ write_mark(FlowConfig *config, const char *lead, const char *type, const char *c
 									"   SELECT m.flow, 'lead', m.lead, $3, jsonb_strip_nulls(jsonb_build_object('lead', m.lead, 'flow', m.flow, 'code', $4,"
 									"     'owner', m.owner, 'team', m.team, 'stage', m.stage, 'score', m.score, 'fit', m.fit, 'engagement', m.engagement,"
 									"     'grade', m.grade, 'account', m.account, 'reason', $5, 'actor', $6, 'submitted_at', m.submitted_at)), $7"
-									"   FROM marked m WHERE $8)"
+									"   FROM marked m WHERE $8 AND (m.consent OR NOT EXISTS (SELECT FROM leadroute.flows f WHERE f.flow = $1 AND f.require_consent)))"
 									" INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, actor)"
 									" SELECT m.flow, m.lead, $7, $3, $4, m.owner, m.team, $5, $6 FROM marked m",
 									set),

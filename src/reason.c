@@ -82,6 +82,8 @@ lr_route_reason(const Decision *decision)
 		appendStringInfo(&text, "held until %s at the latest", timestamptz_to_str(decision->held_until));
 	else if (strcmp(code, CODE_NOT_READY) == 0)
 		appendStringInfoString(&text, "the flow's route_when does not hold yet");
+	else if (strcmp(code, CODE_NO_CONSENT) == 0)
+		appendStringInfoString(&text, "not given out: the person has not consented");
 	else if (strcmp(code, "queued") == 0)
 		appendStringInfo(&text, "waits in queue \"%s\"", decision->queue);
 	else if (strcmp(code, CODE_ARRIVED_CLOSED) == 0)

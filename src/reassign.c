@@ -10,6 +10,7 @@
 #include "fmgr.h"
 #include "hand.h"
 #include "leadroute.h"
+#include "lifecycle.h"
 #include "move.h"
 #include "pick.h"
 #include "utils/builtins.h"
@@ -167,6 +168,12 @@ check_rep(const HandledLead *hand, const char *rep)
 				(errcode(config ? ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE : ERRCODE_UNDEFINED_OBJECT),
 				 config ? errmsg("rep \"%s\" is not active", rep) : errmsg("rep \"%s\" does not exist", rep),
 				 errhint("leadroute.reps of flow \"%s\" lists them.", hand->arrival.config->flow)));
+	if (!lr_lifecycle_consents(unconstify(HandledLead *, hand)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("lead \"%s\" cannot be given to anybody without its consent", hand->arrival.lead),
+				 errdetail("Flow \"%s\" demands it.", hand->arrival.config->flow),
+				 errhint("Set its consent column, or require_consent of the flow to false.")));
 	if (!lr_hand_may_have(hand, rep))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

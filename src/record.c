@@ -9,6 +9,7 @@
 
 #include "committee.h"
 #include "config.h"
+#include "consent.h"
 #include "journal.h"
 #include "leadroute.h"
 #include "qualify.h"
@@ -123,6 +124,8 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 		lr_journal_set_time(&row, STATE_ASSIGNED_AT, decision->at);
 	if (decision->nclocks > 0)
 		lr_journal_set_time(&row, STATE_SLA_DUE_AT, lr_clocks_due(decision->clocks, decision->nclocks));
+	if (decision->consent != CONSENT_UNKNOWN)
+		lr_journal_set_datum(&row, STATE_CONSENT, BoolGetDatum(decision->consent == CONSENT_YES));
 	if (decision->qualified_by || decision->qualified_at != 0)
 		lr_journal_set_time(&row, STATE_QUALIFIED_AT, decision->qualified_at != 0 ? decision->qualified_at : decision->at);
 	if (decision->qualified_by || decision->mql_at != 0)
@@ -138,7 +141,7 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 		lr_journal_set_text(&row, EVENT_FLOW, decision->config->flow);
 		lr_journal_set_text(&row, EVENT_LEAD, lead);
 		lr_journal_set_time(&row, EVENT_AT, decision->at);
-		lr_journal_set_text(&row, EVENT_KIND, decision->closing || strcmp(decision->code, "not_ready") == 0 ? "recorded" : "decided");
+		lr_journal_set_text(&row, EVENT_KIND, decision->closing || CODE_WAITS_FOR_ROW(decision->code) ? "recorded" : "decided");
 		lr_journal_set_text(&row, EVENT_CODE, decision->code);
 		lr_journal_set_text(&row, EVENT_RULE, rule);
 		lr_journal_set_text(&row, EVENT_OWNER, decision->owner);
@@ -149,6 +152,8 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 		if (decision->duplicate_of)
 			path = path_of_duplicate(decision, path);
 		lr_journal_set_text(&row, EVENT_OVER_CAP, decision->over_cap);
+		if (decision->consent != CONSENT_UNKNOWN)
+			lr_journal_set_datum(&row, EVENT_CONSENT, BoolGetDatum(decision->consent == CONSENT_YES));
 		if (path)
 			lr_journal_set_datum(&row, EVENT_PATH, DirectFunctionCall1(jsonb_in, CStringGetDatum(path)));
 		lr_journal_set_text(&row, EVENT_ACCOUNT, decision->account);
@@ -272,7 +277,7 @@ write_message(const char *type, const char *lead, const Decision *decision, cons
 								  decision->territory, decision->queue, decision->rule ? decision->rule->rule : NULL, reason,
 								  decision->account, decision->account_owner, decision->duplicate_of};
 
-	if (!lr_config_wants_outbox(decision->config, type))
+	if (!lr_config_wants_outbox(decision->config, type) || !lr_consent_suffices(decision->config, decision->consent))
 		return;
 
 	initStringInfo(&json);

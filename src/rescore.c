@@ -105,7 +105,7 @@ lr_rescore_row(Arrival *arrival, TupleTableSlot *slot, const char *operation, bo
 		return;
 	lr_pending_flush();
 	if (!lr_state_find(arrival->config->flow, arrival->lead, &state) || lr_state_is_ignored(&state) ||
-		(lr_state_is_unrouted(&state) && strcmp(state.code, CODE_NOT_READY) != 0))
+		(lr_state_is_unrouted(&state) && !CODE_WAITS_FOR_ROW(state.code)))
 		return;
 	arrival->slot = slot;
 	lr_profile_begin(&arrival->profile, arrival->shape, arrival->config, slot);
@@ -235,7 +235,7 @@ rescore_hand(HandledLead *hand, const int64 *news, int nnews)
 	{
 		Closing closing;
 
-		if (strcmp(state->code, CODE_NOT_READY) != 0)
+		if (!CODE_WAITS_FOR_ROW(state->code))
 			return;
 		if (lr_arrival_reason(arrival, &row, &warned, &closing) == NULL)
 		{

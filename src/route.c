@@ -12,6 +12,7 @@
 #include "account.h"
 #include "catalog/pg_type.h"
 #include "condition.h"
+#include "consent.h"
 #include "executor/executor.h"
 #include "facts.h"
 #include "leadroute.h"
@@ -452,6 +453,7 @@ fill_score_facts(RouteWalk *walk)
 	MemoryContext oldcontext = MemoryContextSwitchTo(plan->econtext->ecxt_per_tuple_memory);
 
 	lr_score_facts(plan->facts, score);
+	lr_consent_facts(plan->facts, walk->row, plan->config, walk->warned);
 	if (plan->config->scoring)
 		lr_qualify_facts(plan->facts, walk->row, plan->config, walk->warned);
 	MemoryContextSwitchTo(oldcontext);

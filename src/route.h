@@ -14,6 +14,14 @@
 #include "profile.h"
 #include "score.h"
 
+/* Whether a person has consented to be contacted. */
+typedef enum Consent
+{
+	CONSENT_UNKNOWN, /* the row does not say */
+	CONSENT_NO,
+	CONSENT_YES
+} Consent;
+
 /* A lead about to be decided. Strings and slot are the caller's and stay until the decision is used. */
 typedef struct LeadRow
 {
@@ -96,6 +104,7 @@ typedef struct Decision
 	bool borderline;				  /* nearly: people are to look at it */
 	TimestampTz mql_at;				  /* it was one before: since when first, and since when now; 0: not */
 	TimestampTz qualified_at;
+	Consent consent;
 	const char *returned_by;		  /* what brought a lead back that was put away: a literal, or NULL */
 	const Prediction *prediction;	  /* of the flow's published model, or NULL */
 	const LeadScore *score;			  /* NULL: the flow has no scoring model */
@@ -109,6 +118,10 @@ typedef struct Decision
 
 /* The code of a lead whose flow says that it is not to be routed yet. */
 #define CODE_NOT_READY "not_ready"
+/* The code of a lead that its flow gives out only with a consent that it lacks. */
+#define CODE_NO_CONSENT "no_consent"
+/* Whether it is one of these: recorded, until its row or a signal says otherwise. */
+#define CODE_WAITS_FOR_ROW(code) (strcmp(code, CODE_NOT_READY) == 0 || strcmp(code, CODE_NO_CONSENT) == 0)
 
 /* The code of a lead that everybody who could have it has let lapse. */
 #define CODE_ALL_TRIED "all_tried"

@@ -193,7 +193,7 @@ compile(void *arg)
 	if (bms_overlap(plan->own_facts, lr_condition_facts(condition)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
-				 errmsg("criterion cannot reference what the criteria make: facts.score, fit, engagement, grade or is_mql")));
+				 errmsg("criterion cannot reference what the criteria make: facts.score, fit, engagement, grade, is_mql or consent")));
 	plan->conditions[compiling->next] = condition;
 }
 
@@ -634,7 +634,7 @@ lr_score_text(ScorePoints points)
 Bitmapset *
 lr_score_of_facts(TupleDesc desc)
 {
-	static const char *const names[] = {"score", "fit", "engagement", "grade", "signals", "is_mql"};
+	static const char *const names[] = {"score", "fit", "engagement", "grade", "signals", "is_mql", "consent"};
 	Bitmapset *columns = NULL;
 
 	for (int i = 0; i < desc->natts; i++)

@@ -24,6 +24,7 @@
 #include "owner.h"
 #include "pick.h"
 #include "rotation.h"
+#include "route.h"
 #include "score.h"
 #include "state.h"
 #include "utils/array.h"
@@ -39,6 +40,7 @@
 static bool find(const char *flow, const char *lead, LeadState *state, Snapshot seen);
 static const char *state_text(TupleTableSlot *slot, StateColumn column);
 static bool state_time(TupleTableSlot *slot, StateColumn column, TimestampTz *value);
+static int state_consent(TupleTableSlot *slot);
 static int state_int(TupleTableSlot *slot, StateColumn column);
 static const char *state_number(TupleTableSlot *slot, StateColumn column);
 static bool state_hundredths(TupleTableSlot *slot, StateColumn column, int64 *value);
@@ -132,6 +134,7 @@ find(const char *flow, const char *lead, LeadState *state, Snapshot seen)
 		state->has_return_at = state_time(slot, STATE_RETURN_AT, &state->return_at);
 		state->has_archive_at = state_time(slot, STATE_ARCHIVE_AT, &state->archive_at);
 		state->is_accepted = !slot_attisnull(slot, STATE_ACCEPTED_AT + 1);
+		state->consent = state_consent(slot);
 		state->is_qualified = state_time(slot, STATE_QUALIFIED_AT, &state->qualified_at);
 		state->has_mql_at = state_time(slot, STATE_MQL_AT, &state->mql_at);
 		state->has_review_at = state_time(slot, STATE_REVIEW_AT, &state->review_at);
@@ -170,6 +173,16 @@ state_time(TupleTableSlot *slot, StateColumn column, TimestampTz *value)
 
 	*value = isnull ? 0 : DatumGetTimestampTz(datum);
 	return !isnull;
+}
+
+static int
+state_consent(TupleTableSlot *slot)
+{
+	bool isnull;
+	Datum value = slot_getattr(slot, STATE_CONSENT + 1, &isnull);
+
+	return isnull ? CONSENT_UNKNOWN : DatumGetBool(value) ? CONSENT_YES
+														  : CONSENT_NO;
 }
 
 static int
@@ -285,8 +298,8 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 					 "   code = 'by_hand', queue = NULL, held_until = NULL, return_at = NULL, return_to = NULL, archive_at = NULL, routed_at = $5, assigned_at = coalesce(s.assigned_at, $5),"
 					 "   route_reason = format('by hand: %s gave the lead to %s', $4, $3)"
 					 "   FROM place, old WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"
-					 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason, actor)"
-					 "   SELECT c.flow, c.lead, $5, 'handed_over', 'by_hand', c.owner, old.owner, c.team, c.territory, c.route_reason, $4"
+					 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason, actor, consent)"
+					 "   SELECT c.flow, c.lead, $5, 'handed_over', 'by_hand', c.owner, old.owner, c.team, c.territory, c.route_reason, $4, c.consent"
 					 "   FROM changed c, old)"
 					 " SELECT COALESCE(old.team, ''), old.holder, COALESCE(changed.team, ''), changed.owner,"
 					 "   old.closed_at IS NULL AND old.holder IS NOT NULL,"
@@ -320,6 +333,19 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 	lr_clocks_owner(flow, lead, at);
 	if (has_linked)
 		lr_linked_follow(flow, lead, at);
+}
+
+void
+lr_state_set_consent(const char *flow, const char *lead, int consent)
+{
+	Oid types[] = {TEXTOID, TEXTOID, BOOLOID};
+	Datum values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(lead), BoolGetDatum(consent == CONSENT_YES)};
+	OwnerSession saved;
+
+	lr_owner_begin(&saved);
+	lr_owner_execute_nulls("UPDATE leadroute.lead_states s SET consent = $3 WHERE s.flow = $1 AND s.lead = $2", lengthof(types), types, values,
+						   consent == CONSENT_UNKNOWN ? "  n" : "   ", SPI_OK_UPDATE);
+	lr_owner_end(&saved);
 }
 
 void

@@ -49,6 +49,7 @@ typedef struct LeadState
 	const char *stage;		  /* NULL: its flow has no stages, or had none */
 	const char *source_stage; /* the stage that the source last sent */
 	TimestampTz stage_at;
+	int consent; /* a Consent (route.h) */
 	bool is_qualified; /* an MQL since its last rejection */
 	TimestampTz qualified_at;
 	bool has_mql_at;
@@ -95,6 +96,9 @@ extern bool lr_state_is_gone(const LeadState *state);
 
 /* A hand gave an open lead to another: state, event, places. One lead at a time; uses SPI. */
 extern void lr_state_hand_over(const char *flow, const char *lead, const char *owner, TimestampTz at);
+
+/* What a known lead's row says now of the person's consent (a Consent). Uses SPI. */
+extern void lr_state_set_consent(const char *flow, const char *lead, int consent);
 
 /* Leads that went (closed as `outcome`), came back, or changed their keys; arrays of one length. Uses SPI. */
 extern void lr_state_close(const char *flow, char **leads, int n, const char *outcome);

@@ -12,6 +12,7 @@
 
 #include "catalog/pg_type.h"
 #include "condition.h"
+#include "consent.h"
 #include "executor/executor.h"
 #include "facts.h"
 #include "protect.h"
@@ -150,6 +151,7 @@ lr_watch(LeadShape *shape, FlowConfig *config)
 		add_required(watch, &config->transitions[i]);
 	if (config->npolicies > 0)
 		watch_clocks(watch);
+	add_column(watch, &shape->consent);
 	add_column(watch, &shape->value);
 	add_column(watch, &shape->closed_at);
 	MemoryContextSwitchTo(oldcontext);
@@ -419,6 +421,7 @@ evaluate(void *arg)
 		MemoryContext oldcontext = MemoryContextSwitchTo(watch->econtext->ecxt_per_tuple_memory);
 
 		lr_score_facts(watch->facts, score);
+		lr_consent_facts(watch->facts, row, watch->config, evaluation->warned);
 		if (watch->config->scoring)
 			lr_qualify_facts(watch->facts, row, watch->config, evaluation->warned);
 		MemoryContextSwitchTo(oldcontext);

@@ -47,6 +47,7 @@ INSERT INTO leadroute.codes VALUES
 	('gone',			'closed',		'the lead was not found again after a full refresh of the table'),
 	('moved',			'closed',		'the lead moved to another flow'),
 	('not_ready',		'unrouted',		'the flow''s route_when does not hold for the row yet'),
+	('no_consent',		'unrouted',		'the flow gives leads out only with consent (flows.require_consent), and the lead''s row does not say so yet'),
 	('held',			'waiting',		'a rule holds the lead until it is enriched or a time has passed'),
 	('enrichment_timeout', 'assigned',	'the lead was held, the time passed, and it was routed with what was known'),
 	('arrived_closed',	'unrouted',		'the row was closed or won when it arrived; it is recorded and not routed'),

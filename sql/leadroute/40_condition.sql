@@ -22,7 +22,8 @@ CREATE TYPE leadroute.facts AS (
 	engagement		double precision,
 	grade			text,
 	signals			jsonb,
-	is_mql			boolean
+	is_mql			boolean,
+	consent			boolean
 );
 COMMENT ON TYPE leadroute.facts IS
 	'What leadroute knows of a lead while it decides. In a condition: facts.x. Not to be confused with a column of the leads table that is called facts, which stands bare.';
@@ -36,6 +37,7 @@ COMMENT ON COLUMN leadroute.facts.stage IS 'The stage that the lead is in: in an
 COMMENT ON COLUMN leadroute.facts.segment IS 'What flows.segment gives for the row; NULL where the flow has none, and in what is asked before it (route_when, closed_when, won_when, hold_until, reroute_when, priority).';
 COMMENT ON COLUMN leadroute.facts.intent IS 'The lead''s intent by flows.intent, the row''s column intent or leadroute.sources; NULL where segment is, and if none says.';
 COMMENT ON COLUMN leadroute.facts.is_mql IS 'Whether the lead is qualified: by its points (the model''s threshold, min_fit and min_engagement), a signal of high intent, a signal meeting_booked, or approve(); and from then on until reject(). Worked out when a condition reads it; NULL where the flow has no scoring.';
+COMMENT ON COLUMN leadroute.facts.consent IS 'Whether the person has consented to be contacted: what the row''s column consent says (a boolean, or a word such as yes, granted, opted in), and false after a signal unsubscribe or spam_complaint, where signal_types has it. NULL where the row does not say.';
 COMMENT ON COLUMN leadroute.facts.operation IS 'What brought the lead here: INSERT, UPDATE, CATCH_UP, REROUTE (by reroute(), release() and the like) or SIGNAL (its score changed); for a criterion also EXPLAIN (score() and the like).';
 COMMENT ON COLUMN leadroute.facts.account IS 'The account that the lead belongs to; NULL if none. Looked up only for a rule that reads it or the other two.';
 COMMENT ON COLUMN leadroute.facts.account_tier IS 'The account''s tier, 1 to 3; NULL if it has none.';

@@ -285,7 +285,7 @@ BEGIN
 		FOR lead IN
 			SELECT s.flow, s.lead, coalesce(s.submitted_at, '-infinity') AS at
 			FROM leadroute.lead_states s JOIN leadroute.flows f ON f.flow = s.flow
-			WHERE s.status = 'unrouted' AND s.closed_at IS NULL AND (s.code IN ('pending', 'flow_off', 'disabled', 'routing_error', 'no_library') OR (s.code = 'not_ready' AND f.route_when IS NULL)) AND f.active
+			WHERE s.status = 'unrouted' AND s.closed_at IS NULL AND (s.code IN ('pending', 'flow_off', 'disabled', 'routing_error', 'no_library') OR (s.code = 'not_ready' AND f.route_when IS NULL) OR (s.code = 'no_consent' AND NOT f.require_consent)) AND f.active
 				AND (s.flow = attachment.flow
 					 OR (attachment.flow_column IS NOT NULL AND (leadroute.flow_attachment(s.flow)).flow = attachment.flow))
 				AND (run.route_flow IS NULL OR s.flow >= run.route_flow)
