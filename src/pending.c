@@ -525,8 +525,8 @@ lr_pending_add(Statement *statement, const char *lead, const Decision *decision,
 	pending->turn = decision->turn;
 	pending->has_turn = decision->has_turn;
 	if (decision->account || decision->duplicate_of || decision->closing || decision->priority != 0 || decision->held_until != 0 ||
-		decision->stage || decision->prediction || decision->score || decision->qualified_by || decision->qualified_at != 0 || decision->returned_by ||
-		decision->consent != CONSENT_UNKNOWN || decision->has_sla)
+		decision->stage || decision->prediction || decision->score || decision->has_sla || decision->qualified_by ||
+		decision->qualified_at != 0 || decision->returned_by || decision->consent != CONSENT_UNKNOWN)
 		add_more(pending, decision);
 	statement->newest = pending;
 	return pending;
