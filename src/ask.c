@@ -36,6 +36,7 @@ PG_FUNCTION_INFO_V1(lr_explain_row);
 PG_FUNCTION_INFO_V1(lr_route_stored);
 PG_FUNCTION_INFO_V1(lr_show_outputs);
 PG_FUNCTION_INFO_V1(lr_library_ready);
+PG_FUNCTION_INFO_V1(lr_settle);
 
 static void explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const char *attachment,
 						 const char *flow, TimestampTz at);
@@ -525,6 +526,14 @@ lacks_account(const Arrival *arrival, const LeadState *state)
 		return false;
 	account = lr_lead_word(column, arrival->slot);
 	return account == NULL || strcmp(account, state->account) != 0;
+}
+
+/* settle(): writes what waits of this transaction's leads, their closing too. */
+Datum
+lr_settle(PG_FUNCTION_ARGS)
+{
+	lr_pending_settle();
+	PG_RETURN_VOID();
 }
 
 /* library_ready(): whether turns can be taken, that is, whether the server preloaded the library. */

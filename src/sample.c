@@ -323,4 +323,5 @@ outcome(FeatureSource *source, Datum value, bool isnull, const char *label, bool
 			 errmsg("\"%s\" in column \"%s\" is neither yes nor no", word, label),
 			 errhint("Give a condition as the label, such as %s.",
 					 quote_literal_cstr(psprintf("%s = %s", quote_identifier(label), quote_literal_cstr(word))))));
+	return false; /* not reached */
 }

@@ -411,7 +411,7 @@ store_terms(const char *flow, const char *model, int version, const Coding *codi
 
 		columns[i] = unconstify(char *, coding->sample->columns[term->column].name);
 		kind[i] = unconstify(char *, kinds[term->kind]);
-		terms[i] = term->kind == TERM_LEVEL ? unconstify(char *, term->level) : "";
+		terms[i] = term->kind == TERM_LEVEL ? unconstify(char *, term->level) : pstrdup("");
 		if (term->kind == TERM_BIN)
 			terms[i] = psprintf("[%s,%s)", isinf(term->low) ? "" : float8out_internal(term->low),
 								isinf(term->high) ? "" : float8out_internal(term->high));

@@ -187,6 +187,37 @@ $$;
 COMMENT ON FUNCTION leadroute.train(text, regclass, text, text[], text[], text[], text[], jsonb, text, double precision, boolean, double precision, integer, integer, text, text) IS
 	'Trains a version of a predictive model on a table or view, with the caller''s rights: a logistic regression (LIBLINEAR, L2) of the outcome on the columns. label: a column that is yes or no (boolean, a number, a word for it), or an SQL expression that is; rows where it is NULL have no outcome yet and are left out. columns: NULL takes all but the label, order_by, uuids, what names a lead, and on the leads table what leadroute writes. Take only what is known when a lead arrives. A value of text, or of any other type, is a level, in lower case; of a number its standardised value, or with bins its bin; of a date or time the day of the week and four hours of the day in UTC; what is missing is a level of its own, and so are placeholders (''Select''), in any column. numbers and levels say which columns are what, else a number''s type, and text that is all numbers and many of them, is numbers. bins: a number of bins or their bounds by column, "*" all numbers. Levels of fewer than rare rows count as one. It is measured on the part holdout of the rows: the last by order_by, else a random part; then, with refit, trained on all. cost is the inverse of the penalty. Of more than max_rows rows a random part is taken. Progress shows in pg_stat_activity.query; a cancellation is heeded between rounds of the solver. Errors: 55000 where either outcome has fewer than 40 rows. The version is used when publish() says so.';
 
+CREATE FUNCTION leadroute.prediction_lacks(flow text, model text, version integer) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT string_agg(DISTINCT format('"%s"', c."column"), ', ')
+	FROM leadroute.prediction_coefficients c, leadroute.flow_table(prediction_lacks.flow) leads
+	WHERE c.flow = prediction_lacks.flow AND c.model = prediction_lacks.model AND c.version = prediction_lacks.version AND leads IS NOT NULL
+		AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = leads AND a.attnum > 0 AND NOT a.attisdropped
+			AND (lower(a.attname) = lower(c."column") OR a.attname = leadroute.mapped_column((leadroute.flow_attachment(prediction_lacks.flow)).columns, c."column")))
+$$;
+COMMENT ON FUNCTION leadroute.prediction_lacks(text, text, integer) IS 'Internal: the columns that a version of a model reads and the flow''s leads table does not have; NULL: it has all, or there is no table.';
+
+CREATE FUNCTION leadroute.check_prediction(flow text) RETURNS TABLE (severity text, object text, problem text, hint text)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT 'warning', format('predictive model "%s"', m.model), p.problem, p.hint
+	FROM leadroute.prediction_models m,
+		LATERAL (SELECT format('its published version %s is not in prediction_versions: leads have no probability', m.published) AS problem,
+					format('SELECT leadroute.publish(%L) publishes its newest.', m.model) AS hint
+				 WHERE NOT EXISTS (SELECT FROM leadroute.prediction_versions v WHERE v.flow = m.flow AND v.model = m.model AND v.version = m.published)
+				 UNION ALL
+				 SELECT format('its published version %s reads columns that the leads table does not have, which count as missing: %s', m.published, l.lacks),
+					'Map the columns, or train on those that are there.'
+				 FROM leadroute.prediction_lacks(m.flow, m.model, m.published) l(lacks) WHERE l.lacks IS NOT NULL) p
+	WHERE m.flow = check_prediction.flow AND m.published IS NOT NULL
+$$;
+COMMENT ON FUNCTION leadroute.check_prediction(text) IS 'Part of check_flow(): what is wrong with the published predictive model of a flow.';
+REVOKE ALL ON FUNCTION leadroute.prediction_lacks(text, text, integer), leadroute.check_prediction(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION leadroute.prediction_lacks(text, text, integer) TO leadroute_admin;
+
 CREATE FUNCTION leadroute.publish(model text, version integer DEFAULT NULL, flow text DEFAULT 'default') RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -207,18 +238,12 @@ BEGIN
 						   ELSE format('model "%s" of flow "%s" has no version %s', model, flow, version) END,
 			HINT = 'See leadroute.prediction_versions; train() makes one.';
 	END IF;
-	IF leads IS NOT NULL THEN
-		SELECT string_agg(DISTINCT format('"%s"', c."column"), ', ') INTO missing
-		FROM leadroute.prediction_coefficients c
-		WHERE c.flow = publish.flow AND c.model = publish.model AND c.version = wanted
-			AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = leads AND a.attnum > 0 AND NOT a.attisdropped
-				AND (lower(a.attname) = lower(c."column") OR a.attname = leadroute.mapped_column((leadroute.flow_attachment(publish.flow)).columns, c."column")));
-		IF missing IS NOT NULL THEN
-			RAISE EXCEPTION USING ERRCODE = 'undefined_column',
-				MESSAGE = format('model "%s", version %s, reads columns that table %s does not have', model, wanted, leads),
-				DETAIL = format('They are %s.', missing),
-				HINT = 'Train on the columns of the leads table, by their names there or by canonical ones.';
-		END IF;
+	missing := leadroute.prediction_lacks(flow, model, wanted);
+	IF missing IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_column',
+			MESSAGE = format('model "%s", version %s, reads columns that table %s does not have', model, wanted, leads),
+			DETAIL = format('They are %s.', missing),
+			HINT = 'Train on the columns of the leads table, by their names there or by canonical ones.';
 	END IF;
 	IF subject.published IS DISTINCT FROM wanted THEN
 		UPDATE leadroute.prediction_models m SET published = NULL, published_before = m.published_before || m.published

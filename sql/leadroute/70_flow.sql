@@ -182,6 +182,7 @@ BEGIN
 
 	RETURN QUERY SELECT p.* FROM leadroute.check_people(subject.flow) p;
 	RETURN QUERY SELECT s.* FROM leadroute.check_scoring(subject.flow) s;
+	RETURN QUERY SELECT s.* FROM leadroute.check_prediction(subject.flow) s;
 	RETURN QUERY
 		SELECT 'error', format('team "%s"', t.team), format('its overflow, queue "%s", does not exist', t.overflow),
 			'Insert into leadroute.queues, or change the team.'

@@ -6,7 +6,7 @@
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 SET LOCAL client_min_messages = warning;
-SELECT plan(73);
+SELECT plan(79);
 CREATE SCHEMA t;
 CREATE TYPE t.size AS ENUM ('small', 'large');
 CREATE TABLE t.leads (id integer PRIMARY KEY, source text, visits text, employees integer, size t.size, asked timestamptz, vip boolean,
@@ -147,6 +147,24 @@ SELECT throws_ok($$ SELECT leadroute.revert('m') $$, '55000', 'model "m" of flow
 ROLLBACK TO before;
 INSERT INTO t.leads (id, source, visits, employees) VALUES (7, 'referral', '49', 1);
 SELECT is((SELECT e.prediction ->> 'version' FROM leadroute.events e WHERE e.lead = '7' AND e.kind = 'decided'), '2', 'a rollback brings it back');
+
+/* who may insert leads need read nothing of leadroute */
+CREATE ROLE loader;
+GRANT USAGE ON SCHEMA t TO loader;
+GRANT INSERT, SELECT ON t.leads TO loader;
+SET LOCAL ROLE loader;
+INSERT INTO t.leads (id, source, visits, employees) VALUES (20, 'referral', '49', 1), (21, 'Select', '0', NULL) ON CONFLICT DO NOTHING;
+SELECT is((SELECT string_agg(owner, ' ' ORDER BY id) FROM t.leads WHERE id IN (20, 21)), 'ana bo', 'whoever inserts');
+SELECT throws_ok($$ SELECT * FROM leadroute.prediction_coefficients $$, '42501', NULL, 'sees no coefficients');
+SELECT throws_ok($$ SELECT leadroute.publish('m') $$, '42501', NULL, 'and publishes nothing');
+RESET ROLE;
+SELECT is((SELECT count(*) FROM leadroute.check_flow('default') WHERE object LIKE 'predictive%'), 0::bigint, 'check_flow() is content');
+SAVEPOINT lacking;
+ALTER TABLE t.leads DROP COLUMN visits;
+SELECT is((SELECT problem FROM leadroute.check_flow('default') WHERE object LIKE 'predictive%'), 'its published version 2 reads columns that the leads table does not have, which count as missing: "visits"', 'until a column goes');
+INSERT INTO t.leads (id, source, employees) VALUES (22, 'referral', 1);
+SELECT is((SELECT e.prediction ->> 'version' FROM leadroute.events e WHERE e.lead = '22' AND e.kind = 'decided'), '2', 'and leads are decided without it');
+ROLLBACK TO lacking;
 
 /* an UPDATE of a column that the model reads ends what waits for it */
 UPDATE leadroute.flows SET route_when = 'facts.probability >= 0.5' WHERE flow = 'default';

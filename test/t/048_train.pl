@@ -134,6 +134,45 @@ for my $phase ('reading', 'fitting')
 	$session->quit;
 }
 
+# Two sessions: what one publishes the other asks from its next INSERT on. A dump brings models, versions and patterns of one's own along.
+sql(q{CREATE TABLE crm (id integer PRIMARY KEY, a float8, c text, owner text);
+	SELECT leadroute.attach('crm');
+	INSERT INTO leadroute.reps (rep) VALUES ('ana'), ('bo');
+	INSERT INTO leadroute.rules (position, rule, condition, target, target_name, if_unavailable) VALUES (10, 'likely', 'facts.probability IS NOT NULL', 'rep', 'ana', 'wait'), (99, 'others', NULL, 'rep', 'bo', 'wait');
+	SELECT leadroute.activate();
+	INSERT INTO leadroute.title_patterns (kind, pattern, value) VALUES ('seniority', 'chief * wizard', 'c_level')});
+my $loader = $node->background_psql('postgres', on_error_die => 1);
+is($loader->query_safe("INSERT INTO crm VALUES (1, 1, 'x') RETURNING owner"), 'bo', 'no model is published');
+sql("SELECT leadroute.train('small', 'much', 'won', '{a,c}', max_rows => 5000); SELECT leadroute.publish('small')");
+is($loader->query_safe("INSERT INTO crm VALUES (2, 1, 'x') RETURNING owner"), 'ana', 'another session asks the model that was published meanwhile');
+$loader->query_safe("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1");
+sql("SELECT leadroute.revert('small')");
+is($loader->query_safe("INSERT INTO crm VALUES (3, 1, 'x') RETURNING owner"), 'bo', 'and one with an older snapshot no longer the one that was taken back');
+$loader->query_safe('COMMIT');
+$loader->quit;
+sql("SELECT leadroute.publish('small')");
+my $before = sql("SELECT p FROM leadroute.predict(2) p");
+my $dump = $node->basedir . '/dump';
+$node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, '-T', 'much', '-T', 'leads', '-T', 'first', $node->connstr('postgres') ], 'dumped');
+sql('CREATE DATABASE again');
+$node->command_ok([ 'pg_restore', '-d', $node->connstr('again'), $dump ], 'restored');
+is($node->safe_psql('again', "SELECT p FROM leadroute.predict(2) p"), $before, 'predictions are the same');
+is($node->safe_psql('again', "INSERT INTO crm VALUES (4, 1, 'x') RETURNING owner"), 'ana', 'and leads are asked');
+is($node->safe_psql('again', "SELECT leadroute.seniority('Chief Data Wizard'), (SELECT count(*) = count(DISTINCT (kind, pattern)) FROM leadroute.title_patterns)"), 'c_level|t', 'patterns of one\'s own came along, the shipped ones once');
+
+# What it costs: the processor's time of predict() over 20 columns, with its reasons in words and all that SQL takes for the call.
+sql(q{CREATE TABLE twenty AS SELECT i AS id, } . join(', ', map { "'Level ' || (i * 7919 % " . ($_ + 3) . ") AS t$_" } 1 .. 14) . ', ' . join(', ', map { "i * 104729 % (1000 + $_) AS n$_" } 1 .. 6) . q{ FROM generate_series(1, 5000) i;
+	SELECT leadroute.train('twenty', 'twenty', 'id % 3 = 0 OR n1 > 700')});
+is(sql("SELECT count(DISTINCT \"column\") FROM leadroute.prediction_coefficients WHERE model = 'twenty'"), '20', 'a model of 20 columns');
+my $ticks = "(regexp_match(pg_read_file('/proc/self/stat'), '.*\\) (?:\\S+ ){11}(\\d+)'))[1]::int";
+my @cost = sort { $a <=> $b } map {
+	sql("DO \$\$ DECLARE t integer := $ticks; n integer; BEGIN
+		SELECT count(*) INTO n FROM (SELECT (leadroute.predict(l, model => 'twenty', version => 1)).probability p FROM twenty l, generate_series(1, 20) OFFSET 0) x WHERE p > 0;
+		PERFORM set_config('t.us', (10000.0 * ($ticks - t) / n)::text, false); END \$\$; SELECT current_setting('t.us')")
+} 1 .. 3;
+note "predict() over 20 columns: @cost us of the processor";
+cmp_ok($cost[0], '<', 5, 'a call of predict() over 20 columns takes some microseconds');
+
 # What it takes it gives back: the process is no larger after ten rounds than after three.
 my $sizes = sql(q{DO $$ BEGIN
 	FOR i IN 1..13 LOOP
