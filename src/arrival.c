@@ -237,6 +237,7 @@ arrive_as_new(Arrival *arrival, HeapTuple tuple, bool replaces)
 		{
 			if (replaces)
 				lr_state_remove(flow, arrival->lead);
+			lr_arrival_link_score(arrival);
 			lr_merge_absorb(arrival, tuple);
 			return NULL;
 		}

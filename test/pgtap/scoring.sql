@@ -39,6 +39,14 @@ SELECT is_empty('SELECT * FROM leadroute.score_explain(1)', 'nor has it reasons'
 SELECT ok(leadroute.signal(1, 'demo'), 'a signal is kept');
 SELECT results_eq('SELECT type COLLATE "default", signals, leads FROM leadroute.unknown_signals', $$VALUES ('demo', 1::bigint, 1::bigint)$$, 'of a type that nobody knows');
 
+-- types of signals without a model: facts.signals, and no score
+INSERT INTO leadroute.signal_types (signal_type) VALUES ('trial');
+INSERT INTO leadroute.rules (position, rule, condition, target, target_name) VALUES (8, 'trial', $$facts.signals ? 'trial' AND facts.score IS NULL$$, 'team', 'hot');
+INSERT INTO leadroute.signals (lead, type) VALUES ('20', 'trial');
+INSERT INTO lr.leads (id) VALUES (20), (21);
+SELECT results_eq('SELECT id, owner, score FROM lr.leads WHERE id IN (20, 21) ORDER BY id', $$VALUES (20::bigint, 'bo', NULL::numeric), (21, 'ana', NULL)$$, 'facts.signals without a model');
+DELETE FROM leadroute.rules WHERE rule = 'trial';
+
 -- the worked leads
 INSERT INTO leadroute.scoring_models (model, fit_weight, engagement_weight, threshold) VALUES ('plg', 30, 70, 60), ('enterprise', 0.6, 0.4, 75), ('mid', 1, 1, 65);
 INSERT INTO leadroute.signal_types (signal_type, high_intent) SELECT t, t = 'demo' FROM unnest('{account,onboarding,core,invited,limit,pricing,demo,stakeholders,webinar,roi,case,blog,click,visit}'::text[]) t;
@@ -134,6 +142,16 @@ INSERT INTO lr.leads (id, email, country) VALUES (202, 'twin@x.com', 'US'), (203
 SELECT is(lr.scored(202), '23.96 16.67 31.25 C3 row 23.96 16.67 31 C3 owner ana', 'also where both come in one statement');
 INSERT INTO leadroute.signals (lead, type) VALUES ('201', 'pricing');
 SELECT is(lr.scored(200), '33.33 16.67 50.00 C2 row 33.33 16.67 50 C2 owner ana', 'and those that come after');
+
+-- merged into its first one
+UPDATE leadroute.flows SET duplicate_policy = 'merge';
+INSERT INTO leadroute.signals (lead, type) VALUES ('205', 'demo');
+INSERT INTO lr.leads (id, email, employees) VALUES (204, 'merge@x.com', 100);
+INSERT INTO lr.leads (id, email) VALUES (205, 'merge@x.com');
+SELECT is(lr.scored(204), '28.13 25.00 31.25 C3 row 28.13 25 31 C3 owner ana', 'one that is merged brings its signals');
+INSERT INTO leadroute.signals (lead, type) VALUES ('205', 'pricing');
+SELECT is(lr.scored(204), '37.50 25.00 50.00 C2 row 37.50 25 50 C2 owner ana', 'and those that come later');
+UPDATE leadroute.flows SET duplicate_policy = 'link';
 
 -- keys change, rows come back, upserts
 UPDATE lr.leads SET id = 300 WHERE id = 6;
