@@ -40,14 +40,19 @@ COMMENT ON FUNCTION leadroute.flow_today(text) IS 'Today in the flow''s time zon
 CREATE VIEW leadroute.queue WITH (security_invoker = true) AS
 	SELECT s.flow, s.team, s.queue,
 		row_number() OVER (PARTITION BY s.flow, s.team, s.queue ORDER BY s.priority DESC NULLS LAST, s.submitted_at, s.queue_order) AS place,
-		s.lead, s.name, s.company, s.source, s.intent, s.segment, s.tier, s.priority, s.submitted_at, s.routed_at AS waiting_since,
+		s.lead, CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('name', s.name) ELSE s.name END AS name,
+		CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('text', s.company) ELSE s.company END AS company,
+		s.source, s.intent, s.segment, s.tier, s.priority, s.submitted_at, s.routed_at AS waiting_since,
 		leadroute.report_clock() - s.routed_at AS waited, s.code, k.meaning AS why, s.rule, s.held_until
 	FROM leadroute.lead_states s
+		LEFT JOIN leadroute.flows f ON f.flow = s.flow
 		LEFT JOIN leadroute.codes k ON k.code = s.code
 	WHERE s.status = 'waiting' AND s.closed_at IS NULL;
 
 CREATE VIEW leadroute.sla_status WITH (security_invoker = true) AS
-	SELECT c.flow, c.lead, s.name, s.company, s.owner, p.name AS owner_name, p.manager, s.team, s.source, s.intent, s.segment, s.tier,
+	SELECT c.flow, c.lead, CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('name', s.name) ELSE s.name END AS name,
+		CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('text', s.company) ELSE s.company END AS company,
+		s.owner, p.name AS owner_name, p.manager, s.team, s.source, s.intent, s.segment, s.tier,
 		c.policy, c.metric, c.started_at, c.due_at, c.rep_due_at,
 		CASE WHEN c.outcome IS NULL THEN c.due_at - coalesce(c.paused_at, leadroute.report_clock()) END AS remaining,
 		leadroute.sla_state(c.outcome, c.paused_at, c.risk_at, c.due_at, leadroute.report_clock()) AS status,
@@ -55,8 +60,25 @@ CREATE VIEW leadroute.sla_status WITH (security_invoker = true) AS
 		leadroute.sla_state(c.rep_outcome, c.paused_at, c.rep_risk_at, c.rep_due_at, leadroute.report_clock()) AS rep_status,
 		c.round, c.finished_at, c.breach_reason
 	FROM leadroute.clocks c
+		LEFT JOIN leadroute.flows f ON f.flow = c.flow
 		LEFT JOIN leadroute.lead_states s ON s.flow = c.flow AND s.lead = c.lead
 		LEFT JOIN leadroute.reps p ON p.flow = s.flow AND p.rep = s.owner;
+
+CREATE VIEW leadroute.escalations WITH (security_invoker = true) AS
+	SELECT e.flow, e.lead, CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('name', s.name) ELSE s.name END AS name,
+		CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('text', s.company) ELSE s.company END AS company,
+		s.team, s.source, e.at, e.kind, p.policy, p.round, p.step, p.recipient, r.name AS recipient_name, e.owner, p.due_at, p.late_by, e.reason,
+		coalesce(c.outcome, CASE WHEN c.flow IS NOT NULL THEN 'open' END) AS resolution, c.finished_at AS resolved_at,
+		CASE WHEN c.finished_at IS NOT NULL THEN greatest(c.finished_at - e.at, '0') END AS resolved_after, c.ended_by AS resolved_by, s.owner AS owner_now
+	FROM leadroute.events e
+		LEFT JOIN leadroute.flows f ON f.flow = e.flow
+		CROSS JOIN LATERAL (
+			SELECT e.path -> 0 ->> 'policy' AS policy, (e.path -> 0 ->> 'round')::integer AS round, e.path -> 0 ->> 'step' AS step, e.path -> 0 ->> 'recipient' AS recipient,
+				(e.path -> 0 ->> 'due')::timestamptz AS due_at, (e.path -> 0 ->> 'late_by')::interval AS late_by) p
+		LEFT JOIN leadroute.lead_states s ON s.flow = e.flow AND s.lead = e.lead
+		LEFT JOIN leadroute.clocks c ON c.flow = e.flow AND c.lead = e.lead AND c.policy = p.policy AND c.round = p.round
+		LEFT JOIN leadroute.reps r ON r.flow = e.flow AND r.rep = p.recipient
+	WHERE e.kind IN ('reminder', 'escalated');
 
 /* --- sums by day --- */
 
@@ -290,6 +312,7 @@ CREATE VIEW leadroute.contact_by_hour AS
 
 COMMENT ON VIEW leadroute.queue IS 'Leads that wait, for whom, how long and why, as of this moment; place 1 goes next. Shows personal data: runs with the reader''s own rights.';
 COMMENT ON VIEW leadroute.sla_status IS 'Each clock with its lead, as of this moment, ready to read. Shows personal data: runs with the reader''s own rights. Over many leads give a range: WHERE started_at >= now() - interval ''30 days''.';
+COMMENT ON VIEW leadroute.escalations IS 'Reminders and escalations of deadlines, whom they went to, and what came of the clock; as long as events are kept. Shows personal data: runs with the reader''s own rights. Over many leads give a range: WHERE at >= now() - interval ''30 days''.';
 COMMENT ON VIEW leadroute.sla_compliance IS 'Deadlines met and missed, by the day the clock started. Sums add up; a share of several rows is 100 * sum(met) / sum(met + breached).';
 COMMENT ON VIEW leadroute.breach_reasons IS 'Why deadlines were missed, by the day the clock started.';
 COMMENT ON VIEW leadroute.response_times IS 'From asking to the first owner (system), and from then to the first touch (human), by the day the person asked, duplicates not counted; by the clock on the wall and in business time of the rep''s calendar. Minutes. For a range of days, whose median is not the median of its days, see report().';
@@ -326,11 +349,16 @@ BEGIN
 				('data_quality', 'leads', 'Leads whose rows stand in the table, duplicates included.'),
 				('contact_by_hour', 'met', 'First-touch clocks that started in the hour and were stopped in time.'),
 				('contact_by_hour', 'breached', 'Those that were not.'),
+				('escalations', 'kind', 'reminder (to the owner) or escalated (to somebody else).'),
+				('escalations', 'due_at', 'When the step was due.'),
+				('escalations', 'owner', 'Who had the lead then.'),
+				('escalations', 'reason', 'What was said, in one line.'),
+				('escalations', 'step', 'The step of the policy.'),
 				('sla_status', 'tier', 'The tier of its account when the lead was decided.')
 			) w(relname, attname, meaning) WHERE w.relname = c.relname AND w.attname = a.attname),
 			(SELECT w.meaning FROM (VALUES
-				('flow', 'The flow.'), ('lead', 'The lead''s key, as text.'), ('name', 'The person''s name when the lead was decided. Personal data.'),
-				('company', 'The company as it was written when the lead was decided.'), ('owner', 'The rep who has the lead.'), ('owner_name', 'His name.'),
+				('flow', 'The flow.'), ('lead', 'The lead''s key, as text.'), ('name', 'The person''s name when the lead was decided; masked where flows.mask_when or his consent says so. Personal data.'),
+				('company', 'The company as it was written when the lead was decided; masked as the name is.'), ('owner', 'The rep who has the lead.'), ('owner_name', 'His name.'),
 				('manager', 'The key of the rep''s manager.'), ('rep', 'Who has the lead; NULL: nobody.'), ('rep_name', 'The rep''s name.'),
 				('team', 'The lead''s team; NULL: none.'), ('source', 'The lead''s source when it was decided.'), ('intent', 'Its intent when it was decided: high, medium or low by custom.'),
 				('segment', 'Its segment when it was decided.'), ('tier', 'The tier of its account when it was decided, 1 to 3.'), ('priority', 'Which goes first: the highest.'),
@@ -375,10 +403,14 @@ BEGIN
 				('weekday', 'ISO weekday, 1 = Monday, in flows.timezone.'), ('hour', 'The hour, 0 to 23, in flows.timezone.'),
 				('contacts', 'Of the leads that asked in the hour, those with a touch that counts, whenever that was.'), ('contact_pct', 'contacts of leads, in percent; NULL of none.'),
 				('reps_on_shift', 'Active members of teams with a shift within the hour, in the week that runs.'),
+				('at', 'When it was done.'), ('recipient', 'Whom it went to: a rep''s key or a team''s channel; NULL: there was nobody.'), ('recipient_name', 'His name.'),
+				('late_by', 'How much later than due that was.'), ('resolution', 'What came of the clock: met, breached, cancelled, superseded, or open; NULL: it is gone.'),
+				('resolved_at', 'When the clock stopped; NULL: it runs.'), ('resolved_after', 'How long after it that was, by the clock on the wall.'),
+				('resolved_by', 'What stopped the clock: a kind of touch, accepted, a stage, an outcome of closing and the like.'), ('owner_now', 'Who has the lead now.'),
 				('as_of', 'The instant that the figures are of; a sweep renews them every three minutes where something changed.')
 			) w(attname, meaning) WHERE w.attname = a.attname)) AS meaning
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relname IN ('queue', 'sla_status', 'sla_compliance', 'breach_reasons', 'response_times',
+		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relname IN ('queue', 'sla_status', 'escalations', 'sla_compliance', 'breach_reasons', 'response_times',
 			'speed_buckets', 'routing_accuracy', 'rule_performance', 'data_quality', 'lead_aging', 'funnel', 'trend_7_30', 'rep_scorecard', 'contact_by_hour')
 		ORDER BY c.relname, a.attnum
 	LOOP

@@ -80,6 +80,10 @@ INSERT INTO leadroute.signals (flow, lead, type, at, created_at)
 VALUES ('default', '1', 'meeting_booked', '2026-03-10 02:00Z', now()), ('default', '1', 'meeting_held', '2026-03-10 03:00Z', now()),
 	('default', '2', 'meeting_booked', '2026-03-10 14:10Z', now()), ('default', '2', 'no_show', '2026-03-10 14:20Z', now()), ('default', '5', 'meeting_booked', '2026-03-10 16:00Z', now());
 
+INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, reason, path)
+VALUES ('default', '2', '2026-03-10 14:05Z', 'escalated', 'breached', 'ana', 'told mia', '[{"policy": "fast", "round": 1, "step": "manager", "recipient": "mia", "due": "2026-03-10T14:04:00Z", "late_by": "00:01:00"}]'),
+	('default', '7', '2026-03-12 12:00Z', 'reminder', 'breached', 'bo', 'told bo', '[{"policy": "slow", "round": 1, "step": "half", "recipient": "bo", "due": "2026-03-12T12:00:00Z", "late_by": "00:00:00"}]');
+
 SELECT is(count(*), 0::bigint, 'nothing before the first sweep') FROM leadroute.speed_buckets;
 CALL leadroute.sweep('default', '{reports}');
 CALL leadroute.sweep('default', '{reports}');
@@ -165,6 +169,12 @@ SELECT lr.same($$SELECT lead, name, owner, owner_name, manager, team, policy, ro
 		('4', 'Di D', NULL, NULL, NULL, 'west', 'fast', 1, '-2 days -00:25', 'breached', 'red', NULL), ('6', 'Flo F', NULL, NULL, NULL, NULL, 'fast', 1, NULL, 'cancelled', NULL, NULL),
 		('7', 'Gil G', 'bo', 'Bo Li', 'mia', 'inbound', 'slow', 1, '20:00', 'at_risk', 'yellow', 'at_risk')$$, 'sla_status');
 
+SELECT lr.same($$SELECT lead, name, kind, policy, step, recipient, recipient_name, late_by, resolution, resolved_after, resolved_by, owner_now FROM leadroute.escalations ORDER BY at$$,
+	$$VALUES ('2', 'Bea B', 'escalated', 'fast', 'manager', 'mia', 'Mia Ng', '00:01:00'::interval, 'breached', '00:05:00'::interval, 'call', 'ana'), ('7', 'Gil G', 'reminder', 'slow', 'half', 'bo', 'Bo Li', '00:00:00', 'open', NULL, NULL, 'bo')$$, 'escalations, and what came of them');
+UPDATE leadroute.lead_states SET consent = false WHERE flow = 'default' AND lead IN ('2', '4');
+SELECT lr.same($$SELECT name, company FROM leadroute.sla_status WHERE lead = '2' AND flow = 'default'$$, $$SELECT leadroute.mask('name', 'Bea B'), leadroute.mask('text', 'Beta')$$, 'who did not consent is masked');
+SELECT lr.same($$SELECT q.name = leadroute.mask('name', 'Di D'), e.name = leadroute.mask('name', 'Bea B') FROM leadroute.queue q, leadroute.escalations e WHERE q.lead = '4' AND q.flow = 'default' AND e.lead = '2'$$, 'VALUES (true, true)', 'in all of them');
+
 -- ranges
 SELECT lr.same($$SELECT item, leads, duplicates, assigned, kept_pct, fallback_pct, open, touched, human_avg_min, human_median_min, human_p90_min, met, breached, met_pct, rep_met_pct, won, win_pct, value FROM leadroute.report('2026-03-09', '2026-03-12')$$,
 	$$VALUES ('total', 7::bigint, 1::bigint, 4::bigint, 75.0, 14.3, 4::bigint, 3::bigint, 24.3, 10.0, 50.0, 1::bigint, 3::bigint, 25.0, 66.7, 1::bigint, 50.0, 1000::numeric)$$, 'report: a median of the whole range');
@@ -234,7 +244,7 @@ GRANT leadroute_reader TO lr_analyst;
 GRANT USAGE ON SCHEMA leadroute TO lr_board;
 GRANT SELECT ON leadroute.sla_compliance, leadroute.sla_status TO lr_board;
 SET ROLE lr_analyst;
-SELECT lives_ok(format('SELECT * FROM leadroute.%I', v), v || ' is the reader''s') FROM unnest('{queue,sla_status,sla_compliance,breach_reasons,response_times,speed_buckets,routing_accuracy,rule_performance,data_quality,lead_aging,funnel,rep_scorecard,trend_7_30,contact_by_hour}'::text[]) v;
+SELECT lives_ok(format('SELECT * FROM leadroute.%I', v), v || ' is the reader''s') FROM unnest('{queue,sla_status,escalations,sla_compliance,breach_reasons,response_times,speed_buckets,routing_accuracy,rule_performance,data_quality,lead_aging,funnel,rep_scorecard,trend_7_30,contact_by_hour}'::text[]) v;
 SELECT lives_ok('SELECT * FROM leadroute.compare_periods(''2026-03-09'', ''2026-03-09'', ''2026-03-10'', ''2026-03-11'')', 'compare_periods() too');
 SET ROLE lr_board;
 SELECT lives_ok('SELECT * FROM leadroute.sla_compliance', 'sums can be shown to who may read nothing else');
