@@ -1,12 +1,12 @@
 /*
  * What reports are made of: figures a day, so that a question over millions of leads reads some thousand rows.
  *
- * One place says what counts: report_leads(), report_clocks() and report_inputs() work the figures of a flow's days out of the base tables, lead by
- * lead; the tables daily_... hold them, and nothing else writes those. A day is a calendar day in flows.timezone, of when the person
+ * One place says what counts: report_leads() and report_clocks() work the figures of a flow's days out of the base tables, lead by lead, and
+ * report_daily_...() add them up; the tables daily_... hold them, and nothing else writes those. A day is a calendar day in flows.timezone, of when the person
  * asked (submitted_at).
  *
  * Kept fresh by the sweep (part "reports"), a day at a time: every change of a lead writes an event, so the days to do are those of the
- * leads that have new events. "New" is told by events.id, which is made of the clock: whatever was written after the oldest
+ * leads that have new events, or new signals of meetings. "New" is told by their ids, which are made of the clock: whatever was written after the oldest
  * transaction began that was open when the sweep last looked. report_days has the days that are to be done; as_of moves when none is left.
  * All of it can be thrown away: refresh_reports() makes it again from the base tables. Not dumped.
  */
@@ -25,6 +25,7 @@ CREATE TABLE leadroute.report_days (
 );
 CREATE TABLE leadroute.daily_leads (
 	flow			text COLLATE "C" NOT NULL,
+	kind			text COLLATE "C" NOT NULL,
 	day				date NOT NULL,
 	rep				text COLLATE "C",
 	team			text COLLATE "C",
@@ -32,7 +33,7 @@ CREATE TABLE leadroute.daily_leads (
 	segment			text,
 	tier			integer,
 	rule			text COLLATE "C",
-	speed			integer NOT NULL,
+	speed			integer,
 	leads			integer NOT NULL,
 	duplicates		integer NOT NULL,
 	discarded		integer NOT NULL,
@@ -52,12 +53,11 @@ CREATE TABLE leadroute.daily_leads (
 	human_seconds	integer[],
 	human_business	integer[]
 );
-CREATE INDEX daily_leads_day_idx ON leadroute.daily_leads (flow, day);
-CREATE INDEX daily_leads_open_idx ON leadroute.daily_leads (flow, day) WHERE open > 0;
+CREATE INDEX daily_leads_day_idx ON leadroute.daily_leads (kind, flow, day);
+CREATE INDEX daily_leads_open_idx ON leadroute.daily_leads (flow, day) WHERE kind = 'rep' AND open > 0;
 CREATE TABLE leadroute.daily_clocks (
 	flow			text COLLATE "C" NOT NULL,
 	day				date NOT NULL,
-	hour			integer NOT NULL,
 	rep				text COLLATE "C",
 	team			text COLLATE "C",
 	source			text,
@@ -65,7 +65,6 @@ CREATE TABLE leadroute.daily_clocks (
 	tier			integer,
 	policy			text COLLATE "C" NOT NULL,
 	metric			text COLLATE "C" NOT NULL,
-	reason			text,
 	clocks			integer NOT NULL,
 	met				integer NOT NULL,
 	breached		integer NOT NULL,
@@ -74,12 +73,26 @@ CREATE TABLE leadroute.daily_clocks (
 	rep_breached	integer NOT NULL
 );
 CREATE INDEX daily_clocks_day_idx ON leadroute.daily_clocks (flow, day);
+CREATE TABLE leadroute.daily_breaches (
+	flow			text COLLATE "C" NOT NULL,
+	day				date NOT NULL,
+	reason			text,
+	rep				text COLLATE "C",
+	team			text COLLATE "C",
+	source			text,
+	policy			text COLLATE "C" NOT NULL,
+	metric			text COLLATE "C" NOT NULL,
+	breaches		integer NOT NULL
+);
+CREATE INDEX daily_breaches_day_idx ON leadroute.daily_breaches (flow, day);
 CREATE TABLE leadroute.daily_hours (
 	flow			text COLLATE "C" NOT NULL,
 	day				date NOT NULL,
 	hour			integer NOT NULL,
 	leads			integer NOT NULL,
 	contacts		integer NOT NULL,
+	met				integer NOT NULL,
+	breached		integer NOT NULL,
 	PRIMARY KEY (flow, day, hour)
 );
 CREATE TABLE leadroute.daily_steps (
@@ -107,6 +120,8 @@ CREATE INDEX daily_inputs_day_idx ON leadroute.daily_inputs (flow, day);
 /* where a day's leads and clocks lie: narrow, and next to nothing on the insert path */
 CREATE INDEX lead_states_submitted_idx ON leadroute.lead_states USING brin (submitted_at) WITH (pages_per_range = 32);
 CREATE INDEX clocks_started_idx ON leadroute.clocks USING brin (started_at) WITH (pages_per_range = 32);
+/* which are new: a signal need not write an event */
+CREATE INDEX signals_id_idx ON leadroute.signals USING brin (id);
 
 COMMENT ON TABLE leadroute.report_runs IS 'How fresh the reports of a flow are.';
 COMMENT ON COLUMN leadroute.report_runs.flow IS 'The flow.';
@@ -150,7 +165,6 @@ COMMENT ON COLUMN leadroute.daily_leads.human_business IS 'The same in seconds o
 COMMENT ON TABLE leadroute.daily_clocks IS 'Figures of clocks by the day they started: what the reports on deadlines add up. Kept by the sweep, see report_runs.as_of.';
 COMMENT ON COLUMN leadroute.daily_clocks.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.daily_clocks.day IS 'The day on which the clock started, in flows.timezone.';
-COMMENT ON COLUMN leadroute.daily_clocks.hour IS 'The hour in which it started, 0 to 23, in flows.timezone.';
 COMMENT ON COLUMN leadroute.daily_clocks.rep IS 'Whom the outcome is counted for; NULL: nobody.';
 COMMENT ON COLUMN leadroute.daily_clocks.team IS 'The lead''s team.';
 COMMENT ON COLUMN leadroute.daily_clocks.source IS 'The lead''s source when it was decided.';
@@ -158,14 +172,13 @@ COMMENT ON COLUMN leadroute.daily_clocks.segment IS 'Its segment when it was dec
 COMMENT ON COLUMN leadroute.daily_clocks.tier IS 'The tier of its account when it was decided.';
 COMMENT ON COLUMN leadroute.daily_clocks.policy IS 'The policy.';
 COMMENT ON COLUMN leadroute.daily_clocks.metric IS 'What must happen in time.';
-COMMENT ON COLUMN leadroute.daily_clocks.reason IS 'Why it was missed; NULL: it was not, or no sweep has told it yet.';
 COMMENT ON COLUMN leadroute.daily_clocks.clocks IS 'How many clocks; one that the next round took over from is not counted.';
 COMMENT ON COLUMN leadroute.daily_clocks.met IS 'Of these, stopped in time.';
 COMMENT ON COLUMN leadroute.daily_clocks.breached IS 'Of these, not: stopped late, or past due and running.';
 COMMENT ON COLUMN leadroute.daily_clocks.running IS 'Of these, neither yet.';
 COMMENT ON COLUMN leadroute.daily_clocks.rep_met IS 'Stopped in time by the deadline of the rep.';
 COMMENT ON COLUMN leadroute.daily_clocks.rep_breached IS 'Not in time by the deadline of the rep.';
-COMMENT ON TABLE leadroute.daily_hours IS 'Leads by the day and hour they asked. Kept by the sweep, see report_runs.as_of.';
+COMMENT ON TABLE leadroute.daily_hours IS 'Leads and first-touch clocks by the day and hour they asked or started. Kept by the sweep, see report_runs.as_of.';
 COMMENT ON COLUMN leadroute.daily_hours.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.daily_hours.day IS 'The day, in flows.timezone.';
 COMMENT ON COLUMN leadroute.daily_hours.hour IS 'The hour, 0 to 23, in flows.timezone.';
@@ -189,6 +202,31 @@ COMMENT ON COLUMN leadroute.daily_inputs.leads IS 'Leads whose rows stand in the
 COMMENT ON COLUMN leadroute.daily_inputs.filled IS 'Of these, with a value that is not blank.';
 COMMENT ON COLUMN leadroute.daily_inputs.valid IS 'Of these, with one that leadroute can use: an e-mail, phone, domain, country, region, postal code, name or number that is one; any value of the other columns.';
 
+COMMENT ON TABLE leadroute.daily_breaches IS 'Clocks that were missed, by why and by the day they started. Kept by the sweep, see report_runs.as_of.';
+COMMENT ON COLUMN leadroute.daily_breaches.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.daily_breaches.day IS 'The day on which the clock started, in flows.timezone.';
+COMMENT ON COLUMN leadroute.daily_breaches.reason IS 'Why it was missed; NULL: no sweep has told it yet.';
+COMMENT ON COLUMN leadroute.daily_breaches.rep IS 'Whom the outcome is counted for; NULL: nobody.';
+COMMENT ON COLUMN leadroute.daily_breaches.team IS 'The lead''s team.';
+COMMENT ON COLUMN leadroute.daily_breaches.source IS 'The lead''s source when it was decided.';
+COMMENT ON COLUMN leadroute.daily_breaches.policy IS 'The policy.';
+COMMENT ON COLUMN leadroute.daily_breaches.metric IS 'What must happen in time.';
+COMMENT ON COLUMN leadroute.daily_breaches.breaches IS 'How many clocks.';
+COMMENT ON COLUMN leadroute.daily_hours.met IS 'First-touch clocks that started in it and were stopped in time.';
+COMMENT ON COLUMN leadroute.daily_hours.breached IS 'Those that were not.';
+COMMENT ON COLUMN leadroute.daily_leads.kind IS 'What the row is by, each lead being in one row of each kind: rep (with team and source), speed (with team and source), rule, segment, tier; the other columns are NULL.';
+
+/* What the reports count of a lead. */
+CREATE TYPE leadroute.report_lead AS (
+	lead text, day date, hour integer, rep text, team text, source text, segment text, tier integer, rule text, speed integer,
+	duplicate boolean, discarded boolean, assigned boolean, kept boolean, fallback boolean, open boolean, waiting boolean,
+	touched boolean, converted boolean, won boolean, lost boolean, value numeric, recycled boolean,
+	system_seconds integer, system_business integer, human_seconds integer, human_business integer);
+CREATE TYPE leadroute.report_clock AS (
+	day date, hour integer, rep text, team text, source text, segment text, tier integer, policy text, metric text, reason text, state text, rep_state text);
+COMMENT ON TYPE leadroute.report_clock IS 'Internal: what the reports count of a clock, see report_clocks() and the columns of daily_clocks.';
+COMMENT ON TYPE leadroute.report_lead IS 'Internal: what the reports count of a lead, see report_leads() and the columns of daily_leads.';
+
 /* STABLE, for views: one instant a statement, where clock() moves on. */
 CREATE FUNCTION leadroute.report_clock() RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -198,11 +236,7 @@ COMMENT ON FUNCTION leadroute.report_clock() IS 'The instant that reports take f
 /* --- what counts: from the base tables --- */
 
 /* A day's leads, lead by lead. Rows from before the attach, and those that went to another flow, are no report's. */
-CREATE FUNCTION leadroute.report_leads(flow text, from_day date, to_day date)
-	RETURNS TABLE (lead text, day date, hour integer, rep text, team text, source text, segment text, tier integer, rule text, speed integer,
-				   duplicate boolean, discarded boolean, assigned boolean, kept boolean, fallback boolean, open boolean, waiting boolean,
-				   touched boolean, converted boolean, won boolean, lost boolean, value numeric, recycled boolean,
-				   system_seconds integer, system_business integer, human_seconds integer, human_business integer)
+CREATE FUNCTION leadroute.report_leads(flow text, from_day date, to_day date) RETURNS SETOF leadroute.report_lead
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
@@ -253,11 +287,17 @@ $$;
 COMMENT ON FUNCTION leadroute.report_leads(text, date, date) IS
 	'Internal: what the reports count of each lead of a flow that asked on one of these days, from the base tables. The first owner is known as long as the lead''s events are kept.';
 
-CREATE FUNCTION leadroute.report_daily_leads(flow text, from_day date, to_day date) RETURNS SETOF leadroute.daily_leads
+/*
+ * What the tables hold of the leads that report_leads() gives, each counted by several things. These functions take the leads, or the
+ * clocks, so that those of a day are worked out once.
+ */
+CREATE FUNCTION leadroute.report_daily_leads(flow text, leads leadroute.report_lead[]) RETURNS SETOF leadroute.daily_leads
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
-	SELECT report_daily_leads.flow, r.day, r.rep, r.team, r.source, r.segment, r.tier, r.rule, r.speed,
+	SELECT report_daily_leads.flow,
+		CASE WHEN grouping(r.speed) = 0 THEN 'speed' WHEN grouping(r.rule) = 0 THEN 'rule' WHEN grouping(r.segment) = 0 THEN 'segment' WHEN grouping(r.tier) = 0 THEN 'tier' ELSE 'rep' END,
+		r.day, r.rep, r.team, r.source, r.segment, r.tier, r.rule, r.speed,
 		count(*) FILTER (WHERE NOT r.duplicate)::integer,
 		count(*) FILTER (WHERE r.duplicate)::integer,
 		count(*) FILTER (WHERE r.discarded)::integer,
@@ -276,33 +316,18 @@ AS $$
 		array_agg(r.system_business ORDER BY r.system_business) FILTER (WHERE r.system_business IS NOT NULL AND NOT r.duplicate),
 		array_agg(r.human_seconds ORDER BY r.human_seconds) FILTER (WHERE r.human_seconds IS NOT NULL AND NOT r.duplicate),
 		array_agg(r.human_business ORDER BY r.human_business) FILTER (WHERE r.human_business IS NOT NULL AND NOT r.duplicate)
-	FROM leadroute.report_leads(report_daily_leads.flow, from_day, to_day) r
-	GROUP BY r.day, r.rep, r.team, r.source, r.segment, r.tier, r.rule, r.speed
+	FROM unnest(leads) r
+	GROUP BY GROUPING SETS ((r.day, r.rep, r.team, r.source), (r.day, r.team, r.source, r.speed), (r.day, r.rule), (r.day, r.segment), (r.day, r.tier))
 $$;
-COMMENT ON FUNCTION leadroute.report_daily_leads(text, date, date) IS 'Internal: what daily_leads holds of these days, from the base tables.';
+COMMENT ON FUNCTION leadroute.report_daily_leads(text, leadroute.report_lead[]) IS 'Internal: what daily_leads holds of these leads.';
 
-CREATE FUNCTION leadroute.report_daily_hours(flow text, from_day date, to_day date) RETURNS SETOF leadroute.daily_hours
+/* The clocks that started on these days, as they stand now; those that another round took over from are no report's. */
+CREATE FUNCTION leadroute.report_clocks(flow text, from_day date, to_day date) RETURNS SETOF leadroute.report_clock
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
-	SELECT report_daily_hours.flow, r.day, r.hour, count(*)::integer, count(*) FILTER (WHERE r.touched)::integer
-	FROM leadroute.report_leads(report_daily_hours.flow, from_day, to_day) r
-	WHERE NOT r.duplicate
-	GROUP BY r.day, r.hour
-$$;
-COMMENT ON FUNCTION leadroute.report_daily_hours(text, date, date) IS 'Internal: what daily_hours holds of these days, from the base tables.';
-
-CREATE FUNCTION leadroute.report_daily_clocks(flow text, from_day date, to_day date) RETURNS SETOF leadroute.daily_clocks
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-	SELECT report_daily_clocks.flow, local.at::date, extract(hour FROM local.at)::integer, c.owner, s.team, s.source, s.segment, s.tier, c.policy, c.metric, why.reason,
-		count(*)::integer,
-		count(*) FILTER (WHERE now_.state = 'met')::integer,
-		count(*) FILTER (WHERE now_.state = 'breached')::integer,
-		count(*) FILTER (WHERE now_.state IN ('open', 'at_risk', 'paused'))::integer,
-		count(*) FILTER (WHERE now_.rep_state = 'met')::integer,
-		count(*) FILTER (WHERE now_.rep_state = 'breached')::integer
+	SELECT local.at::date, extract(hour FROM local.at)::integer, c.owner, s.team, s.source, s.segment, s.tier, c.policy, c.metric,
+		CASE WHEN now_.state = 'breached' THEN c.breach_reason END, now_.state, now_.rep_state
 	FROM leadroute.flows f
 		JOIN leadroute.clocks c ON c.flow = f.flow
 			AND c.started_at >= from_day::timestamp AT TIME ZONE f.timezone AND c.started_at < (to_day + 1)::timestamp AT TIME ZONE f.timezone
@@ -311,51 +336,104 @@ AS $$
 		CROSS JOIN LATERAL (
 			SELECT leadroute.sla_state(c.outcome, c.paused_at, c.risk_at, c.due_at, leadroute.report_clock()) AS state,
 				leadroute.sla_state(c.rep_outcome, c.paused_at, c.rep_risk_at, c.rep_due_at, leadroute.report_clock()) AS rep_state) now_
-		CROSS JOIN LATERAL (SELECT CASE WHEN now_.state = 'breached' THEN c.breach_reason END AS reason) why
-	WHERE f.flow = report_daily_clocks.flow AND s.outcome IS DISTINCT FROM 'moved' AND now_.state <> 'superseded'
-	GROUP BY local.at::date, extract(hour FROM local.at)::integer, c.owner, s.team, s.source, s.segment, s.tier, c.policy, c.metric, why.reason
+	WHERE f.flow = report_clocks.flow AND s.outcome IS DISTINCT FROM 'moved' AND now_.state <> 'superseded'
 $$;
-COMMENT ON FUNCTION leadroute.report_daily_clocks(text, date, date) IS 'Internal: what daily_clocks holds of these days, from the base tables.';
+COMMENT ON FUNCTION leadroute.report_clocks(text, date, date) IS 'Internal: what the reports count of each clock of a flow that started on one of these days, from the base tables.';
 
-CREATE FUNCTION leadroute.report_daily_steps(flow text, from_day date, to_day date) RETURNS SETOF leadroute.daily_steps
+CREATE FUNCTION leadroute.report_daily_clocks(flow text, clocks leadroute.report_clock[]) RETURNS SETOF leadroute.daily_clocks
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
-	WITH leads AS MATERIALIZED (
-		SELECT r.lead, r.day, r.source, r.recycled FROM leadroute.report_leads(report_daily_steps.flow, from_day, to_day) r WHERE NOT r.duplicate
-	), came AS (
-		/* each stage that a lead was in, once, and how far on the way it came */
+	SELECT report_daily_clocks.flow, c.day, c.rep, c.team, c.source, c.segment, c.tier, c.policy, c.metric, count(*)::integer,
+		count(*) FILTER (WHERE c.state = 'met')::integer,
+		count(*) FILTER (WHERE c.state = 'breached')::integer,
+		count(*) FILTER (WHERE c.state IN ('open', 'at_risk', 'paused'))::integer,
+		count(*) FILTER (WHERE c.rep_state = 'met')::integer,
+		count(*) FILTER (WHERE c.rep_state = 'breached')::integer
+	FROM unnest(clocks) c
+	GROUP BY c.day, c.rep, c.team, c.source, c.segment, c.tier, c.policy, c.metric
+$$;
+COMMENT ON FUNCTION leadroute.report_daily_clocks(text, leadroute.report_clock[]) IS 'Internal: what daily_clocks holds of these clocks.';
+
+CREATE FUNCTION leadroute.report_daily_breaches(flow text, clocks leadroute.report_clock[]) RETURNS SETOF leadroute.daily_breaches
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT report_daily_breaches.flow, c.day, c.reason, c.rep, c.team, c.source, c.policy, c.metric, count(*)::integer
+	FROM unnest(clocks) c
+	WHERE c.state = 'breached'
+	GROUP BY c.day, c.reason, c.rep, c.team, c.source, c.policy, c.metric
+$$;
+COMMENT ON FUNCTION leadroute.report_daily_breaches(text, leadroute.report_clock[]) IS 'Internal: what daily_breaches holds of these clocks.';
+
+CREATE FUNCTION leadroute.report_daily_hours(flow text, leads leadroute.report_lead[], clocks leadroute.report_clock[]) RETURNS SETOF leadroute.daily_hours
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT report_daily_hours.flow, h.day, h.hour, sum(h.leads)::integer, sum(h.contacts)::integer, sum(h.met)::integer, sum(h.breached)::integer
+	FROM (SELECT r.day, r.hour, 1 AS leads, r.touched::integer AS contacts, 0 AS met, 0 AS breached FROM unnest(leads) r WHERE NOT r.duplicate
+		  UNION ALL
+		  SELECT c.day, c.hour, 0, 0, (c.state = 'met')::integer, (c.state = 'breached')::integer
+		  FROM unnest(clocks) c WHERE c.metric = 'first_touch') h
+	GROUP BY h.day, h.hour
+$$;
+COMMENT ON FUNCTION leadroute.report_daily_hours(text, leadroute.report_lead[], leadroute.report_clock[]) IS 'Internal: what daily_hours holds of these leads and clocks.';
+
+CREATE FUNCTION leadroute.report_daily_steps(flow text, leads leadroute.report_lead[]) RETURNS SETOF leadroute.daily_steps
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	WITH cohort AS MATERIALIZED (
+		SELECT r.lead, r.day, r.source, r.recycled FROM unnest(leads) r WHERE NOT r.duplicate
+	), came AS MATERIALIZED (
+		/* each stage that a lead was in, once, and how far on the way it came; a flow without stages asks no lead */
 		SELECT l.lead, l.day, l.source, l.recycled, e.stage, p.position,
 			max(CASE WHEN NOT p.beside THEN p.position END) OVER (PARTITION BY l.lead) AS furthest
-		FROM leads l
+		FROM cohort l
 			JOIN LATERAL (SELECT DISTINCT e.stage FROM leadroute.events e
 						  WHERE e.flow = report_daily_steps.flow AND e.lead = l.lead AND e.stage IS NOT NULL) e ON true
 			LEFT JOIN leadroute.stages p ON p.flow = report_daily_steps.flow AND p.stage = e.stage
+		WHERE (SELECT EXISTS (SELECT FROM leadroute.stages n WHERE n.flow = report_daily_steps.flow))
+	), met AS (
+		SELECT l.day, l.source, l.recycled, bool_or(g.type IN ('meeting_booked', 'rebooked')) AS booked, bool_or(g.type = 'meeting_held') AS held,
+			bool_or(g.type = 'no_show') AS no_show
+		FROM cohort l
+			JOIN LATERAL (SELECT g.type FROM leadroute.signals g
+						  WHERE g.flow = report_daily_steps.flow AND g.lead = l.lead AND g.type IN ('meeting_booked', 'rebooked', 'meeting_held', 'no_show')
+						  UNION ALL
+						  /* nobody said that it was held, and a sweep found its time over */
+						  SELECT 'no_show' FROM leadroute.events e WHERE e.flow = report_daily_steps.flow AND e.lead = l.lead AND e.kind = 'no_show') g ON true
+		GROUP BY l.lead, l.day, l.source, l.recycled
 	)
 	SELECT report_daily_steps.flow, s.day, s.source, s.recycled, s.kind, s.step, count(*)::integer, count(*) FILTER (WHERE s.moved_on)::integer
-	FROM (SELECT l.day, l.source, l.recycled, 'form' AS kind, 'form' AS step, EXISTS (SELECT FROM came c WHERE c.lead = l.lead) AS moved_on FROM leads l
+	FROM (SELECT l.day, l.source, l.recycled, 'form' AS kind, 'form' AS step, c.lead IS NOT NULL AS moved_on
+		  FROM cohort l LEFT JOIN (SELECT DISTINCT c.lead FROM came c) c ON c.lead = l.lead
 		  UNION ALL
-		  SELECT c.day, c.source, c.recycled, 'stage', c.stage, coalesce(c.furthest > c.position, false) FROM came c) s
+		  SELECT c.day, c.source, c.recycled, 'stage', c.stage, coalesce(c.furthest > c.position, false) FROM came c
+		  UNION ALL
+		  SELECT m.day, m.source, m.recycled, 'meeting', step.name, step.name <> 'held' AND m.held
+		  FROM met m CROSS JOIN LATERAL (VALUES ('booked', m.booked), ('held', m.held), ('no_show', m.no_show)) step(name, came)
+		  WHERE step.came) s
 	GROUP BY s.day, s.source, s.recycled, s.kind, s.step
 $$;
-COMMENT ON FUNCTION leadroute.report_daily_steps(text, date, date) IS 'Internal: what daily_steps holds of these days, from the base tables.';
+COMMENT ON FUNCTION leadroute.report_daily_steps(text, leadroute.report_lead[]) IS 'Internal: what daily_steps holds of these leads, from their events and signals.';
 
 /* Of the input columns that the leads table has. Reads each lead's row by its key, and needs an index on that. */
-CREATE FUNCTION leadroute.report_daily_inputs(flow text, from_day date, to_day date) RETURNS SETOF leadroute.daily_inputs
+CREATE FUNCTION leadroute.report_daily_inputs(flow text, leads leadroute.report_lead[]) RETURNS SETOF leadroute.daily_inputs
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 DECLARE
 	attachment	leadroute.attachments := leadroute.flow_attachment(report_daily_inputs.flow);
-	leads		regclass := leadroute.attachment_table(attachment);
+	relation	regclass := leadroute.attachment_table(attachment);
 	key_type	text;
 	inputs		text;
 BEGIN
-	IF leads IS NULL OR attachment.status <> 'attached' THEN
+	IF relation IS NULL OR attachment.status <> 'attached' THEN
 		RETURN;
 	END IF;
 	SELECT format_type(a.atttypid, NULL) INTO key_type
-	FROM pg_attribute a WHERE a.attrelid = leads AND a.attname = attachment.key_column AND NOT a.attisdropped;
+	FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = attachment.key_column AND NOT a.attisdropped;
 	SELECT string_agg(format('(%L, t.%I::text, %s)', c.canonical, a.attname,
 							 CASE c.canonical
 								 WHEN 'email' THEN 'p.email_key IS NOT NULL'
@@ -373,7 +451,7 @@ BEGIN
 								 ELSE 'true' END), ', ' ORDER BY a.attnum)
 	INTO inputs
 	FROM leadroute.canonical_columns() c
-		JOIN pg_attribute a ON a.attrelid = leads AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = leadroute.mapped_column(attachment.columns, c.canonical)
+		JOIN pg_attribute a ON a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = leadroute.mapped_column(attachment.columns, c.canonical)
 	WHERE c.direction = 'input';
 	IF key_type IS NULL OR inputs IS NULL THEN
 		RETURN;
@@ -381,15 +459,15 @@ BEGIN
 	RETURN QUERY EXECUTE format($inputs$
 		SELECT $1, r.day, r.source, v.input, count(*)::integer, count(*) FILTER (WHERE v.value ~ '\S')::integer,
 			count(*) FILTER (WHERE v.value ~ '\S' AND v.valid)::integer
-		FROM leadroute.report_leads($1, $2, $3) r
+		FROM unnest($2) r
 			JOIN %1$s t ON t.%2$I = r.lead::%3$s
-			CROSS JOIN LATERAL leadroute.lead_profile(t, $4) p
+			CROSS JOIN LATERAL leadroute.lead_profile(t, $3) p
 			CROSS JOIN LATERAL (VALUES %4$s) v(input, value, valid)
-		GROUP BY r.day, r.source, v.input$inputs$, leads, attachment.key_column, key_type, inputs)
-		USING report_daily_inputs.flow, from_day, to_day, attachment.flow;
+		GROUP BY r.day, r.source, v.input$inputs$, relation, attachment.key_column, key_type, inputs)
+		USING report_daily_inputs.flow, leads, attachment.flow;
 END
 $$;
-COMMENT ON FUNCTION leadroute.report_daily_inputs(text, date, date) IS 'Internal: what daily_inputs holds of these days, from the leads table as it is now.';
+COMMENT ON FUNCTION leadroute.report_daily_inputs(text, leadroute.report_lead[]) IS 'Internal: what daily_inputs holds of these leads, from the leads table as it is now.';
 
 /* --- keeping the days fresh --- */
 
@@ -429,6 +507,7 @@ BEGIN
 	IF run.flow IS NULL OR run.timezone <> zone THEN
 		DELETE FROM leadroute.daily_leads d WHERE d.flow = collect_report_days.flow;
 		DELETE FROM leadroute.daily_clocks d WHERE d.flow = collect_report_days.flow;
+		DELETE FROM leadroute.daily_breaches d WHERE d.flow = collect_report_days.flow;
 		DELETE FROM leadroute.daily_hours d WHERE d.flow = collect_report_days.flow;
 		DELETE FROM leadroute.daily_steps d WHERE d.flow = collect_report_days.flow;
 		DELETE FROM leadroute.daily_inputs d WHERE d.flow = collect_report_days.flow;
@@ -445,7 +524,10 @@ BEGIN
 	ELSE
 		INSERT INTO leadroute.report_days (flow, day)
 			WITH changed AS MATERIALIZED (
-				SELECT DISTINCT e.lead FROM leadroute.events e WHERE e.flow = collect_report_days.flow AND e.id >= run.seen
+				SELECT e.lead FROM leadroute.events e WHERE e.flow = collect_report_days.flow AND e.id >= run.seen
+				UNION
+				SELECT g.lead FROM leadroute.signals g
+				WHERE g.flow = collect_report_days.flow AND g.id >= run.seen AND g.type IN ('meeting_booked', 'rebooked', 'meeting_held', 'no_show')
 			)
 			SELECT s.flow, (s.submitted_at AT TIME ZONE zone)::date
 			FROM changed e JOIN leadroute.lead_states s ON s.flow = collect_report_days.flow AND s.lead = e.lead
@@ -470,22 +552,28 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	subject	date;
+	leads	leadroute.report_lead[];
+	clocks	leadroute.report_clock[];
 BEGIN
 	done := 0;
 	IF NOT EXISTS (SELECT FROM leadroute.report_days d WHERE d.flow = refresh_report_days.flow) THEN
 		PERFORM leadroute.collect_report_days(refresh_report_days.flow);
 	END IF;
 	FOR subject IN SELECT d.day FROM leadroute.report_days d WHERE d.flow = refresh_report_days.flow ORDER BY d.day DESC LIMIT days LOOP
-		DELETE FROM leadroute.daily_leads d WHERE d.flow = refresh_report_days.flow AND d.day = subject;
+		DELETE FROM leadroute.daily_leads d WHERE d.kind = ANY ('{rep,speed,rule,segment,tier}') AND d.flow = refresh_report_days.flow AND d.day = subject;
 		DELETE FROM leadroute.daily_clocks d WHERE d.flow = refresh_report_days.flow AND d.day = subject;
+		DELETE FROM leadroute.daily_breaches d WHERE d.flow = refresh_report_days.flow AND d.day = subject;
 		DELETE FROM leadroute.daily_hours d WHERE d.flow = refresh_report_days.flow AND d.day = subject;
 		DELETE FROM leadroute.daily_steps d WHERE d.flow = refresh_report_days.flow AND d.day = subject;
 		DELETE FROM leadroute.daily_inputs d WHERE d.flow = refresh_report_days.flow AND d.day = subject;
-		INSERT INTO leadroute.daily_leads SELECT * FROM leadroute.report_daily_leads(refresh_report_days.flow, subject, subject);
-		INSERT INTO leadroute.daily_clocks SELECT * FROM leadroute.report_daily_clocks(refresh_report_days.flow, subject, subject);
-		INSERT INTO leadroute.daily_hours SELECT * FROM leadroute.report_daily_hours(refresh_report_days.flow, subject, subject);
-		INSERT INTO leadroute.daily_steps SELECT * FROM leadroute.report_daily_steps(refresh_report_days.flow, subject, subject);
-		INSERT INTO leadroute.daily_inputs SELECT * FROM leadroute.report_daily_inputs(refresh_report_days.flow, subject, subject);
+		leads := ARRAY(SELECT r FROM leadroute.report_leads(refresh_report_days.flow, subject, subject) r);
+		clocks := ARRAY(SELECT c FROM leadroute.report_clocks(refresh_report_days.flow, subject, subject) c);
+		INSERT INTO leadroute.daily_leads SELECT * FROM leadroute.report_daily_leads(refresh_report_days.flow, leads);
+		INSERT INTO leadroute.daily_clocks SELECT * FROM leadroute.report_daily_clocks(refresh_report_days.flow, clocks);
+		INSERT INTO leadroute.daily_breaches SELECT * FROM leadroute.report_daily_breaches(refresh_report_days.flow, clocks);
+		INSERT INTO leadroute.daily_hours SELECT * FROM leadroute.report_daily_hours(refresh_report_days.flow, leads, clocks);
+		INSERT INTO leadroute.daily_steps SELECT * FROM leadroute.report_daily_steps(refresh_report_days.flow, leads);
+		INSERT INTO leadroute.daily_inputs SELECT * FROM leadroute.report_daily_inputs(refresh_report_days.flow, leads);
 		DELETE FROM leadroute.report_days d WHERE d.flow = refresh_report_days.flow AND d.day = subject;
 		done := done + 1;
 	END LOOP;

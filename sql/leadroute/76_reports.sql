@@ -11,6 +11,24 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN pg_catalog.round(100.0 * part / nullif(whole, 0), 1);
 COMMENT ON FUNCTION leadroute.percent(numeric, numeric) IS 'A share in percent, one digit after the point; NULL of nothing.';
 
+/* As percentile_cont() has it, of numbers in order: no sort, no set. */
+CREATE FUNCTION leadroute.sorted_percentile(numbers integer[], fraction numeric) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN numbers[1 + pg_catalog.floor(fraction * (pg_catalog.cardinality(numbers) - 1))::integer]
+	+ (fraction * (pg_catalog.cardinality(numbers) - 1)) % 1
+	* (numbers[1 + pg_catalog.ceil(fraction * (pg_catalog.cardinality(numbers) - 1))::integer] - numbers[1 + pg_catalog.floor(fraction * (pg_catalog.cardinality(numbers) - 1))::integer]);
+COMMENT ON FUNCTION leadroute.sorted_percentile(integer[], numeric) IS 'Internal: the value that so great a part of the numbers, which stand in order, does not exceed, between two as percentile_cont() has it; NULL of none.';
+
+CREATE FUNCTION leadroute.mean_of(numbers integer[]) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (SELECT pg_catalog.avg(n) FROM pg_catalog.unnest(numbers) n);
+COMMENT ON FUNCTION leadroute.mean_of(integer[]) IS 'Internal: the mean of the numbers; NULL of none.';
+
+CREATE FUNCTION leadroute.speed_bucket(speed integer) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN ('{"< 5 min",5-10 min,10-30 min,30-60 min,1-24 h,"> 24 h",never}'::text[])[speed];
+COMMENT ON FUNCTION leadroute.speed_bucket(integer) IS 'Internal: daily_leads.speed in words.';
+
 CREATE FUNCTION leadroute.flow_today(flow text) RETURNS date
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -22,14 +40,19 @@ COMMENT ON FUNCTION leadroute.flow_today(text) IS 'Today in the flow''s time zon
 CREATE VIEW leadroute.queue WITH (security_invoker = true) AS
 	SELECT s.flow, s.team, s.queue,
 		row_number() OVER (PARTITION BY s.flow, s.team, s.queue ORDER BY s.priority DESC NULLS LAST, s.submitted_at, s.queue_order) AS place,
-		s.lead, s.name, s.company, s.source, s.intent, s.segment, s.tier, s.priority, s.submitted_at, s.routed_at AS waiting_since,
+		s.lead, CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('name', s.name) ELSE s.name END AS name,
+		CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('text', s.company) ELSE s.company END AS company,
+		s.source, s.intent, s.segment, s.tier, s.priority, s.submitted_at, s.routed_at AS waiting_since,
 		leadroute.report_clock() - s.routed_at AS waited, s.code, k.meaning AS why, s.rule, s.held_until
 	FROM leadroute.lead_states s
+		LEFT JOIN leadroute.flows f ON f.flow = s.flow
 		LEFT JOIN leadroute.codes k ON k.code = s.code
 	WHERE s.status = 'waiting' AND s.closed_at IS NULL;
 
 CREATE VIEW leadroute.sla_status WITH (security_invoker = true) AS
-	SELECT c.flow, c.lead, s.name, s.company, s.owner, p.name AS owner_name, p.manager, s.team, s.source, s.intent, s.segment, s.tier,
+	SELECT c.flow, c.lead, CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('name', s.name) ELSE s.name END AS name,
+		CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('text', s.company) ELSE s.company END AS company,
+		s.owner, p.name AS owner_name, p.manager, s.team, s.source, s.intent, s.segment, s.tier,
 		c.policy, c.metric, c.started_at, c.due_at, c.rep_due_at,
 		CASE WHEN c.outcome IS NULL THEN c.due_at - coalesce(c.paused_at, leadroute.report_clock()) END AS remaining,
 		leadroute.sla_state(c.outcome, c.paused_at, c.risk_at, c.due_at, leadroute.report_clock()) AS status,
@@ -37,54 +60,63 @@ CREATE VIEW leadroute.sla_status WITH (security_invoker = true) AS
 		leadroute.sla_state(c.rep_outcome, c.paused_at, c.rep_risk_at, c.rep_due_at, leadroute.report_clock()) AS rep_status,
 		c.round, c.finished_at, c.breach_reason
 	FROM leadroute.clocks c
+		LEFT JOIN leadroute.flows f ON f.flow = c.flow
 		LEFT JOIN leadroute.lead_states s ON s.flow = c.flow AND s.lead = c.lead
 		LEFT JOIN leadroute.reps p ON p.flow = s.flow AND p.rep = s.owner;
+
+CREATE VIEW leadroute.escalations WITH (security_invoker = true) AS
+	SELECT e.flow, e.lead, CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('name', s.name) ELSE s.name END AS name,
+		CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('text', s.company) ELSE s.company END AS company,
+		s.team, s.source, e.at, e.kind, p.policy, p.round, p.step, p.recipient, r.name AS recipient_name, e.owner, p.due_at, p.late_by, e.reason,
+		coalesce(c.outcome, CASE WHEN c.flow IS NOT NULL THEN 'open' END) AS resolution, c.finished_at AS resolved_at,
+		CASE WHEN c.finished_at IS NOT NULL THEN greatest(c.finished_at - e.at, '0') END AS resolved_after, c.ended_by AS resolved_by, s.owner AS owner_now
+	FROM leadroute.events e
+		LEFT JOIN leadroute.flows f ON f.flow = e.flow
+		CROSS JOIN LATERAL (
+			SELECT e.path -> 0 ->> 'policy' AS policy, (e.path -> 0 ->> 'round')::integer AS round, e.path -> 0 ->> 'step' AS step, e.path -> 0 ->> 'recipient' AS recipient,
+				(e.path -> 0 ->> 'due')::timestamptz AS due_at, (e.path -> 0 ->> 'late_by')::interval AS late_by) p
+		LEFT JOIN leadroute.lead_states s ON s.flow = e.flow AND s.lead = e.lead
+		LEFT JOIN leadroute.clocks c ON c.flow = e.flow AND c.lead = e.lead AND c.policy = p.policy AND c.round = p.round
+		LEFT JOIN leadroute.reps r ON r.flow = e.flow AND r.rep = p.recipient
+	WHERE e.kind IN ('reminder', 'escalated');
 
 /* --- sums by day --- */
 
 CREATE VIEW leadroute.sla_compliance AS
 	SELECT d.flow, d.day, d.rep, d.team, d.source, d.segment, d.tier, d.policy, d.metric,
-		sum(d.met) AS met, sum(d.breached) AS breached, leadroute.percent(sum(d.met), sum(d.met + d.breached)) AS met_pct,
-		sum(d.rep_met) AS rep_met, sum(d.rep_breached) AS rep_breached, leadroute.percent(sum(d.rep_met), sum(d.rep_met + d.rep_breached)) AS rep_met_pct,
-		sum(d.running) AS running, r.as_of
-	FROM leadroute.daily_clocks d JOIN leadroute.report_runs r ON r.flow = d.flow
-	GROUP BY d.flow, d.day, d.rep, d.team, d.source, d.segment, d.tier, d.policy, d.metric, r.as_of;
+		d.met, d.breached, leadroute.percent(d.met, d.met + d.breached) AS met_pct,
+		d.rep_met, d.rep_breached, leadroute.percent(d.rep_met, d.rep_met + d.rep_breached) AS rep_met_pct, d.running, r.as_of
+	FROM leadroute.daily_clocks d JOIN leadroute.report_runs r ON r.flow = d.flow;
 
 CREATE VIEW leadroute.breach_reasons AS
-	SELECT d.flow, d.day, coalesce(d.reason, 'not told yet') AS reason, d.rep, d.team, d.source, d.policy, d.metric,
-		sum(d.breached) AS breaches,
-		leadroute.percent(sum(d.breached), sum(sum(d.breached)) OVER (PARTITION BY d.flow, d.day)) AS day_pct, r.as_of
-	FROM leadroute.daily_clocks d JOIN leadroute.report_runs r ON r.flow = d.flow
-	WHERE d.breached > 0
-	GROUP BY d.flow, d.day, d.reason, d.rep, d.team, d.source, d.policy, d.metric, r.as_of;
+	SELECT d.flow, d.day, coalesce(d.reason, 'not told yet') AS reason, d.rep, d.team, d.source, d.policy, d.metric, d.breaches,
+		leadroute.percent(d.breaches, sum(d.breaches) OVER (PARTITION BY d.flow, d.day)) AS day_pct, r.as_of
+	FROM leadroute.daily_breaches d JOIN leadroute.report_runs r ON r.flow = d.flow;
 
 CREATE VIEW leadroute.response_times AS
-	SELECT d.flow, d.day, d.rep, d.team, d.source, count(u.system) AS assigned, count(u.human) AS touched,
-		round(avg(u.system) / 60, 1) AS system_avg_min,
-		round((percentile_cont(0.5) WITHIN GROUP (ORDER BY u.system) / 60)::numeric, 1) AS system_median_min,
-		round((percentile_cont(0.9) WITHIN GROUP (ORDER BY u.system) / 60)::numeric, 1) AS system_p90_min,
-		round(avg(u.system_business) / 60, 1) AS system_business_avg_min,
-		round((percentile_cont(0.5) WITHIN GROUP (ORDER BY u.system_business) / 60)::numeric, 1) AS system_business_median_min,
-		round((percentile_cont(0.9) WITHIN GROUP (ORDER BY u.system_business) / 60)::numeric, 1) AS system_business_p90_min,
-		round(avg(u.human) / 60, 1) AS human_avg_min,
-		round((percentile_cont(0.5) WITHIN GROUP (ORDER BY u.human) / 60)::numeric, 1) AS human_median_min,
-		round((percentile_cont(0.9) WITHIN GROUP (ORDER BY u.human) / 60)::numeric, 1) AS human_p90_min,
-		round(avg(u.human_business) / 60, 1) AS human_business_avg_min,
-		round((percentile_cont(0.5) WITHIN GROUP (ORDER BY u.human_business) / 60)::numeric, 1) AS human_business_median_min,
-		round((percentile_cont(0.9) WITHIN GROUP (ORDER BY u.human_business) / 60)::numeric, 1) AS human_business_p90_min,
+	SELECT d.flow, d.day, d.rep, d.team, d.source, coalesce(cardinality(d.system_seconds), 0) AS assigned, coalesce(cardinality(d.human_seconds), 0) AS touched,
+		round(leadroute.mean_of(d.system_seconds) / 60, 1) AS system_avg_min,
+		round(leadroute.sorted_percentile(d.system_seconds, 0.5) / 60, 1) AS system_median_min,
+		round(leadroute.sorted_percentile(d.system_seconds, 0.9) / 60, 1) AS system_p90_min,
+		round(leadroute.mean_of(d.system_business) / 60, 1) AS system_business_avg_min,
+		round(leadroute.sorted_percentile(d.system_business, 0.5) / 60, 1) AS system_business_median_min,
+		round(leadroute.sorted_percentile(d.system_business, 0.9) / 60, 1) AS system_business_p90_min,
+		round(leadroute.mean_of(d.human_seconds) / 60, 1) AS human_avg_min,
+		round(leadroute.sorted_percentile(d.human_seconds, 0.5) / 60, 1) AS human_median_min,
+		round(leadroute.sorted_percentile(d.human_seconds, 0.9) / 60, 1) AS human_p90_min,
+		round(leadroute.mean_of(d.human_business) / 60, 1) AS human_business_avg_min,
+		round(leadroute.sorted_percentile(d.human_business, 0.5) / 60, 1) AS human_business_median_min,
+		round(leadroute.sorted_percentile(d.human_business, 0.9) / 60, 1) AS human_business_p90_min,
 		r.as_of
 	FROM leadroute.daily_leads d JOIN leadroute.report_runs r ON r.flow = d.flow
-		CROSS JOIN LATERAL unnest(d.system_seconds, d.system_business, d.human_seconds, d.human_business) u(system, system_business, human, human_business)
-	GROUP BY d.flow, d.day, d.rep, d.team, d.source, r.as_of;
+	WHERE d.kind = 'rep' AND (d.system_seconds IS NOT NULL OR d.human_seconds IS NOT NULL);
 
 CREATE VIEW leadroute.speed_buckets AS
-	SELECT d.flow, d.day, d.team, d.source, d.speed,
-		('{"< 5 min",5-10 min,10-30 min,30-60 min,1-24 h,"> 24 h",never}'::text[])[d.speed] AS bucket,
-		sum(d.leads) AS leads, sum(d.converted) AS converted, leadroute.percent(sum(d.converted), sum(d.leads)) AS conversion_pct,
-		sum(d.won) AS won, sum(d.lost) AS lost, leadroute.percent(sum(d.won), sum(d.won + d.lost)) AS win_pct, sum(d.value) AS value, r.as_of
+	SELECT d.flow, d.day, d.team, d.source, d.speed, leadroute.speed_bucket(d.speed) AS bucket,
+		d.leads, d.converted, leadroute.percent(d.converted, d.leads) AS conversion_pct,
+		d.won, d.lost, leadroute.percent(d.won, d.won + d.lost) AS win_pct, d.value, r.as_of
 	FROM leadroute.daily_leads d JOIN leadroute.report_runs r ON r.flow = d.flow
-	WHERE d.leads > 0
-	GROUP BY d.flow, d.day, d.team, d.source, d.speed, r.as_of;
+	WHERE d.kind = 'speed' AND d.leads > 0;
 
 CREATE VIEW leadroute.routing_accuracy AS
 	SELECT d.flow, d.day, d.team, d.source, sum(d.leads) AS leads, sum(d.assigned) AS assigned,
@@ -93,24 +125,17 @@ CREATE VIEW leadroute.routing_accuracy AS
 		sum(d.misroutes) AS misroutes, sum(d.duplicates) AS duplicates, sum(d.misroutes + d.duplicates) AS waste,
 		leadroute.percent(sum(d.misroutes + d.duplicates), sum(d.leads + d.duplicates)) AS waste_pct, r.as_of
 	FROM leadroute.daily_leads d JOIN leadroute.report_runs r ON r.flow = d.flow
+	WHERE d.kind = 'rep'
 	GROUP BY d.flow, d.day, d.team, d.source, r.as_of;
 
 CREATE VIEW leadroute.rule_performance AS
-	SELECT d.flow, d.day, d.rule, sum(d.leads) FILTER (WHERE u.n = 1) AS leads, sum(d.assigned) FILTER (WHERE u.n = 1) AS assigned,
-		sum(d.touched) FILTER (WHERE u.n = 1) AS touched,
-		leadroute.percent(sum(d.touched) FILTER (WHERE u.n = 1), sum(d.leads) FILTER (WHERE u.n = 1)) AS touched_pct,
-		round((percentile_cont(0.5) WITHIN GROUP (ORDER BY u.human) / 60)::numeric, 1) AS human_median_min,
-		round((percentile_cont(0.9) WITHIN GROUP (ORDER BY u.human) / 60)::numeric, 1) AS human_p90_min,
-		sum(d.converted) FILTER (WHERE u.n = 1) AS converted,
-		leadroute.percent(sum(d.converted) FILTER (WHERE u.n = 1), sum(d.leads) FILTER (WHERE u.n = 1)) AS conversion_pct,
-		sum(d.won) FILTER (WHERE u.n = 1) AS won,
-		leadroute.percent(sum(d.won) FILTER (WHERE u.n = 1), sum(d.won + d.lost) FILTER (WHERE u.n = 1)) AS win_pct,
-		sum(d.value) FILTER (WHERE u.n = 1) AS value, r.as_of
+	SELECT d.flow, d.day, d.rule, d.leads, d.assigned, d.touched, leadroute.percent(d.touched, d.leads) AS touched_pct,
+		round(leadroute.sorted_percentile(d.human_seconds, 0.5) / 60, 1) AS human_median_min,
+		round(leadroute.sorted_percentile(d.human_seconds, 0.9) / 60, 1) AS human_p90_min,
+		d.converted, leadroute.percent(d.converted, d.leads) AS conversion_pct,
+		d.won, leadroute.percent(d.won, d.won + d.lost) AS win_pct, d.value, r.as_of
 	FROM leadroute.daily_leads d JOIN leadroute.report_runs r ON r.flow = d.flow
-		/* a row at least, of which the first carries the sums */
-		CROSS JOIN LATERAL unnest(coalesce(d.human_seconds, '{NULL}')) WITH ORDINALITY u(human, n)
-	WHERE d.leads > 0
-	GROUP BY d.flow, d.day, d.rule, r.as_of;
+	WHERE d.kind = 'rule' AND d.leads > 0;
 
 CREATE VIEW leadroute.data_quality AS
 	SELECT d.flow, date_trunc('week', d.day::timestamp)::date AS week, d.source, d.input, sum(d.leads) AS leads,
@@ -126,7 +151,7 @@ CREATE VIEW leadroute.lead_aging AS
 		JOIN leadroute.report_runs r ON r.flow = d.flow
 		CROSS JOIN LATERAL (SELECT (leadroute.report_clock() AT TIME ZONE r.timezone)::date - d.day AS days) n
 		CROSS JOIN LATERAL (SELECT width_bucket(greatest(n.days, 0), '{0,2,4,8,31,91}'::integer[]) AS age) a
-	WHERE d.open > 0
+	WHERE d.kind = 'rep' AND d.open > 0
 	GROUP BY d.flow, d.rep, d.team, d.source, a.age, r.as_of;
 
 CREATE VIEW leadroute.funnel AS
@@ -149,6 +174,9 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 #variable_conflict use_column
+DECLARE
+	/* the kind with the fewest rows that tells the item */
+	by_kind	text := CASE WHEN report.by IN ('speed', 'rule', 'segment', 'tier', 'policy') THEN report.by WHEN report.by IN ('rep', 'team', 'source') THEN 'rep' ELSE 'rule' END;
 BEGIN
 	IF report.by IS NULL OR report.by <> ALL ('{total,day,week,rep,team,source,segment,tier,rule,speed,policy}') THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('reports cannot be grouped by "%s"', report.by),
@@ -161,8 +189,8 @@ BEGIN
 			FROM leadroute.daily_leads d
 				CROSS JOIN LATERAL (SELECT CASE report.by WHEN 'day' THEN d.day::text WHEN 'week' THEN date_trunc('week', d.day::timestamp)::date::text WHEN 'rep' THEN d.rep
 					WHEN 'team' THEN d.team WHEN 'source' THEN d.source WHEN 'segment' THEN d.segment WHEN 'tier' THEN d.tier::text WHEN 'rule' THEN d.rule
-					WHEN 'speed' THEN ('{"< 5 min",5-10 min,10-30 min,30-60 min,1-24 h,"> 24 h",never}'::text[])[d.speed] WHEN 'total' THEN 'total' END AS item) k
-			WHERE d.flow = report.flow AND d.day BETWEEN from_day AND to_day AND report.by <> 'policy'
+					WHEN 'speed' THEN leadroute.speed_bucket(d.speed) WHEN 'total' THEN 'total' END AS item) k
+			WHERE d.kind = by_kind AND d.flow = report.flow AND d.day BETWEEN from_day AND to_day
 			GROUP BY k.item
 		), times AS (
 			SELECT k.item, percentile_cont('{0.5,0.9}'::double precision[]) WITHIN GROUP (ORDER BY u.system) AS system, avg(u.human) AS human_avg,
@@ -171,9 +199,9 @@ BEGIN
 			FROM leadroute.daily_leads d
 				CROSS JOIN LATERAL (SELECT CASE report.by WHEN 'day' THEN d.day::text WHEN 'week' THEN date_trunc('week', d.day::timestamp)::date::text WHEN 'rep' THEN d.rep
 					WHEN 'team' THEN d.team WHEN 'source' THEN d.source WHEN 'segment' THEN d.segment WHEN 'tier' THEN d.tier::text WHEN 'rule' THEN d.rule
-					WHEN 'speed' THEN ('{"< 5 min",5-10 min,10-30 min,30-60 min,1-24 h,"> 24 h",never}'::text[])[d.speed] WHEN 'total' THEN 'total' END AS item) k
+					WHEN 'speed' THEN leadroute.speed_bucket(d.speed) WHEN 'total' THEN 'total' END AS item) k
 				CROSS JOIN LATERAL unnest(d.system_seconds, d.human_seconds, d.human_business) u(system, human, business)
-			WHERE d.flow = report.flow AND d.day BETWEEN from_day AND to_day AND report.by <> 'policy'
+			WHERE d.kind = by_kind AND d.flow = report.flow AND d.day BETWEEN from_day AND to_day
 			GROUP BY k.item
 		), clocks AS (
 			SELECT k.item, sum(d.met) AS met, sum(d.breached) AS breached, sum(d.rep_met) AS rep_met, sum(d.rep_breached) AS rep_breached
@@ -272,22 +300,19 @@ COMMENT ON FUNCTION leadroute.shift_hours(text) IS 'Internal: how many active me
 
 CREATE VIEW leadroute.contact_by_hour AS
 	SELECT f.flow, w.weekday, w.hour, coalesce(h.leads, 0) AS leads, coalesce(h.contacts, 0) AS contacts, leadroute.percent(h.contacts, h.leads) AS contact_pct,
-		coalesce(c.met, 0) AS met, coalesce(c.breached, 0) AS breached, leadroute.percent(c.met, c.met + c.breached) AS met_pct, w.reps AS reps_on_shift, r.as_of
+		coalesce(h.met, 0) AS met, coalesce(h.breached, 0) AS breached, leadroute.percent(h.met, h.met + h.breached) AS met_pct, w.reps AS reps_on_shift, r.as_of
 	FROM leadroute.flows f
 		JOIN leadroute.report_runs r ON r.flow = f.flow
 		CROSS JOIN LATERAL leadroute.shift_hours(f.flow) w
 		CROSS JOIN LATERAL (SELECT leadroute.flow_today(f.flow) AS day) today
 		LEFT JOIN LATERAL (
-			SELECT extract(isodow FROM d.day)::integer AS weekday, d.hour, sum(d.leads) AS leads, sum(d.contacts) AS contacts
+			SELECT extract(isodow FROM d.day)::integer AS weekday, d.hour, sum(d.leads) AS leads, sum(d.contacts) AS contacts, sum(d.met) AS met, sum(d.breached) AS breached
 			FROM leadroute.daily_hours d WHERE d.flow = f.flow AND d.day BETWEEN today.day - 29 AND today.day GROUP BY 1, 2) h
-			ON h.weekday = w.weekday AND h.hour = w.hour
-		LEFT JOIN LATERAL (
-			SELECT extract(isodow FROM d.day)::integer AS weekday, d.hour, sum(d.met) AS met, sum(d.breached) AS breached
-			FROM leadroute.daily_clocks d WHERE d.flow = f.flow AND d.metric = 'first_touch' AND d.day BETWEEN today.day - 29 AND today.day GROUP BY 1, 2) c
-			ON c.weekday = w.weekday AND c.hour = w.hour;
+			ON h.weekday = w.weekday AND h.hour = w.hour;
 
 COMMENT ON VIEW leadroute.queue IS 'Leads that wait, for whom, how long and why, as of this moment; place 1 goes next. Shows personal data: runs with the reader''s own rights.';
 COMMENT ON VIEW leadroute.sla_status IS 'Each clock with its lead, as of this moment, ready to read. Shows personal data: runs with the reader''s own rights. Over many leads give a range: WHERE started_at >= now() - interval ''30 days''.';
+COMMENT ON VIEW leadroute.escalations IS 'Reminders and escalations of deadlines, whom they went to, and what came of the clock; as long as events are kept. Shows personal data: runs with the reader''s own rights. Over many leads give a range: WHERE at >= now() - interval ''30 days''.';
 COMMENT ON VIEW leadroute.sla_compliance IS 'Deadlines met and missed, by the day the clock started. Sums add up; a share of several rows is 100 * sum(met) / sum(met + breached).';
 COMMENT ON VIEW leadroute.breach_reasons IS 'Why deadlines were missed, by the day the clock started.';
 COMMENT ON VIEW leadroute.response_times IS 'From asking to the first owner (system), and from then to the first touch (human), by the day the person asked, duplicates not counted; by the clock on the wall and in business time of the rep''s calendar. Minutes. For a range of days, whose median is not the median of its days, see report().';
@@ -324,11 +349,16 @@ BEGIN
 				('data_quality', 'leads', 'Leads whose rows stand in the table, duplicates included.'),
 				('contact_by_hour', 'met', 'First-touch clocks that started in the hour and were stopped in time.'),
 				('contact_by_hour', 'breached', 'Those that were not.'),
+				('escalations', 'kind', 'reminder (to the owner) or escalated (to somebody else).'),
+				('escalations', 'due_at', 'When the step was due.'),
+				('escalations', 'owner', 'Who had the lead then.'),
+				('escalations', 'reason', 'What was said, in one line.'),
+				('escalations', 'step', 'The step of the policy.'),
 				('sla_status', 'tier', 'The tier of its account when the lead was decided.')
 			) w(relname, attname, meaning) WHERE w.relname = c.relname AND w.attname = a.attname),
 			(SELECT w.meaning FROM (VALUES
-				('flow', 'The flow.'), ('lead', 'The lead''s key, as text.'), ('name', 'The person''s name when the lead was decided. Personal data.'),
-				('company', 'The company as it was written when the lead was decided.'), ('owner', 'The rep who has the lead.'), ('owner_name', 'His name.'),
+				('flow', 'The flow.'), ('lead', 'The lead''s key, as text.'), ('name', 'The person''s name when the lead was decided; masked where flows.mask_when or his consent says so. Personal data.'),
+				('company', 'The company as it was written when the lead was decided; masked as the name is.'), ('owner', 'The rep who has the lead.'), ('owner_name', 'His name.'),
 				('manager', 'The key of the rep''s manager.'), ('rep', 'Who has the lead; NULL: nobody.'), ('rep_name', 'The rep''s name.'),
 				('team', 'The lead''s team; NULL: none.'), ('source', 'The lead''s source when it was decided.'), ('intent', 'Its intent when it was decided: high, medium or low by custom.'),
 				('segment', 'Its segment when it was decided.'), ('tier', 'The tier of its account when it was decided, 1 to 3.'), ('priority', 'Which goes first: the highest.'),
@@ -373,10 +403,14 @@ BEGIN
 				('weekday', 'ISO weekday, 1 = Monday, in flows.timezone.'), ('hour', 'The hour, 0 to 23, in flows.timezone.'),
 				('contacts', 'Of the leads that asked in the hour, those with a touch that counts, whenever that was.'), ('contact_pct', 'contacts of leads, in percent; NULL of none.'),
 				('reps_on_shift', 'Active members of teams with a shift within the hour, in the week that runs.'),
+				('at', 'When it was done.'), ('recipient', 'Whom it went to: a rep''s key or a team''s channel; NULL: there was nobody.'), ('recipient_name', 'His name.'),
+				('late_by', 'How much later than due that was.'), ('resolution', 'What came of the clock: met, breached, cancelled, superseded, or open; NULL: it is gone.'),
+				('resolved_at', 'When the clock stopped; NULL: it runs.'), ('resolved_after', 'How long after it that was, by the clock on the wall.'),
+				('resolved_by', 'What stopped the clock: a kind of touch, accepted, a stage, an outcome of closing and the like.'), ('owner_now', 'Who has the lead now.'),
 				('as_of', 'The instant that the figures are of; a sweep renews them every three minutes where something changed.')
 			) w(attname, meaning) WHERE w.attname = a.attname)) AS meaning
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relname IN ('queue', 'sla_status', 'sla_compliance', 'breach_reasons', 'response_times',
+		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relname IN ('queue', 'sla_status', 'escalations', 'sla_compliance', 'breach_reasons', 'response_times',
 			'speed_buckets', 'routing_accuracy', 'rule_performance', 'data_quality', 'lead_aging', 'funnel', 'trend_7_30', 'rep_scorecard', 'contact_by_hour')
 		ORDER BY c.relname, a.attnum
 	LOOP

@@ -59,7 +59,8 @@ GRANT EXECUTE ON FUNCTION leadroute.export_flow(text), leadroute.check_flow(text
 	leadroute.canonical_versions(), leadroute.flow_versions(text), leadroute.stale_keys() TO leadroute_reader;
 
 /* reports: who was granted a view of sums may read it without being a reader */
-GRANT EXECUTE ON FUNCTION leadroute.percent(numeric, numeric), leadroute.report_clock() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION leadroute.percent(numeric, numeric), leadroute.sorted_percentile(integer[], numeric), leadroute.mean_of(integer[]),
+	leadroute.speed_bucket(integer), leadroute.report_clock() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION leadroute.flow_today(text), leadroute.report(date, date, text, text), leadroute.report_metrics(date, date, text),
 	leadroute.compare_periods(date, date, date, date, text), leadroute.shift_hours(text) TO leadroute_reader;
 GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text),
@@ -134,7 +135,7 @@ BEGIN
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
 			AND c.relname NOT IN ('codes', 'own_triggers', 'sweep_parts', 'sweep_runs', 'health_states', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'title_patterns', 'account_flows', 'committee_checks', 'pending_rescores', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs',
-				'report_runs', 'report_days', 'daily_leads', 'daily_clocks', 'daily_hours', 'daily_steps', 'daily_inputs')
+				'report_runs', 'report_days', 'daily_leads', 'daily_clocks', 'daily_breaches', 'daily_hours', 'daily_steps', 'daily_inputs')
 		ORDER BY c.relname
 	LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');

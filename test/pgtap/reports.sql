@@ -76,6 +76,14 @@ VALUES
 	('default', '6', 'fast', 1, 'first_touch', NULL, '2026-03-10 16:00Z', NULL, '2026-03-10 16:05Z', NULL, '2026-03-10 16:02Z', NULL, 0, '2026-03-10 16:01Z', 'cancelled', NULL, NULL, 'closed'),
 	('default', '7', 'slow', 1, 'first_touch', 'bo', '2026-03-11 12:00Z', '2026-03-11 12:05Z', '2026-03-13 12:00Z', '2026-03-13 12:05Z', '2026-03-12 12:00Z', '2026-03-12 12:05Z', 0, NULL, NULL, NULL, NULL, NULL);
 
+INSERT INTO leadroute.signals (flow, lead, type, at, created_at)
+VALUES ('default', '1', 'meeting_booked', '2026-03-10 02:00Z', now()), ('default', '1', 'meeting_held', '2026-03-10 03:00Z', now()),
+	('default', '2', 'meeting_booked', '2026-03-10 14:10Z', now()), ('default', '2', 'no_show', '2026-03-10 14:20Z', now()), ('default', '5', 'meeting_booked', '2026-03-10 16:00Z', now());
+
+INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, reason, path)
+VALUES ('default', '2', '2026-03-10 14:05Z', 'escalated', 'breached', 'ana', 'told mia', '[{"policy": "fast", "round": 1, "step": "manager", "recipient": "mia", "due": "2026-03-10T14:04:00Z", "late_by": "00:01:00"}]'),
+	('default', '7', '2026-03-12 12:00Z', 'reminder', 'breached', 'bo', 'told bo', '[{"policy": "slow", "round": 1, "step": "half", "recipient": "bo", "due": "2026-03-12T12:00:00Z", "late_by": "00:00:00"}]');
+
 SELECT is(count(*), 0::bigint, 'nothing before the first sweep') FROM leadroute.speed_buckets;
 CALL leadroute.sweep('default', '{reports}');
 CALL leadroute.sweep('default', '{reports}');
@@ -87,11 +95,13 @@ SELECT is(as_of, '2026-03-12 16:00Z'::timestamptz, 'as of the sweep') FROM leadr
 CREATE FUNCTION lr.wrong() RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
 	name	text;
+	args	text;
 	n		bigint;
 BEGIN
-	FOREACH name IN ARRAY '{leads,clocks,hours,steps,inputs}'::text[] LOOP
-		EXECUTE format('SELECT count(*) FROM ((TABLE leadroute.daily_%1$s EXCEPT ALL SELECT * FROM leadroute.report_daily_%1$s(''default'', ''2000-01-01'', ''2100-01-01''))
-			UNION ALL (SELECT * FROM leadroute.report_daily_%1$s(''default'', ''2000-01-01'', ''2100-01-01'') EXCEPT ALL TABLE leadroute.daily_%1$s)) d', name) INTO n;
+	FOR name, args IN VALUES ('leads', '%1$s'), ('clocks', '%2$s'), ('breaches', '%2$s'), ('hours', '%1$s, %2$s'), ('steps', '%1$s'), ('inputs', '%1$s') LOOP
+		args := format(args, $l$ARRAY(SELECT r FROM leadroute.report_leads('default', '2000-01-01', '2100-01-01') r)$l$, $c$ARRAY(SELECT c FROM leadroute.report_clocks('default', '2000-01-01', '2100-01-01') c)$c$);
+		EXECUTE format('SELECT count(*) FROM ((TABLE leadroute.daily_%1$s EXCEPT ALL SELECT * FROM leadroute.report_daily_%1$s(''default'', %2$s))
+			UNION ALL (SELECT * FROM leadroute.report_daily_%1$s(''default'', %2$s) EXCEPT ALL TABLE leadroute.daily_%1$s)) d', name, args) INTO n;
 		IF n > 0 THEN
 			RETURN NEXT format('%s differs in %s rows', name, n);
 		END IF;
@@ -135,7 +145,7 @@ SELECT lr.same($$SELECT day, team, source, leads, assigned, kept, kept_pct, fall
 		('2026-03-11', 'inbound', NULL, 1, 1, 1, 100.0, 1, 100.0, 0, 0, 0, 0.0),
 		('2026-03-12', 'west', 'web', 1, 0, 0, NULL, 0, 0.0, 0, 0, 0, 0.0)$$, 'routing_accuracy');
 SELECT lr.same($$SELECT day, rule, leads, assigned, touched, touched_pct, human_median_min, human_p90_min, converted, conversion_pct, won, win_pct, value FROM leadroute.rule_performance WHERE flow = 'default' ORDER BY day, rule$$,
-	$$VALUES ('2026-03-09'::date, 'r1', 1::numeric, 1::numeric, 1::numeric, 100.0, 3.0, 3.0, 1::numeric, 100.0, 1::numeric, 100.0, 1000::numeric),
+	$$VALUES ('2026-03-09'::date, 'r1', 1, 1, 1, 100.0, 3.0, 3.0, 1, 100.0, 1, 100.0, 1000::numeric),
 		('2026-03-10', 'r1', 4, 2, 2, 50.0, 35.0, 55.0, 0, 0.0, 0, 0.0, 0),
 		('2026-03-11', 'rest', 1, 1, 0, 0.0, NULL, NULL, 0, 0.0, 0, NULL, 0),
 		('2026-03-12', 'r1', 1, 0, 0, 0.0, NULL, NULL, 0, 0.0, 0, NULL, 0)$$, 'rule_performance');
@@ -144,11 +154,11 @@ SELECT lr.same($$SELECT week, source, input, leads, filled, filled_pct, valid, v
 		('2026-03-09', 'web', 'country', 2, 2, 100.0, 1, 50.0), ('2026-03-09', 'web', 'email', 2, 2, 100.0, 1, 50.0), ('2026-03-09', 'web', 'phone', 2, 1, 50.0, 1, 100.0), ('2026-03-09', 'web', 'source', 2, 2, 100.0, 2, 100.0)$$, 'data_quality, of the rows that stand');
 SELECT lr.same($$SELECT rep, team, source, bucket, leads, waiting, oldest FROM leadroute.lead_aging WHERE flow = 'default' ORDER BY oldest, rep, age$$,
 	$$VALUES ('bo', 'west', 'ads', '2-3 days', 1::bigint, 0::bigint, '2026-03-10'::date), (NULL, 'west', 'ads', '2-3 days', 1, 1, '2026-03-10'), ('bo', 'inbound', NULL, '0-1 days', 1, 0, '2026-03-11'), (NULL, 'west', 'web', '0-1 days', 1, 1, '2026-03-12')$$, 'lead_aging');
-SELECT lr.same($$SELECT day, source, recycled, kind, step, leads, moved_on, conversion_pct, form_pct FROM leadroute.funnel WHERE flow = 'default' AND day <= '2026-03-10' ORDER BY day, source, recycled, kind, position$$,
-	$$VALUES ('2026-03-09'::date, 'web', false, 'form', 'form', 1, 1, 100.0, 100.0), ('2026-03-09', 'web', false, 'stage', 'new', 1, 1, 100.0, 100.0), ('2026-03-09', 'web', false, 'stage', 'sql', 1, 0, 0.0, 100.0),
+SELECT lr.same($$SELECT day, source, recycled, kind, step, leads, moved_on, conversion_pct, form_pct FROM leadroute.funnel WHERE flow = 'default' AND day <= '2026-03-10' ORDER BY day, source, recycled, kind, position, step$$,
+	$$VALUES ('2026-03-09'::date, 'web', false, 'form', 'form', 1, 1, 100.0, 100.0), ('2026-03-09', 'web', false, 'meeting', 'booked', 1, 1, 100.0, 100.0), ('2026-03-09', 'web', false, 'meeting', 'held', 1, 0, 0.0, 100.0), ('2026-03-09', 'web', false, 'stage', 'new', 1, 1, 100.0, 100.0), ('2026-03-09', 'web', false, 'stage', 'sql', 1, 0, 0.0, 100.0),
 		('2026-03-10', 'ads', false, 'form', 'form', 2, 0, 0.0, 100.0),
 		('2026-03-10', 'ads', true, 'form', 'form', 1, 1, 100.0, 100.0), ('2026-03-10', 'ads', true, 'stage', 'new', 1, 0, 0.0, 100.0), ('2026-03-10', 'ads', true, 'stage', 'recycled', 1, 0, 0.0, 100.0),
-		('2026-03-10', 'web', false, 'form', 'form', 1, 1, 100.0, 100.0), ('2026-03-10', 'web', false, 'stage', 'new', 1, 1, 100.0, 100.0), ('2026-03-10', 'web', false, 'stage', 'mql', 1, 0, 0.0, 100.0)$$, 'funnel, recycled ones apart');
+		('2026-03-10', 'web', false, 'form', 'form', 1, 1, 100.0, 100.0), ('2026-03-10', 'web', false, 'meeting', 'booked', 1, 0, 0.0, 100.0), ('2026-03-10', 'web', false, 'meeting', 'no_show', 1, 0, 0.0, 100.0), ('2026-03-10', 'web', false, 'stage', 'new', 1, 1, 100.0, 100.0), ('2026-03-10', 'web', false, 'stage', 'mql', 1, 0, 0.0, 100.0)$$, 'funnel, recycled ones apart');
 
 -- lead by lead
 SELECT lr.same($$SELECT place, lead, name, company, team, waited, why FROM leadroute.queue WHERE flow = 'default' ORDER BY place$$,
@@ -158,6 +168,12 @@ SELECT lr.same($$SELECT lead, name, owner, owner_name, manager, team, policy, ro
 		('3', 'Cy C', 'bo', 'Bo Li', 'mia', 'west', 'fast', 1, NULL, 'superseded', NULL, 'superseded'), ('3', 'Cy C', 'bo', 'Bo Li', 'mia', 'west', 'fast', 2, NULL, 'breached', 'red', 'met'),
 		('4', 'Di D', NULL, NULL, NULL, 'west', 'fast', 1, '-2 days -00:25', 'breached', 'red', NULL), ('6', 'Flo F', NULL, NULL, NULL, NULL, 'fast', 1, NULL, 'cancelled', NULL, NULL),
 		('7', 'Gil G', 'bo', 'Bo Li', 'mia', 'inbound', 'slow', 1, '20:00', 'at_risk', 'yellow', 'at_risk')$$, 'sla_status');
+
+SELECT lr.same($$SELECT lead, name, kind, policy, step, recipient, recipient_name, late_by, resolution, resolved_after, resolved_by, owner_now FROM leadroute.escalations ORDER BY at$$,
+	$$VALUES ('2', 'Bea B', 'escalated', 'fast', 'manager', 'mia', 'Mia Ng', '00:01:00'::interval, 'breached', '00:05:00'::interval, 'call', 'ana'), ('7', 'Gil G', 'reminder', 'slow', 'half', 'bo', 'Bo Li', '00:00:00', 'open', NULL, NULL, 'bo')$$, 'escalations, and what came of them');
+UPDATE leadroute.lead_states SET consent = false WHERE flow = 'default' AND lead IN ('2', '4');
+SELECT lr.same($$SELECT name, company FROM leadroute.sla_status WHERE lead = '2' AND flow = 'default'$$, $$SELECT leadroute.mask('name', 'Bea B'), leadroute.mask('text', 'Beta')$$, 'who did not consent is masked');
+SELECT lr.same($$SELECT q.name = leadroute.mask('name', 'Di D'), e.name = leadroute.mask('name', 'Bea B') FROM leadroute.queue q, leadroute.escalations e WHERE q.lead = '4' AND q.flow = 'default' AND e.lead = '2'$$, 'VALUES (true, true)', 'in all of them');
 
 -- ranges
 SELECT lr.same($$SELECT item, leads, duplicates, assigned, kept_pct, fallback_pct, open, touched, human_avg_min, human_median_min, human_p90_min, met, breached, met_pct, rep_met_pct, won, win_pct, value FROM leadroute.report('2026-03-09', '2026-03-12')$$,
@@ -188,6 +204,7 @@ SELECT lr.same($$SELECT day, leads FROM leadroute.routing_accuracy WHERE flow = 
 SELECT is(leads, 1::bigint, 'and its own report') FROM leadroute.report('2026-03-01', '2026-03-31', 'total', 'other');
 DELETE FROM leadroute.daily_leads WHERE flow = 'other';
 DELETE FROM leadroute.daily_clocks WHERE flow = 'other';
+DELETE FROM leadroute.daily_breaches WHERE flow = 'other';
 DELETE FROM leadroute.daily_hours WHERE flow = 'other';
 DELETE FROM leadroute.daily_steps WHERE flow = 'other';
 
@@ -203,6 +220,11 @@ CALL leadroute.sweep('default', '{reports}');
 SELECT is_empty('SELECT lr.wrong()', 'then they are');
 SELECT is(as_of, '2026-03-12 16:04Z'::timestamptz, 'as of now') FROM leadroute.report_runs WHERE flow = 'default';
 SELECT is(value, 1070::numeric, 'and show it') FROM leadroute.report('2026-03-09', '2026-03-12');
+-- a signal writes no event
+INSERT INTO leadroute.signals (flow, lead, type, at, created_at) VALUES ('default', '7', 'meeting_booked', '2026-03-12 16:04Z', now());
+CALL leadroute.sweep('default', '{reports}');
+SELECT is_empty('SELECT lr.wrong()', 'a meeting is found too');
+SELECT is(sum(leads), 3::bigint, 'and shown') FROM leadroute.funnel WHERE flow = 'default' AND step = 'booked';
 -- a configuration that past days depend on
 DELETE FROM leadroute.rules WHERE rule = 'rest';
 CALL leadroute.sweep('default', '{reports}'); CALL leadroute.sweep('default', '{reports}'); CALL leadroute.sweep('default', '{reports}'); CALL leadroute.sweep('default', '{reports}');
@@ -222,7 +244,7 @@ GRANT leadroute_reader TO lr_analyst;
 GRANT USAGE ON SCHEMA leadroute TO lr_board;
 GRANT SELECT ON leadroute.sla_compliance, leadroute.sla_status TO lr_board;
 SET ROLE lr_analyst;
-SELECT lives_ok(format('SELECT * FROM leadroute.%I', v), v || ' is the reader''s') FROM unnest('{queue,sla_status,sla_compliance,breach_reasons,response_times,speed_buckets,routing_accuracy,rule_performance,data_quality,lead_aging,funnel,rep_scorecard,trend_7_30,contact_by_hour}'::text[]) v;
+SELECT lives_ok(format('SELECT * FROM leadroute.%I', v), v || ' is the reader''s') FROM unnest('{queue,sla_status,escalations,sla_compliance,breach_reasons,response_times,speed_buckets,routing_accuracy,rule_performance,data_quality,lead_aging,funnel,rep_scorecard,trend_7_30,contact_by_hour}'::text[]) v;
 SELECT lives_ok('SELECT * FROM leadroute.compare_periods(''2026-03-09'', ''2026-03-09'', ''2026-03-10'', ''2026-03-11'')', 'compare_periods() too');
 SET ROLE lr_board;
 SELECT lives_ok('SELECT * FROM leadroute.sla_compliance', 'sums can be shown to who may read nothing else');
