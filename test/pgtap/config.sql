@@ -85,7 +85,7 @@ SELECT results_eq($$SELECT operation, old->>'note', new->>'note', note, actor FR
 -- what a table of the configuration has; shipped lists are none
 CREATE TEMP VIEW configuration AS
 SELECT c.oid, c.relname FROM pg_class c
-WHERE c.relnamespace = 'leadroute'::regnamespace AND c.relkind = 'r' AND has_table_privilege('leadroute_admin', c.oid, 'INSERT') AND c.relname NOT IN ('mail_domains', 'signals');
+WHERE c.relnamespace = 'leadroute'::regnamespace AND c.relkind = 'r' AND has_table_privilege('leadroute_admin', c.oid, 'INSERT') AND c.relname NOT IN ('mail_domains', 'title_patterns', 'signals');
 SELECT is_empty($$
 	SELECT c.relname, e.event
 	FROM configuration c CROSS JOIN (VALUES ('INSERT', 4), ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) e(event, bit)
