@@ -16,7 +16,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-static DirectTable ledger = {"rotation", LEDGER_COLUMNS};
+static DirectTable ledger_table = {"rotation", LEDGER_COLUMNS};
 
 static void write_rows(LedgerRows *rows);
 static void count_row(HTAB *counts, const RotationKey *key, int32 minute, int32 leads);
@@ -44,7 +44,7 @@ lr_ledger_store(LedgerRows *rows, const RotationSlot *slot, int64 pointer, int64
 	nulls[LEDGER_MINUTE] = nulls[LEDGER_LEADS] = tally == NULL;
 	values[LEDGER_MINUTE] = tally ? TimestampTzGetDatum((TimestampTz) tally->minute * USECS_PER_MINUTE) : (Datum) 0;
 	values[LEDGER_LEADS] = tally ? Int32GetDatum(tally->pending) : (Datum) 0;
-	rows->rows[rows->n++] = heap_form_tuple(lr_direct_desc(&ledger), values, nulls);
+	rows->rows[rows->n++] = heap_form_tuple(lr_direct_desc(&ledger_table), values, nulls);
 	rows->any = true;
 }
 
@@ -53,7 +53,7 @@ write_rows(LedgerRows *rows)
 {
 	DirectWrite write;
 
-	lr_direct_open(&ledger, &write);
+	lr_direct_open(&ledger_table, &write);
 	lr_direct_store(&write, rows->rows, rows->n);
 	lr_direct_index(&write, rows->n);
 	lr_direct_close(&write);

@@ -218,8 +218,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 	SELECT CASE WHEN owner IS NULL OR owner IS NOT DISTINCT FROM previous_owner OR code IN ('duplicate', 'absorbed')
-					OR kind <> ALL ('{decided,asked_again,rerouted,released,reassigned,claimed,handed_over,drained,hold_ended,offered}') THEN NULL
-				WHEN code IN ('given', 'account_owner', 'returning', 'by_hand', 'claimed') THEN 'given'
+					OR kind <> ALL ('{decided,asked_again,rerouted,released,lapsed,returned,reassigned,claimed,handed_over,drained,hold_ended,offered}') THEN NULL
+				WHEN code IN ('given', 'account_owner', 'returning', 'returned', 'by_hand', 'claimed') THEN 'given'
 				ELSE 'picked' END
 $$;
 COMMENT ON FUNCTION leadroute.event_gave(text, text, text, text) IS
