@@ -16,7 +16,6 @@ static bool is_among(const char *word, const char *const *words, int n);
 Consent
 lr_consent(const LeadRow *row, FlowConfig *config, bool *warned)
 {
-	static const char *const types[] = {"unsubscribe", "unsubscribed", "spam_complaint"};
 	const LeadColumn *column = &row->shape->consent;
 	const ScoringConfig *scoring = config->scoring;
 	Consent consent = CONSENT_UNKNOWN;
@@ -33,7 +32,7 @@ lr_consent(const LeadRow *row, FlowConfig *config, bool *warned)
 	else if (column->attno != 0)
 		consent = word_consent(lr_lead_word(column, row->slot));
 	for (int i = 0; scoring && i < scoring->ntypes && !asks; i++)
-		asks = is_among(scoring->types[i].type, types, lengthof(types));
+		asks = lr_consent_reads(scoring->types[i].type);
 	if (asks && consent != CONSENT_NO)
 	{
 		ScoreMemo memo = {0};
@@ -48,10 +47,18 @@ lr_consent(const LeadRow *row, FlowConfig *config, bool *warned)
 		}
 		score = lr_score(&whole, config, warned);
 		for (int i = 0; score->counts && i < scoring->ntypes; i++)
-			if (score->counts[i] > 0 && is_among(scoring->types[i].type, types, lengthof(types)))
+			if (score->counts[i] > 0 && lr_consent_reads(scoring->types[i].type))
 				return CONSENT_NO;
 	}
 	return consent;
+}
+
+bool
+lr_consent_reads(const char *type)
+{
+	static const char *const types[] = {"unsubscribe", "unsubscribed", "spam_complaint"};
+
+	return is_among(type, types, lengthof(types));
 }
 
 /* NULL, and a word that says neither, say nothing. */

@@ -58,6 +58,7 @@ static void note_rejection(const HandledLead *hand, const Reason *reason, const 
 						   const TimestampTz *return_at);
 static void go(HandledLead *hand, const char *role, const char *why);
 static void log_event(const HandledLead *hand, const char *kind, const char *code, const char *reason);
+static void stop_decision_clocks(const HandledLead *hand, const char *by);
 static void archive(HandledLead *hand, const char *why);
 static int each_due(FunctionCallInfo fcinfo, const char *query, ProtectedCall call, const char *what);
 static void end_absence(void *arg);
@@ -91,6 +92,7 @@ lr_sql_accept(PG_FUNCTION_ARGS)
 						 values, SPI_OK_UPDATE);
 		lr_owner_end(&session);
 		log_event(&hand, "accepted", "accepted", psprintf("accepted by %s", hand.actor));
+		stop_decision_clocks(&hand, "accepted");
 	}
 	lr_hand_close(&hand);
 	PG_RETURN_BOOL(changed);
@@ -139,6 +141,7 @@ lr_sql_reject(PG_FUNCTION_ARGS)
 	}
 	flag = count_touches(&hand, &reason);
 	note_rejection(&hand, &reason, action, note, flag, return_at ? &return_at : NULL);
+	stop_decision_clocks(&hand, "rejected");
 	if (strcmp(action, "archive") == 0)
 		archive(&hand, why);
 	else
@@ -359,6 +362,22 @@ log_event(const HandledLead *hand, const char *kind, const char *code, const cha
 	lr_owner_execute_nulls("INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, actor)"
 						   " SELECT s.flow, s.lead, $7, $3, $4, s.owner, s.team, $5, $6 FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = $2",
 						   n, types, values, nulls, SPI_OK_INSERT);
+	lr_owner_end(&session);
+}
+
+/* Sales has decided about the lead: its clocks of that metric are over. */
+static void
+stop_decision_clocks(const HandledLead *hand, const char *by)
+{
+	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID};
+	Datum values[] = {CStringGetTextDatum(hand->arrival.config->flow), CStringGetTextDatum(hand->arrival.lead), CStringGetTextDatum(by),
+					  TimestampTzGetDatum(hand->at), CStringGetTextDatum(hand->actor)};
+	OwnerSession session;
+
+	if (!hand->arrival.config->has_clocks)
+		return;
+	lr_owner_begin(&session);
+	lr_owner_execute("SELECT leadroute.clocks_met($1, $2, 'decision', $3, $4, $5)", lengthof(types), types, values, SPI_OK_SELECT);
 	lr_owner_end(&session);
 }
 

@@ -63,6 +63,12 @@ signal_of(const LeadScore *score)
 	return has_meeting(score) ? "meeting" : NULL;
 }
 
+bool
+lr_qualify_reads(const SignalType *type)
+{
+	return type->high_intent || strcmp(type->type, MEETING_SIGNAL) == 0;
+}
+
 static bool
 has_meeting(const LeadScore *score)
 {

@@ -19,6 +19,9 @@ extern bool lr_is_qualified(const LeadRow *row, FlowConfig *config, bool *warned
 /* Whether it is not, but nearly: people are to look at it. */
 extern bool lr_is_borderline(const LeadRow *row, FlowConfig *config, bool *warned);
 
+/* Whether a signal of this type may make a lead an MQL. */
+extern bool lr_qualify_reads(const SignalType *type);
+
 /* Fills facts.is_mql. */
 extern void lr_qualify_facts(TupleTableSlot *facts, const LeadRow *row, FlowConfig *config, bool *warned);
 

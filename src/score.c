@@ -14,10 +14,12 @@
 #include "account.h"
 #include "catalog/pg_type.h"
 #include "condition.h"
+#include "consent.h"
 #include "executor/executor.h"
 #include "facts.h"
 #include "protect.h"
 #include "route.h"
+#include "qualify.h"
 #include "score.h"
 #include "signals.h"
 #include "state.h"
@@ -143,6 +145,8 @@ score_plan(LeadShape *shape, FlowConfig *config)
 	plan->groups = palloc0(Max(config->scoring->ngroups, 1) * sizeof(ScorePoints));
 	/* without a model only the counts of signals are asked for */
 	plan->reads_signals = config->scoring->model == NULL;
+	for (int i = 0; i < config->scoring->ntypes; i++)
+		plan->reads_signals |= lr_qualify_reads(&config->scoring->types[i]) || lr_consent_reads(config->scoring->types[i].type);
 	for (int i = 0; i < config->scoring->ncriteria; i++)
 		compile_criterion(plan, i);
 	MemoryContextSwitchTo(oldcontext);

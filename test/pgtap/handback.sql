@@ -138,6 +138,13 @@ SELECT is((SELECT stage FROM lr.leads WHERE id = 10), 'contacted', 'the first to
 SELECT leadroute.touch_moves_stage('default', '10') \g /dev/null
 SELECT is((SELECT string_agg(code, ',' ORDER BY id) FROM leadroute.events WHERE lead = '10' AND kind = 'stage'), 'stage_entered,stage_touched', 'once');
 
+-- clocks: the decision is taken, and nobody is to touch what is away
+INSERT INTO leadroute.sla_policies (policy, position, metric, target) VALUES ('decide', 1, 'decision', '48 hours'), ('touch', 1, 'first_touch', '1 hour');
+INSERT INTO lr.leads (id) VALUES (40), (41);
+SELECT leadroute.accept(40), leadroute.reject(41, 'ENG-02') \g /dev/null
+SELECT results_eq('SELECT concat_ws('' '', lead, policy, outcome, ended_by) COLLATE "default" FROM leadroute.clocks WHERE lead IN (''40'', ''41'') ORDER BY lead, policy',
+	ARRAY['40 decide met accepted', '40 touch', '41 decide met rejected', '41 touch cancelled nurture'], 'clocks');
+
 -- feedback
 SELECT leadroute.feedback(10, 5, 'more of these'), leadroute.feedback(11, 1) \g /dev/null
 SELECT throws_ok('SELECT leadroute.feedback(10, 6)', '22023', 'a lead is rated from 1 to 5', 'one to five');

@@ -146,9 +146,14 @@ SELECT is(lr.lead('40') LIKE 'assigned assigned % in mql mql row % mql 45.00', t
 SELECT is(lr.events('40') LIKE '%mql mql_high_intent%', true, 'once');
 SELECT is((SELECT count(*)::int FROM leadroute.events WHERE lead = '40' AND kind = 'mql'), 1, 'one event');
 UPDATE leadroute.flows SET route_when = NULL;
+-- a model whose criteria read no signals
+DELETE FROM leadroute.scoring_criteria WHERE signal_type IS NOT NULL;
+INSERT INTO lr.leads (id, employees) VALUES (50, 1);
+SELECT lr.signal('50', 'demo_request') \g /dev/null
+SELECT is(lr.events('50'), 'decided assigned, mql mql_high_intent', 'high intent counts all the same');
 SAVEPOINT a;
 SELECT lr.signal('13', 'demo_request') \g /dev/null
-SELECT is(lr.lead('13'), 'assigned assigned ana in disqualified disqualified row ana disqualified 60.00', 'a closed lead is none');
+SELECT is(lr.lead('13'), 'assigned assigned ana in disqualified disqualified row ana disqualified 45.00', 'a closed lead is none');
 ROLLBACK TO a;
 SELECT is((SELECT count(*)::int FROM leadroute.rotation_drift()), 0, 'turns and places agree');
 SELECT * FROM finish();
