@@ -91,7 +91,6 @@ INSERT INTO leadroute.codes VALUES
 	('superseded',		'any',			'a new owner or another policy opened the next round of a clock'),
 	('cancelled',		'any',			'a clock ended without an outcome'),
 	('requeued',		'waiting',		'a deadline passed and put the lead back into a queue'),
-	('lapsed',			'any',			'a deadline passed and took the lead from its owner'),
 	('no_show',			'any',			'the person did not come to the meeting'),
 	('threshold_reached', 'any',		'the lead''s score, fit and engagement have reached what its model asks for'),
 	('threshold_lost',	'any',			'the lead''s score, fit or engagement no longer reaches what its model asks for');

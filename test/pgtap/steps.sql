@@ -126,6 +126,28 @@ SET leadroute.clock = '2026-03-07 09:06Z';
 CALL leadroute.sweep(parts => '{steps}');
 SELECT is((SELECT stage FROM leadroute.lead_states WHERE lead = '6'), 'nurture', 'nurture');
 
+-- an hourly batch of 1,000 with a 5-minute policy, all touched 4 minutes after the insert: nobody loses a lead
+DELETE FROM leadroute.sla_steps;
+DELETE FROM leadroute.sla_policies;
+INSERT INTO leadroute.sla_policies (policy, position, metric, target) VALUES ('five', 10, 'first_touch', '5 min');
+INSERT INTO leadroute.sla_steps (policy, at, action, recipient) VALUES ('five', '50%', 'remind', 'owner'), ('five', 'due', 'notify', 'manager'), ('five', 'due', 'reassign', NULL);
+SET leadroute.clock = '2026-03-07 12:00Z';
+INSERT INTO lr.leads (id, submitted_at) SELECT 1000 + i, '2026-03-07 11:00Z'::timestamptz + i * interval '3 s' FROM generate_series(1, 1000) i;
+CREATE TABLE lr.owners AS SELECT id, owner FROM lr.leads WHERE id > 1000;
+SET leadroute.clock = '2026-03-07 12:03Z';
+UPDATE leadroute.sweep_parts SET batch = 5000 WHERE part = 'steps';
+CALL leadroute.sweep(parts => '{steps}');
+SET leadroute.clock = '2026-03-07 12:04Z';
+SELECT count(leadroute.touch(id, 'call')) FROM lr.owners \g /dev/null
+SET leadroute.clock = '2026-03-07 12:06Z';
+CALL leadroute.sweep(parts => '{steps}');
+SELECT is((SELECT count(*) FROM leadroute.sla_fired WHERE action = 'reassign' AND lead::bigint > 1000)::int, 0, 'no reassignment');
+SELECT is_empty('SELECT FROM lr.leads l JOIN lr.owners o USING (id) WHERE l.owner <> o.owner', 'each has the owner that it had');
+SELECT is((SELECT format('%s of %s', count(*) FILTER (WHERE rep_outcome = 'met'), count(*)) FROM leadroute.clocks WHERE lead::bigint > 1000), '1000 of 1000', 'all reps were in time');
+UPDATE leadroute.sweep_parts SET batch = 100 WHERE part = 'steps';
+DELETE FROM leadroute.sla_policies;
+INSERT INTO leadroute.sla_policies (policy, position, metric, target) VALUES ('quick', 10, 'first_touch', '10 min');
+
 -- what fails is undone and told, and the others go on
 DELETE FROM leadroute.sla_steps;
 INSERT INTO leadroute.sla_steps (policy, at, action, argument, recipient) VALUES ('quick', '5 min', 'set_stage', 'nowhere', NULL), ('quick', '7 min', 'remind', NULL, 'owner');
