@@ -414,5 +414,6 @@ write_message(const ClockLead *lead, const char *key, const char *type, const ch
 	lr_journal_set_text(&row, OUTBOX_TYPE, type);
 	lr_journal_set_datum(&row, OUTBOX_PAYLOAD, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
 	lr_journal_set_time(&row, OUTBOX_CREATED_AT, lead->at);
+	lr_journal_set_text(&row, OUTBOX_RECIPIENT, lead->owner);
 	lr_journal_append(JOURNAL_OUTBOX, &row);
 }

@@ -1,6 +1,6 @@
 /*
  * reassign.c
- *		reassign(), claim(), release() and reroute(): a lead that goes to somebody else by somebody's hand.
+ *		reassign(), claim(), release() and reroute(): a lead that goes to somebody else by somebody's hand; and the sweep's lapse().
  *
  * All compare the owner that the caller's statement saw with the one that the lead has when its row is locked: who comes
  * second does not undo what he has not seen. To whom a lead goes by itself the rules say, less those who let it lapse.
@@ -14,13 +14,17 @@
 #include "move.h"
 #include "pick.h"
 #include "utils/builtins.h"
+#include "watch.h"
 
 PG_FUNCTION_INFO_V1(lr_sql_reassign);
 PG_FUNCTION_INFO_V1(lr_sql_claim);
 PG_FUNCTION_INFO_V1(lr_sql_release);
 PG_FUNCTION_INFO_V1(lr_sql_reroute);
+PG_FUNCTION_INFO_V1(lr_sql_lapse);
+PG_FUNCTION_INFO_V1(lr_sql_try_lead);
 
 static void check_rep(const HandledLead *hand, const char *rep);
+static void put_into_queue(HandledLead *hand, const char *queue, const char *why);
 static void write_row(HandledLead *hand, const Move *move);
 
 /* reassign(lead text, rep text, reason text, flow text) RETURNS boolean: whether it had another owner */
@@ -125,6 +129,52 @@ lr_sql_reroute(PG_FUNCTION_ARGS)
 	if (owner == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(owner));
+}
+
+/*
+ * lapse(flow text, lead text, requeue boolean, queue text, reason text) RETURNS text: a deadline has passed and takes the lead from
+ * its owner, to whomever the rules say or into a queue. busy: somebody holds the row, nothing was done; none: it has no owner, or is
+ * closed; assigned or waiting: what it is now. Waits for nobody.
+ */
+Datum
+lr_sql_lapse(PG_FUNCTION_ARGS)
+{
+	HandledLead hand;
+	const char *queue = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
+	const char *result = "none";
+	char *why;
+
+	for (int i = 0; i < 5; i++)
+		if (PG_ARGISNULL(i) && i != 3)
+			PG_RETURN_NULL();
+	why = text_to_cstring(PG_GETARG_TEXT_PP(4));
+	if (!lr_hand_open(&hand, text_to_cstring(PG_GETARG_TEXT_PP(1)), text_to_cstring(PG_GETARG_TEXT_PP(0)), LockWaitSkip))
+		PG_RETURN_TEXT_P(cstring_to_text("busy"));
+	hand.actor = NULL;
+	if (!hand.state.closed && hand.state.owner && strcmp(hand.state.status, "assigned") == 0)
+	{
+		if (PG_GETARG_BOOL(2))
+		{
+			put_into_queue(&hand, queue, why);
+			result = "waiting";
+		}
+		else
+			result = lr_hand_decide_again(&hand, "lapsed", hand.state.owner, why) ? "assigned" : "waiting";
+	}
+	lr_hand_close(&hand);
+	PG_RETURN_TEXT_P(cstring_to_text(result));
+}
+
+/* try_lead(flow text, lead text) RETURNS boolean: locks the row, unless somebody else holds it */
+Datum
+lr_sql_try_lead(PG_FUNCTION_ARGS)
+{
+	HandledLead hand;
+
+	if (!lr_hand_open(&hand, text_to_cstring(PG_GETARG_TEXT_PP(1)), text_to_cstring(PG_GETARG_TEXT_PP(0)), LockWaitSkip))
+		PG_RETURN_BOOL(false);
+	lr_hand_close(&hand);
+	PG_RETURN_BOOL(true);
 }
 
 /* The lead is this rep's from now on, who need not be of its team. */
@@ -273,6 +323,39 @@ lr_hand_put_away(HandledLead *hand, const char *kind, const char *code, const ch
 
 	write_row(hand, &move);
 	lr_move(hand->arrival.config->flow, hand->arrival.lead, &move);
+}
+
+/* Back to those who wait: for a team (its own, where none is named), or in a queue of another name. */
+static void
+put_into_queue(HandledLead *hand, const char *queue, const char *why)
+{
+	FlowConfig *config = hand->arrival.config;
+	LeadRow row = lr_arrival_row(&hand->arrival, hand->slot, "REROUTE");
+	bool warned = false;
+	Move move = {
+		.kind = "requeued",
+		.actor = hand->actor,
+		.status = "waiting",
+		.code = "requeued",
+		.keeps_rule = true,
+		.territory = hand->state.territory,
+		.lapses = hand->state.owner,
+		.at = hand->at,
+	};
+
+	move.queue = queue ? queue : hand->state.team;
+	if (move.queue == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("lead \"%s\" belongs to no team in whose queue it could wait", hand->arrival.lead),
+				 errhint("Name a queue in sla_steps.argument.")));
+	move.team = lr_config_team(config, move.queue) ? move.queue : NULL;
+	move.reason = psprintf("%s; waits in queue \"%s\"", why, move.queue);
+	row.at = hand->at;
+	if (config->priority)
+		move.priority = lr_watch_priority(lr_watch(hand->arrival.shape, config), &row, &warned);
+	write_row(hand, &move);
+	lr_move(config->flow, hand->arrival.lead, &move);
 }
 
 /* The outputs go into the row. */

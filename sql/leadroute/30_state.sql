@@ -90,6 +90,7 @@ INSERT INTO leadroute.codes VALUES
 	('no_response',		'any',			'a deadline was missed and nothing but the owner explains it'),
 	('superseded',		'any',			'a new owner or another policy opened the next round of a clock'),
 	('cancelled',		'any',			'a clock ended without an outcome'),
+	('requeued',		'waiting',		'a deadline passed and put the lead back into a queue'),
 	('no_show',			'any',			'the person did not come to the meeting'),
 	('threshold_reached', 'any',		'the lead''s score, fit and engagement have reached what its model asks for'),
 	('threshold_lost',	'any',			'the lead''s score, fit or engagement no longer reaches what its model asks for');

@@ -11,7 +11,7 @@
  */
 CREATE TABLE leadroute.sweep_parts (
 	part			text COLLATE "C" PRIMARY KEY,
-	position		integer NOT NULL UNIQUE,
+	position		integer NOT NULL,
 	work			text NOT NULL,
 	batch			integer NOT NULL DEFAULT 1000 CHECK (batch > 0),
 	batches			integer NOT NULL DEFAULT 1000 CHECK (batches > 0),
@@ -22,7 +22,7 @@ CREATE TABLE leadroute.sweep_parts (
 );
 COMMENT ON TABLE leadroute.sweep_parts IS 'What sweep() does, in this order: leadroute''s own list.';
 COMMENT ON COLUMN leadroute.sweep_parts.part IS 'Name of the part, as sweep() takes it.';
-COMMENT ON COLUMN leadroute.sweep_parts.position IS 'Its place in the order.';
+COMMENT ON COLUMN leadroute.sweep_parts.position IS 'Its place in the order; of equal ones by name.';
 COMMENT ON COLUMN leadroute.sweep_parts.work IS 'The statement that does one batch: $1 the flow, $2 how many rows at most; answers how many it did, whether there may be more, and how late the latest of them was.';
 COMMENT ON COLUMN leadroute.sweep_parts.batch IS 'How many rows a transaction does at most.';
 COMMENT ON COLUMN leadroute.sweep_parts.batches IS 'How many batches a sweep does at most: the rest is left for the next, so that no part waits for another one''s million.';
@@ -142,7 +142,7 @@ BEGIN
 		WHERE p.part = ANY (sweep_plan.parts)
 			/* a clock that was set back makes nothing wait */
 			OR (sweep_plan.parts IS NULL AND (r.last_run IS NULL OR leadroute.clock() NOT BETWEEN r.last_run AND r.last_run + p.every OR p.every = '0'))
-		ORDER BY f.per_flow, f.flow, p.position;
+		ORDER BY f.per_flow, f.flow, p.position, p.part;
 END
 $$;
 COMMENT ON FUNCTION leadroute.sweep_plan(text, text[]) IS 'Part of sweep(): the parts to run now, flow by flow. Errors: undefined_object for a part that does not exist.';

@@ -221,13 +221,16 @@ COMMENT ON FUNCTION leadroute.finish_clock(leadroute.clocks, timestamptz, text, 
 	'Stops a running clock: success, cancelled or superseded; past due it is breached in any case. Writes an event, and the message resolved where people had heard of it.';
 
 CREATE FUNCTION leadroute.clock_message(clock leadroute.clocks, at timestamptz, type text, more jsonb DEFAULT '{}') RETURNS void
-LANGUAGE sql
+LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
-	INSERT INTO leadroute.outbox (flow, aggregatetype, aggregateid, type, payload, created_at)
-	SELECT clock.flow, 'lead', clock.lead, clock_message.type, jsonb_strip_nulls(jsonb_build_object('lead', clock.lead, 'flow', clock.flow, 'owner', clock.owner,
-			'policy', clock.policy, 'round', clock.round, 'metric', clock.metric, 'due_at', clock.due_at)) || more, clock_message.at
-	WHERE EXISTS (SELECT FROM leadroute.outbox_consumers o WHERE o.flow = clock.flow AND clock_message.type = ANY (o.types))
+BEGIN
+	IF EXISTS (SELECT FROM leadroute.outbox_consumers o WHERE o.flow = clock.flow AND clock_message.type = ANY (o.types)) THEN
+		PERFORM leadroute.write_message(clock.flow, clock.lead, type, at, format('%s of policy %s, due %s', clock.metric, clock.policy, clock.due_at),
+			jsonb_build_object('policy', clock.policy, 'round', clock.round, 'metric', clock.metric, 'due_at', clock.due_at) || (more - 'recipient' - 'rep')
+			|| CASE WHEN more ? 'recipient' THEN jsonb_build_object('recipient_role', more -> 'recipient', 'recipient', more -> 'rep') ELSE '{}' END);
+	END IF;
+END
 $$;
 COMMENT ON FUNCTION leadroute.clock_message(leadroute.clocks, timestamptz, text, jsonb) IS 'Writes a message about a clock, where a consumer asked for its type.';
 

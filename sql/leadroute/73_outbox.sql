@@ -110,7 +110,7 @@ SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 	SELECT CASE
 		/* of one name */
-		WHEN kind = ANY ('{reminder,escalated,breached,mql,review,rejected,recycled,returned}') THEN kind
+		WHEN kind = ANY ('{breached,mql,review,rejected,recycled,returned}') THEN kind
 		WHEN code = ANY ('{mql,review,rejected,recycled,returned}') THEN code
 		WHEN kind = 'stage' THEN CASE stage WHEN 'mql' THEN 'mql' WHEN 'recycled' THEN 'recycled' END
 		WHEN kind IN ('linked', 'followed') THEN 'duplicate'
@@ -121,7 +121,7 @@ AS $$
 		END
 $$;
 COMMENT ON FUNCTION leadroute.message_type(text, text, text, text, text, text) IS
-	'The type of message that an event is told by; NULL: by none. Those of arriving leads and of buying committees are written apart.';
+	'The type of message that an event is told by; NULL: by none. Those of arriving leads, buying committees, reminders, escalations, no-shows and what is resolved are written apart.';
 
 CREATE FUNCTION leadroute.events_told() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER

@@ -216,7 +216,7 @@ CREATE VIEW leadroute.jobs AS
 			WHERE (s.flow IS NULL OR s.flow = f.flow OR f.flow = '') AND (s.parts IS NULL OR p.part = ANY (s.parts))
 			ORDER BY s.parts IS NULL, s.flow IS NULL, s.job LIMIT 1) s ON true
 		LEFT JOIN leadroute.cron_jobs() c ON c.job = s.job
-	ORDER BY f.per_flow, f.flow, p.position;
+	ORDER BY f.per_flow, f.flow, p.position, p.part;
 COMMENT ON VIEW leadroute.jobs IS 'What runs in the background: each part of the sweep for each flow, its last run, and the pg_cron job that calls it.';
 COMMENT ON COLUMN leadroute.jobs.flow IS 'The flow; '''' for a part that is the whole database''s.';
 COMMENT ON COLUMN leadroute.jobs.part IS 'The part of sweep().';

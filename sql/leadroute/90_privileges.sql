@@ -94,6 +94,8 @@ GRANT EXECUTE ON PROCEDURE leadroute.drain(text, integer) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.mask(text, text), leadroute.url_text(text), leadroute.lead_link(text, text, text) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION leadroute.is_masked(text, text), leadroute.lead_message(text, text, text, jsonb),
 	leadroute.message_type(text, text, text, text, text, text), leadroute.delivery_time(leadroute.outbox_recipients, text, timestamptz) TO leadroute_reader;
+GRANT EXECUTE ON FUNCTION leadroute.sla_templates() TO leadroute_reader;
+GRANT EXECUTE ON FUNCTION leadroute.load_sla_template(text, text, text) TO leadroute_admin;
 GRANT EXECUTE ON FUNCTION leadroute.outbox_claim(text, integer, interval, text), leadroute.outbox_ack(text, bigint[], text),
 	leadroute.outbox_nack(text, bigint[], interval, text, text), leadroute.outbox_revive(text, bigint[], text) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.drain_flow(text, integer) TO leadroute_operator;

@@ -259,10 +259,10 @@ SELECT leadroute.meeting_signal('default', '16', 'rebooked', '2026-03-06 12:40Z'
 SELECT ok(lr.clocks('16') ~ 'held1 .* superseded superseded .*; held2 .* open open Wed 15:30', 'rebooked');
 SET leadroute.clock = '2026-03-11 15:31Z';
 SELECT is(leadroute.clock_breach('default', '16', 'held', 2), 'no_show', 'thirty minutes after its time');
-SELECT is(string_agg(payload->>'recipient', ','), 'owner', 'the owner hears of it') FROM leadroute.outbox WHERE type = 'no_show';
+SELECT is(string_agg(payload->>'recipient_role', ','), 'owner', 'the owner hears of it') FROM leadroute.outbox WHERE type = 'no_show';
 SELECT leadroute.meeting_signal('default', '16', 'rebooked', '2026-03-11 16:00Z', '2026-03-12 15:00Z') \g /dev/null
 SELECT leadroute.meeting_signal('default', '16', 'no_show', '2026-03-12 15:20Z') \g /dev/null
-SELECT is(string_agg(format('%s %s', payload->>'recipient', payload->>'rep'), ',' ORDER BY id), (SELECT format('owner %1$s,owner %1$s,manager mia', owner) FROM leadroute.lead_states WHERE lead = '16'), 'the second one tells the manager') FROM leadroute.outbox WHERE type = 'no_show';
+SELECT is(string_agg(format('%s %s', payload->>'recipient_role', recipient), ',' ORDER BY id), (SELECT format('owner %1$s,owner %1$s,manager mia', owner) FROM leadroute.lead_states WHERE lead = '16'), 'the second one tells the manager') FROM leadroute.outbox WHERE type = 'no_show';
 SELECT leadroute.meeting_signal('default', '16', 'rebooked', '2026-03-12 16:00Z', '2026-03-13 15:00Z') \g /dev/null
 SELECT leadroute.meeting_signal('default', '16', 'meeting_held', '2026-03-13 15:45Z') \g /dev/null
 SELECT ok(lr.clocks('16') ~ 'held4 .* met met', 'held');

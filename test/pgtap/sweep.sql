@@ -24,8 +24,8 @@ SELECT matches(lr.health('sweep'), '^warn flow "default" was never swept$', 'aft
 -- the parts, each in its order, and the note of each
 CALL leadroute.sweep();
 SELECT is(lr.health('sweep'), 'ok ', 'swept');
-SELECT results_eq($$SELECT r.part FROM leadroute.sweep_runs r JOIN leadroute.sweep_parts p ON p.part = r.part WHERE r.last_run = '2100-01-01 12:00Z' AND r.batches = 1 AND r.failing = 0 ORDER BY p.position$$,
-	$$SELECT part FROM leadroute.sweep_parts ORDER BY position$$, 'each part has run');
+SELECT results_eq($$SELECT r.part FROM leadroute.sweep_runs r JOIN leadroute.sweep_parts p ON p.part = r.part WHERE r.last_run = '2100-01-01 12:00Z' AND r.batches = 1 AND r.failing = 0 ORDER BY p.position, p.part$$,
+	$$SELECT part FROM leadroute.sweep_parts ORDER BY position, part$$, 'each part has run');
 SELECT results_eq('SELECT DISTINCT flow FROM leadroute.sweep_runs ORDER BY 1', $$VALUES ('' COLLATE "C"), ('default')$$, 'for the flow, or once for the database');
 SET leadroute.clock = '2100-01-01 12:11Z';
 SELECT matches(lr.health('sweep'), '^warn flow "default" was last swept at 2100-01-01 12:00:00', 'the heartbeat is missed after ten minutes');

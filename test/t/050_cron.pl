@@ -115,6 +115,21 @@ is(in_db('crm', q{SELECT count(*) FROM cron.job_run_details WHERE status = 'fail
 is(in_db('crm', q{SELECT rows || ' ' || failing || ' ' || cron_status || ' ' || (last_run >= cron_run)::text FROM leadroute.jobs WHERE part = 'holds'}), '1 0 succeeded true', 'so do jobs');
 is(in_db('other', q{SELECT rows FROM leadroute.jobs WHERE part = 'holds'}), '1', 'in the other database too');
 
+# a lead that breaches meanwhile goes to somebody else
+in_db('crm', q{
+	INSERT INTO leadroute.reps (rep) VALUES ('bo');
+	INSERT INTO leadroute.teams (team) VALUES ('both');
+	INSERT INTO leadroute.team_members (team, rep) VALUES ('both', 'ana'), ('both', 'bo');
+	UPDATE leadroute.rules SET target = 'team', target_name = 'both' WHERE rule = 'all';
+	INSERT INTO leadroute.sla_policies (policy, position, metric, target) VALUES ('quick', 10, 'first_touch', '1 s');
+	INSERT INTO leadroute.sla_steps (policy, at, action) VALUES ('quick', 'due', 'reassign');
+});
+in_db('crm', q{INSERT INTO leads VALUES (2, 'web')});
+my $had = in_db('crm', q{SELECT owner FROM leads WHERE id = 2});
+ok(wait_for('crm', qq{SELECT owner <> '$had' FROM leads WHERE id = 2}, 130), 'pg_cron reassigns a lead that breached');
+is(in_db('crm', q{SELECT concat_ws(' ', action, owner, late_by < '2 min') FROM leadroute.sla_fired}), "reassign $had t", 'as sla_fired says');
+ok(wait_for('crm', q{SELECT count(*) = 1 FROM leadroute.jobs WHERE part = 'steps' AND runs > 1 AND cron_status = 'succeeded' AND errors = 0}, 10), 'and jobs');
+
 is(in_db('other', 'SELECT leadroute.unschedule()'), 'job "leadroute sweep other" is gone', 'unscheduled through dblink');
 is(in_db('crm', 'SELECT leadroute.unschedule()'), 'job "leadroute sweep crm" is gone', 'unscheduled here');
 is(in_db('crm', q{SELECT count(*) FROM cron.job WHERE jobname NOT LIKE '%keys%'}), '0', 'no job is left');

@@ -1,0 +1,232 @@
+/*
+ * What is done as clocks run: the steps of sla_steps, each once a round, in the order of when they were due.
+ *
+ * A batch takes the clocks that are due through clocks_next_idx, and works lead by lead. Locks are taken with SKIP LOCKED, in the
+ * order clocks, state, row of the leads table, so a sweep waits for nobody; who comes for such a lead waits for one small batch.
+ * A lead whose steps fail keeps the others from nothing: it is undone, noted, and tried again later.
+ */
+CREATE TABLE leadroute.sla_fired (
+	flow			text COLLATE "C" NOT NULL,
+	lead			text COLLATE "C" NOT NULL,
+	policy			text COLLATE "C" NOT NULL,
+	round			integer NOT NULL,
+	step			text COLLATE "C" NOT NULL,
+	action			text NOT NULL,
+	due_at			timestamptz NOT NULL,
+	fired_at		timestamptz NOT NULL,
+	late_by			interval NOT NULL,
+	owner			text COLLATE "C",
+	recipient		text COLLATE "C",
+	result			text,
+	PRIMARY KEY (flow, lead, policy, round, step)
+);
+CREATE INDEX sla_fired_at_idx ON leadroute.sla_fired USING brin (fired_at);
+SELECT leadroute.restore_trigger('sla_fired');
+COMMENT ON TABLE leadroute.sla_fired IS 'Which steps of which clocks were done, each once a round. Goes with the events, after flows.events_keep.';
+COMMENT ON COLUMN leadroute.sla_fired.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.sla_fired.lead IS 'The lead''s key, as text.';
+COMMENT ON COLUMN leadroute.sla_fired.policy IS 'The policy.';
+COMMENT ON COLUMN leadroute.sla_fired.round IS 'The round of its clock.';
+COMMENT ON COLUMN leadroute.sla_fired.step IS 'The step.';
+COMMENT ON COLUMN leadroute.sla_fired.action IS 'What it does.';
+COMMENT ON COLUMN leadroute.sla_fired.due_at IS 'When it was due.';
+COMMENT ON COLUMN leadroute.sla_fired.fired_at IS 'When a sweep did it.';
+COMMENT ON COLUMN leadroute.sla_fired.late_by IS 'How much later that was.';
+COMMENT ON COLUMN leadroute.sla_fired.owner IS 'Who had the lead then; NULL: nobody.';
+COMMENT ON COLUMN leadroute.sla_fired.recipient IS 'Of remind and notify: who was told, a rep''s key or a team''s channel; NULL: there is nobody.';
+COMMENT ON COLUMN leadroute.sla_fired.result IS 'Of the others: who has the lead now, the queue that it waits in, the stage; or none, where nobody had it.';
+
+CREATE FUNCTION leadroute.step_recipient(flow text, owner text, team text, recipient text) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT CASE step_recipient.recipient
+		WHEN 'owner' THEN coalesce(r.rep, t.channel)
+		WHEN 'backup' THEN coalesce(r.backup, r.manager, t.channel)
+		WHEN 'manager' THEN coalesce(r.manager, t.channel)
+		WHEN 'director' THEN coalesce(m.manager, r.manager, t.channel)
+		WHEN 'channel' THEN t.channel
+		ELSE step_recipient.recipient END
+	FROM (SELECT) one
+		LEFT JOIN leadroute.reps r ON r.flow = step_recipient.flow AND r.rep = step_recipient.owner
+		LEFT JOIN leadroute.reps m ON m.flow = r.flow AND m.rep = r.manager
+		LEFT JOIN leadroute.teams t ON t.flow = step_recipient.flow AND t.team = step_recipient.team
+$$;
+COMMENT ON FUNCTION leadroute.step_recipient(text, text, text, text) IS
+	'Whom a step''s recipient stands for: owner, backup, manager and director (the manager''s manager) go by who has the lead; where there is no such person the next above, at last the team''s channel. Anything else is a rep''s key.';
+
+CREATE FUNCTION leadroute.lapse(flow text, lead text, requeue boolean, queue text, reason text) RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_lapse';
+COMMENT ON FUNCTION leadroute.lapse(text, text, boolean, text, text) IS
+	'Part of sweep(): takes a lead from its owner, who does not get it again, and has the rules decide, or (requeue) puts it into a queue. Answers assigned or waiting; none where nobody has it; busy where somebody holds its row, and nothing was done.';
+
+/*
+ * The steps of one lead that are due, one after the other, each as the one before has left the lead. Answers how many, or NULL
+ * where somebody holds the lead.
+ */
+CREATE FUNCTION leadroute.fire_lead(in_flow text, in_lead text, instant timestamptz, OUT fired integer, OUT late interval)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	state	leadroute.lead_states;
+	clock	leadroute.clocks;
+	due		record;
+	who		text;
+	became	text;
+	what	text;
+	told	jsonb := '{}';	/* recipient: what he is told */
+	boss	text;
+	listens	boolean := EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = in_flow AND c.types && '{reminder,escalated}');
+	person	text;
+	message	jsonb;
+BEGIN
+	fired := 0;
+	SELECT s.* INTO state FROM leadroute.lead_states s WHERE s.flow = in_flow AND s.lead = in_lead FOR UPDATE SKIP LOCKED;
+	IF NOT FOUND THEN
+		fired := NULL;
+		RETURN;
+	END IF;
+	LOOP
+		/* the next: a step, or the deadline itself, which comes before what is due with it */
+		SELECT d.* INTO due
+		FROM (SELECT c AS clock, 0 AS n, NULL::text AS step, c.due_at, NULL::text AS action, NULL::text AS recipient, NULL::text AS argument
+			  FROM leadroute.clocks c
+			  WHERE c.flow = in_flow AND c.lead = in_lead AND c.finished_at IS NULL AND c.breached_at IS NULL
+				AND c.due_at < least(c.paused_at, instant) AND c.next_at IS NOT NULL
+			  UNION ALL
+			  SELECT c, 1, s.step, s.due_at, s.action, s.recipient, s.argument
+			  FROM leadroute.clocks c CROSS JOIN LATERAL leadroute.clock_steps(c) s
+			  WHERE c.flow = in_flow AND c.lead = in_lead AND c.finished_at IS NULL AND c.next_at <= instant AND s.due_at <= instant) d
+		ORDER BY d.due_at, d.n, (d.clock).policy, (d.clock).round, d.step LIMIT 1;
+		EXIT WHEN NOT FOUND;
+		clock := due.clock;
+		late := greatest(late, instant - due.due_at);
+		IF due.n = 0 THEN
+			EXIT WHEN leadroute.clock_breach(clock.flow, clock.lead, clock.policy, clock.round, instant) IS NULL;
+			fired := fired + 1;
+			CONTINUE;
+		END IF;
+		/* first noted, then done: what is done may begin another round */
+		who := CASE WHEN due.action IN ('remind', 'notify') THEN leadroute.step_recipient(in_flow, state.owner, state.team, due.recipient) END;
+		INSERT INTO leadroute.sla_fired (flow, lead, policy, round, step, action, due_at, fired_at, late_by, owner, recipient)
+			VALUES (in_flow, in_lead, clock.policy, clock.round, due.step, due.action, due.due_at, instant, instant - due.due_at, state.owner, who);
+		PERFORM leadroute.clock_step_done(clock.flow, clock.lead, clock.policy, clock.round, ARRAY[due.step]);
+		fired := fired + 1;
+		what := format('%s of policy %s, due %s', clock.metric, clock.policy, clock.due_at);
+		became := NULL;
+		CASE due.action
+		WHEN 'remind', 'notify' THEN
+			INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, path)
+				VALUES (in_flow, in_lead, instant, CASE due.action WHEN 'remind' THEN 'reminder' ELSE 'escalated' END, 'breached', state.owner, state.team,
+						format('%s: %s told %s', what, due.step, coalesce(who, 'nobody: there is no ' || due.recipient)),
+						jsonb_build_array(jsonb_build_object('policy', clock.policy, 'round', clock.round, 'step', due.step, 'recipient', who, 'due', due.due_at, 'late_by', instant - due.due_at)));
+			IF listens THEN
+				told := jsonb_set(told, ARRAY[coalesce(who, '')], coalesce(told -> coalesce(who, ''), '[]')
+					|| jsonb_build_array(jsonb_build_object('policy', clock.policy, 'metric', clock.metric, 'round', clock.round, 'step', due.step,
+							'action', due.action, 'recipient_role', due.recipient, 'step_due', due.due_at, 'deadline', clock.due_at, 'reason', what)));
+			END IF;
+			CONTINUE;
+		WHEN 'reassign', 'requeue' THEN
+			became := leadroute.lapse(in_flow, in_lead, due.action = 'requeue', due.argument, format('%s let %s lapse', coalesce(state.owner, 'nobody'), what));
+			IF became = 'busy' THEN
+				RAISE EXCEPTION USING ERRCODE = 'lock_not_available', MESSAGE = 'somebody holds the lead''s row';
+			END IF;
+		WHEN 'nurture', 'set_stage' THEN
+			/* the row is locked by this, or the lead is left for later: nothing is waited for */
+			IF leadroute.try_lead(in_flow, in_lead) THEN
+				became := leadroute.set_stage(in_lead, CASE due.action WHEN 'nurture' THEN coalesce(due.argument, 'nurture') ELSE due.argument END, what, in_flow);
+			ELSE
+				RAISE EXCEPTION USING ERRCODE = 'lock_not_available', MESSAGE = 'somebody holds the lead''s row';
+			END IF;
+		END CASE;
+		boss := leadroute.step_recipient(in_flow, state.owner, state.team, 'manager');
+		SELECT s.* INTO state FROM leadroute.lead_states s WHERE s.flow = in_flow AND s.lead = in_lead;
+		UPDATE leadroute.sla_fired f
+			SET result = CASE became WHEN 'assigned' THEN state.owner WHEN 'waiting' THEN state.queue ELSE became END
+			WHERE f.flow = in_flow AND f.lead = in_lead AND f.policy = clock.policy AND f.round = clock.round AND f.step = due.step;
+		/* nobody is left who could have it: whoever leads them must know */
+		IF became = 'waiting' AND state.code = 'all_tried' THEN
+			INSERT INTO leadroute.events (flow, lead, at, kind, code, team, queue, reason, path)
+				VALUES (in_flow, in_lead, instant, 'escalated', 'all_tried', state.team, state.queue, format('%s: everybody has let it lapse; told %s', what, coalesce(boss, 'nobody: there is no manager')),
+						jsonb_build_array(jsonb_build_object('policy', clock.policy, 'round', clock.round, 'step', due.step, 'recipient', boss, 'due', due.due_at, 'late_by', instant - due.due_at)));
+			IF listens THEN
+				told := jsonb_set(told, ARRAY[coalesce(boss, '')], coalesce(told -> coalesce(boss, ''), '[]')
+					|| jsonb_build_array(jsonb_build_object('policy', clock.policy, 'metric', clock.metric, 'round', clock.round, 'step', due.step,
+							'action', 'notify', 'recipient_role', 'manager', 'step_due', due.due_at, 'deadline', clock.due_at,
+							'reason', format('everybody of the team has let it lapse; it waits in queue "%s"', state.queue))));
+			END IF;
+		END IF;
+	END LOOP;
+	/* all that one recipient is to know of this lead now is one message: by its last line, with the others beside it */
+	FOR person, message IN SELECT t.key, t.value FROM jsonb_each(told) t ORDER BY t.key LOOP
+		what := CASE WHEN EXISTS (SELECT FROM jsonb_array_elements(message) e WHERE e ->> 'action' = 'notify') THEN 'escalated' ELSE 'reminder' END;
+		IF EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = in_flow AND what = ANY (c.types)) THEN
+			PERFORM leadroute.write_message(in_flow, in_lead, what, instant, message -> -1 ->> 'reason',
+				(message -> -1) || jsonb_build_object('steps', message, 'recipient', nullif(person, '')));
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION leadroute.fire_lead(text, text, timestamptz) IS
+	'Part of sweep(): does the steps of a lead that are due, in order; answers how many, and how late the latest was; NULL where somebody holds the lead. Notices to one recipient become one message.';
+
+CREATE FUNCTION leadroute.try_lead(flow text, lead text) RETURNS boolean
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_try_lead';
+COMMENT ON FUNCTION leadroute.try_lead(text, text) IS 'Part of sweep(): locks a lead''s row without waiting; whether that was possible.';
+
+CREATE FUNCTION leadroute.sweep_steps(flow text, batch integer, OUT done bigint, OUT more boolean, OUT late interval)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	instant	timestamptz := leadroute.clock();
+	found	integer := 0;
+	due		record;
+	one		record;
+	cause	text;
+	state	text;
+BEGIN
+	done := 0;
+	more := false;
+	FOR due IN
+		WITH taken AS MATERIALIZED (
+			SELECT c.lead, c.next_at FROM leadroute.clocks c
+			WHERE c.flow = sweep_steps.flow AND c.next_at <= instant
+			ORDER BY c.next_at LIMIT batch FOR UPDATE SKIP LOCKED)
+		SELECT t.lead, min(t.next_at) AS next_at, count(*)::integer AS clocks FROM taken t GROUP BY t.lead ORDER BY 2, 1
+	LOOP
+		found := found + due.clocks;
+		BEGIN
+			one := leadroute.fire_lead(flow, due.lead, instant);
+			done := done + coalesce(one.fired, 0);
+			late := greatest(late, one.late);
+			/* nothing was due after all: what made the clock come up is over */
+			IF one.fired = 0 THEN
+				UPDATE leadroute.clocks c SET next_at = leadroute.clock_next(c)
+				WHERE c.flow = sweep_steps.flow AND c.lead = due.lead AND c.next_at <= instant AND leadroute.clock_next(c) IS DISTINCT FROM c.next_at;
+			END IF;
+		EXCEPTION
+		WHEN lock_not_available THEN
+			NULL;	/* somebody works on it, and a later sweep finds it */
+		WHEN serialization_failure OR deadlock_detected THEN
+			RAISE;
+		WHEN OTHERS THEN
+			GET STACKED DIAGNOSTICS cause = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
+			UPDATE leadroute.clocks c SET next_at = instant + interval '5 min'
+			WHERE c.flow = sweep_steps.flow AND c.lead = due.lead AND c.next_at <= instant;
+			INSERT INTO leadroute.events (flow, lead, at, kind, code, reason)
+				VALUES (sweep_steps.flow, due.lead, instant, 'step_failed', 'routing_error', format('%s (SQLSTATE %s)', cause, state));
+			RAISE WARNING USING MESSAGE = format('a step of lead "%s" of flow "%s" failed: %s', due.lead, flow, cause), HINT = 'It is tried again in five minutes.';
+		END;
+	END LOOP;
+	/* a full batch of which nothing could be done would come again and again */
+	more := found = batch AND done > 0;
+END
+$$;
+COMMENT ON FUNCTION leadroute.sweep_steps(text, integer) IS
+	'Part of sweep(): does the steps that are due of up to "batch" clocks, the longest due first; answers how many, whether there may be more, and how late the latest was. What others hold is left for later; what fails is undone, a WARNING and an event (step_failed), and tried again five minutes later.';
+
+INSERT INTO leadroute.sweep_parts (part, position, work, batch, batches, many, meaning) VALUES
+	('steps', 55, 'SELECT done, more, late FROM leadroute.sweep_steps($1, $2)', 100, 10000, true, 'does the steps of deadlines that are due: reminders, notices, hand-overs');
