@@ -51,15 +51,16 @@ struct DirectIndexes
 {
 	MemoryContext mcxt;
 	int n;
-	bool plain; /* of columns, unique at once or not at all; else the executor writes them */
+	bool plain; /* unique at once or not at all, and no exclusion constraint; else the executor writes them */
 	DirectIndex index[FLEXIBLE_ARRAY_MEMBER];
 };
 
 /* An index of a table that is open. */
 typedef struct DirectOpen
 {
-	Relation rel; /* NULL: nothing was written yet */
-	void *cache;  /* the access method's */
+	Relation rel;	   /* NULL: nothing was written yet */
+	void *cache;	   /* the access method's */
+	List *expressions; /* prepared */
 } DirectOpen;
 
 static DirectTable *tables = NULL; /* that were asked for */
@@ -139,6 +140,7 @@ lr_direct_open(DirectTable *table, DirectWrite *write)
 	write->slots = shape->slots;
 	write->row = shape->row;
 	write->mcxt = CurrentMemoryContext;
+	write->estate = NULL;
 }
 
 static const DirectIndexes *
@@ -180,7 +182,7 @@ indexes_of(DirectTable *table, Relation rel)
 				index->predicate = ExecInitQual((List *) expression_planner((Expr *) info->ii_Predicate), NULL);
 				index->context = CreateStandaloneExprContext();
 			}
-			if (info->ii_Expressions != NIL || info->ii_ExclusionOps != NULL || (info->ii_Unique && !index_rel->rd_index->indimmediate))
+			if (info->ii_ExclusionOps != NULL || (info->ii_Unique && !index_rel->rd_index->indimmediate))
 				indexes->plain = false;
 		}
 		index_close(index_rel, RowExclusiveLock);
@@ -304,16 +306,29 @@ insert_entry(DirectWrite *write, int number, TupleTableSlot *slot, bool claims)
 
 	if (index->info->ii_Unique)
 		check = claims ? UNIQUE_CHECK_PARTIAL : UNIQUE_CHECK_YES;
-	FormIndexDatum(index->info, slot, NULL, values, nulls);
+	if (index->info->ii_Expressions == NIL)
+		FormIndexDatum(index->info, slot, NULL, values, nulls);
+	else
+	{
+		if (write->estate == NULL)
+			write->estate = CreateExecutorState();
+		GetPerTupleExprContext(write->estate)->ecxt_scantuple = slot;
+		index->info->ii_ExpressionsState = open->expressions;
+		FormIndexDatum(index->info, slot, write->estate, values, nulls);
+		open->expressions = index->info->ii_ExpressionsState;
+		index->info->ii_ExpressionsState = NIL;
+	}
 	/* what an access method keeps from row to row is this writer's */
 	index->info->ii_AmCache = open->cache;
 	index->info->ii_Context = write->mcxt;
 	alone = index_insert(open_index(write, number), values, nulls, &slot->tts_tid, write->rel, check, false, index->info);
 	open->cache = index->info->ii_AmCache;
+	if (write->estate)
+		ResetPerTupleExprContext(write->estate);
 	return alone || check != UNIQUE_CHECK_PARTIAL;
 }
 
-/* Where an administrator has made an index that takes more than columns: as the executor does it. */
+/* Where an administrator has made a constraint that takes more: as the executor does it. */
 static bool
 index_by_executor(DirectWrite *write, TupleTableSlot **slots, int n, bool claims)
 {
@@ -346,6 +361,8 @@ lr_direct_close(DirectWrite *write)
 		lr_index_insert_cleanup(open->rel, write->indexes->index[i].info);
 		index_close(open->rel, NoLock);
 	}
+	if (write->estate)
+		FreeExecutorState(write->estate);
 	table_close(write->rel, NoLock);
 	pfree(write->open);
 }

@@ -40,6 +40,7 @@ typedef struct DirectWrite
 	TupleTableSlot **slots;	 /* the shape's */
 	TupleTableSlot *row;	 /* the shape's, of values: what is to be claimed */
 	MemoryContext mcxt;
+	struct EState *estate; /* for expressions of indexes, or NULL */
 } DirectWrite;
 
 /* The table's columns: a copy that is not reference counted and lives to the end of the transaction at least. */
