@@ -80,7 +80,7 @@ typedef struct Finding
 {
 	FlowConfig *config;
 	Snapshot snapshot;
-	Probe accounts;
+	Probe accounts; /* opened for the first that a key names */
 	AccountHit *hits;
 	int nhits;
 } Finding;
@@ -124,7 +124,6 @@ lr_account_find(FlowConfig *config, AccountValue value, void *source, AccountMat
 		return false;
 	finding.hits = palloc(ACCOUNT_CANDIDATES * sizeof(AccountHit));
 	finding.snapshot = RegisterSnapshot(GetLatestSnapshot());
-	probe_open(&finding.accounts, "accounts", "accounts_pkey");
 	for (int step = 0; step < ACCOUNT_STEPS && finding.nhits == 0; step++)
 	{
 		match->values[step] = value(source, step, &match->notes[step]);
@@ -156,7 +155,8 @@ lr_account_find(FlowConfig *config, AccountValue value, void *source, AccountMat
 	}
 	else if (finding.nhits == 1)
 		finding.hits[0].decided = "only candidate";
-	probe_close(&finding.accounts);
+	if (finding.accounts.rel)
+		probe_close(&finding.accounts);
 	UnregisterSnapshot(finding.snapshot);
 	return match->nhits > 0;
 }
@@ -215,10 +215,15 @@ static bool
 add_hit(Finding *finding, const char *account)
 {
 	const char *const keys[] = {finding->config->flow, account};
-	IndexScanDesc scan = probe_begin(&finding->accounts, finding->snapshot, lengthof(keys), keys);
-	TupleTableSlot *slot = finding->accounts.slot;
-	bool found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+	bool found;
 
+	if (finding->accounts.rel == NULL)
+		probe_open(&finding->accounts, "accounts", "accounts_pkey");
+	scan = probe_begin(&finding->accounts, finding->snapshot, lengthof(keys), keys);
+	slot = finding->accounts.slot;
+	found = index_getnext_slot(scan, ForwardScanDirection, slot);
 	if (found)
 	{
 		AccountHit *hit = &finding->hits[finding->nhits++];

@@ -12,6 +12,7 @@
 #include "config.h"
 #include "consent.h"
 #include "journal.h"
+#include "lib/stringinfo.h"
 #include "mask.h"
 #include "mb/pg_wchar.h"
 #include "message.h"
@@ -20,12 +21,15 @@
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
+#include "utils/numeric.h"
 #include "watch.h"
 
 static bool is_masked(const Message *message);
-static void add_text(StringInfo json, const char *name, const char *value);
-static void add_word(StringInfo json, const char *name, const JournalRow *state, StateColumn column, const char *mask);
-static void add_time(StringInfo json, const char *name, TimestampTz value);
+static void add_value(JsonbParseState **json, const char *name, JsonbValue value);
+static void add_number(JsonbParseState **json, const char *name, Numeric value);
+static void add_text(JsonbParseState **json, const char *name, const char *value);
+static void add_word(JsonbParseState **json, const char *name, const JournalRow *state, StateColumn column, const char *mask);
+static void add_time(JsonbParseState **json, const char *name, TimestampTz value);
 static const char *link_of(const FlowConfig *config, const char *lead);
 static void append_url_text(StringInfo url, const char *value);
 
@@ -36,7 +40,7 @@ lr_message_write(const char *type, const Message *message, const char *recipient
 	FlowConfig *config = decision->config;
 	const RepConfig *owner;
 	const TeamConfig *team;
-	StringInfoData json;
+	JsonbParseState *json = NULL;
 	JournalRow row;
 	bool masked;
 
@@ -49,20 +53,20 @@ lr_message_write(const char *type, const Message *message, const char *recipient
 															 : NULL;
 	masked = is_masked(message);
 
-	initStringInfo(&json);
+	(void) pushJsonbValue(&json, WJB_BEGIN_OBJECT, NULL);
 	add_text(&json, "flow", config->flow);
 	add_text(&json, "lead", message->lead);
 	add_word(&json, "name", message->state, STATE_NAME, masked ? "name" : NULL);
 	add_word(&json, "company", message->state, STATE_COMPANY, masked ? "text" : NULL);
 	if (masked)
-		appendStringInfoString(&json, ", \"masked\": true");
+		add_value(&json, "masked", (JsonbValue){.type = jbvBool, .val.boolean = true});
 	add_word(&json, "source", message->state, STATE_SOURCE, NULL);
 	add_word(&json, "intent", message->state, STATE_INTENT, NULL);
 	add_word(&json, "segment", message->state, STATE_SEGMENT, NULL);
 	if (!message->state->nulls[STATE_TIER])
-		appendStringInfo(&json, ", \"tier\": %d", DatumGetInt32(message->state->values[STATE_TIER]));
+		add_number(&json, "tier", int64_to_numeric(DatumGetInt32(message->state->values[STATE_TIER])));
 	if (!message->state->nulls[STATE_SCORE])
-		appendStringInfo(&json, ", \"score\": %s", DatumGetCString(DirectFunctionCall1(numeric_out, message->state->values[STATE_SCORE])));
+		add_number(&json, "score", DatumGetNumeric(message->state->values[STATE_SCORE]));
 	add_word(&json, "grade", message->state, STATE_GRADE, NULL);
 	add_word(&json, "stage", message->state, STATE_STAGE, NULL);
 	add_text(&json, "code", decision->code);
@@ -88,18 +92,16 @@ lr_message_write(const char *type, const Message *message, const char *recipient
 
 		add_time(&json, "deadline", deadline);
 		/* rounded down, as floor() does it */
-		appendStringInfo(&json, ", \"seconds_left\": " INT64_FORMAT,
-						 left / USECS_PER_SEC - (left % USECS_PER_SEC < 0));
+		add_number(&json, "seconds_left", int64_to_numeric(left / USECS_PER_SEC - (left % USECS_PER_SEC < 0)));
 	}
 	add_text(&json, "link", link_of(config, message->lead));
-	appendStringInfoChar(&json, '}');
 
 	lr_journal_begin_row(&row);
 	lr_journal_set_text(&row, OUTBOX_FLOW, config->flow);
 	lr_journal_set_text(&row, OUTBOX_AGGREGATETYPE, "lead");
 	lr_journal_set_text(&row, OUTBOX_AGGREGATEID, message->lead);
 	lr_journal_set_text(&row, OUTBOX_TYPE, type);
-	lr_journal_set_datum(&row, OUTBOX_PAYLOAD, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+	lr_journal_set_datum(&row, OUTBOX_PAYLOAD, JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&json, WJB_END_OBJECT, NULL))));
 	lr_journal_set_time(&row, OUTBOX_CREATED_AT, decision->at);
 	lr_journal_set_text(&row, OUTBOX_RECIPIENT, recipient);
 	lr_journal_append(JOURNAL_OUTBOX, &row);
@@ -134,17 +136,38 @@ lr_message_hint(const char *flow)
 }
 
 static void
-add_text(StringInfo json, const char *name, const char *value)
+add_value(JsonbParseState **json, const char *name, JsonbValue value)
 {
+	JsonbValue key = {.type = jbvString};
+
+	key.val.string.val = unconstify(char *, name);
+	key.val.string.len = (int) strlen(name);
+	(void) pushJsonbValue(json, WJB_KEY, &key);
+	(void) pushJsonbValue(json, WJB_VALUE, &value);
+}
+
+static void
+add_number(JsonbParseState **json, const char *name, Numeric value)
+{
+	add_value(json, name, (JsonbValue){.type = jbvNumeric, .val.numeric = value});
+}
+
+/* The text is not copied until the object is complete. */
+static void
+add_text(JsonbParseState **json, const char *name, const char *value)
+{
+	JsonbValue text = {.type = jbvString};
+
 	if (value == NULL)
 		return;
-	appendStringInfo(json, "%s\"%s\": ", json->len ? ", " : "{", name);
-	escape_json(json, value);
+	text.val.string.val = unconstify(char *, value);
+	text.val.string.len = (int) strlen(value);
+	add_value(json, name, text);
 }
 
 /* A text of the state; where a mask is named, as that shows it. */
 static void
-add_word(StringInfo json, const char *name, const JournalRow *state, StateColumn column, const char *mask)
+add_word(JsonbParseState **json, const char *name, const JournalRow *state, StateColumn column, const char *mask)
 {
 	char *value;
 
@@ -156,9 +179,9 @@ add_word(StringInfo json, const char *name, const JournalRow *state, StateColumn
 
 /* As to_jsonb() writes an instant. */
 static void
-add_time(StringInfo json, const char *name, TimestampTz value)
+add_time(JsonbParseState **json, const char *name, TimestampTz value)
 {
-	char text[MAXDATELEN + 1];
+	char *text = palloc(MAXDATELEN + 1);
 
 	JsonEncodeDateTime(text, TimestampTzGetDatum(value), TIMESTAMPTZOID, NULL);
 	add_text(json, name, text);
