@@ -1,5 +1,6 @@
 \set a random(1, 2147483647)
 \set n random(100000, 999999)
+\set d random(1, 50000)
 \set c random(1, 8)
 \set r random(1, 55)
 \set z random(10000, 99999)

@@ -2,7 +2,8 @@
 --
 --   f0  the bare table
 --   f1  the floor: the tables and indexes that leadroute writes, copied from its own, written without logic
---   p1  the twin in PL/pgSQL (twin.sql), p2 the same with its rules written out as code
+--   p1  the twin in PL/pgSQL (twin.sql)
+--   p2  the bare table beside a worker in Node that polls (worker.js)
 --   lr  leadroute
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
@@ -24,6 +25,15 @@ CREATE TABLE bench.written (
 	bytes		numeric NOT NULL,
 	index_bytes	bigint NOT NULL
 );
+CREATE TABLE bench.latencies (
+	kind		text NOT NULL,
+	round		integer NOT NULL,
+	clients		integer NOT NULL,
+	variant		text NOT NULL,
+	p50			numeric NOT NULL,
+	p99			numeric NOT NULL
+);
+CREATE TABLE bench.batches (round integer NOT NULL, variant text NOT NULL, statements bigint NOT NULL, failed bigint NOT NULL, seconds numeric NOT NULL);
 CREATE TABLE bench.wal (variant text NOT NULL, leads bigint NOT NULL, bytes numeric NOT NULL);
 
 CREATE SCHEMA f0;
@@ -41,47 +51,49 @@ CREATE TABLE f0.leads (
 	source			text,
 	submitted_at	timestamptz,
 	email_norm		text,
-	stage			text,
+	state			text,
 	sla_due_at		timestamptz,
 	owner			text,
 	team			text,
 	territory		text,
+	account			text,
+	score			numeric,
 	routed_at		timestamptz,
 	route_reason	text
 ) WITH (autovacuum_enabled = off);
 CREATE INDEX ON f0.leads (email_norm);
 CREATE INDEX ON f0.leads (owner);
-CREATE INDEX ON f0.leads (sla_due_at) WHERE stage = 'open';
+CREATE INDEX ON f0.leads (sla_due_at) WHERE state = 'open';
 
 CREATE SCHEMA f1;
 CREATE TABLE f1.leads (LIKE f0.leads INCLUDING ALL) WITH (autovacuum_enabled = off);
-CREATE TABLE f1.lead_states (LIKE leadroute.lead_states INCLUDING ALL) WITH (fillfactor = 90, autovacuum_enabled = off);
-CREATE TABLE f1.events (LIKE leadroute.events INCLUDING ALL) WITH (autovacuum_enabled = off);
-CREATE TABLE f1.identities (LIKE leadroute.identities INCLUDING ALL) WITH (autovacuum_enabled = off);
-CREATE TABLE f1.rotation (LIKE leadroute.rotation INCLUDING ALL) WITH (autovacuum_enabled = off);
-
 CREATE SCHEMA p1;
 CREATE TABLE p1.leads (LIKE f0.leads INCLUDING ALL) WITH (autovacuum_enabled = off);
-CREATE TABLE p1.lead_states (LIKE leadroute.lead_states INCLUDING ALL) WITH (fillfactor = 90, autovacuum_enabled = off);
-CREATE TABLE p1.events (LIKE leadroute.events INCLUDING ALL) WITH (autovacuum_enabled = off);
-CREATE TABLE p1.identities (LIKE leadroute.identities INCLUDING ALL) WITH (autovacuum_enabled = off);
-
 CREATE SCHEMA p2;
 CREATE TABLE p2.leads (LIKE f0.leads INCLUDING ALL) WITH (autovacuum_enabled = off);
+-- what leadroute writes, indexes included; of a lead's clocks only where it starts any
+SELECT format('CREATE TABLE %I.%I (LIKE leadroute.%2$I INCLUDING ALL) WITH (%s autovacuum_enabled = off)', schema, relation,
+			  CASE WHEN relation IN ('lead_states', 'clocks') THEN 'fillfactor = 90,' END),
+	   format('ALTER TABLE leadroute.%I SET (autovacuum_enabled = off)', relation)
+  FROM unnest('{f1,p1,p2}'::text[]) schema, unnest('{lead_states,events,identities,outbox,clocks,rotation}'::text[]) relation \gexec
 
 CREATE SCHEMA lr;
 CREATE TABLE lr.leads (LIKE f0.leads INCLUDING ALL) WITH (autovacuum_enabled = off);
-ALTER TABLE leadroute.lead_states SET (autovacuum_enabled = off);
-ALTER TABLE leadroute.events SET (autovacuum_enabled = off);
-ALTER TABLE leadroute.identities SET (autovacuum_enabled = off);
-ALTER TABLE leadroute.rotation SET (autovacuum_enabled = off);
 
--- ---- configuration: 10 teams of 8, 50 rules, a map of some hundred territories
+-- ---- configuration: 10 teams of 8 with capacities and calendars in four zones, 10,000 accounts, 15 criteria, 51 rules, a map of
+-- some hundred territories, two policies of clocks, a consumer of messages
 
-INSERT INTO leadroute.reps (rep, name) SELECT format('rep-%s', n), format('Rep %s', n) FROM generate_series(10, 89) n;
+INSERT INTO leadroute.calendars (calendar, timezone)
+	SELECT format('calendar-%s', n - 1), zone FROM unnest('{America/New_York,Europe/Berlin,Asia/Kolkata,Australia/Sydney}'::text[]) WITH ORDINALITY z (zone, n);
+INSERT INTO leadroute.calendar_hours (calendar, weekday, opens, closes)
+	SELECT calendar, weekday, opens, opens + interval '12 hours' FROM leadroute.calendars, generate_series(1, 7) weekday, unnest('{00:00,12:00}'::time[]) opens
+	 WHERE opens < '12:00';
+INSERT INTO leadroute.calendar_hours (calendar, weekday, opens, closes)
+	SELECT calendar, weekday, '12:00', '24:00' FROM leadroute.calendars, generate_series(1, 7) weekday;
+INSERT INTO leadroute.reps (rep, name, calendar) SELECT format('rep-%s', n), format('Rep %s', n), format('calendar-%s', n % 4) FROM generate_series(10, 89) n;
 INSERT INTO leadroute.teams (team) SELECT format('team-%s', t) FROM generate_series(0, 9) t;
-INSERT INTO leadroute.team_members (team, rep, weight)
-	SELECT format('team-%s', t), format('rep-%s', 10 + t * 8 + m), 1 + m % 3
+INSERT INTO leadroute.team_members (team, rep, weight, capacity)
+	SELECT format('team-%s', t), format('rep-%s', 10 + t * 8 + m), 1 + m % 3, 100000000
 	  FROM generate_series(0, 9) t, generate_series(0, 7) m;
 
 -- a country, its regions, four sizes of company in each: three deep
@@ -133,5 +145,36 @@ INSERT INTO leadroute.rules (position, rule, condition, target, target_name, if_
 	(900, 'the map', NULL, 'territory', 'world', 'fallthrough'),
 	(999, 'everyone else', NULL, 'team', 'team-0', 'wait');
 
+INSERT INTO leadroute.rules (position, rule, condition, target, target_name, if_unavailable) VALUES
+	(5, 'named accounts', 'facts.account_tier = 1', 'account_owner', NULL, 'fallthrough'),
+	(6, 'worth most', 'country = ''BR'' AND facts.score >= 40', 'team', 'team-9', 'fallthrough');
+
+-- one lead in five comes from one of them
+INSERT INTO leadroute.accounts (account, name, owner, tier)
+	SELECT format('account-%s', n), format('Company %s', n), format('rep-%s', 10 + n % 80), 1 + n % 3 FROM generate_series(1, 10000) n;
+INSERT INTO leadroute.account_domains (domain, account) SELECT format('company%s.example', n), format('account-%s', n) FROM generate_series(1, 10000) n;
+
+CREATE TABLE bench.criteria (criterion text, points integer, condition text, countries text[], regions text[], industries text[], sources text[],
+	employees_from integer, employees_to integer, title_like text, postal_like text, needs_phone boolean NOT NULL DEFAULT false);
+INSERT INTO bench.criteria (criterion, points, condition, countries) VALUES
+	('home', 10, 'country = ''US''', '{US}'), ('near', 5, 'country IN (''CA'', ''GB'')', '{CA,GB}');
+INSERT INTO bench.criteria (criterion, points, condition, employees_from, employees_to) VALUES
+	('large', 15, 'employees > 1000', 1001, NULL), ('medium', 10, 'employees BETWEEN 200 AND 1000', 200, 1000), ('tiny', -10, 'employees < 20', NULL, 19);
+INSERT INTO bench.criteria (criterion, points, condition, title_like)
+	SELECT format('title %s', n), 5 * n, format('lower(title) LIKE %L', pattern), pattern FROM unnest('{owner,vp %,head of%,%chief%}'::text[]) WITH ORDINALITY t (pattern, n);
+INSERT INTO bench.criteria (criterion, points, condition, industries) VALUES
+	('fits', 10, 'industry IN (''ind1'', ''ind2'', ''ind3'')', '{ind1,ind2,ind3}'), ('does not', -5, 'industry = ''ind7''', '{ind7}');
+INSERT INTO bench.criteria (criterion, points, condition, sources) VALUES ('asked', 10, 'source IN (''src1'', ''src2'', ''src3'')', '{src1,src2,src3}');
+INSERT INTO bench.criteria (criterion, points, condition, needs_phone) VALUES ('phone', 5, 'phone IS NOT NULL', true);
+INSERT INTO bench.criteria (criterion, points, condition, regions) VALUES ('coast', 5, 'region IN (''CA'', ''NY'', ''WA'')', '{CA,NY,WA}');
+INSERT INTO bench.criteria (criterion, points, condition, postal_like) VALUES ('west', 5, 'postal_code LIKE ''9%''', '9%');
+INSERT INTO leadroute.scoring_models (model, fit_weight, engagement_weight, fit_max) VALUES ('fit', 100, 0, 100);
+INSERT INTO leadroute.scoring_criteria (model, criterion, dimension, condition, points) SELECT 'fit', criterion, 'fit', condition, points FROM bench.criteria;
+
+INSERT INTO leadroute.sla_policies (policy, position, condition, metric, target, calendar) VALUES
+	('large', 10, 'employees > 1000', 'first_touch', '1 hour', 'calendar-0'), ('all', 20, NULL, 'first_touch', '4 hours', 'calendar-1');
+INSERT INTO leadroute.outbox_consumers (consumer, types) VALUES ('crm', '{assigned,duplicate}');
+
 SELECT leadroute.attach('lr.leads');
+UPDATE leadroute.flows SET scoring_model = 'fit' WHERE flow = 'default';
 SELECT leadroute.activate();
