@@ -61,11 +61,11 @@ insert_leads() { # TABLE FIRST LAST: prints the backend's CPU in us per lead, it
 INSERT INTO $1 (email) SELECT 'warm' || n || '_' || $2 || '@elsewhere.example' FROM generate_series(1, 100) n;
 SELECT pg_backend_pid() AS pid \\gset
 \\setenv PID :pid
-\\set before \`awk '{ sub(/.*\\\\) /, ""); print \$12 + \$13 }' /proc/\$PID/stat\`
+\\set before \`awk '{ sub(/.*[)] /, ""); print \$12 + \$13 }' /proc/\$PID/stat\`
 INSERT INTO $1 (email, country, region, postal_code, industry, employees, source)
 	SELECT format('u%s@company%s.example', n, 1 + n::bigint * 7919 % 1000003), CASE n % 4 WHEN 0 THEN 'DE' ELSE 'US' END, 'r' || n % 50, lpad((n::bigint * 6151 % 100000)::text, 5, '0'), 'i' || n % 60, n % 1000, 's' || n % 90
 	  FROM generate_series($2, $3) n;
-\\set after \`awk '{ sub(/.*\\\\) /, ""); print \$12 + \$13 }' /proc/\$PID/stat\`
+\\set after \`awk '{ sub(/.*[)] /, ""); print \$12 + \$13 }' /proc/\$PID/stat\`
 SELECT round((:after - :before) * 10000.0 / ($3 - $2 + 1), 2);
 SQL
 }
