@@ -401,9 +401,9 @@ ask(Watch *watch, Evaluation *evaluation, bool *warned)
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
 				 errmsg("%s of flow \"%s\" failed: %s", watched->name, watch->flow, error->message),
-				 errdetail("It counts as %s for lead \"%s\".", watched->type == TEXTOID ? "NULL" : watched->type == FLOAT8OID				? "0"
+				 errdetail("It counts as %s for lead \"%s\".", watched->type == TEXTOID ? "NULL" : watched->type == FLOAT8OID															 ? "0"
 																							   : watched == &watch->conditions[WATCH_ROUTE] || watched == &watch->conditions[WATCH_MASK] ? "true"
-																																			: "false",
+																																														 : "false",
 						   evaluation->row->lead ? evaluation->row->lead : ""),
 				 errhint("Correct it in leadroute.%s; SELECT * FROM leadroute.check_flow(%s) tells what is not valid.",
 						 watched < &watch->conditions[WATCH_RULES]					   ? "flows"
