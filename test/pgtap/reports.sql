@@ -220,6 +220,13 @@ CALL leadroute.sweep('default', '{reports}');
 SELECT is_empty('SELECT lr.wrong()', 'then they are');
 SELECT is(as_of, '2026-03-12 16:04Z'::timestamptz, 'as of now') FROM leadroute.report_runs WHERE flow = 'default';
 SELECT is(value, 1070::numeric, 'and show it') FROM leadroute.report('2026-03-09', '2026-03-12');
+-- a sweep each minute keeps them younger than five: every third is theirs, though nothing changes
+SET leadroute.clock = '2026-03-12 16:06Z';
+SELECT is((SELECT count(*) FROM leadroute.sweep_plan('default', NULL) p WHERE p.part = 'reports'), 0::bigint, 'after two minutes nothing is due');
+SET leadroute.clock = '2026-03-12 16:08Z';
+SELECT is((SELECT count(*) FROM leadroute.sweep_plan('default', NULL) p WHERE p.part = 'reports'), 1::bigint, 'after more than three it is');
+CALL leadroute.sweep('default', '{reports}');
+SELECT is(as_of, '2026-03-12 16:08Z'::timestamptz, 'and as_of moves') FROM leadroute.report_runs WHERE flow = 'default';
 -- a signal writes no event
 INSERT INTO leadroute.signals (flow, lead, type, at, created_at) VALUES ('default', '7', 'meeting_booked', '2026-03-12 16:04Z', now());
 CALL leadroute.sweep('default', '{reports}');
