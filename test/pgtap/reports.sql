@@ -245,6 +245,11 @@ SELECT leadroute.rebuild_reports() \g /dev/null
 SELECT leadroute.collect_report_days('default') \g /dev/null
 SELECT is(count(*)::int, 3, 'rebuild_reports()') FROM leadroute.report_days WHERE flow = 'default';
 
+-- a lead whose key is none of the table's
+INSERT INTO leadroute.lead_states (flow, lead, status, code, submitted_at) VALUES ('default', 'of another table', 'discarded', 'discarded', '2026-03-11 10:00Z');
+CALL leadroute.sweep('default', '{reports}'); CALL leadroute.sweep('default', '{reports}'); CALL leadroute.sweep('default', '{reports}');
+SELECT is_empty('SELECT lr.wrong()', 'a key that is none of the table''s stops nothing');
+
 -- roles
 CREATE ROLE lr_analyst; CREATE ROLE lr_board; CREATE ROLE lr_nobody;
 GRANT leadroute_reader TO lr_analyst;
