@@ -503,7 +503,8 @@ BEGIN
 	SELECT r.* INTO run FROM leadroute.report_runs r WHERE r.flow = collect_report_days.flow FOR UPDATE;
 	/* before the look: whatever is written by a transaction that is open now, or begins later, is still to be seen after it */
 	SELECT least(clock_timestamp(), min(a.xact_start)) INTO since
-	FROM pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL;
+	FROM pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL
+		AND a.backend_type <> 'autovacuum worker';
 	bound := ((extract(epoch FROM since) - 946684800) * 1000000)::bigint << 12;
 	IF EXISTS (SELECT FROM pg_prepared_xacts x WHERE x.database = current_database()) THEN
 		bound := coalesce(run.seen, 0);		/* nobody knows since when they are open */
