@@ -427,6 +427,7 @@ DECLARE
 	attachment	leadroute.attachments := leadroute.flow_attachment(report_daily_inputs.flow);
 	relation	regclass := leadroute.attachment_table(attachment);
 	key_type	text;
+	key			text;
 	inputs		text;
 BEGIN
 	IF relation IS NULL OR attachment.status <> 'attached' THEN
@@ -456,14 +457,18 @@ BEGIN
 	IF key_type IS NULL OR inputs IS NULL THEN
 		RETURN;
 	END IF;
+	/* leads of a table that stood here before may have keys that are none of this one's */
+	key := CASE WHEN key_type IN ('smallint', 'integer', 'bigint') THEN $key$CASE WHEN r.lead ~ '^-?[0-9]{1,18}$' THEN r.lead::bigint END$key$
+		WHEN key_type = 'uuid' THEN $key$CASE WHEN r.lead ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN r.lead::uuid END$key$
+		ELSE format('r.lead::%s', key_type) END;
 	RETURN QUERY EXECUTE format($inputs$
 		SELECT $1, r.day, r.source, v.input, count(*)::integer, count(*) FILTER (WHERE v.value ~ '\S')::integer,
 			count(*) FILTER (WHERE v.value ~ '\S' AND v.valid)::integer
 		FROM unnest($2) r
-			JOIN %1$s t ON t.%2$I = r.lead::%3$s
+			JOIN %1$s t ON t.%2$I = %3$s
 			CROSS JOIN LATERAL leadroute.lead_profile(t, $3) p
 			CROSS JOIN LATERAL (VALUES %4$s) v(input, value, valid)
-		GROUP BY r.day, r.source, v.input$inputs$, relation, attachment.key_column, key_type, inputs)
+		GROUP BY r.day, r.source, v.input$inputs$, relation, attachment.key_column, key, inputs)
 		USING report_daily_inputs.flow, leads, attachment.flow;
 END
 $$;
@@ -498,7 +503,8 @@ BEGIN
 	SELECT r.* INTO run FROM leadroute.report_runs r WHERE r.flow = collect_report_days.flow FOR UPDATE;
 	/* before the look: whatever is written by a transaction that is open now, or begins later, is still to be seen after it */
 	SELECT least(clock_timestamp(), min(a.xact_start)) INTO since
-	FROM pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL;
+	FROM pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL
+		AND a.backend_type <> 'autovacuum worker';
 	bound := ((extract(epoch FROM since) - 946684800) * 1000000)::bigint << 12;
 	IF EXISTS (SELECT FROM pg_prepared_xacts x WHERE x.database = current_database()) THEN
 		bound := coalesce(run.seen, 0);		/* nobody knows since when they are open */

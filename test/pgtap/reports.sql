@@ -209,6 +209,8 @@ DELETE FROM leadroute.daily_hours WHERE flow = 'other';
 DELETE FROM leadroute.daily_steps WHERE flow = 'other';
 
 -- what changes is found by its events, day by day
+-- (a transaction that is open elsewhere in the database would have earlier ones looked at again)
+UPDATE leadroute.report_runs SET seen = leadroute.journal_id() WHERE flow = 'default';
 SET leadroute.clock = '2026-03-12 16:04Z';
 UPDATE leadroute.lead_states SET closed_at = '2026-03-12 16:03Z', outcome = 'won', won = true WHERE flow = 'default' AND lead = '3';
 INSERT INTO leadroute.events (flow, lead, at, kind, code) VALUES ('default', '3', '2026-03-12 16:03Z', 'closed', 'won');
@@ -220,6 +222,13 @@ CALL leadroute.sweep('default', '{reports}');
 SELECT is_empty('SELECT lr.wrong()', 'then they are');
 SELECT is(as_of, '2026-03-12 16:04Z'::timestamptz, 'as of now') FROM leadroute.report_runs WHERE flow = 'default';
 SELECT is(value, 1070::numeric, 'and show it') FROM leadroute.report('2026-03-09', '2026-03-12');
+-- a sweep each minute keeps them younger than five: every third is theirs, though nothing changes
+SET leadroute.clock = '2026-03-12 16:06Z';
+SELECT is((SELECT count(*) FROM leadroute.sweep_plan('default', NULL) p WHERE p.part = 'reports'), 0::bigint, 'after two minutes nothing is due');
+SET leadroute.clock = '2026-03-12 16:08Z';
+SELECT is((SELECT count(*) FROM leadroute.sweep_plan('default', NULL) p WHERE p.part = 'reports'), 1::bigint, 'after more than three it is');
+CALL leadroute.sweep('default', '{reports}');
+SELECT is(as_of, '2026-03-12 16:08Z'::timestamptz, 'and as_of moves') FROM leadroute.report_runs WHERE flow = 'default';
 -- a signal writes no event
 INSERT INTO leadroute.signals (flow, lead, type, at, created_at) VALUES ('default', '7', 'meeting_booked', '2026-03-12 16:04Z', now());
 CALL leadroute.sweep('default', '{reports}');
@@ -237,6 +246,11 @@ SELECT is(min(day), '2026-03-10'::date, 'in UTC') FROM leadroute.response_times;
 SELECT leadroute.rebuild_reports() \g /dev/null
 SELECT leadroute.collect_report_days('default') \g /dev/null
 SELECT is(count(*)::int, 3, 'rebuild_reports()') FROM leadroute.report_days WHERE flow = 'default';
+
+-- a lead whose key is none of the table's
+INSERT INTO leadroute.lead_states (flow, lead, status, code, submitted_at) VALUES ('default', 'of another table', 'discarded', 'discarded', '2026-03-11 10:00Z');
+CALL leadroute.sweep('default', '{reports}'); CALL leadroute.sweep('default', '{reports}'); CALL leadroute.sweep('default', '{reports}');
+SELECT is_empty('SELECT lr.wrong()', 'a key that is none of the table''s stops nothing');
 
 -- roles
 CREATE ROLE lr_analyst; CREATE ROLE lr_board; CREATE ROLE lr_nobody;
