@@ -416,6 +416,19 @@ BEGIN
 			PERFORM leadroute.start_clock(flow, lead, next.policy, at, owner, team, at);
 		END LOOP;
 	END IF;
+	/* one that comes back from where it had been put away: what was cancelled then is to be done again */
+	IF owner IS NOT NULL AND EXISTS (SELECT FROM leadroute.clocks c WHERE c.flow = clocks_owner.flow AND c.lead = clocks_owner.lead
+									 AND c.outcome = 'cancelled' AND c.ended_by = ANY ('{nurture,discarded}')) THEN
+		FOR next IN
+			SELECT s.policy, s.metric FROM leadroute.lead_policies(flow, lead) h JOIN leadroute.sla_policies s ON s.flow = clocks_owner.flow AND s.policy = h.policy
+			WHERE s.clock_start <> 'stage_entered'
+				AND (SELECT c.ended_by = ANY ('{nurture,discarded}') FROM leadroute.clocks c
+					 WHERE c.flow = clocks_owner.flow AND c.lead = clocks_owner.lead AND c.metric = s.metric
+					 ORDER BY c.finished_at DESC NULLS FIRST, c.round DESC LIMIT 1)
+		LOOP
+			PERFORM leadroute.start_clock(flow, lead, next.policy, at, owner, team, at);
+		END LOOP;
+	END IF;
 	PERFORM leadroute.refresh_due(flow, lead);
 END
 $$;

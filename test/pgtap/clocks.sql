@@ -182,6 +182,19 @@ SELECT is(leadroute.breach_reason(c, '2026-03-06 13:01Z'), 'after_hours', 'an ow
 UPDATE leadroute.reps SET calendar = NULL;
 SELECT is(leadroute.breach_reason(c, '2026-03-06 13:01Z'), 'no_response', 'one who just did not') FROM leadroute.clocks c WHERE lead = '9';
 
+-- put away, and back again
+INSERT INTO leadroute.rules (position, rule, condition, target, target_name) VALUES (0, 'away', 'lead_status = ''Nurture''', 'nurture', NULL);
+INSERT INTO lr.leads (id, source) VALUES (18, 'demo');
+SELECT ok(lr.clocks('18') ~ '^demo1 .* open open Fri 12:10 rep Fri 12:10$', 'a lead');
+UPDATE lr.leads SET lead_status = 'Nurture' WHERE id = 18;
+SELECT leadroute.reroute(18) \g /dev/null
+SELECT ok(lr.clocks('18') ~ '^demo1 .* cancelled cancelled .* by nurture$', 'is put away: nothing is due');
+SET leadroute.clock = '2026-03-09 12:00Z';
+UPDATE lr.leads SET lead_status = NULL WHERE id = 18;
+SELECT leadroute.reassign(18, 'bo') \g /dev/null
+SELECT ok(lr.clocks('18') ~ '^demo1 .*; demo2 bo open open Mon 12:10 rep Mon 12:10$', 'and has a clock again when it comes back');
+SET leadroute.clock = '2026-03-06 12:00Z';
+
 -- closing and re-opening
 SELECT leadroute.close(9, 'lost') \g /dev/null
 SELECT ok(lr.clocks('9') ~ 'cancelled cancelled Fri 13:00 .* by closed: lost', 'closed: cancelled');
