@@ -294,6 +294,33 @@ SELECT leadroute.touch(3, 'email') \g /dev/null
 ROLLBACK TO b;
 SELECT bag_eq('SELECT * FROM leadroute.clocks', 'SELECT * FROM before', 'rolled back, or not inserted: no clock, no change');
 
+-- who may
+CREATE ROLE lr_nobody; CREATE ROLE lr_rep;
+GRANT USAGE ON SCHEMA lr TO lr_nobody, lr_rep; GRANT UPDATE (email), SELECT (id) ON lr.leads TO lr_rep;
+SET ROLE lr_nobody;
+SELECT throws_ok('SELECT leadroute.touch(3, ''email'')', '42501', NULL, 'who may not update the row may not touch the lead');
+SELECT throws_ok('SELECT leadroute.lead_touched(''default'', ''3'', ''email'', now())', '42501', NULL, 'nor by the back door');
+RESET ROLE;
+SET ROLE lr_rep;
+SELECT is(leadroute.touch(3, 'email'), true, 'who may, may');
+RESET ROLE;
+-- a state that is taken away takes its clocks along
+SELECT leadroute.reassign(12, 'ana') \g /dev/null
+INSERT INTO lr.leads (id, source) VALUES (24, 'demo');
+SELECT ok(lr.clocks('24') IS NOT NULL, 'a clock');
+DELETE FROM lr.leads WHERE id = 24;
+SELECT lr.clocks('24') \g /dev/null
+DELETE FROM leadroute.lead_states WHERE lead = '24';
+INSERT INTO lr.leads (id, source) VALUES (24, 'demo');
+SELECT ok(lr.clocks('24') ~ 'demo1 .* open open', 'and the lead begins anew');
+-- COPY
+COPY lr.leads (id, source) FROM stdin;
+25	demo
+26	day
+27	none
+\.
+SELECT is(concat_ws(' | ', lr.clocks('25') ~ 'demo1', lr.clocks('26') ~ 'day1', lr.clocks('27') ~ 'demo|day'), 't | t | f', 'COPY starts clocks');
+
 -- activities
 CREATE TABLE lr.tasks (id int PRIMARY KEY, who_id bigint, type text, completed_at timestamp, owner_id text);
 SELECT is(leadroute.attach_activities('lr.tasks', '{"lead": "who_id"}'), 'touches of flow "default" come from lr.tasks (lead who_id, kind type, at completed_at, by owner_id)', 'attached');
