@@ -226,6 +226,12 @@ INSERT INTO leadroute.sla_policies (policy, position, metric, target, success) V
 INSERT INTO lr.leads (id, source) VALUES (12, 'none');
 UPDATE lr.leads SET lead_status = 'Qualified' WHERE id = 12;
 SELECT ok(lr.clocks('12') ~ 'decide1 .* met met .* by success', 'a success condition stops its clock');
+INSERT INTO lr.leads (id, source) VALUES (112, 'none'), (113, 'none');
+SELECT leadroute.accept(112) \g /dev/null
+SELECT ok(lr.clocks('112') ~ 'decide1 .* met met .* by accepted', 'accept() is a decision');
+INSERT INTO leadroute.rejection_reasons (code, reason, action) VALUES ('BAD', 'not for us', 'archive');
+SELECT leadroute.reject(113, 'BAD', 'no') \g /dev/null
+SELECT ok(lr.clocks('113') ~ 'decide1 .* met met .* by rejected', 'reject() is one');
 DELETE FROM leadroute.sla_policies WHERE policy = 'decide';
 
 -- next_touch: after each touch, at most three times, until a reply
