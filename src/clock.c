@@ -31,9 +31,8 @@ static TimestampTz risk_from(LrCalendar *calendar, const PolicyConfig *policy, T
 static TimestampTz later(LrCalendar *calendar, TimestampTz at, int64 usecs);
 static LrCalendar *calendar_of(const char *flow, const Clock *clock);
 static void write_clock(const ClockLead *lead, const char *key, const Clock *clock);
-static void write_late(const ClockLead *lead, const char *key, const Clock *clocks, int n);
+static const char *write_late(const ClockLead *lead, const char *key, const Clock *clocks, int n, const char **said);
 static void write_event(const ClockLead *lead, const char *key, const char *kind, const char *code, const char *reason, const char *path);
-static void write_message(const ClockLead *lead, const char *key, const char *type, const char *reason, const char *path);
 
 const PolicyConfig *
 lr_config_policy(const FlowConfig *config, const char *policy)
@@ -265,8 +264,8 @@ later(LrCalendar *calendar, TimestampTz at, int64 usecs)
 	return usecs == 0 ? at : lr_calendar_add(calendar, at, usecs);
 }
 
-void
-lr_clocks_record(const ClockLead *lead, const char *key, const Clock *clocks, int n, bool too_old)
+const char *
+lr_clocks_record(const ClockLead *lead, const char *key, const Clock *clocks, int n, bool too_old, const char **said)
 {
 	bool late = false;
 
@@ -278,8 +277,7 @@ lr_clocks_record(const ClockLead *lead, const char *key, const Clock *clocks, in
 		write_clock(lead, key, &clocks[i]);
 		late |= clocks[i].breached || clocks[i].skipped != 0;
 	}
-	if (late)
-		write_late(lead, key, clocks, n);
+	return late ? write_late(lead, key, clocks, n, said) : NULL;
 }
 
 static void
@@ -330,9 +328,9 @@ write_clock(const ClockLead *lead, const char *key, const Clock *clock)
 	lr_journal_append(JOURNAL_CLOCKS, &row);
 }
 
-/* One row and one notice for all that had passed before the lead was there. */
-static void
-write_late(const ClockLead *lead, const char *key, const Clock *clocks, int n)
+/* One row for all that had passed before the lead was there, and the type of the one message. */
+static const char *
+write_late(const ClockLead *lead, const char *key, const Clock *clocks, int n, const char **said)
 {
 	StringInfoData reason;
 	StringInfoData path;
@@ -366,7 +364,8 @@ write_late(const ClockLead *lead, const char *key, const Clock *clocks, int n)
 	}
 	appendStringInfoChar(&path, ']');
 	write_event(lead, key, breached ? "breached" : "skipped", "sync_delay", reason.data, path.data);
-	write_message(lead, key, breached ? "breached" : "reminder", reason.data, path.data);
+	*said = reason.data;
+	return breached ? "breached" : "reminder";
 }
 
 static void
@@ -386,34 +385,4 @@ write_event(const ClockLead *lead, const char *key, const char *kind, const char
 	if (path)
 		lr_journal_set_datum(&row, EVENT_PATH, DirectFunctionCall1(jsonb_in, CStringGetDatum(path)));
 	lr_journal_append(JOURNAL_EVENTS, &row);
-}
-
-static void
-write_message(const ClockLead *lead, const char *key, const char *type, const char *reason, const char *path)
-{
-	StringInfoData json;
-	JournalRow row;
-	const char *const names[] = {"lead", "flow", "code", "owner", "team", "reason"};
-	const char *const values[] = {key, lead->config->flow, "sync_delay", lead->owner, lead->team, reason};
-
-	if (!lr_config_wants_outbox(lead->config, type))
-		return;
-	initStringInfo(&json);
-	for (int i = 0; i < (int) lengthof(names); i++)
-	{
-		if (values[i] == NULL)
-			continue;
-		appendStringInfo(&json, "%s\"%s\": ", json.len ? ", " : "{", names[i]);
-		escape_json(&json, values[i]);
-	}
-	appendStringInfo(&json, ", \"submitted_at\": \"%s\", \"clocks\": %s}", timestamptz_to_str(lead->submitted_at), path);
-	lr_journal_begin_row(&row);
-	lr_journal_set_text(&row, OUTBOX_FLOW, lead->config->flow);
-	lr_journal_set_text(&row, OUTBOX_AGGREGATETYPE, "lead");
-	lr_journal_set_text(&row, OUTBOX_AGGREGATEID, key);
-	lr_journal_set_text(&row, OUTBOX_TYPE, type);
-	lr_journal_set_datum(&row, OUTBOX_PAYLOAD, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
-	lr_journal_set_time(&row, OUTBOX_CREATED_AT, lead->at);
-	lr_journal_set_text(&row, OUTBOX_RECIPIENT, lead->owner);
-	lr_journal_append(JOURNAL_OUTBOX, &row);
 }

@@ -70,7 +70,10 @@ extern const char *lr_clock_calendar(const FlowConfig *config, const PolicyConfi
 
 extern const PolicyConfig *lr_config_policy(const FlowConfig *config, const char *policy);
 
-/* What is written of the clocks of a new lead: rows, and one event where steps were skipped or a deadline was over; or of one that is too old. */
-extern void lr_clocks_record(const ClockLead *lead, const char *key, const Clock *clocks, int n, bool too_old);
+/*
+ * What is written of the clocks of a new lead: rows, and one event where steps were skipped or a deadline was over; or of one that is too old. Returns the
+ * type of the message that goes with that event, and *said what it says; NULL: none. In the current context.
+ */
+extern const char *lr_clocks_record(const ClockLead *lead, const char *key, const Clock *clocks, int n, bool too_old, const char **said);
 
 #endif /* LR_CLOCK_H */

@@ -86,6 +86,18 @@ lr_clocks_stage(const char *flow, const char *lead, const char *was, const char 
 		call("SELECT leadroute.clocks_stage($1, $2, $3, $4, $5)", lengthof(types), types, values, nulls);
 }
 
+void
+lr_clocks_met(const char *flow, const char *lead, const char *metric, const char *by, const char *actor, TimestampTz at)
+{
+	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID};
+	Datum values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(lead), CStringGetTextDatum(metric),
+					  CStringGetTextDatum(by), TimestampTzGetDatum(at), actor ? CStringGetTextDatum(actor) : (Datum) 0};
+	const char nulls[] = {' ', ' ', ' ', ' ', ' ', actor ? ' ' : 'n', '\0'};
+
+	if (lr_config(flow)->has_clocks)
+		call("SELECT leadroute.clocks_met($1, $2, $3, $4, $5, $6)", lengthof(types), types, values, nulls);
+}
+
 Datum
 lr_clocks_lead(const char *lead)
 {

@@ -17,6 +17,9 @@ extern void lr_clocks_reopened(const char *flow, Datum leads, TimestampTz at);
 extern void lr_clocks_rekey(const char *flow, Datum from, Datum to);
 extern void lr_clocks_stage(const char *flow, const char *lead, const char *was, const char *becomes, TimestampTz at);
 
+/* What a metric asks for has happened; actor may be NULL. */
+extern void lr_clocks_met(const char *flow, const char *lead, const char *metric, const char *by, const char *actor, TimestampTz at);
+
 /* A lead's key as the array that the above take. */
 extern Datum lr_clocks_lead(const char *lead);
 

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "clock_change.h"
 #include "fmgr.h"
 #include "handback.h"
 #include "leadroute.h"
@@ -91,6 +92,7 @@ lr_sql_accept(PG_FUNCTION_ARGS)
 		lr_owner_execute("UPDATE leadroute.lead_states s SET accepted_at = $3 WHERE s.flow = $1 AND s.lead = $2", lengthof(types), types,
 						 values, SPI_OK_UPDATE);
 		lr_owner_end(&session);
+		lr_clocks_met(hand.arrival.config->flow, hand.arrival.lead, "decision", "accepted", hand.actor, hand.at);
 		log_event(&hand, "accepted", "accepted", psprintf("accepted by %s", hand.actor));
 		stop_decision_clocks(&hand, "accepted");
 	}
@@ -318,6 +320,7 @@ note_rejection(const HandledLead *hand, const Reason *reason, const char *action
 						   "   CASE WHEN $8 = 'archive' THEN $10 END FROM said",
 						   n, types, values, nulls, SPI_OK_INSERT);
 	lr_owner_end(&session);
+	lr_clocks_met(hand->arrival.config->flow, hand->arrival.lead, "decision", "rejected", hand->actor, hand->at);
 }
 
 /* Into the stage that leadroute uses for this, where the flow has one; judged like anybody's wish. */

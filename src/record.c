@@ -176,7 +176,11 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 	{
 		ClockLead clocked = lr_route_clock_lead(decision);
 
-		lr_clocks_record(&clocked, lead, decision->clocks, decision->nclocks, decision->too_old);
+		Message message = {.lead = lead, .decision = decision, .state = &state, .shape = shape, .slot = slot};
+		const char *type = lr_clocks_record(&clocked, lead, decision->clocks, decision->nclocks, decision->too_old, &message.reason);
+
+		if (type)
+			lr_message_write(type, &message, NULL);
 	}
 	if (decision->account && decision->duplicate_of == NULL)
 		lr_committee_arrived(decision);

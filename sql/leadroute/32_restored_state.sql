@@ -50,3 +50,27 @@ CREATE TRIGGER identity_restored BEFORE INSERT ON leadroute.identities
 SELECT leadroute.restore_trigger('buying_committees');
 
 SELECT leadroute.restore_trigger('clocks');
+
+/* Clocks go with the state of their lead: one that is decided anew begins with the first round. In a restore they may be there before it. */
+CREATE FUNCTION leadroute.state_removed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF leadroute.restoring() THEN
+		RETURN NULL;
+	ELSIF TG_OP = 'DELETE' THEN
+		DELETE FROM leadroute.clocks c USING old_rows o
+			WHERE c.flow = o.flow AND c.lead = o.lead
+				AND NOT EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = o.flow AND s.lead = o.lead);
+	ELSE
+		DELETE FROM leadroute.clocks;
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.state_removed() IS 'Trigger on lead_states: the clocks of leads whose states are taken away go too.';
+CREATE TRIGGER state_removed AFTER DELETE ON leadroute.lead_states REFERENCING OLD TABLE AS old_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.state_removed();
+CREATE TRIGGER state_removed_truncate AFTER TRUNCATE ON leadroute.lead_states
+	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.state_removed();

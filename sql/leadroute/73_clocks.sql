@@ -224,26 +224,25 @@ BEGIN
 		format('%s of policy %s: %s; %s, %s', clock.metric, clock.policy, became, by,
 			CASE WHEN until > clock.due_at THEN format('due %s', clock.due_at) ELSE format('in time for %s', clock.due_at) END), actor);
 	IF how = 'success' AND (clock.breached_at IS NOT NULL OR clock.steps_done IS NOT NULL) THEN
-		PERFORM leadroute.clock_message(clock, at, 'resolved', jsonb_build_object('outcome', became, 'by', by));
+		PERFORM leadroute.clock_message(clock, at, 'resolved', format('%s of policy %s: %s; %s', clock.metric, clock.policy, became, by), jsonb_build_object('outcome', became, 'by', by));
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION leadroute.finish_clock(leadroute.clocks, timestamptz, text, text, text) IS
 	'Stops a running clock: success, cancelled or superseded; past due it is breached in any case. Writes an event, and the message resolved where people had heard of it.';
 
-CREATE FUNCTION leadroute.clock_message(clock leadroute.clocks, at timestamptz, type text, more jsonb DEFAULT '{}') RETURNS void
+CREATE FUNCTION leadroute.clock_message(clock leadroute.clocks, at timestamptz, type text, reason text, more jsonb DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 BEGIN
 	IF EXISTS (SELECT FROM leadroute.outbox_consumers o WHERE o.flow = clock.flow AND clock_message.type = ANY (o.types)) THEN
-		PERFORM leadroute.write_message(clock.flow, clock.lead, type, at, format('%s of policy %s, due %s', clock.metric, clock.policy, clock.due_at),
-			jsonb_build_object('policy', clock.policy, 'round', clock.round, 'metric', clock.metric, 'due_at', clock.due_at) || (more - 'recipient' - 'rep')
-			|| CASE WHEN more ? 'recipient' THEN jsonb_build_object('recipient_role', more -> 'recipient', 'recipient', more -> 'rep') ELSE '{}' END);
+		PERFORM leadroute.write_message(clock.flow, clock.lead, type, at, reason,
+			jsonb_build_object('policy', clock.policy, 'round', clock.round, 'metric', clock.metric, 'due_at', clock.due_at) || more);
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION leadroute.clock_message(leadroute.clocks, timestamptz, text, jsonb) IS 'Writes a message about a clock, where a consumer asked for its type.';
+COMMENT ON FUNCTION leadroute.clock_message(leadroute.clocks, timestamptz, text, text, jsonb) IS 'Writes a message about a clock, where a consumer asked for its type.';
 
 /* In the order of work: who breaches is told once. */
 CREATE FUNCTION leadroute.clock_breach(flow text, lead text, policy text, round integer, at timestamptz DEFAULT leadroute.clock()) RETURNS text
@@ -423,6 +422,19 @@ BEGIN
 			WHERE CASE WHEN waits THEN s.metric = 'queue_age' ELSE owner IS NOT NULL AND s.clock_start = 'assigned' AND s.metric NOT IN ('queue_age', 'next_touch', 'meeting_held') END
 				AND NOT EXISTS (SELECT FROM leadroute.clocks c WHERE c.flow = clocks_owner.flow AND c.lead = clocks_owner.lead AND c.metric = s.metric
 								AND (c.finished_at IS NULL OR NOT waits))
+		LOOP
+			PERFORM leadroute.start_clock(flow, lead, next.policy, at, owner, team, at);
+		END LOOP;
+	END IF;
+	/* one that comes back from where it had been put away: what was cancelled then is to be done again */
+	IF owner IS NOT NULL AND EXISTS (SELECT FROM leadroute.clocks c WHERE c.flow = clocks_owner.flow AND c.lead = clocks_owner.lead
+									 AND c.outcome = 'cancelled' AND c.ended_by = ANY ('{nurture,discarded}')) THEN
+		FOR next IN
+			SELECT s.policy, s.metric FROM leadroute.lead_policies(flow, lead) h JOIN leadroute.sla_policies s ON s.flow = clocks_owner.flow AND s.policy = h.policy
+			WHERE s.clock_start <> 'stage_entered'
+				AND (SELECT c.ended_by = ANY ('{nurture,discarded}') FROM leadroute.clocks c
+					 WHERE c.flow = clocks_owner.flow AND c.lead = clocks_owner.lead AND c.metric = s.metric
+					 ORDER BY c.finished_at DESC NULLS FIRST, c.round DESC LIMIT 1)
 		LOOP
 			PERFORM leadroute.start_clock(flow, lead, next.policy, at, owner, team, at);
 		END LOOP;
@@ -689,7 +701,8 @@ BEGIN
 			IF clock.outcome = 'breached' AND happened <= clock.due_at THEN
 				PERFORM leadroute.clock_event(clock, leadroute.clock(), 'clock', 'met',
 					format('%s of policy %s: met after all, %s at %s was told late', clock.metric, clock.policy, kind, happened), by);
-				PERFORM leadroute.clock_message(clock, leadroute.clock(), 'resolved', jsonb_build_object('outcome', 'met', 'by', kind));
+				PERFORM leadroute.clock_message(clock, leadroute.clock(), 'resolved', format('%s of policy %s: met after all, %s at %s was told late', clock.metric, clock.policy, kind, happened),
+					jsonb_build_object('outcome', 'met', 'by', kind));
 			END IF;
 		END IF;
 	END LOOP;
@@ -726,19 +739,19 @@ AS $$
 DECLARE
 	times	bigint;
 	boss	text;
+	what	text;
 BEGIN
 	UPDATE leadroute.clocks c SET finished_at = meeting_missed.at, outcome = 'breached', rep_outcome = CASE WHEN c.rep_due_at IS NOT NULL THEN 'breached' END,
 		breach_reason = 'no_response', breached_at = coalesce(c.breached_at, meeting_missed.at), next_at = NULL, paused_at = NULL, ended_by = 'no_show'
 	WHERE c.flow = clock.flow AND c.lead = clock.lead AND c.policy = clock.policy AND c.round = clock.round;
 	SELECT count(*) + 1 INTO times FROM leadroute.events e WHERE e.flow = clock.flow AND e.lead = clock.lead AND e.kind = 'no_show';
 	SELECT r.manager INTO boss FROM leadroute.reps r WHERE r.flow = clock.flow AND r.rep = clock.owner;
-	PERFORM leadroute.clock_event(clock, at, 'no_show', 'no_show', format('the meeting of %s was not held%s', clock.started_at,
-		CASE WHEN times > 1 THEN format(', for the %s time', CASE times WHEN 2 THEN '2nd' WHEN 3 THEN '3rd' ELSE times || 'th' END) END));
-	PERFORM leadroute.clock_message(clock, at, 'no_show', jsonb_strip_nulls(jsonb_build_object('meeting_at', clock.started_at, 'times', times,
-		'recipient', 'owner', 'rep', clock.owner)));
+	what := format('the meeting of %s was not held%s', clock.started_at,
+		CASE WHEN times > 1 THEN format(', for the %s time', CASE times WHEN 2 THEN '2nd' WHEN 3 THEN '3rd' ELSE times || 'th' END) END);
+	PERFORM leadroute.clock_event(clock, at, 'no_show', 'no_show', what);
+	PERFORM leadroute.clock_message(clock, at, 'no_show', what, jsonb_build_object('meeting_at', clock.started_at, 'times', times, 'recipient_role', 'owner', 'recipient', clock.owner));
 	IF times = 2 THEN
-		PERFORM leadroute.clock_message(clock, at, 'no_show', jsonb_strip_nulls(jsonb_build_object('meeting_at', clock.started_at, 'times', times,
-			'recipient', 'manager', 'rep', boss)));
+		PERFORM leadroute.clock_message(clock, at, 'no_show', what, jsonb_build_object('meeting_at', clock.started_at, 'times', times, 'recipient_role', 'manager', 'recipient', boss));
 	END IF;
 	PERFORM leadroute.refresh_due(clock.flow, clock.lead);
 END

@@ -182,6 +182,19 @@ SELECT is(leadroute.breach_reason(c, '2026-03-06 13:01Z'), 'after_hours', 'an ow
 UPDATE leadroute.reps SET calendar = NULL;
 SELECT is(leadroute.breach_reason(c, '2026-03-06 13:01Z'), 'no_response', 'one who just did not') FROM leadroute.clocks c WHERE lead = '9';
 
+-- put away, and back again
+INSERT INTO leadroute.rules (position, rule, condition, target, target_name) VALUES (0, 'away', 'lead_status = ''Nurture''', 'nurture', NULL);
+INSERT INTO lr.leads (id, source) VALUES (18, 'demo');
+SELECT ok(lr.clocks('18') ~ '^demo1 .* open open Fri 12:10 rep Fri 12:10$', 'a lead');
+UPDATE lr.leads SET lead_status = 'Nurture' WHERE id = 18;
+SELECT leadroute.reroute(18) \g /dev/null
+SELECT ok(lr.clocks('18') ~ '^demo1 .* cancelled cancelled .* by nurture$', 'is put away: nothing is due');
+SET leadroute.clock = '2026-03-09 12:00Z';
+UPDATE lr.leads SET lead_status = NULL WHERE id = 18;
+SELECT leadroute.reassign(18, 'bo') \g /dev/null
+SELECT ok(lr.clocks('18') ~ '^demo1 .*; demo2 bo open open Mon 12:10 rep Mon 12:10$', 'and has a clock again when it comes back');
+SET leadroute.clock = '2026-03-06 12:00Z';
+
 -- closing and re-opening
 SELECT leadroute.close(9, 'lost') \g /dev/null
 SELECT ok(lr.clocks('9') ~ 'cancelled cancelled Fri 13:00 .* by closed: lost', 'closed: cancelled');
@@ -213,6 +226,12 @@ INSERT INTO leadroute.sla_policies (policy, position, metric, target, success) V
 INSERT INTO lr.leads (id, source) VALUES (12, 'none');
 UPDATE lr.leads SET lead_status = 'Qualified' WHERE id = 12;
 SELECT ok(lr.clocks('12') ~ 'decide1 .* met met .* by success', 'a success condition stops its clock');
+INSERT INTO lr.leads (id, source) VALUES (112, 'none'), (113, 'none');
+SELECT leadroute.accept(112) \g /dev/null
+SELECT ok(lr.clocks('112') ~ 'decide1 .* met met .* by accepted', 'accept() is a decision');
+INSERT INTO leadroute.rejection_reasons (code, reason, action) VALUES ('BAD', 'not for us', 'archive');
+SELECT leadroute.reject(113, 'BAD', 'no') \g /dev/null
+SELECT ok(lr.clocks('113') ~ 'decide1 .* met met .* by rejected', 'reject() is one');
 DELETE FROM leadroute.sla_policies WHERE policy = 'decide';
 
 -- next_touch: after each touch, at most three times, until a reply
@@ -280,6 +299,33 @@ SAVEPOINT b;
 SELECT leadroute.touch(3, 'email') \g /dev/null
 ROLLBACK TO b;
 SELECT bag_eq('SELECT * FROM leadroute.clocks', 'SELECT * FROM before', 'rolled back, or not inserted: no clock, no change');
+
+-- who may
+CREATE ROLE lr_nobody; CREATE ROLE lr_rep;
+GRANT USAGE ON SCHEMA lr TO lr_nobody, lr_rep; GRANT UPDATE (email), SELECT (id) ON lr.leads TO lr_rep;
+SET ROLE lr_nobody;
+SELECT throws_ok('SELECT leadroute.touch(3, ''email'')', '42501', NULL, 'who may not update the row may not touch the lead');
+SELECT throws_ok('SELECT leadroute.lead_touched(''default'', ''3'', ''email'', now())', '42501', NULL, 'nor by the back door');
+RESET ROLE;
+SET ROLE lr_rep;
+SELECT is(leadroute.touch(3, 'email'), true, 'who may, may');
+RESET ROLE;
+-- a state that is taken away takes its clocks along
+SELECT leadroute.reassign(12, 'ana') \g /dev/null
+INSERT INTO lr.leads (id, source) VALUES (24, 'demo');
+SELECT ok(lr.clocks('24') IS NOT NULL, 'a clock');
+DELETE FROM lr.leads WHERE id = 24;
+SELECT lr.clocks('24') \g /dev/null
+DELETE FROM leadroute.lead_states WHERE lead = '24';
+INSERT INTO lr.leads (id, source) VALUES (24, 'demo');
+SELECT ok(lr.clocks('24') ~ 'demo1 .* open open', 'and the lead begins anew');
+-- COPY
+COPY lr.leads (id, source) FROM stdin;
+25	demo
+26	day
+27	none
+\.
+SELECT is(concat_ws(' | ', lr.clocks('25') ~ 'demo1', lr.clocks('26') ~ 'day1', lr.clocks('27') ~ 'demo|day'), 't | t | f', 'COPY starts clocks');
 
 -- activities
 CREATE TABLE lr.tasks (id int PRIMARY KEY, who_id bigint, type text, completed_at timestamp, owner_id text);
