@@ -149,6 +149,9 @@ score_plan(LeadShape *shape, FlowConfig *config)
 		plan->reads_signals |= lr_qualify_reads(&config->scoring->types[i]) || lr_consent_reads(config->scoring->types[i].type);
 	for (int i = 0; i < config->scoring->ncriteria; i++)
 		compile_criterion(plan, i);
+	/* some qualify a lead whatever gives points */
+	for (int i = 0; i < config->scoring->ntypes; i++)
+		plan->reads_signals |= config->scoring->types[i].high_intent || strcmp(config->scoring->types[i].type, "meeting_booked") == 0;
 	MemoryContextSwitchTo(oldcontext);
 
 	MemoryContextSetParent(mcxt, shape->mcxt);

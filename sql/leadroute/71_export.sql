@@ -1,7 +1,7 @@
 /*
  * A flow's configuration as one document, for version control and for copies. The tables are those that keep their history by
  * config_written() (configuration_table()), so a part that brings a table brings it here too; attachments are left out: which table the leads
- * stand in belongs to the place and not to the configuration.
+ * stand in belongs to the place and not to the configuration; and predictive models, which are trained on its leads.
  */
 CREATE FUNCTION leadroute.exported_tables(OUT relation name, OUT key name[]) RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER
@@ -12,7 +12,7 @@ AS $$
 		JOIN pg_class c ON c.oid = t.tgrelid
 		JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
 		JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
-	WHERE t.tgfoid = 'leadroute.config_written()'::regprocedure AND t.tgname = 'config_written_insert' AND c.relname <> 'attachments'
+	WHERE t.tgfoid = 'leadroute.config_written()'::regprocedure AND t.tgname = 'config_written_insert' AND c.relname NOT IN ('attachments', 'prediction_models')
 	GROUP BY c.relname
 	ORDER BY (c.relname = 'flows') DESC, c.relname
 $$;

@@ -6,7 +6,7 @@
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 SET LOCAL client_min_messages = warning;
-SELECT plan(46);
+SELECT plan(50);
 CREATE SCHEMA t;
 CREATE TABLE t.leads (id integer PRIMARY KEY, email text, phone text, company text, country text, industry text, employees text, "Revenue" numeric, title text, tools text[], owner text);
 SELECT leadroute.attach('t.leads', columns => '{"annual_revenue": "Revenue"}') IS NOT NULL AS attached \gset
@@ -125,5 +125,29 @@ SELECT is((SELECT array_agg(signal_type ORDER BY signal_type) FROM leadroute.sco
 	'{competitor_tool,decision_maker,employees_500,employees_under_100,industry_primary,revenue_50m,title_individual,title_vp_up}', 'is told by signals');
 SELECT is_empty($$ SELECT c.signal_type FROM leadroute.scoring_criteria c WHERE c.signal_type <> '*' AND NOT EXISTS (SELECT FROM leadroute.signal_types s WHERE s.flow = c.flow AND s.signal_type = c.signal_type) $$, 'whose types are all there');
 SELECT is_empty($$ SELECT * FROM leadroute.check_flow('default') c WHERE c.object LIKE 'criterion%' OR c.object LIKE 'group%' $$, 'nothing is wrong with any of them');
+/* a document and back */
+SELECT leadroute.import_flow(leadroute.export_flow('default'), 'copy') AS copied \gset
+SELECT is(leadroute.export_flow('copy'), leadroute.export_flow('default'), 'every template goes through export and import');
+SELECT is((SELECT count(DISTINCT model) FROM leadroute.scoring_criteria WHERE flow = 'copy'), 9::bigint, 'all of them');
+/* fit alone and engagement alone qualify nobody under any template, a demo request does */
+CREATE FUNCTION t.qualified(template text, points_in text, demo boolean) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+	wanted text := template || points_in || demo;
+BEGIN
+	UPDATE leadroute.flows SET scoring_model = template WHERE flow = 'default';
+	INSERT INTO t.leads (id, email) VALUES (1000 + abs(hashtext(wanted)) % 1000000, md5(wanted) || '@firm.com') RETURNING id::text INTO wanted;
+	/* all of one dimension: criteria that hold for everybody, in a copy of the template */
+	UPDATE leadroute.scoring_criteria SET condition = 'true', signal_type = NULL, min_count = 1, within = NULL, per_event = false, decay = 'none', decay_points = NULL, decay_period = NULL
+		WHERE flow = 'default' AND model = template AND dimension = points_in AND points > 0;
+	UPDATE leadroute.scoring_criteria SET condition = 'false', signal_type = NULL, absent = false, min_count = 1, within = NULL, per_event = false, decay = 'none', decay_points = NULL, decay_period = NULL
+		WHERE flow = 'default' AND model = template AND NOT (dimension = points_in AND points > 0);
+	INSERT INTO leadroute.signals (lead, type) SELECT wanted, 'demo_request' WHERE demo;
+	PERFORM leadroute.rescore('default', wanted);
+	RETURN (SELECT s.mql_at IS NOT NULL FROM leadroute.lead_states s WHERE s.flow = 'default' AND s.lead = wanted);
+END $$;
+SAVEPOINT qualifying;
+SELECT is_empty($$ SELECT template, d FROM leadroute.scoring_templates, unnest('{fit,engagement}'::text[]) d WHERE t.qualified(template, d, false) $$, 'no MQL by one of them alone, however much');
+ROLLBACK TO qualifying;
+SELECT is_empty($$ SELECT template, d FROM leadroute.scoring_templates, unnest('{fit,engagement}'::text[]) d WHERE t.qualified(template, d, true) IS NOT TRUE $$, 'a demo request makes one under each');
 SELECT * FROM finish();
 ROLLBACK;
