@@ -151,9 +151,10 @@ lr_sql_reject(PG_FUNCTION_ARGS)
 		lr_hand_put_away(&hand, "rejected", recycles ? "recycled" : "rejected", why);
 		go(&hand, recycles ? "recycled" : "nurture", why);
 	}
-	lr_lifecycle_message(&hand, "rejected", reason.code, why);
-	if (strcmp(action, "recycle") == 0)
-		lr_lifecycle_message(&hand, "recycled", reason.code, why);
+	if (strcmp(action, "archive") == 0)
+		log_event(&hand, "rejected", "archived", why);
+	else if (strcmp(action, "recycle") == 0)
+		log_event(&hand, "recycled", "recycled", why);
 	lr_hand_close(&hand);
 	PG_RETURN_TEXT_P(cstring_to_text(action));
 }
@@ -430,7 +431,6 @@ lr_handback_return(HandledLead *hand, const char *by, const char *why)
 	lr_owner_end(&session);
 	hand->state.status = old ? "assigned" : "waiting";
 	hand->state.owner = old;
-	lr_lifecycle_message(hand, "returned", by, why);
 	lr_lifecycle_restart(hand, why);
 }
 

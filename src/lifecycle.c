@@ -220,35 +220,3 @@ lr_lifecycle_consents(HandledLead *hand)
 	row.at = hand->at;
 	return lr_consent_suffices(hand->arrival.config, lr_consent(&row, hand->arrival.config, &warned));
 }
-
-void
-lr_lifecycle_message(HandledLead *hand, const char *type, const char *code, const char *reason)
-{
-	const char *const texts[] = {hand->arrival.config->flow, hand->arrival.lead, type, code, reason, hand->actor};
-	Oid types[lengthof(texts) + 1];
-	Datum values[lengthof(texts) + 1];
-	char nulls[lengthof(texts) + 2];
-	OwnerSession session;
-	int n;
-
-	if (!lr_config_wants_outbox(hand->arrival.config, type) || !lr_lifecycle_consents(hand))
-		return;
-	for (n = 0; n < (int) lengthof(texts); n++)
-	{
-		types[n] = TEXTOID;
-		nulls[n] = texts[n] ? ' ' : 'n';
-		values[n] = texts[n] ? CStringGetTextDatum(texts[n]) : (Datum) 0;
-	}
-	types[n] = TIMESTAMPTZOID;
-	nulls[n] = ' ';
-	values[n++] = TimestampTzGetDatum(hand->at);
-	nulls[n] = '\0';
-	lr_owner_begin(&session);
-	lr_owner_execute_nulls("INSERT INTO leadroute.outbox (flow, aggregatetype, aggregateid, type, payload, created_at)"
-						   " SELECT s.flow, 'lead', s.lead, $3, jsonb_strip_nulls(jsonb_build_object('lead', s.lead, 'flow', s.flow, 'code', $4,"
-						   "   'owner', s.owner, 'team', s.team, 'queue', s.queue, 'stage', s.stage, 'account', s.account, 'reason', $5, 'actor', $6,"
-						   "   'return_at', s.return_at, 'return_to', s.return_to, 'submitted_at', s.submitted_at)), $7"
-						   " FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = $2",
-						   n, types, values, nulls, SPI_OK_INSERT);
-	lr_owner_end(&session);
-}

@@ -32,7 +32,4 @@ extern void lr_lifecycle_restart(HandledLead *hand, const char *why);
 /* Whether the lead in hand may be given out and told of, as far as consent goes. */
 extern bool lr_lifecycle_consents(HandledLead *hand);
 
-/* A message about the lead in hand as its state is now, where a consumer asked for its type. */
-extern void lr_lifecycle_message(HandledLead *hand, const char *type, const char *code, const char *reason);
-
 #endif /* LR_LIFECYCLE_H */

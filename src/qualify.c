@@ -144,15 +144,15 @@ lr_review_write(FlowConfig *config, const char *lead, const char *reason, Timest
 	write_mark(config, lead, "review", "borderline", reason, NULL, at, "review_at = $7");
 }
 
-/* State, event and message; `set` is a piece of an UPDATE of ours. */
+/* State and event, which the message follows (events_told()); `set` is a piece of an UPDATE of ours. */
 static void
 write_mark(FlowConfig *config, const char *lead, const char *type, const char *code, const char *reason, const char *actor, TimestampTz at,
 		   const char *set)
 {
 	const char *const texts[] = {config->flow, lead, type, code, reason, actor};
-	Oid types[lengthof(texts) + 2];
-	Datum values[lengthof(texts) + 2];
-	char nulls[lengthof(texts) + 3];
+	Oid types[lengthof(texts) + 1];
+	Datum values[lengthof(texts) + 1];
+	char nulls[lengthof(texts) + 2];
 	OwnerSession session;
 	int n;
 
@@ -165,17 +165,9 @@ write_mark(FlowConfig *config, const char *lead, const char *type, const char *c
 	types[n] = TIMESTAMPTZOID;
 	nulls[n] = ' ';
 	values[n++] = TimestampTzGetDatum(at);
-	types[n] = BOOLOID;
-	nulls[n] = ' ';
-	values[n++] = BoolGetDatum(lr_config_wants_outbox(config, type));
 	nulls[n] = '\0';
 	lr_owner_begin(&session);
-	lr_owner_execute_nulls(psprintf("WITH marked AS (UPDATE leadroute.lead_states s SET %s WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"
-									" told AS (INSERT INTO leadroute.outbox (flow, aggregatetype, aggregateid, type, payload, created_at)"
-									"   SELECT m.flow, 'lead', m.lead, $3, jsonb_strip_nulls(jsonb_build_object('lead', m.lead, 'flow', m.flow, 'code', $4,"
-									"     'owner', m.owner, 'team', m.team, 'stage', m.stage, 'score', m.score, 'fit', m.fit, 'engagement', m.engagement,"
-									"     'grade', m.grade, 'account', m.account, 'reason', $5, 'actor', $6, 'submitted_at', m.submitted_at)), $7"
-									"   FROM marked m WHERE $8 AND (m.consent OR NOT EXISTS (SELECT FROM leadroute.flows f WHERE f.flow = $1 AND f.require_consent)))"
+	lr_owner_execute_nulls(psprintf("WITH marked AS (UPDATE leadroute.lead_states s SET %s WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*)"
 									" INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, actor)"
 									" SELECT m.flow, m.lead, $7, $3, $4, m.owner, m.team, $5, $6 FROM marked m",
 									set),

@@ -111,8 +111,6 @@ AS $$
 	SELECT CASE
 		/* of one name */
 		WHEN kind = ANY ('{breached,mql,review,rejected,recycled,returned}') THEN kind
-		WHEN code = ANY ('{mql,review,rejected,recycled,returned}') THEN code
-		WHEN kind = 'stage' THEN CASE stage WHEN 'mql' THEN 'mql' WHEN 'recycled' THEN 'recycled' END
 		WHEN kind IN ('linked', 'followed') THEN 'duplicate'
 		WHEN kind = ANY ('{reassigned,claimed,released,rerouted,drained,hold_ended,offered,handed_over,lapsed,requeued}') THEN
 			CASE WHEN owner IS NULL THEN CASE WHEN queue IS NOT NULL THEN 'queued' END
@@ -135,6 +133,9 @@ BEGIN
 									jsonb_strip_nulls(jsonb_build_object('previous_owner', n.previous_owner, 'actor', n.actor) || coalesce(n.path -> 0 -> 'message', '{}')))
 	FROM new_rows n CROSS JOIN LATERAL (SELECT leadroute.message_type(n.kind, n.code, n.stage, n.owner, n.previous_owner, n.queue) AS type) m
 	WHERE m.type IS NOT NULL
+		/* nobody hears of a lead without the consent that its flow demands */
+		AND NOT EXISTS (SELECT FROM leadroute.flows f WHERE f.flow = n.flow AND f.require_consent
+						AND NOT EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = n.flow AND s.lead = n.lead AND s.consent))
 		AND EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = n.flow AND m.type = ANY (c.types))
 	ORDER BY n.id;
 	RETURN NULL;

@@ -56,7 +56,7 @@ SELECT is(lr.lead('2') || lr.times('2'), 'assigned by_hand ana in nurture row an
 -- archive
 SELECT is(leadroute.reject(3, 'FIT-02'), 'archive', 'wrong industry');
 SELECT is(lr.lead('3'), 'assigned assigned ana in disqualified archived row ana disqualified', 'closed');
-SELECT is((SELECT string_agg(kind || ' ' || code, ', ' ORDER BY id) FROM leadroute.events WHERE lead = '3' AND id > (SELECT max(id) FROM leadroute.events WHERE lead = '3' AND kind = 'decided')), 'stage stage_entered, closed archived, stage stage_entered', 'the events');
+SELECT is((SELECT string_agg(kind || ' ' || code, ', ' ORDER BY id) FROM leadroute.events WHERE lead = '3' AND id > (SELECT max(id) FROM leadroute.events WHERE lead = '3' AND kind = 'decided')), 'stage stage_entered, closed archived, stage stage_entered, rejected archived', 'the events');
 SELECT throws_ok('SELECT leadroute.reject(3, ''FIT-02'')', '55000', 'lead "3" is closed', 'once');
 
 -- recycle
@@ -70,7 +70,7 @@ SELECT is(leadroute.reject(7, 'QUAL-02') || leadroute.reject(8, 'QUAL-02') || le
 SELECT is(lr.times('7'), 'returns 2026-05-03 to ana archive 2026-09-02 cycle 1', '90 days before the renewal');
 SELECT is(lr.times('8'), 'returns 2026-12-02 to bo archive 2026-09-02 cycle 1', 'a date that has passed is none');
 SELECT is(lr.times('9'), 'returns 2026-03-02 to ana archive 2026-09-02 cycle 1', 'one that is near: at once');
-SELECT results_eq('SELECT type || '' '' || (payload->>''code'') FROM leadroute.outbox WHERE aggregateid = ''4'' ORDER BY id', ARRAY['rejected ENG-01', 'recycled ENG-01'], 'messages');
+SELECT results_eq('SELECT (type || '' '' || (payload->>''reason'')) COLLATE "default" FROM leadroute.outbox WHERE aggregateid = ''4'' ORDER BY id', ARRAY['rejected ' || session_user || ' rejected it: ENG-01, no response after three attempts', 'recycled ' || session_user || ' rejected it: ENG-01, no response after three attempts'], 'messages');
 
 -- they come back
 CALL leadroute.sweep(parts => '{returns}');
