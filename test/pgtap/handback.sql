@@ -70,7 +70,7 @@ SELECT is(leadroute.reject(7, 'QUAL-02') || leadroute.reject(8, 'QUAL-02') || le
 SELECT is(lr.times('7'), 'returns 2026-05-03 to ana archive 2026-09-02 cycle 1', '90 days before the renewal');
 SELECT is(lr.times('8'), 'returns 2026-12-02 to bo archive 2026-09-02 cycle 1', 'a date that has passed is none');
 SELECT is(lr.times('9'), 'returns 2026-03-02 to ana archive 2026-09-02 cycle 1', 'one that is near: at once');
-SELECT results_eq('SELECT (type || '' '' || (payload->>''reason'')) COLLATE "default" FROM leadroute.outbox WHERE aggregateid = ''4'' ORDER BY id', ARRAY['rejected ' || session_user || ' rejected it: ENG-01, no response after three attempts', 'recycled ' || session_user || ' rejected it: ENG-01, no response after three attempts'], 'messages');
+SELECT is((SELECT string_agg(type || ' ' || (payload->>'reason'), '; ' ORDER BY id) FROM leadroute.outbox WHERE aggregateid = '4'), format('rejected %1$s rejected it: ENG-01, no response after three attempts; recycled %1$s rejected it: ENG-01, no response after three attempts', session_user), 'messages');
 
 -- they come back
 CALL leadroute.sweep(parts => '{returns}');
