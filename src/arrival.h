@@ -32,13 +32,13 @@ typedef struct Arrival
 	FirstLead first; /* the earlier lead of the same person, where there is one */
 	Claim *claims;	 /* the keys that were this row's to claim */
 	int nclaims;
-	bool judged;	  /* the next two are told */
-	const char *code; /* why it is only recorded, or NULL */
-	Closing closing;  /* of one that is closed */
-	ErrorData *error; /* why the above could not be had */
+	bool judged;				  /* the next two are told */
+	const char *code;			  /* why it is only recorded, or NULL */
+	Closing closing;			  /* of one that is closed */
+	ErrorData *error;			  /* why the above could not be had */
 	const char *qualified_by;	  /* what makes a known lead an MQL with this row, or NULL */
 	const char *qualified_reason; /* why it is, or nearly is */
-	ScoreMemo memo;	  /* of the slot's row */
+	ScoreMemo memo;				  /* of the slot's row */
 } Arrival;
 
 /*

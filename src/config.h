@@ -357,9 +357,9 @@ typedef struct FlowConfig
 	bool asks_skills;	 /* some rule does */
 	int nsides;
 	SideConfig *sides;
-	const char *link_template;	  /* NULL: messages carry no link */
-	const char *mask_when;		  /* NULL: never */
-	bool outbox_notify;			  /* who writes messages hints at them */
+	const char *link_template; /* NULL: messages carry no link */
+	const char *mask_when;	   /* NULL: never */
+	bool outbox_notify;		   /* who writes messages hints at them */
 	int noutbox_types;
 	const char **outbox_types;
 	bool has_clocks;					/* there are policies, or clocks of those that were there */

@@ -105,9 +105,9 @@ typedef struct Decision
 	TimestampTz mql_at;				  /* it was one before: since when first, and since when now; 0: not */
 	TimestampTz qualified_at;
 	Consent consent;
-	const char *returned_by;		  /* what brought a lead back that was put away: a literal, or NULL */
-	const Prediction *prediction;	  /* of the flow's published model, or NULL */
-	const LeadScore *score;			  /* NULL: the flow has no scoring model */
+	const char *returned_by;	  /* what brought a lead back that was put away: a literal, or NULL */
+	const Prediction *prediction; /* of the flow's published model, or NULL */
+	const LeadScore *score;		  /* NULL: the flow has no scoring model */
 
 	/* its clocks, where the flow has policies (lr_route_clocks) */
 	bool has_sla; /* looked at */

@@ -141,7 +141,7 @@ typedef struct ScoreMemo
 	TimestampTz since; /* signals before this do not count */
 	bool has_submitted_at;
 	TimestampTz submitted_at;
-	bool qualified;	   /* it is an MQL, whatever its score is now */
+	bool qualified; /* it is an MQL, whatever its score is now */
 	TimestampTz qualified_at;
 	TimestampTz mql_at; /* when it was first; 0: never */
 	bool rejected;		/* it was rejected and nurtured: with this score, at this time */

@@ -49,7 +49,7 @@ typedef struct LeadState
 	const char *stage;		  /* NULL: its flow has no stages, or had none */
 	const char *source_stage; /* the stage that the source last sent */
 	TimestampTz stage_at;
-	int consent; /* a Consent (route.h) */
+	int consent;	   /* a Consent (route.h) */
 	bool is_qualified; /* an MQL since its last rejection */
 	TimestampTz qualified_at;
 	bool has_mql_at;
