@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "config.h"
+#include "config_row.h"
 #include "email.h"
 #include "fmgr.h"
 #include "fold.h"
@@ -63,25 +64,11 @@ static void read_skills(FlowConfig *config);
 static void read_teams(FlowConfig *config);
 static void read_sides(FlowConfig *config);
 static void read_match_rules(FlowConfig *config);
-static void read_stages(FlowConfig *config);
-static void read_transitions(FlowConfig *config);
-static const char **row_texts(FlowConfig *config, uint64 row, int column, int *n);
 static void read_sources(FlowConfig *config);
 static int compare_sources(const void *a, const void *b);
-static void read_policies(FlowConfig *config);
-static void read_steps(FlowConfig *config);
 static void read_messages(FlowConfig *config);
 static void read_accounts(FlowConfig *config);
-static char *row_text(FlowConfig *config, uint64 row, int column);
-static bool row_bool(uint64 row, int column);
-static int row_int(uint64 row, int column);
-static void row_interval(uint64 row, int column, Interval *interval);
-static int row_limit(uint64 row, int column);
-static TimestampTz row_time(uint64 row, int column, TimestampTz otherwise);
-static struct varlena *row_varlena(FlowConfig *config, uint64 row, int column);
-static int row_word(uint64 row, int column, const char *const *words, int n);
 static CapConfig *row_caps(FlowConfig *config, uint64 row, int column, const char *zone, int *n);
-static int64 row_int64(uint64 row, int column);
 static DuplicatePolicy parse_policy(const char *name);
 static RuleTarget parse_target(const char *name);
 
@@ -265,9 +252,9 @@ config_read(const char *flow)
 	read_teams(config);
 	read_sides(config);
 	read_match_rules(config);
-	read_stages(config);
+	lr_stages_read_config(config);
 	read_sources(config);
-	read_policies(config);
+	lr_policies_read_config(config);
 	read_messages(config);
 	read_accounts(config);
 	lr_predict_read_config(config);
@@ -276,72 +263,6 @@ config_read(const char *flow)
 	lr_owner_end(&session);
 
 	return config;
-}
-
-uint64
-lr_config_rows(const char *query, const char *flow)
-{
-	Oid types[1] = {TEXTOID};
-	Datum values[1];
-	SPIPlanPtr plan = SPI_prepare(query, 1, types);
-	Snapshot snapshot;
-	int result;
-
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed for \"%s\": %s", query, SPI_result_code_string(SPI_result));
-	values[0] = CStringGetTextDatum(flow);
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	result = SPI_execute_snapshot(plan, values, NULL, snapshot, InvalidSnapshot, true, false, 0);
-	UnregisterSnapshot(snapshot);
-	if (result != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_snapshot failed for \"%s\": %s", query, SPI_result_code_string(result));
-	return SPI_processed;
-}
-
-static char *
-row_text(FlowConfig *config, uint64 row, int column)
-{
-	char *value = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
-
-	return value ? MemoryContextStrdup(config->mcxt, value) : NULL;
-}
-
-static bool
-row_bool(uint64 row, int column)
-{
-	bool isnull;
-	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-
-	return !isnull && DatumGetBool(value);
-}
-
-static int
-row_int(uint64 row, int column)
-{
-	bool isnull;
-	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-
-	return isnull ? 0 : DatumGetInt32(value);
-}
-
-static int64
-row_int64(uint64 row, int column)
-{
-	bool isnull;
-	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-
-	return isnull ? 0 : DatumGetInt64(value);
-}
-
-/* Left as it is where the value is NULL. */
-static void
-row_interval(uint64 row, int column, Interval *interval)
-{
-	bool isnull;
-	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-
-	if (!isnull)
-		*interval = *DatumGetIntervalP(value);
 }
 
 static void
@@ -356,27 +277,27 @@ read_flow(FlowConfig *config)
 					   config->flow) == 0)
 		return;
 	config->exists = true;
-	config->active = row_bool(0, 1);
-	config->fails = row_bool(0, 2);
-	config->keeps_given = row_bool(0, 3);
-	config->crm_is_master = row_bool(0, 4);
-	config->email_options = (row_bool(0, 5) ? LR_EMAIL_TAGS : 0) | (row_bool(0, 6) ? LR_EMAIL_DOTS : 0);
-	config->default_country = row_text(config, 0, 7);
+	config->active = lr_row_bool(0, 1);
+	config->fails = lr_row_bool(0, 2);
+	config->keeps_given = lr_row_bool(0, 3);
+	config->crm_is_master = lr_row_bool(0, 4);
+	config->email_options = (lr_row_bool(0, 5) ? LR_EMAIL_TAGS : 0) | (lr_row_bool(0, 6) ? LR_EMAIL_DOTS : 0);
+	config->default_country = lr_row_text(config, 0, 7);
 	config->duplicate_policy = parse_policy(SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 8));
-	config->replay_window = row_int64(0, 9);
-	config->returning_after = row_int64(0, 10);
-	config->closed_when = row_text(config, 0, 11);
-	config->won_when = row_text(config, 0, 12);
-	config->priority = row_text(config, 0, 13);
-	config->route_when = row_text(config, 0, 14);
-	config->first_stage = row_text(config, 0, 15);
-	config->stage_reports = row_bool(0, 16);
-	config->segment = row_text(config, 0, 17);
-	config->intent = row_text(config, 0, 18);
+	config->replay_window = lr_row_int64(0, 9);
+	config->returning_after = lr_row_int64(0, 10);
+	config->closed_when = lr_row_text(config, 0, 11);
+	config->won_when = lr_row_text(config, 0, 12);
+	config->priority = lr_row_text(config, 0, 13);
+	config->route_when = lr_row_text(config, 0, 14);
+	config->first_stage = lr_row_text(config, 0, 15);
+	config->stage_reports = lr_row_bool(0, 16);
+	config->segment = lr_row_text(config, 0, 17);
+	config->intent = lr_row_text(config, 0, 18);
 	config->watches = config->closed_when || config->won_when || config->priority || config->route_when || config->segment ||
 					  config->intent;
-	row_interval(0, 19, &config->max_backdate);
-	config->touched_when = row_text(config, 0, 20);
+	lr_row_interval(0, 19, &config->max_backdate);
+	config->touched_when = lr_row_text(config, 0, 20);
 }
 
 static DuplicatePolicy
@@ -401,10 +322,10 @@ read_attachment(FlowConfig *config)
 					   config->flow) == 0)
 		return;
 	attachment = MemoryContextAllocZero(config->mcxt, sizeof(AttachmentConfig));
-	attachment->key_column = row_text(config, 0, 1);
-	attachment->flow_column = row_text(config, 0, 2);
-	attachment->broken = row_bool(0, 3);
-	attachment->problem = row_text(config, 0, 4);
+	attachment->key_column = lr_row_text(config, 0, 1);
+	attachment->flow_column = lr_row_text(config, 0, 2);
+	attachment->broken = lr_row_bool(0, 3);
+	attachment->problem = lr_row_text(config, 0, 4);
 
 	attachment->nmappings = (int)
 		lr_config_rows("SELECT m.key, CASE jsonb_typeof(m.value) WHEN 'object'"
@@ -417,9 +338,9 @@ read_attachment(FlowConfig *config)
 												  Max(attachment->nmappings, 1) * sizeof(ColumnMapping));
 	for (int i = 0; i < attachment->nmappings; i++)
 	{
-		attachment->mappings[i].name = row_text(config, i, 1);
-		attachment->mappings[i].column = row_text(config, i, 2);
-		attachment->mappings[i].timezone = row_text(config, i, 3);
+		attachment->mappings[i].name = lr_row_text(config, i, 1);
+		attachment->mappings[i].column = lr_row_text(config, i, 2);
+		attachment->mappings[i].timezone = lr_row_text(config, i, 3);
 	}
 	config->attachment = attachment;
 }
@@ -437,17 +358,17 @@ read_rules(FlowConfig *config)
 	{
 		RuleConfig *rule = &config->rules[i];
 
-		rule->rule = row_text(config, i, 1);
-		rule->position = row_int(i, 2);
-		rule->condition = row_text(config, i, 3);
+		rule->rule = lr_row_text(config, i, 1);
+		rule->position = lr_row_int(i, 2);
+		rule->condition = lr_row_text(config, i, 3);
 		rule->target = parse_target(SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 4));
-		rule->target_name = row_text(config, i, 5);
-		rule->waits = row_bool(i, 6) || i == config->nrules - 1; /* below the last is nothing to fall to */
-		rule->skills = row_text(config, i, 7);
+		rule->target_name = lr_row_text(config, i, 5);
+		rule->waits = lr_row_bool(i, 6) || i == config->nrules - 1; /* below the last is nothing to fall to */
+		rule->skills = lr_row_text(config, i, 7);
 		config->asks_skills |= rule->skills != NULL;
-		rule->hold_until = row_text(config, i, 8);
-		row_interval(i, 9, &rule->hold_for);
-		rule->reroute_when = row_text(config, i, 10);
+		rule->hold_until = lr_row_text(config, i, 8);
+		lr_row_interval(i, 9, &rule->hold_for);
+		rule->reroute_when = lr_row_text(config, i, 10);
 		config->watches |= rule->hold_until || rule->reroute_when;
 	}
 }
@@ -476,15 +397,15 @@ read_reps(FlowConfig *config)
 	{
 		RepConfig *rep = &config->reps[i];
 
-		rep->rep = row_text(config, i, 1);
-		rep->active = row_bool(i, 2);
-		rep->accepting = row_bool(i, 3);
-		rep->capacity = row_limit(i, 4);
-		rep->calendar = row_text(config, i, 5);
-		rep->caps = row_caps(config, i, 6, row_text(config, i, 7), &rep->ncaps);
-		rep->backup = row_text(config, i, 8);
-		rep->name = row_text(config, i, 9);
-		rep->manager = row_text(config, i, 10);
+		rep->rep = lr_row_text(config, i, 1);
+		rep->active = lr_row_bool(i, 2);
+		rep->accepting = lr_row_bool(i, 3);
+		rep->capacity = lr_row_limit(i, 4);
+		rep->calendar = lr_row_text(config, i, 5);
+		rep->caps = row_caps(config, i, 6, lr_row_text(config, i, 7), &rep->ncaps);
+		rep->backup = lr_row_text(config, i, 8);
+		rep->name = lr_row_text(config, i, 9);
+		rep->manager = lr_row_text(config, i, 10);
 	}
 	read_leaves(config);
 	read_skills(config);
@@ -515,8 +436,8 @@ read_leaves(FlowConfig *config)
 			rep->leave_ends = MemoryContextAlloc(config->mcxt, n * sizeof(TimestampTz));
 			for (int i = 0; i < n; i++)
 			{
-				rep->leave_begins[i] = row_time(row + i, 2, DT_NOBEGIN);
-				rep->leave_ends[i] = row_time(row + i, 3, DT_NOEND);
+				rep->leave_begins[i] = lr_row_time(row + i, 2, DT_NOBEGIN);
+				rep->leave_ends[i] = lr_row_time(row + i, 3, DT_NOEND);
 			}
 			rep->nleaves = n;
 		}
@@ -536,7 +457,7 @@ read_skills(FlowConfig *config)
 										   config->flow);
 	config->skills = MemoryContextAllocZero(config->mcxt, Max(config->nskills, 1) * sizeof(char *));
 	for (int i = 0; i < config->nskills; i++)
-		config->skills[i] = row_text(config, i, 1);
+		config->skills[i] = lr_row_text(config, i, 1);
 
 	rows = lr_config_rows("SELECT rep, skill, level FROM leadroute.rep_skills WHERE flow = $1 ORDER BY rep, skill", config->flow);
 	for (uint64 row = 0; row < rows;)
@@ -560,7 +481,7 @@ read_skills(FlowConfig *config)
 				if (skill < 0)
 					continue;
 				rep->skills[rep->nskills].skill = skill;
-				rep->skills[rep->nskills++].level = row_int(row + i, 3);
+				rep->skills[rep->nskills++].level = lr_row_int(row + i, 3);
 			}
 		}
 		row = end;
@@ -589,27 +510,27 @@ read_teams(FlowConfig *config)
 		static const char *const resets[] = {"never", "weekly", "monthly"};
 		static const char *const scopes[] = {"team", "rule", "flow"};
 		static const char *const stickies[] = {"none", "identity", "account"};
-		int capacity = Max(row_int(i, 2), 1);
+		int capacity = Max(lr_row_int(i, 2), 1);
 
 		team = &config->teams[i];
-		team->team = row_text(config, i, 1);
-		team->strategy = (TeamStrategy) row_word(i, 3, strategies, lengthof(strategies));
-		team->most_free = row_bool(i, 4);
-		team->hours = (TeamHours) row_word(i, 5, hours, lengthof(hours));
-		team->calendar = row_text(config, i, 6);
-		team->zone = row_text(config, i, 7);
-		team->levels = row_bool(i, 8);
-		team->catch_up_limit = row_limit(i, 9);
-		team->reset = (TeamReset) row_word(i, 10, resets, lengthof(resets));
-		team->scope = (TeamScope) row_word(i, 11, scopes, lengthof(scopes));
+		team->team = lr_row_text(config, i, 1);
+		team->strategy = (TeamStrategy) lr_row_word(i, 3, strategies, lengthof(strategies));
+		team->most_free = lr_row_bool(i, 4);
+		team->hours = (TeamHours) lr_row_word(i, 5, hours, lengthof(hours));
+		team->calendar = lr_row_text(config, i, 6);
+		team->zone = lr_row_text(config, i, 7);
+		team->levels = lr_row_bool(i, 8);
+		team->catch_up_limit = lr_row_limit(i, 9);
+		team->reset = (TeamReset) lr_row_word(i, 10, resets, lengthof(resets));
+		team->scope = (TeamScope) lr_row_word(i, 11, scopes, lengthof(scopes));
 		team->members = MemoryContextAllocZero(config->mcxt, capacity * sizeof(RepConfig *));
 		team->member_names = MemoryContextAllocZero(config->mcxt, capacity * sizeof(char *));
 		team->weights = MemoryContextAllocZero(config->mcxt, capacity * sizeof(int));
 		team->details = MemoryContextAllocZero(config->mcxt, capacity * sizeof(MemberConfig));
-		team->nmembers = row_int(i, 2);
-		team->overflow = row_text(config, i, 12);
-		team->sticky = (TeamSticky) row_word(i, 13, stickies, lengthof(stickies));
-		team->channel = row_text(config, i, 14);
+		team->nmembers = lr_row_int(i, 2);
+		team->overflow = lr_row_text(config, i, 12);
+		team->sticky = (TeamSticky) lr_row_word(i, 13, stickies, lengthof(stickies));
+		team->channel = lr_row_text(config, i, 14);
 	}
 
 	rows = lr_config_rows("SELECT m.team, m.rep, m.weight, m.capacity, array_to_string(m.caps, ','), m.rank,"
@@ -633,17 +554,17 @@ read_teams(FlowConfig *config)
 			MemberConfig *member = &team->details[found];
 			bool isnull;
 
-			team->member_names[found] = row_text(config, row, 2);
-			team->weights[found] = row_int(row, 3);
+			team->member_names[found] = lr_row_text(config, row, 2);
+			team->weights[found] = lr_row_int(row, 3);
 			team->members[found] = lr_config_rep(config, team->member_names[found]);
-			member->capacity = row_limit(row, 4);
+			member->capacity = lr_row_limit(row, 4);
 			member->caps = row_caps(config, row, 5, team->zone, &member->ncaps);
-			member->rank = row_int(row, 6);
+			member->rank = lr_row_int(row, 6);
 			member->multiplier = DatumGetFloat8(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 7, &isnull));
-			member->prefers = row_varlena(config, row, 8);
+			member->prefers = lr_row_varlena(config, row, 8);
 			team->prefers |= member->prefers != NULL;
-			member->joined_at = row_time(row, 9, DT_NOBEGIN);
-			member->left_at = row_time(row, 10, DT_NOEND);
+			member->joined_at = lr_row_time(row, 9, DT_NOBEGIN);
+			member->left_at = lr_row_time(row, 10, DT_NOEND);
 			found++;
 			row++;
 		}
@@ -651,58 +572,12 @@ read_teams(FlowConfig *config)
 	}
 }
 
-/* A number, or NO_LIMIT for NULL. */
-static int
-row_limit(uint64 row, int column)
-{
-	bool isnull;
-	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-
-	return isnull ? NO_LIMIT : DatumGetInt32(value);
-}
-
-static TimestampTz
-row_time(uint64 row, int column, TimestampTz otherwise)
-{
-	bool isnull;
-	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-
-	return isnull ? otherwise : DatumGetTimestampTz(value);
-}
-
-static struct varlena *
-row_varlena(FlowConfig *config, uint64 row, int column)
-{
-	bool isnull;
-	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-	struct varlena *plain;
-	struct varlena *copy;
-
-	if (isnull)
-		return NULL;
-	plain = PG_DETOAST_DATUM(value);
-	copy = MemoryContextAlloc(config->mcxt, VARSIZE(plain));
-	memcpy(copy, plain, VARSIZE(plain));
-	return copy;
-}
-
-static int
-row_word(uint64 row, int column, const char *const *words, int n)
-{
-	const char *word = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
-
-	for (int i = 0; i < n; i++)
-		if (strcmp(words[i], word) == 0)
-			return i;
-	elog(ERROR, "unrecognized word \"%s\" in the configuration", word);
-}
-
 /* Caps as the domain leadroute.caps has them, joined by commas: "3 per day,10 per rolling week". */
 static CapConfig *
 row_caps(FlowConfig *config, uint64 row, int column, const char *zone, int *n)
 {
 	static const char *const units[] = {"hour", "day", "week", "month"};
-	char *text = row_text(config, row, column);
+	char *text = lr_row_text(config, row, column);
 	CapConfig *caps;
 	char *rest;
 
@@ -736,85 +611,12 @@ read_sides(FlowConfig *config)
 	config->sides = MemoryContextAllocZero(config->mcxt, Max(config->nsides, 1) * sizeof(SideConfig));
 	for (int i = 0; i < config->nsides; i++)
 	{
-		config->sides[i].map = row_text(config, i, 1);
-		config->sides[i].side = row_text(config, i, 2);
+		config->sides[i].map = lr_row_text(config, i, 1);
+		config->sides[i].side = lr_row_text(config, i, 2);
 	}
 }
 
 /* Those that act, then those that suggest. Two rules that compare the same are one: the first. */
-static void
-read_stages(FlowConfig *config)
-{
-	static const char *const kinds[] = {"open", "closed", "won"};
-
-	if (!config->exists)
-		return;
-	if (lr_config_rows("SELECT archive_after IS NOT NULL, archive_after, recycle_limit, require_consent FROM leadroute.flows WHERE flow = $1", config->flow) > 0)
-	{
-		config->archives = row_bool(0, 1);
-		row_interval(0, 2, &config->archive_after);
-		config->recycle_limit = row_int(0, 3);
-		config->require_consent = row_bool(0, 4);
-		config->watches |= config->require_consent;
-	}
-	config->nstages = (int)
-		lr_config_rows("SELECT stage, kind, entry_condition, touched_stage, role, next_stage, max_age FROM leadroute.stages WHERE flow = $1 ORDER BY position", config->flow);
-	if (config->nstages == 0)
-		return;
-	config->stages = MemoryContextAllocZero(config->mcxt, config->nstages * sizeof(StageConfig));
-	for (int i = 0; i < config->nstages; i++)
-	{
-		config->stages[i].stage = row_text(config, i, 1);
-		config->stages[i].kind = row_word(i, 2, kinds, lengthof(kinds));
-		config->stages[i].entry_condition = row_text(config, i, 3);
-		config->stages[i].touched_stage = row_text(config, i, 4);
-		config->stages[i].role = row_text(config, i, 5);
-		config->stages[i].next_stage = row_text(config, i, 6);
-		row_interval(i, 7, &config->stages[i].max_age);
-	}
-	config->watches = true;
-	read_transitions(config);
-}
-
-static void
-read_transitions(FlowConfig *config)
-{
-	config->ntransitions = (int)
-		lr_config_rows("SELECT from_stage, to_stage, required, coalesce(at_least, 0), of_columns"
-					   " FROM leadroute.stage_transitions WHERE flow = $1 ORDER BY from_stage = '*', from_stage, to_stage = '*', to_stage",
-					   config->flow);
-	config->transitions = MemoryContextAllocZero(config->mcxt, Max(config->ntransitions, 1) * sizeof(TransitionConfig));
-	for (int i = 0; i < config->ntransitions; i++)
-	{
-		TransitionConfig *transition = &config->transitions[i];
-
-		transition->from = row_text(config, i, 1);
-		transition->to = row_text(config, i, 2);
-		transition->required = row_texts(config, i, 3, &transition->nrequired);
-		transition->at_least = row_int(i, 4);
-		transition->columns = row_texts(config, i, 5, &transition->ncolumns);
-	}
-}
-
-/* The elements of a text[] without NULLs; none where it is NULL. */
-static const char **
-row_texts(FlowConfig *config, uint64 row, int column, int *n)
-{
-	bool isnull;
-	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-	Datum *elements;
-	const char **texts;
-
-	*n = 0;
-	if (isnull)
-		return NULL;
-	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, n);
-	texts = MemoryContextAlloc(config->mcxt, Max(*n, 1) * sizeof(char *));
-	for (int i = 0; i < *n; i++)
-		texts[i] = MemoryContextStrdup(config->mcxt, TextDatumGetCString(elements[i]));
-	return texts;
-}
-
 static void
 read_match_rules(FlowConfig *config)
 {
@@ -832,8 +634,8 @@ read_match_rules(FlowConfig *config)
 		MatchRule *rule = &config->match_rules[known];
 		bool twice = false;
 
-		rule->rule = row_text(config, row, 1);
-		rule->kind = row_text(config, row, 2);
+		rule->rule = lr_row_text(config, row, 1);
+		rule->kind = lr_row_text(config, row, 2);
 		for (char *number = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 3); number; number = strchr(number, ',') ? strchr(number, ',') + 1 : NULL)
 			rule->kinds[rule->nkinds++] = (MatchKind) atoi(number);
 		for (int i = 0; i < known; i++)
@@ -865,7 +667,7 @@ read_sources(FlowConfig *config)
 		if (twice)
 			continue;
 		config->sources[config->nsources].words = MemoryContextStrdup(config->mcxt, words);
-		config->sources[config->nsources++].intent = row_text(config, row, 2);
+		config->sources[config->nsources++].intent = lr_row_text(config, row, 2);
 	}
 	qsort(config->sources, config->nsources, sizeof(SourceConfig), compare_sources);
 }
@@ -876,95 +678,14 @@ compare_sources(const void *a, const void *b)
 	return strcmp(((const SourceConfig *) a)->words, ((const SourceConfig *) b)->words);
 }
 
-/* Deadlines, by metric and position: a metric's first whose condition holds is the lead's. */
-static void
-read_policies(FlowConfig *config)
-{
-	static const char *const metrics[] = {"first_touch", "decision", "meeting", "meeting_held", "next_touch", "queue_age", "stage_age"};
-	static const char *const starts[] = {"submitted", "assigned", "stage_entered"};
-	static const char *const changes[] = {"keep", "retroactive", "restart"};
-
-	config->npolicies = (int)
-		lr_config_rows("SELECT policy, condition, metric, target ~ '^end of day',"
-					   " coalesce(substring(target FROM '^end of day . ([0-9]+)$')::int4, 0),"
-					   " CASE WHEN target !~ '^end of day' THEN target::interval END, calendar, clock_start, stage,"
-					   " pause_stages, success, on_change, max_rounds"
-					   " FROM leadroute.sla_policies WHERE flow = $1 ORDER BY metric, position",
-					   config->flow);
-	config->has_clocks = config->npolicies > 0 ||
-						 lr_config_rows("SELECT FROM leadroute.clocks WHERE flow = $1 AND next_at IS NOT NULL LIMIT 1", config->flow) > 0;
-	if (config->npolicies == 0)
-		return;
-	config->policies = MemoryContextAllocZero(config->mcxt, config->npolicies * sizeof(PolicyConfig));
-	for (int i = 0; i < config->npolicies; i++)
-	{
-		PolicyConfig *policy = &config->policies[i];
-
-		policy->policy = row_text(config, i, 1);
-		policy->condition = row_text(config, i, 2);
-		policy->metric = row_text(config, i, 3);
-		for (policy->kind = 0; policy->kind < METRIC_OTHER; policy->kind++)
-			if (strcmp(metrics[policy->kind], policy->metric) == 0)
-				break;
-		policy->end_of_day = row_bool(i, 4);
-		policy->days = row_int(i, 5);
-		row_interval(i, 6, &policy->target);
-		policy->calendar = row_text(config, i, 7);
-		policy->start = (ClockStart) row_word(i, 8, starts, lengthof(starts));
-		policy->stage = row_text(config, i, 9);
-		policy->pauses = row_texts(config, i, 10, &policy->npauses);
-		policy->success = row_text(config, i, 11);
-		policy->on_change = (PolicyChange) row_word(i, 12, changes, lengthof(changes));
-		policy->max_rounds = row_int(i, 13);
-	}
-	/* a policy that no longer holds, one met by what the row says, a touch that it tells: rows are watched for these */
-	config->watches = true;
-	read_steps(config);
-}
-
-static void
-read_steps(FlowConfig *config)
-{
-	static const char *const bases[] = {"start", "due", "target"};
-	uint64 rows = lr_config_rows("SELECT policy, step, CASE WHEN at ~ '%$' THEN 'target' WHEN at ~ '^due' THEN 'due' ELSE 'start' END,"
-								 " CASE WHEN at ~ '%$' THEN rtrim(at, '%')::float8 / 100 ELSE 0 END,"
-								 " CASE WHEN at = 'due' THEN '0' WHEN at ~ '^due' THEN substr(at, 7)::interval WHEN at !~ '%$' THEN at::interval END,"
-								 " at ~ '^due - ', action = ANY ('{reassign,requeue,nurture}'), concat_ws(' ', at, action, recipient, argument)"
-								 " FROM leadroute.sla_steps WHERE flow = $1 ORDER BY policy, step",
-								 config->flow);
-
-	for (int i = 0; i < config->npolicies; i++)
-	{
-		PolicyConfig *policy = &config->policies[i];
-
-		policy->steps = MemoryContextAllocZero(config->mcxt, Max(rows, 1) * sizeof(StepConfig));
-		for (uint64 row = 0; row < rows; row++)
-		{
-			StepConfig *step = &policy->steps[policy->nsteps];
-			bool isnull;
-
-			if (strcmp(SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1), policy->policy) != 0)
-				continue;
-			step->step = row_text(config, row, 2);
-			step->base = (StepBase) row_word(row, 3, bases, lengthof(bases));
-			step->fraction = DatumGetFloat8(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 4, &isnull));
-			row_interval(row, 5, &step->span);
-			step->before = row_bool(row, 6);
-			step->acts = row_bool(row, 7);
-			step->text = row_text(config, row, 8);
-			policy->nsteps++;
-		}
-	}
-}
-
 static void
 read_messages(FlowConfig *config)
 {
 	if (lr_config_rows("SELECT link_template, mask_when, outbox_notify FROM leadroute.flows WHERE flow = $1", config->flow) > 0)
 	{
-		config->link_template = row_text(config, 0, 1);
-		config->mask_when = row_text(config, 0, 2);
-		config->outbox_notify = row_bool(0, 3);
+		config->link_template = lr_row_text(config, 0, 1);
+		config->mask_when = lr_row_text(config, 0, 2);
+		config->outbox_notify = lr_row_bool(0, 3);
 		config->watches |= config->mask_when != NULL;
 	}
 	config->noutbox_types = (int)
@@ -973,7 +694,7 @@ read_messages(FlowConfig *config)
 					   config->flow);
 	config->outbox_types = MemoryContextAllocZero(config->mcxt, Max(config->noutbox_types, 1) * sizeof(char *));
 	for (int i = 0; i < config->noutbox_types; i++)
-		config->outbox_types[i] = row_text(config, i, 1);
+		config->outbox_types[i] = lr_row_text(config, i, 1);
 }
 
 /* Not the accounts: no session holds those (account.c). */
@@ -986,7 +707,7 @@ read_accounts(FlowConfig *config)
 	if (lr_config_rows("SELECT buying_committee_size, buying_committee_window FROM leadroute.flows WHERE flow = $1",
 					   config->flow) == 0)
 		return;
-	config->committee_size = row_int(0, 1);
+	config->committee_size = lr_row_int(0, 1);
 	config->committee_window = *DatumGetIntervalP(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
 }
 

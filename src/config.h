@@ -401,9 +401,6 @@ extern void lr_config_collect(void);
 /* Counts the changes of any configuration that this session has heard of. */
 extern uint64 lr_config_generation(void);
 
-/* For parts of the configuration that another file reads: a query with the flow as $1 under the newest snapshot; rows are SPI_tuptable's. */
-extern uint64 lr_config_rows(const char *query, const char *flow);
-
 extern RepConfig *lr_config_rep(const FlowConfig *config, const char *rep);
 extern PGDLLEXPORT TeamConfig *lr_config_team(const FlowConfig *config, const char *team);
 /* The number of a skill that some rep has, or -1. */

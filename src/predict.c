@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "config_row.h"
 #include <math.h>
 
 #include "catalog/pg_type.h"

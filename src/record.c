@@ -175,8 +175,6 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 	if (decision->nclocks > 0 || decision->too_old)
 	{
 		ClockLead clocked = lr_route_clock_lead(decision);
-
-		Message message = {.lead = lead, .decision = decision, .state = &state, .shape = shape, .slot = slot};
 		const char *type = lr_clocks_record(&clocked, lead, decision->clocks, decision->nclocks, decision->too_old, &message.reason);
 
 		if (type)

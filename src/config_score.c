@@ -1,11 +1,12 @@
 /*
- * score_config.c
+ * config_score.c
  *		A flow's scoring as configured: the model that it uses, its criteria, the types of signals.
  *
  * Part of the session's cache of the configuration (config.c): read with it, in its memory, and dropped with it.
  */
 #include "postgres.h"
 
+#include "config_row.h"
 #include "executor/spi.h"
 #include "owner.h"
 #include "score.h"
@@ -19,10 +20,6 @@ static void read_criterion(FlowConfig *config, ScoringConfig *scoring, uint64 ro
 static int find_type(const ScoringConfig *scoring, const char *type);
 static void read_marks(FlowConfig *config, ScoringConfig *scoring);
 static ScorePoints most_points(const ScoringConfig *scoring, ScoreDimension dimension);
-static char *text_of(FlowConfig *config, uint64 row, int column);
-static int64 number_of(uint64 row, int column);
-static bool interval_of(uint64 row, int column, Interval *interval);
-static bool is_true(uint64 row, int column);
 
 void
 lr_score_read_config(FlowConfig *config)
@@ -56,9 +53,9 @@ read_types(FlowConfig *config, ScoringConfig *scoring)
 	scoring->types = MemoryContextAllocZero(config->mcxt, scoring->ntypes * sizeof(SignalType));
 	for (int i = 0; i < scoring->ntypes; i++)
 	{
-		scoring->types[i].type = text_of(config, i, 1);
-		scoring->types[i].high_intent = is_true(i, 2);
-		scoring->types[i].has_counts_for = interval_of(i, 3, &scoring->types[i].counts_for);
+		scoring->types[i].type = lr_row_text(config, i, 1);
+		scoring->types[i].high_intent = lr_row_bool(i, 2);
+		scoring->types[i].has_counts_for = lr_row_interval(i, 3, &scoring->types[i].counts_for);
 	}
 }
 
@@ -73,15 +70,15 @@ read_model(FlowConfig *config, ScoringConfig *scoring)
 					   " WHERE f.flow = $1",
 					   config->flow) == 0)
 		return false;
-	scoring->model = text_of(config, 0, 1);
+	scoring->model = lr_row_text(config, 0, 1);
 	for (int i = 0; i < SCORE_DIMENSIONS; i++)
 	{
-		scoring->weights[i] = number_of(0, 2 + i);
-		scoring->maxima[i] = number_of(0, 4 + i);
-		scoring->minima[i] = number_of(0, 7 + i);
+		scoring->weights[i] = lr_row_int64(0, 2 + i);
+		scoring->maxima[i] = lr_row_int64(0, 4 + i);
+		scoring->minima[i] = lr_row_int64(0, 7 + i);
 	}
-	scoring->threshold = number_of(0, 6);
-	scoring->borderline = number_of(0, 9);
+	scoring->threshold = lr_row_int64(0, 6);
+	scoring->borderline = lr_row_int64(0, 9);
 	return true;
 }
 
@@ -97,9 +94,9 @@ read_groups(FlowConfig *config, ScoringConfig *scoring)
 	scoring->groups = MemoryContextAllocZero(config->mcxt, Max(scoring->ngroups, 1) * sizeof(ScoringGroup));
 	for (int i = 0; i < scoring->ngroups; i++)
 	{
-		scoring->groups[i].group = text_of(config, i, 1);
+		scoring->groups[i].group = lr_row_text(config, i, 1);
 		scoring->groups[i].has_cap = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2) != NULL;
-		scoring->groups[i].cap = number_of(i, 2);
+		scoring->groups[i].cap = lr_row_int64(i, 2);
 	}
 }
 
@@ -124,28 +121,28 @@ read_criterion(FlowConfig *config, ScoringConfig *scoring, uint64 row, ScoringCr
 	const char *group = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 3);
 	const char *decay = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 12);
 
-	criterion->criterion = text_of(config, row, 1);
+	criterion->criterion = lr_row_text(config, row, 1);
 	criterion->dimension = strcmp(SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 2), "fit") == 0 ? SCORE_FIT : SCORE_ENGAGEMENT;
 	criterion->group = -1;
 	for (int i = 0; group && i < scoring->ngroups; i++)
 		if (strcmp(scoring->groups[i].group, group) == 0)
 			criterion->group = i;
-	criterion->condition = text_of(config, row, 4);
-	criterion->signal_type = text_of(config, row, 5);
+	criterion->condition = lr_row_text(config, row, 4);
+	criterion->signal_type = lr_row_text(config, row, 5);
 	if (criterion->signal_type)
 		criterion->type = find_type(scoring, criterion->signal_type);
-	criterion->points = number_of(row, 6);
-	criterion->min_count = (int) number_of(row, 7);
-	criterion->has_within = interval_of(row, 8, &criterion->within);
-	criterion->absent = is_true(row, 9);
-	criterion->per_event = is_true(row, 10);
-	criterion->max_points = number_of(row, 11);
+	criterion->points = lr_row_int64(row, 6);
+	criterion->min_count = (int) lr_row_int64(row, 7);
+	criterion->has_within = lr_row_interval(row, 8, &criterion->within);
+	criterion->absent = lr_row_bool(row, 9);
+	criterion->per_event = lr_row_bool(row, 10);
+	criterion->max_points = lr_row_int64(row, 11);
 	for (int i = 0; i < (int) lengthof(decays); i++)
 		if (strcmp(decay, decays[i]) == 0)
 			criterion->decay = (SignalDecay) i;
-	criterion->decay_points = number_of(row, 13);
-	(void) interval_of(row, 14, &criterion->decay_period);
-	criterion->decays = criterion->decay != DECAY_NONE && is_true(row, 15);
+	criterion->decay_points = lr_row_int64(row, 13);
+	(void) lr_row_interval(row, 14, &criterion->decay_period);
+	criterion->decays = criterion->decay != DECAY_NONE && lr_row_bool(row, 15);
 }
 
 static int
@@ -171,11 +168,11 @@ read_marks(FlowConfig *config, ScoringConfig *scoring)
 		scoring->marks[i] = MemoryContextAllocZero(config->mcxt, Max(rows, 1) * sizeof(GradeMark));
 	for (uint64 row = 0; row < rows; row++)
 	{
-		int dimension = is_true(row, 1) ? SCORE_ENGAGEMENT : SCORE_FIT;
+		int dimension = lr_row_bool(row, 1) ? SCORE_ENGAGEMENT : SCORE_FIT;
 		GradeMark *mark = &scoring->marks[dimension][scoring->nmarks[dimension]++];
 
-		mark->mark = text_of(config, row, 2);
-		mark->at_least = number_of(row, 3);
+		mark->mark = lr_row_text(config, row, 2);
+		mark->at_least = lr_row_int64(row, 3);
 	}
 }
 
@@ -201,42 +198,4 @@ most_points(const ScoringConfig *scoring, ScoreDimension dimension)
 	for (int i = 0; i < scoring->ngroups; i++)
 		most += scoring->groups[i].has_cap ? Min(groups[i], scoring->groups[i].cap) : groups[i];
 	return most;
-}
-
-static char *
-text_of(FlowConfig *config, uint64 row, int column)
-{
-	char *value = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
-
-	return value ? MemoryContextStrdup(config->mcxt, value) : NULL;
-}
-
-/* An int8; 0 for NULL. */
-static int64
-number_of(uint64 row, int column)
-{
-	bool isnull;
-	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-
-	return isnull ? 0 : DatumGetInt64(value);
-}
-
-static bool
-interval_of(uint64 row, int column, Interval *interval)
-{
-	bool isnull;
-	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-
-	if (!isnull)
-		*interval = *DatumGetIntervalP(value);
-	return !isnull;
-}
-
-static bool
-is_true(uint64 row, int column)
-{
-	bool isnull;
-	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-
-	return !isnull && DatumGetBool(value);
 }
