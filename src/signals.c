@@ -398,7 +398,9 @@ whole_periods(TimestampTz from, const Interval *period, TimestampTz at)
 static double
 microseconds(const Interval *interval)
 {
-	return ((interval->month / MONTHS_PER_YEAR) * (double) SECS_PER_YEAR + (interval->month % MONTHS_PER_YEAR) * (double) (DAYS_PER_MONTH * SECS_PER_DAY) +
+	int years = interval->month / MONTHS_PER_YEAR;
+
+	return (years * (double) SECS_PER_YEAR + (interval->month % MONTHS_PER_YEAR) * (double) (DAYS_PER_MONTH * SECS_PER_DAY) +
 			interval->day * (double) SECS_PER_DAY) *
 			   (double) USECS_PER_SEC +
 		   (double) interval->time;
