@@ -192,7 +192,7 @@ make_file() { # ROWS: leads, and the rows that leadroute writes for them, which 
 		query -c "COPY (SELECT * FROM leadroute.$relation t $(if [[ $relation == rotation ]]; then echo "WHERE ctid > '$rotation'"; fi) ORDER BY t.ctid) TO '$scratch/f1.$relation'"
 	done
 	# what INSERT ... SELECT reads
-	query -c "DROP TABLE IF EXISTS bench.leads" -c "CREATE UNLOGGED TABLE bench.leads AS SELECT * FROM lr.leads ORDER BY id" -c "ANALYZE bench.leads"
+	query -c "DROP TABLE IF EXISTS bench.leads" -c "CREATE UNLOGGED TABLE bench.leads AS SELECT * FROM lr.leads ORDER BY id" -c "CREATE UNIQUE INDEX ON bench.leads (id)" -c "ANALYZE bench.leads"
 	for relation in $written; do
 		query -c "DROP TABLE IF EXISTS bench.$relation" -c "CREATE UNLOGGED TABLE bench.$relation AS SELECT * FROM leadroute.$relation t $(if [[ $relation == rotation ]]; then echo "WHERE ctid > '$rotation'"; fi)"
 	done
