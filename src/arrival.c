@@ -568,8 +568,9 @@ lr_arrival_link_score(Arrival *arrival)
 {
 	if (arrival->config->scoring == NULL || arrival->first.lead == NULL || arrival->first.returns)
 		return;
-	/* a duplicate's signals are its first one's: those that came before it too */
-	if (!arrival->memo.is_duplicate && lr_signals_exist(arrival->config->flow, arrival->lead))
+	/* a duplicate's signals are its first one's: those that came before it too, and itself */
+	if (!arrival->memo.is_duplicate &&
+		(arrival->config->scoring->duplicates != SIGNAL_UNKNOWN || lr_signals_exist(arrival->config->flow, arrival->lead)))
 		lr_rescore_want(arrival->config->flow, arrival->first.lead);
 	arrival->memo.is_duplicate = true;
 	arrival->memo.done = false;

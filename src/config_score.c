@@ -48,6 +48,7 @@ read_types(FlowConfig *config, ScoringConfig *scoring)
 	scoring->ntypes = (int) lr_config_rows("SELECT signal_type, high_intent, counts_for FROM leadroute.signal_types"
 										   " WHERE flow = $1 ORDER BY signal_type",
 										   config->flow);
+	scoring->duplicates = SIGNAL_UNKNOWN;
 	if (scoring->ntypes == 0)
 		return;
 	scoring->types = MemoryContextAllocZero(config->mcxt, scoring->ntypes * sizeof(SignalType));
@@ -56,6 +57,8 @@ read_types(FlowConfig *config, ScoringConfig *scoring)
 		scoring->types[i].type = lr_row_text(config, i, 1);
 		scoring->types[i].high_intent = lr_row_bool(i, 2);
 		scoring->types[i].has_counts_for = lr_row_interval(i, 3, &scoring->types[i].counts_for);
+		if (strcmp(scoring->types[i].type, "duplicate") == 0)
+			scoring->duplicates = i;
 	}
 }
 

@@ -97,6 +97,7 @@ typedef struct ScoringConfig
 	ScoringGroup *groups;
 	int ntypes;
 	SignalType *types;			  /* in order of their names */
+	int duplicates;				  /* the type that duplicates are signals of; SIGNAL_UNKNOWN: of none */
 	int nmarks[SCORE_DIMENSIONS]; /* highest first */
 	GradeMark *marks[SCORE_DIMENSIONS];
 } ScoringConfig;

@@ -149,8 +149,14 @@ read_duplicates(SignalReading *reading, const char *lead)
 		bool isnull;
 		char *status = TextDatumGetCString(slot_getattr(slot, STATE_STATUS + 1, &isnull));
 
-		if (strcmp(status, "duplicate") == 0 || strcmp(status, "merged") == 0)
-			read_of(reading, TextDatumGetCString(slot_getattr(slot, STATE_LEAD + 1, &isnull)));
+		Datum came = slot_getattr(slot, STATE_SUBMITTED_AT + 1, &isnull);
+
+		if (strcmp(status, "duplicate") != 0 && strcmp(status, "merged") != 0)
+			continue;
+		/* that the person came again is one too */
+		if (!isnull && reading->scoring->duplicates != SIGNAL_UNKNOWN)
+			take(reading, reading->scoring->duplicates, DatumGetTimestampTz(came));
+		read_of(reading, TextDatumGetCString(slot_getattr(slot, STATE_LEAD + 1, &isnull)));
 	}
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);

@@ -124,7 +124,7 @@ COMMENT ON COLUMN leadroute.scoring_criteria.note IS 'Free text of who wrote the
 
 COMMENT ON TABLE leadroute.signal_types IS 'The types of signals that a flow knows. Signals of other types are kept, count for nothing, and are listed in unknown_signals.';
 COMMENT ON COLUMN leadroute.signal_types.flow IS 'The flow.';
-COMMENT ON COLUMN leadroute.signal_types.signal_type IS 'The type, as signals.type has it.';
+COMMENT ON COLUMN leadroute.signal_types.signal_type IS 'The type, as signals.type has it. Where one is called duplicate, each duplicate of a lead is such a signal of it, at the instant when its own person asked; nobody writes it.';
 COMMENT ON COLUMN leadroute.signal_types.high_intent IS 'Whether one signal of this type is enough to qualify a lead, whatever its points.';
 COMMENT ON COLUMN leadroute.signal_types.counts_for IS 'How long a signal of this type counts at all, for points and in facts.signals; NULL: for ever. Days and months are those of UTC.';
 COMMENT ON COLUMN leadroute.signal_types.note IS 'Free text of who wrote the row.';

@@ -143,6 +143,17 @@ SELECT is(lr.scored(202), '23.96 16.67 31.25 C3 row 23.96 16.67 31 C3 owner ana'
 INSERT INTO leadroute.signals (lead, type) VALUES ('201', 'pricing');
 SELECT is(lr.scored(200), '33.33 16.67 50.00 C2 row 33.33 16.67 50 C2 owner ana', 'and those that come after');
 
+-- that the person came again is a signal of the first one, where there is such a type
+SAVEPOINT again;
+INSERT INTO leadroute.signal_types (signal_type) VALUES ('duplicate');
+INSERT INTO leadroute.scoring_criteria (model, criterion, dimension, signal_type, points) VALUES ('mid', 'came again', 'engagement', 'duplicate', 20);
+INSERT INTO lr.leads (id, email, country) VALUES (210, 'again@x.com', 'US');
+SELECT is(lr.scored(210), '8.33 16.67 0.00 C3 row 8.33 16.67 0 C3 owner ana', 'once');
+INSERT INTO lr.leads (id, email, country) VALUES (211, 'again@x.com', 'US');
+SELECT is(lr.scored(210), '18.33 16.67 20.00 C3 row 18.33 16.67 20 C3 owner ana', 'twice');
+SELECT is_empty($$SELECT * FROM lr.wrong() w WHERE w::text ~ '21[01]'$$, 'sums');
+ROLLBACK TO again;
+
 -- merged into its first one
 UPDATE leadroute.flows SET duplicate_policy = 'merge';
 INSERT INTO leadroute.signals (lead, type) VALUES ('205', 'demo');
