@@ -748,7 +748,7 @@ is_libc_collation(Oid collation)
 	HeapTuple tuple;
 	bool libc;
 
-	if (collation == C_COLLATION_OID || collation == POSIX_COLLATION_OID)
+	if (collation == C_COLLATION_OID)
 		return true;
 	if (collation == DEFAULT_COLLATION_OID)
 	{
