@@ -30,9 +30,11 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(lr_config_changed);
+PG_FUNCTION_INFO_V1(lr_table_changed);
 
 #define UNKNOWN_FLOWS 4096
 
@@ -801,5 +803,17 @@ lr_config_changed(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by trigger manager", "config_changed")));
 	CacheInvalidateRelcacheByRelid(lr_relation_oid("flows"));
+	return PointerGetDatum(NULL);
+}
+
+/* The trigger on a table that other files read into a session's memory (mail.c, title.c): forgotten when, and if, the change commits. */
+Datum
+lr_table_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by trigger manager", "table_changed")));
+	CacheInvalidateRelcacheByRelid(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation));
 	return PointerGetDatum(NULL);
 }

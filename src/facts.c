@@ -106,3 +106,16 @@ lr_facts_of_prediction(TupleDesc desc)
 			return i + 1;
 	elog(ERROR, "type facts has no column \"probability\"");
 }
+
+void
+lr_facts_scope(const LeadShape *shape, LrConditionScope *scope)
+{
+	*scope = (LrConditionScope){
+		.row = shape->desc,
+		.facts = lr_facts_desc(),
+		.relid = shape->relid,
+		.outputs = shape->output_columns,
+		.output_names = lr_output_names,
+		.noutputs = LEAD_OUTPUTS,
+	};
+}

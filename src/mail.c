@@ -5,7 +5,7 @@
  *
  * The table has some hundred rows, or 135,000 with the long lists. A session that asks now and then asks its primary
  * key; one that has asked as often as the table has pages reads it whole, and answers from memory from then on. A row
- * trigger (mail_changed, ENABLE ALWAYS) and one for TRUNCATE send a relcache invalidation of the table: others hear of
+ * trigger (table_changed, ENABLE ALWAYS) and one for TRUNCATE send a relcache invalidation of the table: others hear of
  * it when the change commits, the writer at his next command, and again should he roll back. Both ways read with
  * the newest snapshot, as configuration does. It is read whoever asks: who may insert a lead need not be able to read it.
  *
@@ -37,7 +37,6 @@
 
 PG_FUNCTION_INFO_V1(lr_is_public_mail_sql);
 PG_FUNCTION_INFO_V1(lr_is_disposable_mail_sql);
-PG_FUNCTION_INFO_V1(lr_mail_changed);
 
 /* Columns of leadroute.mail_domains, from 0. */
 typedef enum MailColumn
@@ -117,18 +116,6 @@ mail_relcache_callback(Datum arg, Oid relid)
 {
 	if (relid == InvalidOid || relid == mail_relid)
 		mail_changes++;
-}
-
-/* The trigger on mail_domains: every session forgets what it read when, and if, the change commits. */
-Datum
-lr_mail_changed(PG_FUNCTION_ARGS)
-{
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" was not called by trigger manager", "mail_changed")));
-	CacheInvalidateRelcacheByRelid(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation));
-	return PointerGetDatum(NULL);
 }
 
 /*

@@ -112,7 +112,6 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	RoutePlan *plan;
 	MemoryContext mcxt;
 	MemoryContext oldcontext;
-	TupleDesc facts;
 	const char **conditions;
 
 	for (; *link; link = &(*link)->next)
@@ -137,19 +136,13 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	conditions = palloc(Max(config->nrules, 1) * sizeof(char *));
 	for (int i = 0; i < config->nrules; i++)
 		conditions[i] = config->rules[i].condition;
+	lr_facts_scope(shape, &plan->scope);
 	plan->rules = lr_ruleset_make(conditions, config->nrules, &plan->scope, mcxt);
 	plan->skills = palloc0(Max(config->nrules, 1) * sizeof(LrCondition *));
-	facts = lr_facts_desc();
-	plan->facts = MakeSingleTupleTableSlot(facts, &TTSOpsVirtual);
-	plan->account_facts = lr_facts_of_account(facts);
-	plan->score_facts = lr_score_of_facts(facts);
+	plan->facts = MakeSingleTupleTableSlot(plan->scope.facts, &TTSOpsVirtual);
+	plan->account_facts = lr_facts_of_account(plan->scope.facts);
+	plan->score_facts = lr_score_of_facts(plan->scope.facts);
 	plan->econtext = CreateStandaloneExprContext();
-	plan->scope.row = shape->desc;
-	plan->scope.facts = facts;
-	plan->scope.relid = RelationGetRelid(rel);
-	plan->scope.outputs = shape->output_columns;
-	plan->scope.output_names = lr_output_names;
-	plan->scope.noutputs = LEAD_OUTPUTS;
 	plan->point = lr_point_columns(config, shape);
 	plan->policies = lr_policy_plan(config, &plan->scope, mcxt);
 	MemoryContextSwitchTo(oldcontext);

@@ -125,12 +125,7 @@ score_plan(LeadShape *shape, FlowConfig *config)
 	plan->generation = config->generation;
 	plan->flow = pstrdup(config->flow);
 	plan->shape = shape;
-	plan->scope.row = shape->desc;
-	plan->scope.facts = lr_facts_desc();
-	plan->scope.relid = shape->relid;
-	plan->scope.outputs = shape->output_columns;
-	plan->scope.output_names = lr_output_names;
-	plan->scope.noutputs = LEAD_OUTPUTS;
+	lr_facts_scope(shape, &plan->scope);
 	plan->facts = MakeSingleTupleTableSlot(plan->scope.facts, &TTSOpsVirtual);
 	plan->econtext = CreateStandaloneExprContext();
 	plan->account_facts = lr_facts_of_account(plan->scope.facts);

@@ -7,7 +7,7 @@
  * decides, then the one of most words, most letters, a user's own before a shipped one, the one that begins first.
  *
  * The table has some hundred rows and is read whole by a session's first question, with the newest snapshot, whoever asks. A row trigger
- * (title_changed, ENABLE ALWAYS) and one for TRUNCATE send a relcache invalidation of it, which follows the transaction: as mail.c has it.
+ * (table_changed, ENABLE ALWAYS) and one for TRUNCATE send a relcache invalidation of it, which follows the transaction: as mail.c has it.
  *
  * Memory: one context under CacheMemoryContext, deleted whole when it is stale. A question's own memory is the caller's.
  */
@@ -32,7 +32,6 @@
 
 PG_FUNCTION_INFO_V1(lr_seniority);
 PG_FUNCTION_INFO_V1(lr_department);
-PG_FUNCTION_INFO_V1(lr_title_changed);
 
 /* Columns of leadroute.title_patterns, from 0. */
 enum
@@ -141,18 +140,6 @@ title_relcache_callback(Datum arg, Oid relid)
 {
 	if (relid == InvalidOid || relid == title_relid)
 		title_changes++;
-}
-
-/* The trigger on title_patterns: every session forgets what it read when, and if, the change commits. */
-Datum
-lr_title_changed(PG_FUNCTION_ARGS)
-{
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" was not called by trigger manager", "title_changed")));
-	CacheInvalidateRelcacheByRelid(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation));
-	return PointerGetDatum(NULL);
 }
 
 static Datum

@@ -119,12 +119,7 @@ lr_watch(LeadShape *shape, FlowConfig *config)
 	watch->generation = config->generation;
 	watch->flow = pstrdup(config->flow);
 	watch->shape = shape;
-	watch->scope.row = shape->desc;
-	watch->scope.facts = lr_facts_desc();
-	watch->scope.relid = shape->relid;
-	watch->scope.outputs = shape->output_columns;
-	watch->scope.output_names = lr_output_names;
-	watch->scope.noutputs = LEAD_OUTPUTS;
+	lr_facts_scope(shape, &watch->scope);
 	watch->score_facts = lr_score_of_facts(watch->scope.facts);
 	watch->facts = MakeSingleTupleTableSlot(watch->scope.facts, &TTSOpsVirtual);
 	watch->econtext = CreateStandaloneExprContext();

@@ -21,6 +21,11 @@ CREATE FUNCTION leadroute.config_changed() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'lr_config_changed';
 COMMENT ON FUNCTION leadroute.config_changed() IS 'Trigger on every configuration table: all sessions drop their compiled configuration when the change commits.';
 
+CREATE FUNCTION leadroute.table_changed() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'lr_table_changed';
+COMMENT ON FUNCTION leadroute.table_changed() IS 'Trigger on mail_domains and title_patterns: all sessions drop what they have read of the table when the change commits.';
+REVOKE ALL ON FUNCTION leadroute.table_changed() FROM PUBLIC;
+
 CREATE FUNCTION leadroute.library_ready() RETURNS boolean
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'lr_library_ready';
 COMMENT ON FUNCTION leadroute.library_ready() IS 'Whether the running server has leadroute in shared_preload_libraries, so that leads can be routed.';
@@ -28,3 +33,36 @@ COMMENT ON FUNCTION leadroute.library_ready() IS 'Whether the running server has
 CREATE FUNCTION leadroute.journal_id() RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_journal_id';
 COMMENT ON FUNCTION leadroute.journal_id() IS 'An id for a row of events or outbox: mounts with time, differs between sessions, and is no sequence''s, so that lastval() after an INSERT is the lead''s.';
+
+/* Each function of leads whose first argument is the lead's key as text stands for keys of the other two types too. */
+CREATE FUNCTION leadroute.for_other_keys(VARIADIC functions text[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $body$
+DECLARE
+	of_text	record;
+	key		text;
+BEGIN
+	FOR of_text IN
+		SELECT p.proname, pg_get_function_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS result,
+			pg_get_function_identity_arguments(p.oid) AS identity, array_to_string(p.proargnames[2:p.pronargs], ', ') AS passed,
+			p.proisstrict, p.proretset
+		FROM pg_proc p
+		WHERE p.pronamespace = 'leadroute'::regnamespace AND p.proname = ANY (functions)
+	LOOP
+		FOREACH key IN ARRAY ARRAY['bigint', 'uuid'] LOOP
+			EXECUTE format($$
+				CREATE FUNCTION leadroute.%1$I(%2$s) RETURNS %3$s
+				LANGUAGE sql %4$s VOLATILE PARALLEL UNSAFE
+				SET search_path = pg_catalog, leadroute, pg_temp
+				AS %5$L$$, of_text.proname, regexp_replace(of_text.arguments, '^lead text', 'lead ' || key), of_text.result,
+				CASE WHEN of_text.proisstrict THEN 'STRICT' ELSE 'CALLED ON NULL INPUT' END,
+				format('SELECT %sleadroute.%I(lead::text, %s)', CASE WHEN of_text.proretset THEN '* FROM ' ELSE '' END, of_text.proname, of_text.passed));
+			EXECUTE format('COMMENT ON FUNCTION leadroute.%I(%s) IS %L', of_text.proname, regexp_replace(of_text.identity, '^lead text', 'lead ' || key),
+				format('%s() for a lead whose key is a %s.', of_text.proname, CASE key WHEN 'bigint' THEN 'number' ELSE key END));
+		END LOOP;
+	END LOOP;
+END
+$body$;
+REVOKE ALL ON FUNCTION leadroute.for_other_keys(text[]) FROM PUBLIC;
+COMMENT ON FUNCTION leadroute.for_other_keys(text[]) IS 'Internal: makes functions of these names for keys of types bigint and uuid from those for text.';

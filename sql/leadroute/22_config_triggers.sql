@@ -513,35 +513,22 @@ COMMENT ON FUNCTION leadroute.flow_begins() IS 'Trigger on flows: gives a new fl
 CREATE TRIGGER flow_begins AFTER INSERT ON leadroute.flows FOR EACH ROW EXECUTE FUNCTION leadroute.flow_begins();
 
 /* attach() may have begun the flow that a restore then brings: its rules and kinds give way to those of the dump. */
-CREATE FUNCTION leadroute.match_rule_restored() RETURNS trigger
+CREATE FUNCTION leadroute.first_rows_restored() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 BEGIN
 	IF leadroute.restoring() THEN
-		DELETE FROM leadroute.match_rules m WHERE m.flow = NEW.flow AND m.xmin <> pg_current_xact_id()::xid;
+		EXECUTE format('DELETE FROM leadroute.%I t WHERE t.flow = $1 AND t.xmin <> pg_current_xact_id()::xid', TG_TABLE_NAME) USING NEW.flow;
 	END IF;
 	RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION leadroute.match_rule_restored() IS 'Trigger on match_rules: the rules that a dump brings replace those that their flow had before.';
+COMMENT ON FUNCTION leadroute.first_rows_restored() IS 'Trigger on match_rules and touch_kinds: the rows that a dump brings replace those that their flow had before.';
 CREATE TRIGGER match_rule_restored BEFORE INSERT ON leadroute.match_rules
-	FOR EACH ROW EXECUTE FUNCTION leadroute.match_rule_restored();
-
-CREATE FUNCTION leadroute.touch_kind_restored() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-BEGIN
-	IF leadroute.restoring() THEN
-		DELETE FROM leadroute.touch_kinds k WHERE k.flow = NEW.flow AND k.xmin <> pg_current_xact_id()::xid;
-	END IF;
-	RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION leadroute.touch_kind_restored() IS 'Trigger on touch_kinds: the kinds that a dump brings replace those that their flow had before.';
+	FOR EACH ROW EXECUTE FUNCTION leadroute.first_rows_restored();
 CREATE TRIGGER touch_kind_restored BEFORE INSERT ON leadroute.touch_kinds
-	FOR EACH ROW EXECUTE FUNCTION leadroute.touch_kind_restored();
+	FOR EACH ROW EXECUTE FUNCTION leadroute.first_rows_restored();
 
 CREATE FUNCTION leadroute.sla_policy_written() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER

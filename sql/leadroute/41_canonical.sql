@@ -91,12 +91,7 @@ COMMENT ON COLUMN leadroute.mail_domains.is_disposable IS 'Whether addresses the
 COMMENT ON COLUMN leadroute.mail_domains.note IS 'Anything.';
 
 /* As with configuration: every session forgets what it has read when a change commits. */
-CREATE FUNCTION leadroute.mail_changed() RETURNS trigger
-	LANGUAGE c
-	AS 'MODULE_PATHNAME', 'lr_mail_changed';
-COMMENT ON FUNCTION leadroute.mail_changed() IS 'Trigger on mail_domains: drops what sessions have read of it.';
-REVOKE ALL ON FUNCTION leadroute.mail_changed() FROM PUBLIC;
-SELECT leadroute.invalidation_triggers('mail_domains', 'mail_changed');
+SELECT leadroute.invalidation_triggers('mail_domains', 'table_changed');
 
 INSERT INTO leadroute.mail_domains (domain, source, is_public)
 SELECT domain, 'leadroute', true

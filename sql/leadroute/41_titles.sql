@@ -19,10 +19,7 @@ COMMENT ON COLUMN leadroute.title_patterns.precedence IS 'The highest goes first
 COMMENT ON COLUMN leadroute.title_patterns.source IS 'Who brought it: ''leadroute'' (shipped) or another word of yours.';
 COMMENT ON COLUMN leadroute.title_patterns.note IS 'Free text of who wrote the row.';
 
-CREATE FUNCTION leadroute.title_changed() RETURNS trigger
-LANGUAGE c AS 'MODULE_PATHNAME', 'lr_title_changed';
-COMMENT ON FUNCTION leadroute.title_changed() IS 'Trigger on title_patterns: sessions read it again when the change commits.';
-SELECT leadroute.invalidation_triggers('title_patterns', 'title_changed');
+SELECT leadroute.invalidation_triggers('title_patterns', 'table_changed');
 GRANT INSERT, UPDATE, DELETE ON leadroute.title_patterns TO leadroute_admin;
 
 INSERT INTO leadroute.title_patterns (kind, pattern, value, precedence, source)
@@ -189,5 +186,4 @@ LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'lr_department';
 COMMENT ON FUNCTION leadroute.department(text) IS
 	'The department that a job title speaks of, by title_patterns: executive, sales, marketing, customer_success, product, engineering, it, data, finance, hr, legal, operations, procurement, design, research or administration, or what your own patterns say. NULL where no pattern matches. No errors.';
 
-REVOKE ALL ON FUNCTION leadroute.title_changed() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION leadroute.seniority(text), leadroute.department(text) TO PUBLIC;

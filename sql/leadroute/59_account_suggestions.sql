@@ -225,20 +225,4 @@ END
 $$;
 COMMENT ON FUNCTION leadroute.dismiss_account(text, text, text) IS 'Dismisses a suggestion; it is not made again.';
 
-DO $do$
-DECLARE
-	type	text;
-BEGIN
-	FOREACH type IN ARRAY ARRAY['bigint', 'uuid'] LOOP
-		EXECUTE pg_catalog.format($$
-			CREATE FUNCTION leadroute.accept_account(lead %1$s, account text, alias boolean DEFAULT false, flow text DEFAULT 'default') RETURNS text
-			LANGUAGE sql VOLATILE SET search_path = pg_catalog, leadroute, pg_temp
-			AS 'SELECT leadroute.accept_account(lead::text, account, alias, flow)';
-			COMMENT ON FUNCTION leadroute.accept_account(%1$s, text, boolean, text) IS 'accept_account() for a lead whose key is a %1$s.';
-			CREATE FUNCTION leadroute.dismiss_account(lead %1$s, account text, flow text DEFAULT 'default') RETURNS void
-			LANGUAGE sql VOLATILE SET search_path = pg_catalog, leadroute, pg_temp
-			AS 'SELECT leadroute.dismiss_account(lead::text, account, flow)';
-			COMMENT ON FUNCTION leadroute.dismiss_account(%1$s, text, text) IS 'dismiss_account() for a lead whose key is a %1$s.'$$, type);
-	END LOOP;
-END
-$do$;
+SELECT leadroute.for_other_keys('accept_account', 'dismiss_account');

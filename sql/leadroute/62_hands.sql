@@ -32,29 +32,4 @@ LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_reroute
 COMMENT ON FUNCTION leadroute.reroute(text, text) IS
 	'The rules decide about a lead again, as it is now and as if it were new; who let it lapse before is not asked. Where they say the same nothing changes. Answers who has it now; NULL where it waits or was discarded. Errors and rights as release(), and an error where it cannot be routed (its flow is off).';
 
-DO $do$
-DECLARE
-	of_text	record;
-	key		pg_catalog.text;
-BEGIN
-	FOR of_text IN
-		SELECT p.oid, p.proname, pg_catalog.pg_get_function_arguments(p.oid) AS arguments, pg_catalog.pg_get_function_result(p.oid) AS result,
-			pg_catalog.pg_get_function_identity_arguments(p.oid) AS identity, p.proargnames, p.proisstrict
-		FROM pg_catalog.pg_proc p
-		WHERE p.pronamespace = 'leadroute'::pg_catalog.regnamespace AND p.proname IN ('close', 'reopen', 'reassign', 'claim', 'release', 'reroute')
-	LOOP
-		FOREACH key IN ARRAY ARRAY['bigint', 'uuid'] LOOP
-			EXECUTE pg_catalog.format($$
-				CREATE FUNCTION leadroute.%1$I(%2$s) RETURNS %3$s
-				LANGUAGE sql %4$s VOLATILE PARALLEL UNSAFE
-				SET search_path = pg_catalog, leadroute, pg_temp
-				AS %5$L$$, of_text.proname, pg_catalog.regexp_replace(of_text.arguments, '^lead text', 'lead ' || key), of_text.result,
-				CASE WHEN of_text.proisstrict THEN 'STRICT' ELSE 'CALLED ON NULL INPUT' END,
-				pg_catalog.format('SELECT leadroute.%I(lead::text, %s)', of_text.proname, pg_catalog.array_to_string(of_text.proargnames[2:], ', ')));
-			EXECUTE pg_catalog.format('COMMENT ON FUNCTION leadroute.%I(%s) IS %L', of_text.proname,
-				pg_catalog.regexp_replace(of_text.identity, '^lead text', 'lead ' || key),
-				pg_catalog.format('%s() for a lead whose key is a %s.', of_text.proname, CASE key WHEN 'bigint' THEN 'number' ELSE key END));
-		END LOOP;
-	END LOOP;
-END
-$do$;
+SELECT leadroute.for_other_keys('close', 'reopen', 'reassign', 'claim', 'release', 'reroute');

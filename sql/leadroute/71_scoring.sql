@@ -41,33 +41,7 @@ $$;
 COMMENT ON FUNCTION leadroute.signal(text, text, timestamptz, text, jsonb, text) IS
 	'Writes a signal of a lead, at an instant (NULL: now), and so its score. Answers whether it counted: false where a signal of this event id was there already. Needs INSERT on leadroute.signals, as leadroute_operator has.';
 
-DO $do$
-DECLARE
-	of_text	record;
-	key		pg_catalog.text;
-BEGIN
-	FOR of_text IN
-		SELECT p.oid, p.proname, pg_catalog.pg_get_function_arguments(p.oid) AS arguments, pg_catalog.pg_get_function_result(p.oid) AS result,
-			pg_catalog.pg_get_function_identity_arguments(p.oid) AS identity,
-			(SELECT pg_catalog.string_agg(n, ', ' ORDER BY i) FROM pg_catalog.unnest(p.proargnames) WITH ORDINALITY a(n, i)
-			 WHERE i > 1 AND i <= p.pronargs) AS passed
-		FROM pg_catalog.pg_proc p
-		WHERE p.pronamespace = 'leadroute'::pg_catalog.regnamespace AND p.proname IN ('score', 'score_explain', 'signal')
-	LOOP
-		FOREACH key IN ARRAY ARRAY['bigint', 'uuid'] LOOP
-			EXECUTE pg_catalog.format($$
-				CREATE FUNCTION leadroute.%1$I(%2$s) RETURNS %3$s
-				LANGUAGE sql CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE
-				SET search_path = pg_catalog, leadroute, pg_temp
-				AS %4$L$$, of_text.proname, pg_catalog.regexp_replace(of_text.arguments, '^lead text', 'lead ' || key), of_text.result,
-				pg_catalog.format('SELECT %s leadroute.%I(lead::text, %s)', CASE of_text.proname WHEN 'score_explain' THEN '* FROM' ELSE '' END, of_text.proname, of_text.passed));
-			EXECUTE pg_catalog.format('COMMENT ON FUNCTION leadroute.%I(%s) IS %L', of_text.proname,
-				pg_catalog.regexp_replace(of_text.identity, '^lead text', 'lead ' || key),
-				pg_catalog.format('%s() for a lead whose key is a %s.', of_text.proname, CASE key WHEN 'bigint' THEN 'number' ELSE key END));
-		END LOOP;
-	END LOOP;
-END
-$do$;
+SELECT leadroute.for_other_keys('score', 'score_explain', 'signal');
 
 /* --- signals as they come --- */
 

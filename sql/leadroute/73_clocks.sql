@@ -844,15 +844,6 @@ LANGUAGE c CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '
 COMMENT ON FUNCTION leadroute.touch(text, text, timestamptz, text, numeric, text) IS
 	'Somebody touched a lead: a kind of touch_kinds, when (NULL, or a time to come: now), by whom (NULL: the session''s role) and how long in seconds. Answers whether it counts; NULL for a NULL lead. One that counts stops the clocks first_touch and next_touch by its own time, however late it is told; one that comes from the person (a reply) stops next_touch. Rights and errors as close(); undefined_object for a kind that is not in touch_kinds.';
 
-CREATE FUNCTION leadroute.touch(lead bigint, kind text DEFAULT 'call', at timestamptz DEFAULT NULL, by text DEFAULT NULL, seconds numeric DEFAULT NULL, flow text DEFAULT 'default') RETURNS boolean
-LANGUAGE sql CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$ SELECT leadroute.touch(lead::text, kind, at, by, seconds, flow) $$;
-COMMENT ON FUNCTION leadroute.touch(bigint, text, timestamptz, text, numeric, text) IS 'touch() for a lead whose key is a number.';
-CREATE FUNCTION leadroute.touch(lead uuid, kind text DEFAULT 'call', at timestamptz DEFAULT NULL, by text DEFAULT NULL, seconds numeric DEFAULT NULL, flow text DEFAULT 'default') RETURNS boolean
-LANGUAGE sql CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$ SELECT leadroute.touch(lead::text, kind, at, by, seconds, flow) $$;
-COMMENT ON FUNCTION leadroute.touch(uuid, text, timestamptz, text, numeric, text) IS 'touch() for a lead whose key is a uuid.';
+SELECT leadroute.for_other_keys('touch');
 GRANT EXECUTE ON FUNCTION leadroute.touch(text, text, timestamptz, text, numeric, text), leadroute.touch(bigint, text, timestamptz, text, numeric, text),
 	leadroute.touch(uuid, text, timestamptz, text, numeric, text) TO PUBLIC;
