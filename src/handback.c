@@ -57,6 +57,7 @@ static void read_date(void *arg);
 static const char *count_touches(const HandledLead *hand, const Reason *reason);
 static void note_rejection(const HandledLead *hand, const Reason *reason, const char *action, const char *note, const char *flag,
 						   const TimestampTz *return_at);
+static char *source_of(const HandledLead *hand);
 static void go(HandledLead *hand, const char *role, const char *why);
 static void log_event(const HandledLead *hand, const char *kind, const char *code, const char *reason);
 static void stop_decision_clocks(const HandledLead *hand, const char *by);
@@ -278,49 +279,40 @@ static void
 note_rejection(const HandledLead *hand, const Reason *reason, const char *action, const char *note, const char *flag,
 			   const TimestampTz *return_at)
 {
-	const AttrNumber attno = lr_lead_attno(hand->arrival.shape, "source");
-	const char *const texts[] = {hand->arrival.config->flow, hand->arrival.lead, reason->code, note, hand->actor, hand->state.owner, NULL, action, flag};
-	Oid types[lengthof(texts) + 2];
-	Datum values[lengthof(texts) + 2];
-	char nulls[lengthof(texts) + 3];
+	const char *const texts[] = {hand->arrival.config->flow, hand->arrival.lead, reason->code, note, hand->actor, hand->state.owner,
+								 source_of(hand), action, flag};
+	QueryArguments arguments = {0};
 	OwnerSession session;
-	int n;
 
-	for (n = 0; n < (int) lengthof(texts); n++)
-	{
-		const char *text = texts[n];
-
-		if (n == 6 && attno != InvalidAttrNumber)
-		{
-			LeadColumn column;
-
-			lr_lead_column(&column, hand->arrival.shape->desc, NameStr(TupleDescAttr(hand->arrival.shape->desc, attno - 1)->attname), false,
-						   CurrentMemoryContext);
-			text = lr_lead_word(&column, hand->slot);
-		}
-		types[n] = TEXTOID;
-		nulls[n] = text ? ' ' : 'n';
-		values[n] = text ? CStringGetTextDatum(text) : (Datum) 0;
-	}
-	types[n] = TIMESTAMPTZOID;
-	nulls[n] = ' ';
-	values[n++] = TimestampTzGetDatum(hand->at);
-	types[n] = TIMESTAMPTZOID;
-	nulls[n] = return_at ? ' ' : 'n';
-	values[n++] = return_at ? TimestampTzGetDatum(*return_at) : (Datum) 0;
-	nulls[n] = '\0';
+	lr_argument_texts(&arguments, texts, lengthof(texts));
+	lr_argument_instant(&arguments, hand->at);
+	lr_argument(&arguments, TIMESTAMPTZOID, return_at ? TimestampTzGetDatum(*return_at) : (Datum) 0, return_at == NULL);
 	lr_owner_begin(&session);
-	lr_owner_execute_nulls("WITH said AS (UPDATE leadroute.lead_states s SET rejection = $3, rejected_at = $10, accepted_at = NULL, qualified_at = NULL, review_at = NULL,"
-						   "     rejected_score = CASE WHEN $8 = 'nurture' THEN coalesce(s.score, 0) END,"
-						   "     engagement_since = CASE WHEN $8 = 'recycle' THEN $10 ELSE s.engagement_since END,"
-						   "     recycles = CASE WHEN $8 = 'recycle' THEN coalesce(s.recycles, 0) + 1 ELSE s.recycles END, return_at = $11"
-						   "   WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*)"
-						   " INSERT INTO leadroute.rejections (flow, lead, at, code, note, actor, owner, source, action, flag, cycle, return_at, archived_at)"
-						   " SELECT $1, $2, $10, $3, $4, $5, $6, $7, $8, $9, CASE WHEN $8 = 'recycle' THEN said.recycles END, $11,"
-						   "   CASE WHEN $8 = 'archive' THEN $10 END FROM said",
-						   n, types, values, nulls, SPI_OK_INSERT);
+	lr_owner_run("WITH said AS (UPDATE leadroute.lead_states s SET rejection = $3, rejected_at = $10, accepted_at = NULL, qualified_at = NULL, review_at = NULL,"
+				 "     rejected_score = CASE WHEN $8 = 'nurture' THEN coalesce(s.score, 0) END,"
+				 "     engagement_since = CASE WHEN $8 = 'recycle' THEN $10 ELSE s.engagement_since END,"
+				 "     recycles = CASE WHEN $8 = 'recycle' THEN coalesce(s.recycles, 0) + 1 ELSE s.recycles END, return_at = $11"
+				 "   WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*)"
+				 " INSERT INTO leadroute.rejections (flow, lead, at, code, note, actor, owner, source, action, flag, cycle, return_at, archived_at)"
+				 " SELECT $1, $2, $10, $3, $4, $5, $6, $7, $8, $9, CASE WHEN $8 = 'recycle' THEN said.recycles END, $11,"
+				 "   CASE WHEN $8 = 'archive' THEN $10 END FROM said",
+				 &arguments, SPI_OK_INSERT);
 	lr_owner_end(&session);
 	lr_clocks_met(hand->arrival.config->flow, hand->arrival.lead, "decision", "rejected", hand->actor, hand->at);
+}
+
+/* What the row says in the column that attach() knows as source; NULL without one. */
+static char *
+source_of(const HandledLead *hand)
+{
+	const AttrNumber attno = lr_lead_attno(hand->arrival.shape, "source");
+	LeadColumn column;
+
+	if (attno == InvalidAttrNumber)
+		return NULL;
+	lr_lead_column(&column, hand->arrival.shape->desc, NameStr(TupleDescAttr(hand->arrival.shape->desc, attno - 1)->attname), false,
+				   CurrentMemoryContext);
+	return lr_lead_word(&column, hand->slot);
 }
 
 /* Into the stage that leadroute uses for this, where the flow has one; judged like anybody's wish. */
@@ -346,26 +338,15 @@ static void
 log_event(const HandledLead *hand, const char *kind, const char *code, const char *reason)
 {
 	const char *const texts[] = {hand->arrival.config->flow, hand->arrival.lead, kind, code, reason, hand->actor};
-	Oid types[lengthof(texts) + 1];
-	Datum values[lengthof(texts) + 1];
-	char nulls[lengthof(texts) + 2];
+	QueryArguments arguments = {0};
 	OwnerSession session;
-	int n;
 
-	for (n = 0; n < (int) lengthof(texts); n++)
-	{
-		types[n] = TEXTOID;
-		nulls[n] = texts[n] ? ' ' : 'n';
-		values[n] = texts[n] ? CStringGetTextDatum(texts[n]) : (Datum) 0;
-	}
-	types[n] = TIMESTAMPTZOID;
-	nulls[n] = ' ';
-	values[n++] = TimestampTzGetDatum(hand->at);
-	nulls[n] = '\0';
+	lr_argument_texts(&arguments, texts, lengthof(texts));
+	lr_argument_instant(&arguments, hand->at);
 	lr_owner_begin(&session);
-	lr_owner_execute_nulls("INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, actor)"
-						   " SELECT s.flow, s.lead, $7, $3, $4, s.owner, s.team, $5, $6 FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = $2",
-						   n, types, values, nulls, SPI_OK_INSERT);
+	lr_owner_run("INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, actor)"
+				 " SELECT s.flow, s.lead, $7, $3, $4, s.owner, s.team, $5, $6 FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = $2",
+				 &arguments, SPI_OK_INSERT);
 	lr_owner_end(&session);
 }
 

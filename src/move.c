@@ -58,63 +58,41 @@ lr_move(const char *flow, const char *lead, const Move *move)
 	const char *const texts[] = {flow, lead, move->status, move->code, move->owner, move->team, move->territory, move->queue,
 								 move->rule, move->reason, move->path, move->lapses, move->kind, move->actor, move->over_cap};
 	const char *const accounts[] = {move->account, move->account_by};
-	Oid types[lengthof(texts) + 6];
-	Datum values[lengthof(texts) + 6];
-	char nulls[lengthof(texts) + 7];
-	int n;
+	QueryArguments arguments = {0};
 	bool has_linked;
 	OwnerSession session;
 
-	for (n = 0; n < (int) lengthof(texts); n++)
-	{
-		types[n] = TEXTOID;
-		nulls[n] = texts[n] ? ' ' : 'n';
-		values[n] = texts[n] ? CStringGetTextDatum(texts[n]) : (Datum) 0;
-	}
-	types[n] = TIMESTAMPTZOID;
-	nulls[n] = ' ';
-	values[n++] = TimestampTzGetDatum(move->at);
-	types[n] = BOOLOID;
-	nulls[n] = ' ';
-	values[n++] = BoolGetDatum(move->keeps_rule);
-	types[n] = FLOAT8OID;
-	nulls[n] = ' ';
-	values[n++] = Float8GetDatum(move->priority);
-	for (int i = 0; i < (int) lengthof(accounts); i++, n++)
-	{
-		types[n] = TEXTOID;
-		nulls[n] = accounts[i] ? ' ' : 'n';
-		values[n] = accounts[i] ? CStringGetTextDatum(accounts[i]) : (Datum) 0;
-	}
-	types[n] = TIMESTAMPTZOID;
-	nulls[n] = move->held_until ? ' ' : 'n';
-	values[n++] = TimestampTzGetDatum(move->held_until);
-	nulls[n] = '\0';
+	lr_argument_texts(&arguments, texts, lengthof(texts));
+	lr_argument_instant(&arguments, move->at);
+	lr_argument(&arguments, BOOLOID, BoolGetDatum(move->keeps_rule), false);
+	lr_argument(&arguments, FLOAT8OID, Float8GetDatum(move->priority), false);
+	lr_argument_texts(&arguments, accounts, lengthof(accounts));
+	lr_argument(&arguments, TIMESTAMPTZOID, TimestampTzGetDatum(move->held_until), move->held_until == 0);
 
 	lr_owner_begin(&session);
-	lr_owner_execute_nulls("WITH was AS (SELECT s.*, " LR_HOLDER " AS holder FROM leadroute.lead_states s"
-						   "   WHERE s.flow = $1 AND s.lead = $2 FOR UPDATE),"
-						   " moved AS (UPDATE leadroute.lead_states s SET status = $3, code = $4, owner = $5, team = $6,"
-						   "     territory = CASE WHEN $17 THEN s.territory ELSE $7 END, queue = $8,"
-						   "     rule = CASE WHEN $17 THEN s.rule ELSE $9 END, routed_at = $16, route_reason = $10,"
-						   "     priority = CASE WHEN $3 = 'waiting' THEN $18 END,"
-						   "     queue_order = CASE WHEN $3 = 'waiting' THEN leadroute.journal_id() END,"
-						   "     return_at = CASE WHEN $3 = 'nurture' THEN s.return_at END,"
-						   "     return_to = CASE WHEN $3 = 'nurture' THEN coalesce(s.owner, s.return_to) END,"
-						   "     archive_at = CASE WHEN $3 = 'nurture' THEN (SELECT $16 + f.archive_after FROM leadroute.flows f WHERE f.flow = $1) END,"
-						   "     held_until = $21, assigned_at = coalesce(s.assigned_at, CASE WHEN $5 IS NOT NULL THEN $16 END), source_owner = coalesce(s.source_owner, s.owner),"
-						   "     account = coalesce($19, s.account), account_by = CASE WHEN $19 IS NULL THEN s.account_by ELSE $20 END,"
-						   "     lapsed = CASE WHEN $12 IS NULL OR $12 = ANY (s.lapsed) THEN s.lapsed ELSE array_append(s.lapsed, $12) END"
-						   "   FROM was WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"
-						   " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, rule, owner, previous_owner, team,"
-						   "     territory, queue, reason, path, actor, account, over_cap, consent)"
-						   "   SELECT m.flow, m.lead, $16, $13, m.code, m.rule, m.owner, was.owner, m.team, m.territory, m.queue,"
-						   "     m.route_reason, $11::jsonb, $14, m.account, $15, m.consent FROM moved m, was)"
-						   " SELECT coalesce(w.team, ''), CASE WHEN w.closed_at IS NULL THEN w.holder END, coalesce(m.team, ''),"
-						   "   CASE WHEN m.closed_at IS NULL THEN m.holder END,"
-						   "   CASE WHEN w.owner IS NULL AND m.owner IS NOT NULL AND m.closed_at IS NULL AND " LR_HAS_LINKED("$1", "$2") " THEN 't' END"
-																																		 " FROM was w, (SELECT " LR_HOLDER " AS holder, owner, team, closed_at FROM moved) m",
-						   n, types, values, nulls, SPI_OK_SELECT);
+	lr_owner_run("WITH was AS (SELECT s.*, " LR_HOLDER " AS holder FROM leadroute.lead_states s"
+				 "   WHERE s.flow = $1 AND s.lead = $2 FOR UPDATE),"
+				 " moved AS (UPDATE leadroute.lead_states s SET status = $3, code = $4, owner = $5, team = $6,"
+				 "     territory = CASE WHEN $17 THEN s.territory ELSE $7 END, queue = $8,"
+				 "     rule = CASE WHEN $17 THEN s.rule ELSE $9 END, routed_at = $16, route_reason = $10,"
+				 "     priority = CASE WHEN $3 = 'waiting' THEN $18 END,"
+				 "     queue_order = CASE WHEN $3 = 'waiting' THEN leadroute.journal_id() END,"
+				 "     return_at = CASE WHEN $3 = 'nurture' THEN s.return_at END,"
+				 "     return_to = CASE WHEN $3 = 'nurture' THEN coalesce(s.owner, s.return_to) END,"
+				 "     archive_at = CASE WHEN $3 = 'nurture' THEN (SELECT $16 + f.archive_after FROM leadroute.flows f WHERE f.flow = $1) END,"
+				 "     held_until = $21, assigned_at = coalesce(s.assigned_at, CASE WHEN $5 IS NOT NULL THEN $16 END), source_owner = coalesce(s.source_owner, s.owner),"
+				 "     account = coalesce($19, s.account), account_by = CASE WHEN $19 IS NULL THEN s.account_by ELSE $20 END,"
+				 "     lapsed = CASE WHEN $12 IS NULL OR $12 = ANY (s.lapsed) THEN s.lapsed ELSE array_append(s.lapsed, $12) END"
+				 "   FROM was WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"
+				 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, rule, owner, previous_owner, team,"
+				 "     territory, queue, reason, path, actor, account, over_cap, consent)"
+				 "   SELECT m.flow, m.lead, $16, $13, m.code, m.rule, m.owner, was.owner, m.team, m.territory, m.queue,"
+				 "     m.route_reason, $11::jsonb, $14, m.account, $15, m.consent FROM moved m, was)"
+				 " SELECT coalesce(w.team, ''), CASE WHEN w.closed_at IS NULL THEN w.holder END, coalesce(m.team, ''),"
+				 "   CASE WHEN m.closed_at IS NULL THEN m.holder END,"
+				 "   CASE WHEN w.owner IS NULL AND m.owner IS NOT NULL AND m.closed_at IS NULL AND " LR_HAS_LINKED("$1", "$2") " THEN 't' END"
+																															   " FROM was w, (SELECT " LR_HOLDER " AS holder, owner, team, closed_at FROM moved) m",
+				 &arguments, SPI_OK_SELECT);
 	if (SPI_processed != 1)
 		elog(ERROR, "lead \"%s\" of flow \"%s\" has no state", lead, flow);
 	has_linked = lr_spi_text(0, 5) != NULL;

@@ -5,15 +5,31 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "leadroute.h"
 #include "miscadmin.h"
 #include "owner.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#define KEPT_PLANS 128
+
+typedef struct KeptPlan
+{
+	uint64 hash; /* of the text; key */
+	const char *query;
+	SPIPlanPtr plan;
+} KeptPlan;
+
 const char *lr_caller_search_path = NULL;
+
+static HTAB *plans = NULL;
+
+static SPIPlanPtr kept_plan(const char *query, int nargs, Oid *types);
 
 void
 lr_owner_begin(OwnerSession *session)
@@ -51,20 +67,83 @@ lr_owner_execute(const char *query, int nargs, Oid *types, Datum *values, int ex
 }
 
 void
+lr_owner_run(const char *query, QueryArguments *arguments, int expected)
+{
+	lr_owner_execute_nulls(query, arguments->n, arguments->types, arguments->values, arguments->nulls, expected);
+}
+
+void
 lr_owner_execute_nulls(const char *query, int nargs, Oid *types, Datum *values, const char *nulls, int expected)
 {
-	SPIPlanPtr plan = SPI_prepare(query, nargs, types);
+	SPIPlanPtr plan = kept_plan(query, nargs, types);
 	Snapshot snapshot;
 	int result;
 
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare returned %s for \"%s\"", SPI_result_code_string(SPI_result), query);
 	/* what another session has committed is known here too, whatever the isolation level */
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	result = SPI_execute_snapshot(plan, values, nulls, snapshot, InvalidSnapshot, false, true, 0);
 	UnregisterSnapshot(snapshot);
 	if (result != expected)
 		elog(ERROR, "SPI_execute_snapshot returned %s for \"%s\"", SPI_result_code_string(result), query);
+}
+
+/* The plan of a query of ours. A text that is made anew each time fills the table sooner or later: from then on its plans are SPI's. */
+static SPIPlanPtr
+kept_plan(const char *query, int nargs, Oid *types)
+{
+	uint64 hash = hash_bytes_extended((const unsigned char *) query, strlen(query), 0);
+	KeptPlan *kept;
+	SPIPlanPtr plan;
+
+	if (plans == NULL)
+	{
+		HASHCTL ctl = {.keysize = sizeof(uint64), .entrysize = sizeof(KeptPlan)};
+
+		plans = hash_create("leadroute plans", KEPT_PLANS, &ctl, HASH_ELEM | HASH_BLOBS);
+	}
+	kept = hash_search(plans, &hash, HASH_FIND, NULL);
+	if (kept && strcmp(kept->query, query) == 0)
+		return kept->plan;
+	plan = SPI_prepare(query, nargs, types);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare returned %s for \"%s\"", SPI_result_code_string(SPI_result), query);
+	if (kept || hash_get_num_entries(plans) >= KEPT_PLANS)
+		return plan;
+	query = MemoryContextStrdup(CacheMemoryContext, query);
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "SPI_keepplan failed for \"%s\"", query);
+	kept = hash_search(plans, &hash, HASH_ENTER, NULL);
+	kept->query = query;
+	kept->plan = plan;
+	return plan;
+}
+
+void
+lr_argument(QueryArguments *arguments, Oid type, Datum value, bool isnull)
+{
+	Assert(arguments->n < QUERY_ARGUMENTS);
+	arguments->types[arguments->n] = type;
+	arguments->values[arguments->n] = value;
+	arguments->nulls[arguments->n++] = isnull ? 'n' : ' ';
+}
+
+void
+lr_argument_text(QueryArguments *arguments, const char *text)
+{
+	lr_argument(arguments, TEXTOID, text ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
+}
+
+void
+lr_argument_texts(QueryArguments *arguments, const char *const *texts, int n)
+{
+	for (int i = 0; i < n; i++)
+		lr_argument_text(arguments, texts[i]);
+}
+
+void
+lr_argument_instant(QueryArguments *arguments, TimestampTz at)
+{
+	lr_argument(arguments, TIMESTAMPTZOID, TimestampTzGetDatum(at), false);
 }
 
 char *

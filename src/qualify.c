@@ -150,27 +150,16 @@ write_mark(FlowConfig *config, const char *lead, const char *type, const char *c
 		   const char *set)
 {
 	const char *const texts[] = {config->flow, lead, type, code, reason, actor};
-	Oid types[lengthof(texts) + 1];
-	Datum values[lengthof(texts) + 1];
-	char nulls[lengthof(texts) + 2];
+	QueryArguments arguments = {0};
 	OwnerSession session;
-	int n;
 
-	for (n = 0; n < (int) lengthof(texts); n++)
-	{
-		types[n] = TEXTOID;
-		nulls[n] = texts[n] ? ' ' : 'n';
-		values[n] = texts[n] ? CStringGetTextDatum(texts[n]) : (Datum) 0;
-	}
-	types[n] = TIMESTAMPTZOID;
-	nulls[n] = ' ';
-	values[n++] = TimestampTzGetDatum(at);
-	nulls[n] = '\0';
+	lr_argument_texts(&arguments, texts, lengthof(texts));
+	lr_argument_instant(&arguments, at);
 	lr_owner_begin(&session);
-	lr_owner_execute_nulls(psprintf("WITH marked AS (UPDATE leadroute.lead_states s SET %s WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*)"
-									" INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, actor)"
-									" SELECT m.flow, m.lead, $7, $3, $4, m.owner, m.team, $5, $6 FROM marked m",
-									set),
-						   n, types, values, nulls, SPI_OK_INSERT);
+	lr_owner_run(psprintf("WITH marked AS (UPDATE leadroute.lead_states s SET %s WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*)"
+						  " INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, actor)"
+						  " SELECT m.flow, m.lead, $7, $3, $4, m.owner, m.team, $5, $6 FROM marked m",
+						  set),
+				 &arguments, SPI_OK_INSERT);
 	lr_owner_end(&session);
 }

@@ -179,12 +179,9 @@ lr_stored_write_some(Relation rel, const Arrival *arrival, const LeadOutputs *ou
 		[OUTPUT_GRADE] = outputs->grade,
 		[OUTPUT_SLA_DUE_AT] = outputs->has_sla && outputs->sla_due_at != CLOCK_NEVER ? pstrdup(timestamptz_to_str(outputs->sla_due_at)) : NULL,
 	};
-	Oid types[LEAD_OUTPUTS + 1];
-	Datum values[LEAD_OUTPUTS + 1];
-	char nulls[LEAD_OUTPUTS + 2];
+	QueryArguments arguments = {0};
 	StringInfoData query;
 	OwnerSession session;
-	int n = 0;
 	const char *key_column = arrival->attachment->attachment->key_column;
 
 	initStringInfo(&query);
@@ -196,19 +193,13 @@ lr_stored_write_some(Relation rel, const Arrival *arrival, const LeadOutputs *ou
 			(i == OUTPUT_ACCOUNT && !lr_lead_takes(column, texts[i])) || (!outputs->has_score && (SCORE_OUTPUTS & (1 << i)) != 0) ||
 			(i == OUTPUT_SLA_DUE_AT && !outputs->has_sla))
 			continue;
-		types[n] = TEXTOID;
-		nulls[n] = texts[i] ? ' ' : 'n';
-		values[n] = texts[i] ? CStringGetTextDatum(texts[i]) : (Datum) 0;
-		n++;
-		appendStringInfo(&query, "%s %s = $%d::%s", n == 1 ? "" : ",", quote_identifier(arrival->shape->output_columns[i]), n,
+		lr_argument_text(&arguments, texts[i]);
+		appendStringInfo(&query, "%s %s = $%d::%s", arguments.n == 1 ? "" : ",", quote_identifier(arrival->shape->output_columns[i]), arguments.n,
 						 qualified_type(column->type, column->typmod));
 	}
-	if (n == 0)
+	if (arguments.n == 0)
 		return;
-	types[n] = TEXTOID;
-	nulls[n] = ' ';
-	values[n] = CStringGetTextDatum(arrival->lead);
-	n++;
+	lr_argument_text(&arguments, arrival->lead);
 
 	lr_owner_begin(&session);
 	lr_owner_become(&session, rel->rd_rel->relowner);
@@ -219,10 +210,10 @@ lr_stored_write_some(Relation rel, const Arrival *arrival, const LeadOutputs *ou
 		char *update = psprintf("UPDATE %s SET%s WHERE %s OPERATOR(pg_catalog.=) $%d::%s",
 								quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 														   RelationGetRelationName(rel)),
-								query.data, quote_identifier(key_column), n,
+								query.data, quote_identifier(key_column), arguments.n,
 								qualified_type(arrival->shape->key.type, arrival->shape->key.typmod));
 
-		if (SPI_execute_with_args(update, n, types, values, nulls, false, 0) != SPI_OK_UPDATE)
+		if (SPI_execute_with_args(update, arguments.n, arguments.types, arguments.values, arguments.nulls, false, 0) != SPI_OK_UPDATE)
 			elog(ERROR, "could not run \"%s\"", update);
 	}
 	PG_FINALLY();
