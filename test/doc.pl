@@ -5,7 +5,8 @@
 #   test/doc.pl write        writes it into the documents
 #
 # Reaches a server of version 15 or later by PGHOST, PGPORT and PGUSER (a superuser), in whose throw-away cluster it makes
-# and drops databases; shared_preload_libraries must name pg_cron and leadroute. `make doc` and test/t/040_docs.pl call it.
+# and drops databases, and a superuser postgres where the cluster's is called otherwise, since the documents show who did a
+# thing; shared_preload_libraries must name pg_cron and leadroute. `make doc` and test/t/040_docs.pl call it.
 #
 # README.md and doc/*.md: blocks fenced as ```sql run in their order, each in a session of its own, in the database that
 # the last comment <!-- database: NAME --> names; blocks before the first such comment are not run. A comment
@@ -153,6 +154,8 @@ sub reference
 	return run_sql($database, read_file('test/doc_reference.sql'), '-A', '-t', '-v', 'ON_ERROR_STOP=1');
 }
 
+run_sql('postgres', 'CREATE ROLE postgres SUPERUSER LOGIN;');
+$ENV{PGUSER} = 'postgres';
 my $blocks = 0;
 $blocks += run_document($_) foreach ('README.md', grep { $_ ne 'doc/reference.md' } sort glob('doc/*.md'));
 fault('README.md', 'no block ran') unless $blocks;
