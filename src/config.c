@@ -806,7 +806,7 @@ lr_config_changed(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* The trigger on a table that other files read into a session's memory (mail.c, title.c): forgotten when, and if, the change commits. */
+/* The trigger on a table that sessions hold a copy of (table_copy.c): forgotten when, and if, the change commits. */
 Datum
 lr_table_changed(PG_FUNCTION_ARGS)
 {

@@ -14,11 +14,10 @@
 #include "hint.h"
 #include "lead.h"
 #include "leadroute.h"
-#include "mail.h"
 #include "pending.h"
 #include "phone_sql.h"
 #include "rotation.h"
-#include "title.h"
+#include "table_copy.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
@@ -169,10 +168,9 @@ _PG_init(void)
 	lr_config_init();
 	lr_calendar_init();
 	lr_lead_init();
-	lr_mail_init();
 	lr_pending_init();
 	lr_phone_init();
-	lr_title_init();
+	lr_table_copy_init();
 
 	lr_hint_init();
 

@@ -4,12 +4,10 @@
  *		leadroute.mail_domains.
  *
  * The table has some hundred rows, or 135,000 with the long lists. A session that asks now and then asks its primary
- * key; one that has asked as often as the table has pages reads it whole, and answers from memory from then on. A row
- * trigger (table_changed, ENABLE ALWAYS) and one for TRUNCATE send a relcache invalidation of the table: others hear of
- * it when the change commits, the writer at his next command, and again should he roll back. Both ways read with
- * the newest snapshot, as configuration does. It is read whoever asks: who may insert a lead need not be able to read it.
+ * key; one that has asked as often as the table has pages reads it whole (table_copy.c), and answers from memory from
+ * then on. Both ways read with the newest snapshot, whoever asks.
  *
- * Memory: one context under CacheMemoryContext, deleted whole when it is stale: a byte of flags and the text of each
+ * Memory: a byte of flags and the text of each
  * domain, one after the other, and a hash table (open addressing, three quarters full at most) of where each begins. With the
  * long lists some 5 MB in a session that has asked two thousand times, else nothing.
  */
@@ -18,8 +16,6 @@
 #include "access/detoast.h"
 #include "access/genam.h"
 #include "access/table.h"
-#include "access/tableam.h"
-#include "commands/trigger.h"
 #include "common/hashfn.h"
 #include "compat.h"
 #include "domain.h"
@@ -28,9 +24,9 @@
 #include "leadroute.h"
 #include "mail.h"
 #include "storage/bufmgr.h"
+#include "table_copy.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -64,20 +60,27 @@ typedef struct MailTable
 	Size allocated; /* for texts */
 } MailTable;
 
-static MailTable *mail_table = NULL;
-static uint64 mail_changes = 1; /* that this session has heard of */
-static uint64 mail_read = 0;	/* of these, how many mail_table knows */
 static uint64 mail_asked_at = 0;
 static BlockNumber mail_asked = 0; /* times that the index was asked since then */
-static Oid mail_relid = InvalidOid;
 
-static void mail_relcache_callback(Datum arg, Oid relid);
+static void begin_mail(void *content, MemoryContext mcxt);
+static void add_mail(void *content, TupleTableSlot *slot);
+static void finish_mail(void *content);
+
+static TableCopy mail_copy = {
+	.relation = "mail_domains",
+	.label = "mail domains",
+	.size = sizeof(MailTable),
+	.begin = begin_mail,
+	.add = add_mail,
+	.finish = finish_mail,
+};
+
 static bool table_is_worth_it(void);
-static void read_table(void);
 static void add_domain(MailTable *table, const char *domain, Size len, uint8 flags);
 static void grow_slots(MailTable *table);
 static uint32 *find_slot(const MailTable *table, const char *domain, Size len);
-static void find_in_table(const char *host, LrMailDomain *mail);
+static void find_in_table(const MailTable *table, const char *host, LrMailDomain *mail);
 static void find_by_index(const char *host, LrMailDomain *mail);
 static uint8 row_flags(TupleTableSlot *slot);
 static uint8 add_flags(uint8 flags, uint8 others);
@@ -105,19 +108,6 @@ lr_is_disposable_mail_sql(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(mail.is_disposable);
 }
 
-void
-lr_mail_init(void)
-{
-	CacheRegisterRelcacheCallback(mail_relcache_callback, (Datum) 0);
-}
-
-static void
-mail_relcache_callback(Datum arg, Oid relid)
-{
-	if (relid == InvalidOid || relid == mail_relid)
-		mail_changes++;
-}
-
 /*
  * What mail_domains says of a host (lower case, ASCII): of itself, else of the nearest domain above it.
  * A row with source "local" decides against the others.
@@ -126,13 +116,8 @@ void
 lr_mail_find(const char *host, LrMailDomain *mail)
 {
 	mail->is_public = mail->is_disposable = false;
-	if (mail_table && mail_read == mail_changes)
-		find_in_table(host, mail);
-	else if (table_is_worth_it())
-	{
-		read_table();
-		find_in_table(host, mail);
-	}
+	if (lr_table_copy_is_current(&mail_copy) || table_is_worth_it())
+		find_in_table(lr_table_copy_content(&mail_copy), host, mail);
 	else
 		find_by_index(host, mail);
 }
@@ -144,74 +129,48 @@ table_is_worth_it(void)
 	Relation rel;
 	bool result;
 
-	if (mail_asked_at != mail_changes)
+	if (mail_asked_at != mail_copy.changes)
 	{
-		mail_asked_at = mail_changes;
+		mail_asked_at = mail_copy.changes;
 		mail_asked = 0;
 	}
 	mail_asked++;
 	/* its size is asked for at each doubling only */
 	if ((mail_asked & (mail_asked - 1)) != 0)
 		return false;
-	rel = table_open(lr_relation_oid("mail_domains"), AccessShareLock);
+	rel = lr_table_copy_open(&mail_copy);
 	result = mail_asked >= RelationGetNumberOfBlocks(rel);
 	table_close(rel, AccessShareLock);
 	return result;
 }
 
 static void
-read_table(void)
+begin_mail(void *content, MemoryContext mcxt)
 {
-	MemoryContext mcxt;
-	MemoryContext oldcontext;
-	MailTable *table;
-	Relation rel;
-	TupleTableSlot *slot;
-	TableScanDesc scan;
-	Snapshot snapshot;
-	uint64 seen;
+	MailTable *table = content;
 
-	if (mail_table)
-	{
-		mcxt = mail_table->mcxt;
-		mail_table = NULL;
-		MemoryContextDelete(mcxt);
-	}
-
-	/* the transaction's until it is whole */
-	mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute mail domains", ALLOCSET_DEFAULT_SIZES);
-	oldcontext = MemoryContextSwitchTo(mcxt);
-	table = palloc0(sizeof(MailTable));
 	table->mcxt = mcxt;
 	table->length = 1;
-	MemoryContextSwitchTo(oldcontext);
+}
 
-	rel = table_open(lr_relation_oid("mail_domains"), AccessShareLock);
-	mail_relid = RelationGetRelid(rel);
-	AcceptInvalidationMessages();
-	seen = mail_changes;
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	slot = table_slot_create(rel, NULL);
-	scan = table_beginscan(rel, snapshot, 0, NULL);
-	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
-	{
-		bool isnull;
-		text *domain = DatumGetTextPP(slot_getattr(slot, MAIL_DOMAIN + 1, &isnull));
+static void
+add_mail(void *content, TupleTableSlot *slot)
+{
+	bool isnull;
+	text *domain = DatumGetTextPP(slot_getattr(slot, MAIL_DOMAIN + 1, &isnull));
 
-		/* no look-up is for a longer one */
-		if (VARSIZE_ANY_EXHDR(domain) <= LR_DOMAIN_MAX)
-			add_domain(table, VARDATA_ANY(domain), VARSIZE_ANY_EXHDR(domain), row_flags(slot));
-	}
-	table_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	UnregisterSnapshot(snapshot);
-	table_close(rel, AccessShareLock);
+	/* no look-up is for a longer one */
+	if (VARSIZE_ANY_EXHDR(domain) <= LR_DOMAIN_MAX)
+		add_domain(content, VARDATA_ANY(domain), VARSIZE_ANY_EXHDR(domain), row_flags(slot));
+}
+
+static void
+finish_mail(void *content)
+{
+	MailTable *table = content;
+
 	if (table->texts)
 		table->texts = repalloc_huge(table->texts, table->length);
-
-	MemoryContextSetParent(mcxt, CacheMemoryContext);
-	mail_table = table;
-	mail_read = seen;
 }
 
 static void
@@ -284,17 +243,17 @@ find_slot(const MailTable *table, const char *domain, Size len)
 }
 
 static void
-find_in_table(const char *host, LrMailDomain *mail)
+find_in_table(const MailTable *table, const char *host, LrMailDomain *mail)
 {
 	/* the domain above, unless that is a whole country or kind */
-	for (; mail_table->slots && strchr(host, '.'); host = strchr(host, '.') + 1)
+	for (; table->slots && strchr(host, '.'); host = strchr(host, '.') + 1)
 	{
-		uint32 at = *find_slot(mail_table, host, strlen(host));
+		uint32 at = *find_slot(table, host, strlen(host));
 
 		if (at != 0)
 		{
-			mail->is_public = (mail_table->texts[at] & MAIL_IS_PUBLIC) != 0;
-			mail->is_disposable = (mail_table->texts[at] & MAIL_IS_DISPOSABLE) != 0;
+			mail->is_public = (table->texts[at] & MAIL_IS_PUBLIC) != 0;
+			mail->is_disposable = (table->texts[at] & MAIL_IS_DISPOSABLE) != 0;
 			return;
 		}
 	}
@@ -303,14 +262,13 @@ find_in_table(const char *host, LrMailDomain *mail)
 static void
 find_by_index(const char *host, LrMailDomain *mail)
 {
-	Relation rel = table_open(lr_relation_oid("mail_domains"), AccessShareLock);
+	Relation rel = lr_table_copy_open(&mail_copy);
 	Relation index = index_open(lr_relation_oid("mail_domains_pkey"), AccessShareLock);
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	IndexScanDesc scan = lr_index_beginscan(rel, index, snapshot, NULL, 1, 0);
 	uint8 flags = 0;
 
-	mail_relid = RelationGetRelid(rel);
 	for (; flags == 0 && strchr(host, '.'); host = strchr(host, '.') + 1)
 	{
 		ScanKeyData key;

@@ -11,8 +11,6 @@ typedef struct LrMailDomain
 	bool is_disposable;
 } LrMailDomain;
 
-extern void lr_mail_init(void);
-
 /* What mail_domains says of a host, in lower case and ASCII. Errors: those of reading a table. */
 extern void lr_mail_find(const char *host, LrMailDomain *mail);
 

@@ -6,29 +6,20 @@
  * follow each other, so nothing is found within a word unless the pattern says so with a star. Of all that match, the one with the highest precedence
  * decides, then the one of most words, most letters, a user's own before a shipped one, the one that begins first.
  *
- * The table has some hundred rows and is read whole by a session's first question, with the newest snapshot, whoever asks. A row trigger
- * (table_changed, ENABLE ALWAYS) and one for TRUNCATE send a relcache invalidation of it, which follows the transaction: as mail.c has it.
- *
- * Memory: one context under CacheMemoryContext, deleted whole when it is stale. A question's own memory is the caller's.
+ * The table has some hundred rows and is read whole by a session's first question (table_copy.c). A question's own memory is the caller's.
  */
 #include "postgres.h"
 
-#include "access/table.h"
-#include "access/tableam.h"
-#include "commands/trigger.h"
 #include "compat.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "fold.h"
 #include "leadroute.h"
 #include "mb/pg_wchar.h"
-#include "title.h"
+#include "table_copy.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(lr_seniority);
 PG_FUNCTION_INFO_V1(lr_department);
@@ -98,19 +89,23 @@ typedef struct TitleWords
 	int lengths[TITLE_WORDS];
 } TitleWords;
 
-static TitleTable *title_table = NULL;
-static uint64 title_changes = 1; /* that this session has heard of */
-static uint64 title_read = 0;	 /* of these, how many title_table knows */
-static Oid title_relid = InvalidOid;
+static void begin_titles(void *content, MemoryContext mcxt);
+static void add_title(void *content, TupleTableSlot *slot);
 
-static void title_relcache_callback(Datum arg, Oid relid);
+static TableCopy title_copy = {
+	.relation = "title_patterns",
+	.label = "title patterns",
+	.size = sizeof(TitleTable),
+	.begin = begin_titles,
+	.add = add_title,
+};
+
 static Datum answer(FunctionCallInfo fcinfo, TitleKind kind);
-static void read_table(void);
 static void add_patterns(TitleTable *table, TitleKind kind, char *text, const char *value, int precedence, bool local);
 static void add_pattern(TitleTable *table, TitleKind kind, const char *text, const char *value, int precedence, bool local);
 static char *spell_umlauts(const char *text);
 static void cut_words(TitleWords *title, const char *data, int len);
-static const TitlePattern *find_pattern(TitleKind kind, const TitleWords *title);
+static const TitlePattern *find_pattern(const TitleTable *table, TitleKind kind, const TitleWords *title);
 static bool is_better(const TitlePattern *pattern, const TitlePattern *best);
 static bool matches(const TitlePattern *pattern, int number, const TitleWords *title, int at);
 static bool word_matches(const PatternWord *word, const char *text, int length);
@@ -129,19 +124,6 @@ lr_department(PG_FUNCTION_ARGS)
 	return answer(fcinfo, TITLE_DEPARTMENT);
 }
 
-void
-lr_title_init(void)
-{
-	CacheRegisterRelcacheCallback(title_relcache_callback, (Datum) 0);
-}
-
-static void
-title_relcache_callback(Datum arg, Oid relid)
-{
-	if (relid == InvalidOid || relid == title_relid)
-		title_changes++;
-}
-
 static Datum
 answer(FunctionCallInfo fcinfo, TitleKind kind)
 {
@@ -152,35 +134,17 @@ answer(FunctionCallInfo fcinfo, TitleKind kind)
 	cut_words(&title, VARDATA_ANY(input), pg_mbcliplen(VARDATA_ANY(input), VARSIZE_ANY_EXHDR(input), TITLE_BYTES));
 	if (title.n == 0)
 		PG_RETURN_NULL();
-	if (title_table == NULL || title_read != title_changes)
-		read_table();
-	pattern = find_pattern(kind, &title);
+	pattern = find_pattern(lr_table_copy_content(&title_copy), kind, &title);
 	if (pattern == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(pattern->value));
 }
 
 static void
-read_table(void)
+begin_titles(void *content, MemoryContext mcxt)
 {
-	MemoryContext mcxt;
-	TitleTable *table;
-	Relation rel;
-	TupleTableSlot *slot;
-	TableScanDesc scan;
-	Snapshot snapshot;
-	uint64 seen;
+	TitleTable *table = content;
 
-	if (title_table)
-	{
-		mcxt = title_table->mcxt;
-		title_table = NULL;
-		MemoryContextDelete(mcxt);
-	}
-
-	/* the transaction's until it is whole */
-	mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute title patterns", ALLOCSET_DEFAULT_SIZES);
-	table = MemoryContextAllocZero(mcxt, sizeof(TitleTable));
 	table->mcxt = mcxt;
 	for (int kind = 0; kind < TITLE_KINDS; kind++)
 	{
@@ -188,34 +152,21 @@ read_table(void)
 
 		table->first[kind] = hash_create("leadroute title words", 512, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	}
+}
 
-	rel = table_open(lr_relation_oid("title_patterns"), AccessShareLock);
-	title_relid = RelationGetRelid(rel);
-	AcceptInvalidationMessages();
-	seen = title_changes;
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	slot = table_slot_create(rel, NULL);
-	scan = table_beginscan(rel, snapshot, 0, NULL);
-	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
-	{
-		bool isnull;
-		char *kind = TextDatumGetCString(slot_getattr(slot, PATTERN_KIND + 1, &isnull));
-		char *pattern = TextDatumGetCString(slot_getattr(slot, PATTERN_TEXT + 1, &isnull));
-		char *value = TextDatumGetCString(slot_getattr(slot, PATTERN_VALUE + 1, &isnull));
-		char *source = TextDatumGetCString(slot_getattr(slot, PATTERN_SOURCE + 1, &isnull));
-		int precedence = DatumGetInt32(slot_getattr(slot, PATTERN_PRECEDENCE + 1, &isnull));
+static void
+add_title(void *content, TupleTableSlot *slot)
+{
+	TitleTable *table = content;
+	bool isnull;
+	char *kind = TextDatumGetCString(slot_getattr(slot, PATTERN_KIND + 1, &isnull));
+	char *pattern = TextDatumGetCString(slot_getattr(slot, PATTERN_TEXT + 1, &isnull));
+	char *value = TextDatumGetCString(slot_getattr(slot, PATTERN_VALUE + 1, &isnull));
+	char *source = TextDatumGetCString(slot_getattr(slot, PATTERN_SOURCE + 1, &isnull));
+	int precedence = DatumGetInt32(slot_getattr(slot, PATTERN_PRECEDENCE + 1, &isnull));
 
-		add_patterns(table, strcmp(kind, "seniority") == 0 ? TITLE_SENIORITY : TITLE_DEPARTMENT, pattern,
-					 MemoryContextStrdup(mcxt, value), precedence, strcmp(source, "leadroute") != 0);
-	}
-	table_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	UnregisterSnapshot(snapshot);
-	table_close(rel, AccessShareLock);
-
-	MemoryContextSetParent(mcxt, CacheMemoryContext);
-	title_table = table;
-	title_read = seen;
+	add_patterns(table, strcmp(kind, "seniority") == 0 ? TITLE_SENIORITY : TITLE_DEPARTMENT, pattern,
+				 MemoryContextStrdup(table->mcxt, value), precedence, strcmp(source, "leadroute") != 0);
 }
 
 /* Umlauts are written in two ways: with the letter alone (accents fold away), or with an e behind it. */
@@ -352,18 +303,18 @@ cut_words(TitleWords *title, const char *data, int len)
 }
 
 static const TitlePattern *
-find_pattern(TitleKind kind, const TitleWords *title)
+find_pattern(const TitleTable *table, TitleKind kind, const TitleWords *title)
 {
 	const TitlePattern *best = NULL;
 
 	for (int at = 0; at < title->n; at++)
 	{
-		FirstWord *first = hash_search(title_table->first[kind], title->words[at], HASH_FIND, NULL);
+		FirstWord *first = hash_search(table->first[kind], title->words[at], HASH_FIND, NULL);
 
 		for (TitlePattern *pattern = first ? first->patterns : NULL; pattern; pattern = pattern->next)
 			if (is_better(pattern, best) && matches(pattern, 0, title, at))
 				best = pattern;
-		for (TitlePattern *pattern = title_table->starred[kind]; pattern; pattern = pattern->next)
+		for (TitlePattern *pattern = table->starred[kind]; pattern; pattern = pattern->next)
 			if (is_better(pattern, best) && matches(pattern, 0, title, at))
 				best = pattern;
 	}

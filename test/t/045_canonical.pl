@@ -57,14 +57,14 @@ is($node->safe_psql('a', "SELECT count(*) FILTER (WHERE source = 'free-email-dom
 	FROM leadroute.mail_domains"), "14001|121001|$shipped|2", 'replaced, and nothing else is');
 is($watcher->query_safe("SELECT count(*) FILTER (WHERE leadroute.is_public_mail('kim\@free-mail-' || i || '.example')), count(*) FILTER (WHERE leadroute.is_disposable_mail('x.throwaway-mail-' || i || '.example')),
 	count(*) FILTER (WHERE leadroute.is_public_mail('acme' || i || '.example')), bool_or(leadroute.is_public_mail('gmail.com')), bool_and(leadroute.is_public_mail('upper.example')) FROM generate_series(1, 14000) i"), '14000|14000|0|f|t', 'the session hears of it');
-my $memory = $watcher->query_safe("SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE name = 'leadroute mail domains'");
+my $memory = $watcher->query_safe("SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE ident = 'mail domains'");
 cmp_ok($memory, '>', 2_000_000, 'it has them in memory');
 cmp_ok($memory, '<', 6_000_000, 'in a few megabytes');
 note("135,000 domains: $memory bytes");
 my ($plan) = split /^Planning:/m, $watcher->query_safe("EXPLAIN (ANALYZE, BUFFERS, COSTS off, TIMING off, SUMMARY off) SELECT count(leadroute.is_disposable_mail('x.throwaway-mail-' || i || '.example')) FROM generate_series(1, 1000) i");
 unlike($plan, qr/Buffers/, 'and reads no page for a look-up');
 $watcher->quit;
-is($node->safe_psql('a', "SELECT count(*) FROM (SELECT leadroute.is_public_mail('gmail.com')) x, pg_backend_memory_contexts WHERE name = 'leadroute mail domains'"), '0', 'a session that asks once has none');
+is($node->safe_psql('a', "SELECT count(*) FROM (SELECT leadroute.is_public_mail('gmail.com')) x, pg_backend_memory_contexts WHERE ident = 'mail domains'"), '0', 'a session that asks once has none');
 
 # another encoding: nothing fails, ASCII folds
 $node->safe_psql('latin', 'CREATE EXTENSION leadroute CASCADE');
