@@ -34,6 +34,7 @@ bool lr_enabled = true;
 char *lr_condition_extensions = NULL;
 
 static char *lr_clock = NULL;
+static int sweep_pause = 0; /* read by pause_sweep() in SQL */
 
 typedef struct KnownRelation
 {
@@ -159,6 +160,10 @@ _PG_init(void)
 							   "The instant that leadroute takes for now; empty means the real one.",
 							   "For tests and simulations.",
 							   &lr_clock, "", PGC_SUSET, 0, clock_check, clock_assign, NULL);
+	DefineCustomIntVariable("leadroute.sweep_pause",
+							"How long a sweep pauses after each batch that it has committed.",
+							"Leaves the machine to others while there is much to do.",
+							&sweep_pause, 0, 0, 60 * 1000, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomStringVariable("leadroute.condition_extensions",
 							   "Extensions whose functions, operators and casts a condition may use.",
 							   NULL,
