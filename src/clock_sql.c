@@ -10,11 +10,13 @@
 #include "clock.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "leadroute.h"
 #include "route_clocks.h"
 #include "stored.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+PG_FUNCTION_INFO_V1(lr_sql_clock);
 PG_FUNCTION_INFO_V1(lr_sql_clock_reckon);
 PG_FUNCTION_INFO_V1(lr_sql_clock_steps);
 PG_FUNCTION_INFO_V1(lr_sql_policy_calendar);
@@ -41,6 +43,13 @@ time_datum(TimestampTz at, bool *isnull)
 {
 	*isnull = at == CLOCK_NEVER;
 	return TimestampTzGetDatum(at);
+}
+
+/* clock(): the instant that leadroute takes for now */
+Datum
+lr_sql_clock(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TIMESTAMPTZ(lr_now());
 }
 
 /* clock_reckon(flow, policy, runs_by, started_at, assigned_at, paused, OUT due_at, OUT rep_due_at, OUT risk_at, OUT rep_risk_at) */

@@ -49,8 +49,10 @@ typedef TU_UpdateIndexes lr_UpdateIndexes;
 /* What a check hook leaves for its assign hook is the server's to free: with free() before 16, within its own memory since. */
 #if PG_VERSION_NUM < 160000
 #define lr_guc_malloc(size) malloc(size)
+#define lr_guc_free(value) free(value)
 #else
 #define lr_guc_malloc(size) guc_malloc(LOG, size)
+#define lr_guc_free(value) guc_free(value)
 #endif
 
 /* ---- 17 ---- */

@@ -19,11 +19,13 @@
 #include "rotation.h"
 #include "table_copy.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 PG_MODULE_MAGIC_EXT(.name = "leadroute", .version = LEADROUTE_VERSION);
 
@@ -33,6 +35,7 @@ bool lr_enabled = true;
 char *lr_condition_extensions = NULL;
 
 static char *lr_clock = NULL;
+static int sweep_pause = 0; /* read by pause_sweep() in SQL */
 
 typedef struct KnownRelation
 {
@@ -45,11 +48,20 @@ static int nknown_relations = 0;
 
 static void forget_relations(Datum arg, int cacheid, uint32 hashvalue);
 
-/* The clock is parsed when it is set, so that a bad value fails there and reading it costs nothing. */
+/*
+ * The clock is parsed when it is set, so that a bad value fails there and reading it costs nothing. What is kept is the instant in
+ * digits, in UTC: a parallel worker takes over the settings one by one, and until it has come to timezone_abbreviations reading 'Z' (or any
+ * other word) would follow a pointer that PostgreSQL has freed.
+ */
 static bool
 clock_check(char **newval, void **extra, GucSource source)
 {
 	TimestampTz *instant;
+	TimestampTz parsed;
+	struct pg_tm tm;
+	fsec_t fsec;
+	char digits[MAXDATELEN + 1];
+	char *kept;
 
 	if (*newval == NULL || **newval == '\0')
 		return true;
@@ -60,11 +72,22 @@ clock_check(char **newval, void **extra, GucSource source)
 		GUC_check_errhint("Use SET in a session, or ALTER DATABASE or ALTER ROLE ... SET leadroute.clock.");
 		return false;
 	}
-	instant = (TimestampTz *) lr_guc_malloc(sizeof(TimestampTz));
-	if (instant == NULL)
+	parsed = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(*newval),
+													 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	if (TIMESTAMP_NOT_FINITE(parsed) || timestamp2tm(parsed, NULL, &tm, &fsec, NULL, NULL) != 0 || tm.tm_year <= 0)
+	{
+		GUC_check_errdetail("It must be an instant of our era.");
 		return false;
-	*instant = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(*newval),
-													   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	}
+	snprintf(digits, sizeof(digits), "%04d-%02d-%02d %02d:%02d:%02d.%06d+00", tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec);
+	instant = (TimestampTz *) lr_guc_malloc(sizeof(TimestampTz));
+	kept = (char *) lr_guc_malloc(strlen(digits) + 1);
+	if (instant == NULL || kept == NULL)
+		return false;
+	strcpy(kept, digits);
+	lr_guc_free(*newval);
+	*newval = kept;
+	*instant = parsed;
 	*extra = instant;
 	return true;
 }
@@ -158,6 +181,10 @@ _PG_init(void)
 							   "The instant that leadroute takes for now; empty means the real one.",
 							   "For tests and simulations.",
 							   &lr_clock, "", PGC_SUSET, 0, clock_check, clock_assign, NULL);
+	DefineCustomIntVariable("leadroute.sweep_pause",
+							"How long a sweep pauses after each batch that it has committed.",
+							"Leaves the machine to others while there is much to do.",
+							&sweep_pause, 0, 0, 60 * 1000, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomStringVariable("leadroute.condition_extensions",
 							   "Extensions whose functions, operators and casts a condition may use.",
 							   NULL,

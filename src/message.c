@@ -11,6 +11,7 @@
 #include "commands/async.h"
 #include "config.h"
 #include "consent.h"
+#include "fmgr.h"
 #include "journal.h"
 #include "lib/stringinfo.h"
 #include "mask.h"
@@ -24,13 +25,15 @@
 #include "utils/numeric.h"
 #include "watch.h"
 
+PG_FUNCTION_INFO_V1(lr_sql_lead_link);
+
 static bool is_masked(const Message *message);
 static void add_value(JsonbParseState **json, const char *name, JsonbValue value);
 static void add_number(JsonbParseState **json, const char *name, Numeric value);
 static void add_text(JsonbParseState **json, const char *name, const char *value);
 static void add_word(JsonbParseState **json, const char *name, const JournalRow *state, StateColumn column, const char *mask);
 static void add_time(JsonbParseState **json, const char *name, TimestampTz value);
-static const char *link_of(const FlowConfig *config, const char *lead);
+static const char *link_of(const char *template, const char *flow, const char *lead);
 static void append_url_text(StringInfo url, const char *value);
 
 void
@@ -94,7 +97,7 @@ lr_message_write(const char *type, const Message *message, const char *recipient
 		/* rounded down, as floor() does it */
 		add_number(&json, "seconds_left", int64_to_numeric(left / USECS_PER_SEC - (left % USECS_PER_SEC < 0)));
 	}
-	add_text(&json, "link", link_of(config, message->lead));
+	add_text(&json, "link", config->link_template ? link_of(config->link_template, config->flow, message->lead) : NULL);
 
 	lr_journal_begin_row(&row);
 	lr_journal_set_text(&row, OUTBOX_FLOW, config->flow);
@@ -187,30 +190,34 @@ add_time(JsonbParseState **json, const char *name, TimestampTz value)
 	add_text(json, name, text);
 }
 
-/* flows.link_template with its words filled in, as leadroute.lead_link() does it. */
+/* lead_link(template, flow, lead) */
+Datum
+lr_sql_lead_link(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(link_of(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)), text_to_cstring(PG_GETARG_TEXT_PP(2)))));
+}
+
+/* flows.link_template with its words filled in. */
 static const char *
-link_of(const FlowConfig *config, const char *lead)
+link_of(const char *template, const char *flow, const char *lead)
 {
 	StringInfoData url;
-	const char *at = config->link_template;
 
-	if (at == NULL)
-		return NULL;
 	initStringInfo(&url);
-	while (*at)
+	while (*template)
 	{
-		if (strncmp(at, "{lead}", 6) == 0)
+		if (strncmp(template, "{lead}", 6) == 0)
 		{
 			append_url_text(&url, lead);
-			at += 6;
+			template += 6;
 		}
-		else if (strncmp(at, "{flow}", 6) == 0)
+		else if (strncmp(template, "{flow}", 6) == 0)
 		{
-			append_url_text(&url, config->flow);
-			at += 6;
+			append_url_text(&url, flow);
+			template += 6;
 		}
 		else
-			appendStringInfoChar(&url, *at++);
+			appendStringInfoChar(&url, *template ++);
 	}
 	return url.data;
 }

@@ -222,6 +222,20 @@ END
 $$;
 COMMENT ON FUNCTION leadroute.note_run(leadroute.sweep_run) IS 'Part of sweep(): notes the run of a part in sweep_runs.';
 
+CREATE FUNCTION leadroute.pause_sweep() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	pause	interval := current_setting('leadroute.sweep_pause');
+BEGIN
+	IF pause > '0' THEN
+		PERFORM pg_sleep_for(pause);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION leadroute.pause_sweep() IS 'Part of sweep(): waits for as long as leadroute.sweep_pause says. The batch before is committed, so nothing is locked meanwhile.';
+
 CREATE PROCEDURE leadroute.sweep(flow text DEFAULT NULL, parts text[] DEFAULT NULL)
 LANGUAGE plpgsql
 AS $$
@@ -236,6 +250,7 @@ BEGIN
 			more := run.more;
 			CALL leadroute.commit_batch(more);
 			EXIT WHEN NOT more;
+			PERFORM leadroute.pause_sweep();
 		END LOOP;
 		/* committed with what the next part does */
 		PERFORM leadroute.note_run(run);
@@ -244,7 +259,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE leadroute.sweep(text, text[]) IS
-	'Does what is due, in one flow or (NULL) all: all parts of leadroute.sweep_parts in their order, or only those that are named, as ''{steps,queues}''. Commits after each batch; in a transaction block it does one batch of each part and commits nothing. A part that fails is a WARNING and noted (see leadroute.jobs), and the others go on; one that another sweep works at is left to it. Errors: undefined_object for a part that does not exist.';
+	'Does what is due, in one flow or (NULL) all: all parts of leadroute.sweep_parts in their order, or only those that are named, as ''{steps,queues}''. Commits after each batch, and then pauses for leadroute.sweep_pause (a setting: milliseconds, 0 by default); in a transaction block it does one batch of each part and commits nothing. A part that fails is a WARNING and noted (see leadroute.jobs), and the others go on; one that another sweep works at is left to it. Errors: undefined_object for a part that does not exist.';
 
 CREATE FUNCTION leadroute.sweep_turns() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER

@@ -95,6 +95,25 @@ END
 $$;
 COMMENT ON FUNCTION leadroute.clock_next(leadroute.clocks) IS 'What a clock''s next_at is to be. At the deadline itself it is in time, so its breach is due the microsecond after.';
 
+CREATE FUNCTION leadroute.clock_after(clock leadroute.clocks, steps text[], breached_at timestamptz DEFAULT NULL, why text DEFAULT NULL) RETURNS leadroute.clocks
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF steps IS NOT NULL THEN
+		clock.steps_done := coalesce(clock.steps_done, '{}') || steps;
+	END IF;
+	IF breached_at IS NOT NULL THEN
+		clock.breached_at := breached_at;
+		clock.breach_reason := why;
+	END IF;
+	clock.next_at := leadroute.clock_next(clock);
+	RETURN clock;
+END
+$$;
+COMMENT ON FUNCTION leadroute.clock_after(leadroute.clocks, text[], timestamptz, text) IS
+	'What a clock''s row is to be once these steps are done and (breached_at) its breach is told.';
+
 CREATE FUNCTION leadroute.lead_stage(flow text, lead text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -265,8 +284,8 @@ BEGIN
 		RETURN 'no_show';
 	END IF;
 	why := leadroute.breach_reason(clock, at);
-	clock.breached_at := at;
-	UPDATE leadroute.clocks c SET breached_at = clock_breach.at, breach_reason = why, next_at = leadroute.clock_next(clock)
+	clock := leadroute.clock_after(clock, NULL, at, why);
+	UPDATE leadroute.clocks c SET breached_at = clock.breached_at, breach_reason = clock.breach_reason, next_at = clock.next_at
 	WHERE c.flow = clock.flow AND c.lead = clock.lead AND c.policy = clock.policy AND c.round = clock.round;
 	PERFORM leadroute.clock_event(clock, at, 'breached', why, format('%s of policy %s was due %s: %s', clock.metric, clock.policy, clock.due_at, why));
 	RETURN why;
@@ -282,13 +301,12 @@ AS $$
 DECLARE
 	clock	leadroute.clocks;
 BEGIN
-	UPDATE leadroute.clocks c SET steps_done = coalesce(c.steps_done, '{}') || clock_step_done.steps
+	SELECT c.* INTO clock FROM leadroute.clocks c
 	WHERE c.flow = clock_step_done.flow AND c.lead = clock_step_done.lead AND c.policy = clock_step_done.policy AND c.round = clock_step_done.round
-	RETURNING c.* INTO clock;
-	IF FOUND THEN
-		UPDATE leadroute.clocks c SET next_at = leadroute.clock_next(clock)
-		WHERE c.flow = clock.flow AND c.lead = clock.lead AND c.policy = clock.policy AND c.round = clock.round;
-	END IF;
+	FOR UPDATE;
+	clock := leadroute.clock_after(clock, steps);
+	UPDATE leadroute.clocks c SET steps_done = clock.steps_done, next_at = clock.next_at
+	WHERE c.flow = clock.flow AND c.lead = clock.lead AND c.policy = clock.policy AND c.round = clock.round;
 END
 $$;
 COMMENT ON FUNCTION leadroute.clock_step_done(text, text, text, integer, text[]) IS

@@ -29,7 +29,7 @@ DECLARE
 	shown		boolean;
 BEGIN
 	SELECT f.mask_when INTO condition FROM leadroute.flows f WHERE f.flow = is_masked.flow;
-	IF (SELECT to_jsonb(s) ->> 'consent' FROM leadroute.lead_states s WHERE s.flow = is_masked.flow AND s.lead = is_masked.lead) = 'false' THEN
+	IF (SELECT s.consent FROM leadroute.lead_states s WHERE s.flow = is_masked.flow AND s.lead = is_masked.lead) = false THEN
 		RETURN true;
 	ELSIF condition IS NULL THEN
 		RETURN false;
@@ -56,48 +56,40 @@ COMMENT ON FUNCTION leadroute.is_masked(text, text) IS
 	'Whether the person of a lead is shown masked: he gave no consent, flows.mask_when holds for the row as it is now or fails, or there is no row to ask.';
 
 CREATE FUNCTION leadroute.lead_link(template text, flow text, lead text) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-	SELECT replace(replace(template, '{flow}', leadroute.url_text(flow)), '{lead}', leadroute.url_text(lead))
-$$;
-COMMENT ON FUNCTION leadroute.lead_link(text, text, text) IS 'flows.link_template with a flow and a lead''s key filled in.';
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'lr_sql_lead_link';
+COMMENT ON FUNCTION leadroute.lead_link(text, text, text) IS
+	'flows.link_template with a flow and a lead''s key filled in as parts of a URL: all but letters, digits and -._~ as %XX of its UTF-8 bytes.';
 
-CREATE FUNCTION leadroute.url_text(value text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-	SELECT coalesce(string_agg(CASE WHEN b BETWEEN 48 AND 57 OR b BETWEEN 65 AND 90 OR b BETWEEN 97 AND 122 OR b IN (45, 46, 95, 126) THEN chr(b)
-									ELSE '%' || upper(lpad(to_hex(b), 2, '0')) END, '' ORDER BY n), '')
-	FROM (SELECT n, get_byte(convert_to(value, 'UTF8'), n) AS b FROM generate_series(0, octet_length(convert_to(value, 'UTF8')) - 1) n) bytes
-$$;
-COMMENT ON FUNCTION leadroute.url_text(text) IS 'A text as a part of a URL: all but letters, digits and -._~ as %XX of its UTF-8 bytes.';
-
-/* By what stands in lead_states now. to_jsonb: the message has what the state has. */
+/* By what stands in lead_states now. PL/pgSQL, for a function in SQL would be planned in each transaction. */
 CREATE FUNCTION leadroute.lead_message(flow text, lead text, reason text DEFAULT NULL, extra jsonb DEFAULT '{}') RETURNS jsonb
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
+DECLARE
+	message	jsonb;
+BEGIN
 	SELECT jsonb_strip_nulls(jsonb_build_object(
 			'flow', s.flow, 'lead', s.lead,
-			'name', CASE WHEN m.masked THEN leadroute.mask('name', j.j ->> 'name') ELSE j.j ->> 'name' END,
-			'company', CASE WHEN m.masked THEN leadroute.mask('text', j.j ->> 'company') ELSE j.j ->> 'company' END,
+			'name', CASE WHEN m.masked THEN leadroute.mask('name', s.name) ELSE s.name END,
+			'company', CASE WHEN m.masked THEN leadroute.mask('text', s.company) ELSE s.company END,
 			'masked', nullif(m.masked, false),
-			'source', j.j -> 'source', 'intent', j.j -> 'intent', 'segment', j.j -> 'segment', 'tier', j.j -> 'tier',
-			'score', j.j -> 'score', 'grade', j.j -> 'grade', 'stage', j.j -> 'stage',
+			'source', s.source, 'intent', s.intent, 'segment', s.segment, 'tier', s.tier,
+			'score', s.score, 'grade', s.grade, 'stage', s.stage,
 			'code', s.code, 'owner', s.owner, 'owner_name', r.name, 'manager', r.manager, 'team', s.team, 'channel', t.channel,
 			'territory', s.territory, 'queue', s.queue, 'rule', s.rule, 'reason', coalesce(lead_message.reason, s.route_reason),
 			'account', s.account, 'duplicate_of', s.duplicate_of, 'submitted_at', s.submitted_at, 'routed_at', s.routed_at,
-			'deadline', (j.j ->> 'sla_due_at')::timestamptz,
-			'seconds_left', floor(extract(epoch FROM (j.j ->> 'sla_due_at')::timestamptz - leadroute.clock()))::bigint,
+			'deadline', s.sla_due_at,
+			'seconds_left', floor(extract(epoch FROM s.sla_due_at - leadroute.clock()))::bigint,
 			'link', leadroute.lead_link(f.link_template, s.flow, s.lead)) || lead_message.extra)
+	INTO message
 	FROM leadroute.lead_states s
-		CROSS JOIN LATERAL (SELECT to_jsonb(s) AS j) j
-		CROSS JOIN LATERAL (SELECT leadroute.is_masked(s.flow, s.lead) AS masked) m
 		LEFT JOIN leadroute.flows f ON f.flow = s.flow
 		LEFT JOIN leadroute.reps r ON r.flow = s.flow AND r.rep = s.owner
 		LEFT JOIN leadroute.teams t ON t.flow = s.flow AND t.team = s.team
-	WHERE s.flow = lead_message.flow AND s.lead = lead_message.lead
+		CROSS JOIN LATERAL (SELECT s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) AS masked) m
+	WHERE s.flow = lead_message.flow AND s.lead = lead_message.lead;
+	RETURN message;
+END
 $$;
 COMMENT ON FUNCTION leadroute.lead_message(text, text, text, jsonb) IS
 	'What a message says of a lead as it is now, with a reason of its own and further fields: who it is (masked where is_masked()), how much it wants, who has it, whom it concerns, until when (seconds_left: negative once that has passed), why, and the link.';

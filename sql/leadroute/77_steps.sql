@@ -1,8 +1,9 @@
 /*
  * What is done as clocks run: the steps of sla_steps, each once a round, in the order of when they were due.
  *
- * A batch takes the clocks that are due through clocks_next_idx, and works lead by lead. Locks are taken with SKIP LOCKED, in the
- * order clocks, state, row of the leads table, so a sweep waits for nobody; who comes for such a lead waits for one small batch.
+ * A batch finds the clocks that are due through clocks_next_idx. Locks are taken with SKIP LOCKED, in the order state, row of the leads
+ * table, so a sweep waits for nobody; who comes for such a lead waits for one small batch. Notices change nothing that the next step depends on:
+ * leads of which only these are due are done together (tell_leads), all others one by one (fire_lead).
  * A lead whose steps fail keeps the others from nothing: it is undone, noted, and tried again later.
  */
 CREATE TABLE leadroute.sla_fired (
@@ -63,6 +64,54 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_lapse';
 COMMENT ON FUNCTION leadroute.lapse(text, text, boolean, text, text) IS
 	'Part of sweep(): takes a lead from its owner, who does not get it again, and has the rules decide, or (requeue) puts it into a queue. Answers assigned or waiting; none where nobody has it; busy where somebody holds its row, and nothing was done.';
 
+CREATE TYPE leadroute.due_step AS (
+	lead			text,
+	clock			leadroute.clocks,
+	step			text,
+	due_at			timestamptz,
+	action			text,
+	recipient		text,
+	argument		text
+);
+COMMENT ON TYPE leadroute.due_step IS 'Internal: what is due of a clock: one of its steps, or (step NULL) its deadline, whose breach is to be told.';
+
+CREATE FUNCTION leadroute.due_steps(flow text, leads text[], instant timestamptz) RETURNS SETOF leadroute.due_step
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+		WITH due AS MATERIALIZED (
+			SELECT c FROM leadroute.clocks c
+			WHERE c.flow = due_steps.flow AND c.lead = ANY (due_steps.leads) AND c.finished_at IS NULL AND c.next_at <= instant)
+		SELECT (d.c).lead, d.c, NULL::text, (d.c).due_at, NULL::text, NULL::text, NULL::text
+		FROM due d
+		WHERE (d.c).breached_at IS NULL AND (d.c).due_at < least((d.c).paused_at, instant)
+		UNION ALL
+		SELECT (d.c).lead, d.c, s.step, s.due_at, s.action, s.recipient, s.argument
+		FROM due d CROSS JOIN LATERAL leadroute.clock_steps(d.c) s
+		WHERE s.due_at <= instant;
+END
+$$;
+COMMENT ON FUNCTION leadroute.due_steps(text, text[], timestamptz) IS 'Part of sweep(): what is due of these leads'' clocks at an instant.';
+
+/* All that one recipient is to know of a lead now is one message: by its last line, with the others beside it. */
+CREATE FUNCTION leadroute.write_notice(flow text, lead text, who text, at timestamptz, lines jsonb) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	kind	text := CASE WHEN jsonb_path_exists(lines, '$[*] ? (@.action == "notify")') THEN 'escalated' ELSE 'reminder' END;
+BEGIN
+	IF EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = write_notice.flow AND kind = ANY (c.types)) THEN
+		PERFORM leadroute.write_message(flow, lead, kind, at, lines -> -1 ->> 'reason', (lines -> -1) || jsonb_build_object('steps', lines, 'recipient', who));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION leadroute.write_notice(text, text, text, timestamptz, jsonb) IS
+	'Part of sweep(): the message to one recipient about the steps of a lead that are due now, where a consumer asked for its type.';
+
 /*
  * The steps of one lead that are due, one after the other, each as the one before has left the lead. Answers how many, or NULL
  * where somebody holds the lead.
@@ -81,8 +130,6 @@ DECLARE
 	told	jsonb := '{}';	/* recipient: what he is told */
 	boss	text;
 	listens	boolean := EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = in_flow AND c.types && '{reminder,escalated}');
-	person	text;
-	message	jsonb;
 BEGIN
 	fired := 0;
 	SELECT s.* INTO state FROM leadroute.lead_states s WHERE s.flow = in_flow AND s.lead = in_lead FOR UPDATE SKIP LOCKED;
@@ -93,19 +140,12 @@ BEGIN
 	LOOP
 		/* the next: a step, or the deadline itself, which comes before what is due with it */
 		SELECT d.* INTO due
-		FROM (SELECT c AS clock, 0 AS n, NULL::text AS step, c.due_at, NULL::text AS action, NULL::text AS recipient, NULL::text AS argument
-			  FROM leadroute.clocks c
-			  WHERE c.flow = in_flow AND c.lead = in_lead AND c.finished_at IS NULL AND c.breached_at IS NULL
-				AND c.due_at < least(c.paused_at, instant) AND c.next_at IS NOT NULL
-			  UNION ALL
-			  SELECT c, 1, s.step, s.due_at, s.action, s.recipient, s.argument
-			  FROM leadroute.clocks c CROSS JOIN LATERAL leadroute.clock_steps(c) s
-			  WHERE c.flow = in_flow AND c.lead = in_lead AND c.finished_at IS NULL AND c.next_at <= instant AND s.due_at <= instant) d
-		ORDER BY d.due_at, d.n, (d.clock).policy, (d.clock).round, d.step LIMIT 1;
+		FROM leadroute.due_steps(in_flow, ARRAY[in_lead], instant) d
+		ORDER BY d.due_at, d.step IS NOT NULL, (d.clock).policy, (d.clock).round, d.step LIMIT 1;
 		EXIT WHEN NOT FOUND;
 		clock := due.clock;
 		late := greatest(late, instant - due.due_at);
-		IF due.n = 0 THEN
+		IF due.step IS NULL THEN
 			EXIT WHEN leadroute.clock_breach(clock.flow, clock.lead, clock.policy, clock.round, instant) IS NULL;
 			fired := fired + 1;
 			CONTINUE;
@@ -161,14 +201,8 @@ BEGIN
 			END IF;
 		END IF;
 	END LOOP;
-	/* all that one recipient is to know of this lead now is one message: by its last line, with the others beside it */
-	FOR person, message IN SELECT t.key, t.value FROM jsonb_each(told) t ORDER BY t.key LOOP
-		what := CASE WHEN EXISTS (SELECT FROM jsonb_array_elements(message) e WHERE e ->> 'action' = 'notify') THEN 'escalated' ELSE 'reminder' END;
-		IF EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = in_flow AND what = ANY (c.types)) THEN
-			PERFORM leadroute.write_message(in_flow, in_lead, what, instant, message -> -1 ->> 'reason',
-				(message -> -1) || jsonb_build_object('steps', message, 'recipient', nullif(person, '')));
-		END IF;
-	END LOOP;
+	PERFORM leadroute.write_notice(in_flow, in_lead, nullif(t.key, ''), instant, t.value)
+	FROM jsonb_each(told) t ORDER BY (t.value -> 0 ->> 'step_due')::timestamptz, t.key;
 END
 $$;
 COMMENT ON FUNCTION leadroute.fire_lead(text, text, timestamptz) IS
@@ -178,6 +212,71 @@ CREATE FUNCTION leadroute.try_lead(flow text, lead text) RETURNS boolean
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_try_lead';
 COMMENT ON FUNCTION leadroute.try_lead(text, text) IS 'Part of sweep(): locks a lead''s row without waiting; whether that was possible.';
 
+/*
+ * The same for all leads at once of which nothing but notices and missed deadlines is due, as nearly always: a few statements, however many they are.
+ * The caller has their states locked.
+ */
+CREATE FUNCTION leadroute.tell_leads(in_flow text, leads text[], instant timestamptz, OUT told text[], OUT fired integer, OUT late interval)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	dues	leadroute.due_step[] := ARRAY(SELECT d FROM leadroute.due_steps(in_flow, leads, instant) d);
+	notices	jsonb;
+BEGIN
+	fired := 0;
+	told := ARRAY(SELECT d.lead FROM unnest(dues) d GROUP BY d.lead
+				  HAVING bool_and(CASE WHEN d.step IS NULL THEN (d.clock).metric <> 'meeting_held' ELSE d.action IN ('remind', 'notify') END));
+	IF told = '{}' THEN
+		RETURN;
+	END IF;
+	WITH due AS MATERIALIZED (
+		SELECT d.lead, d.clock, d.step, d.due_at, d.action, d.recipient, (d.clock).policy, (d.clock).round, s.owner, s.team,
+			format('%s of policy %s', (d.clock).metric, (d.clock).policy) AS clock_name,
+			CASE WHEN d.step IS NULL THEN leadroute.breach_reason(d.clock, instant) ELSE leadroute.step_recipient(in_flow, s.owner, s.team, d.recipient) END AS result
+		FROM unnest(dues) d JOIN leadroute.lead_states s ON s.flow = in_flow AND s.lead = d.lead
+		WHERE d.lead = ANY (told)
+	), noted AS (
+		INSERT INTO leadroute.sla_fired (flow, lead, policy, round, step, action, due_at, fired_at, late_by, owner, recipient)
+		SELECT in_flow, d.lead, d.policy, d.round, d.step, d.action, d.due_at, instant, instant - d.due_at, d.owner, d.result FROM due d WHERE d.step IS NOT NULL
+	), moved AS (
+		UPDATE leadroute.clocks c
+		SET steps_done = (m.clock).steps_done, breached_at = (m.clock).breached_at, breach_reason = (m.clock).breach_reason, next_at = (m.clock).next_at
+		FROM (SELECT leadroute.clock_after(d.clock, array_agg(d.step ORDER BY d.due_at, d.step) FILTER (WHERE d.step IS NOT NULL),
+					CASE WHEN bool_or(d.step IS NULL) THEN instant END, min(d.result) FILTER (WHERE d.step IS NULL)) AS clock
+			  FROM due d GROUP BY d.clock) m
+		WHERE c.flow = (m.clock).flow AND c.lead = (m.clock).lead AND c.policy = (m.clock).policy AND c.round = (m.clock).round
+	), recorded AS (
+		INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, path)
+		SELECT in_flow, d.lead, instant, e.kind, e.code, e.owner, d.team, e.reason, jsonb_build_array(e.path)
+		FROM due d CROSS JOIN LATERAL (
+			SELECT 'breached', d.result, (d.clock).owner, format('%s was due %s: %s', d.clock_name, d.due_at, d.result),
+				jsonb_build_object('policy', d.policy, 'round', d.round, 'metric', (d.clock).metric, 'due_at', d.due_at)
+			WHERE d.step IS NULL
+			UNION ALL
+			SELECT CASE d.action WHEN 'remind' THEN 'reminder' ELSE 'escalated' END, 'breached', d.owner,
+				format('%s, due %s: %s told %s', d.clock_name, (d.clock).due_at, d.step, coalesce(d.result, 'nobody: there is no ' || d.recipient)),
+				jsonb_build_object('policy', d.policy, 'round', d.round, 'step', d.step, 'recipient', d.result, 'due', d.due_at, 'late_by', instant - d.due_at)
+			WHERE d.step IS NOT NULL) e(kind, code, owner, reason, path)
+		ORDER BY d.due_at, d.step IS NOT NULL, d.lead, d.policy, d.round, d.step
+	)
+	SELECT count(*), max(instant - d.due_at),
+		jsonb_agg(jsonb_build_object('lead', d.lead, 'who', d.result, 'line', jsonb_build_object('policy', d.policy, 'metric', (d.clock).metric, 'round', d.round, 'step', d.step,
+				'action', d.action, 'recipient_role', d.recipient, 'step_due', d.due_at, 'deadline', (d.clock).due_at, 'reason', format('%s, due %s', d.clock_name, (d.clock).due_at)))
+			ORDER BY d.due_at, d.policy, d.round, d.step)
+			FILTER (WHERE d.step IS NOT NULL AND EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = in_flow AND c.types && '{reminder,escalated}'))
+	INTO fired, late, notices
+	FROM due d;
+	/* after what the events have told */
+	PERFORM leadroute.write_notice(in_flow, n.lead, n.who, instant, n.lines)
+	FROM (SELECT e.value ->> 'lead' AS lead, e.value ->> 'who' AS who, jsonb_agg(e.value -> 'line' ORDER BY e.n) AS lines, min(e.n) AS n
+		  FROM jsonb_array_elements(notices) WITH ORDINALITY e(value, n) GROUP BY 1, 2) n
+	ORDER BY n.n;
+END
+$$;
+COMMENT ON FUNCTION leadroute.tell_leads(text, text[], timestamptz) IS
+	'Part of sweep(): does what is due of those leads of which nothing but reminders, notices and missed deadlines is due; answers which these are, how many steps that was, and how late the latest.';
+
 CREATE FUNCTION leadroute.sweep_steps(flow text, batch integer, OUT done bigint, OUT more boolean, OUT late interval)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -185,47 +284,76 @@ AS $$
 #variable_conflict use_variable
 DECLARE
 	instant	timestamptz := leadroute.clock();
-	found	integer := 0;
-	due		record;
+	leads	text[];
+	told	text[] := '{}';
+	key		text;
+	found	integer;
+	handled	integer := 0;
+	changed	integer;
+	failed	boolean := false;
 	one		record;
 	cause	text;
 	state	text;
+	alone	text;
 BEGIN
+	/* states before clocks, like everybody: who holds a lead's state has its clocks to himself */
+	SELECT array_agg(t.lead ORDER BY t.first, t.lead), sum(t.clocks) INTO leads, found
+	FROM (SELECT d.lead, min(d.next_at) AS first, count(*)::integer AS clocks
+		  FROM (SELECT c.lead, c.next_at
+				FROM leadroute.clocks c JOIN leadroute.lead_states s ON s.flow = c.flow AND s.lead = c.lead
+				WHERE c.flow = sweep_steps.flow AND c.next_at <= instant
+				ORDER BY c.next_at LIMIT batch FOR UPDATE OF s SKIP LOCKED) d
+		  GROUP BY d.lead) t;
 	done := 0;
-	more := false;
-	FOR due IN
-		WITH taken AS MATERIALIZED (
-			SELECT c.lead, c.next_at FROM leadroute.clocks c
-			WHERE c.flow = sweep_steps.flow AND c.next_at <= instant
-			ORDER BY c.next_at LIMIT batch FOR UPDATE SKIP LOCKED)
-		SELECT t.lead, min(t.next_at) AS next_at, count(*)::integer AS clocks FROM taken t GROUP BY t.lead ORDER BY 2, 1
-	LOOP
-		found := found + due.clocks;
+	BEGIN
+		one := leadroute.tell_leads(flow, leads, instant);
+		told := one.told;
+		done := one.fired;
+		late := one.late;
+	EXCEPTION
+	WHEN serialization_failure OR deadlock_detected THEN
+		RAISE;
+	WHEN OTHERS THEN
+		/* one by one, which tells whose it is */
+		GET STACKED DIAGNOSTICS alone = MESSAGE_TEXT;
+	END;
+	FOREACH key IN ARRAY coalesce(leads, '{}') LOOP
+		CONTINUE WHEN key = ANY (told);
 		BEGIN
-			one := leadroute.fire_lead(flow, due.lead, instant);
+			one := leadroute.fire_lead(flow, key, instant);
 			done := done + coalesce(one.fired, 0);
 			late := greatest(late, one.late);
 			/* nothing was due after all: what made the clock come up is over */
 			IF one.fired = 0 THEN
 				UPDATE leadroute.clocks c SET next_at = leadroute.clock_next(c)
-				WHERE c.flow = sweep_steps.flow AND c.lead = due.lead AND c.next_at <= instant AND leadroute.clock_next(c) IS DISTINCT FROM c.next_at;
+				WHERE c.flow = sweep_steps.flow AND c.lead = key AND c.next_at <= instant AND leadroute.clock_next(c) IS DISTINCT FROM c.next_at;
+				GET DIAGNOSTICS changed = ROW_COUNT;
+				handled := handled + changed;
 			END IF;
 		EXCEPTION
 		WHEN lock_not_available THEN
-			NULL;	/* somebody works on it, and a later sweep finds it */
+			/* somebody works on it: later, and it keeps no others waiting meanwhile */
+			UPDATE leadroute.clocks c SET next_at = instant + interval '10 s'
+			WHERE c.flow = sweep_steps.flow AND c.lead = key AND c.next_at <= instant;
+			handled := handled + 1;
 		WHEN serialization_failure OR deadlock_detected THEN
 			RAISE;
 		WHEN OTHERS THEN
 			GET STACKED DIAGNOSTICS cause = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
 			UPDATE leadroute.clocks c SET next_at = instant + interval '5 min'
-			WHERE c.flow = sweep_steps.flow AND c.lead = due.lead AND c.next_at <= instant;
+			WHERE c.flow = sweep_steps.flow AND c.lead = key AND c.next_at <= instant;
 			INSERT INTO leadroute.events (flow, lead, at, kind, code, reason)
-				VALUES (sweep_steps.flow, due.lead, instant, 'step_failed', 'routing_error', format('%s (SQLSTATE %s)', cause, state));
-			RAISE WARNING USING MESSAGE = format('a step of lead "%s" of flow "%s" failed: %s', due.lead, flow, cause), HINT = 'It is tried again in five minutes.';
+				VALUES (sweep_steps.flow, key, instant, 'step_failed', 'routing_error', format('%s (SQLSTATE %s)', cause, state));
+			RAISE WARNING USING MESSAGE = format('a step of lead "%s" of flow "%s" failed: %s', key, flow, cause), HINT = 'It is tried again in five minutes.';
+			failed := true;
+			handled := handled + 1;
 		END;
 	END LOOP;
+	IF alone IS NOT NULL AND NOT failed THEN
+		RAISE WARNING USING MESSAGE = format('steps of flow "%s" could only be done one by one: %s', flow, alone);
+	END IF;
 	/* a full batch of which nothing could be done would come again and again */
-	more := found = batch AND done > 0;
+	more := found = batch AND done + handled > 0;
 END
 $$;
 COMMENT ON FUNCTION leadroute.sweep_steps(text, integer) IS

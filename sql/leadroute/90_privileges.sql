@@ -79,7 +79,7 @@ GRANT EXECUTE ON FUNCTION leadroute.unmerge(text, text), leadroute.unmerge(bigin
 GRANT EXECUTE ON FUNCTION leadroute.lead_keys(record, text) TO leadroute_reader;
 GRANT EXECUTE ON PROCEDURE leadroute.sweep(text, text[]) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.flows_to_sweep(text), leadroute.sweep_plan(text, text[]), leadroute.sweep_batch(leadroute.sweep_run, boolean),
-	leadroute.note_run(leadroute.sweep_run) TO leadroute_operator;
+	leadroute.note_run(leadroute.sweep_run), leadroute.pause_sweep() TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.cron_jobs() TO leadroute_reader, pg_monitor;
 GRANT SELECT ON leadroute.jobs TO pg_monitor;
 /* signals: who may write them may call signal() */
@@ -91,7 +91,7 @@ GRANT EXECUTE ON FUNCTION leadroute.score(text, timestamptz, text), leadroute.sc
 	leadroute.check_scoring(text) TO leadroute_reader;
 GRANT EXECUTE ON FUNCTION leadroute.rescore(text, text), leadroute.rescore_if_free(text, text, boolean) TO leadroute_operator;
 GRANT EXECUTE ON PROCEDURE leadroute.drain(text, integer) TO leadroute_operator;
-GRANT EXECUTE ON FUNCTION leadroute.mask(text, text), leadroute.url_text(text), leadroute.lead_link(text, text, text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION leadroute.mask(text, text), leadroute.lead_link(text, text, text) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION leadroute.is_masked(text, text), leadroute.lead_message(text, text, text, jsonb),
 	leadroute.message_type(text, text, text, text, text, text), leadroute.delivery_time(leadroute.outbox_recipients, text, timestamptz) TO leadroute_reader;
 GRANT EXECUTE ON FUNCTION leadroute.sla_templates() TO leadroute_reader;

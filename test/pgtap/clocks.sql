@@ -379,5 +379,20 @@ DELETE FROM leadroute.sla_policies;
 INSERT INTO lr.leads (id, source, sla_due_at) VALUES (31, 'demo', '2020-01-01Z');
 SELECT is(lr.clocks('31'), NULL, 'no policies, no clocks');
 SELECT is(count(*)::int, 0, 'and no step or kind is left that names none') FROM leadroute.check_flow() c WHERE c.object LIKE 'policy%';
+-- what leadroute takes for now is an instant, also in a parallel worker, which reads it before it knows what Z means
+SET leadroute.clock = '2026-03-02 10:00 America/New_York';
+SELECT is(current_setting('leadroute.clock'), '2026-03-02 15:00:00.000000+00', 'it is kept in digits');
+SET leadroute.clock = '2026-03-02 10:00Z';
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+CREATE TABLE lr.many AS SELECT g FROM generate_series(1, 20000) g;
+ANALYZE lr.many;
+CREATE FUNCTION lr.plan(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query; END $$;
+SELECT matches((SELECT string_agg(p, ' ') FROM lr.plan($$SELECT count(*) FROM lr.many WHERE leadroute.clock() = '2026-03-02 10:00Z'$$) p), 'Workers Planned', 'a parallel query');
+SELECT is((SELECT count(*) FROM lr.many WHERE leadroute.clock() = '2026-03-02 10:00Z')::int, 20000, 'has the same instant everywhere');
+SELECT throws_ok($$SET leadroute.clock = '0044-03-15 BC'$$, '22023', NULL, 'none before our era');
+SELECT throws_ok($$SET leadroute.clock = 'infinity'$$, '22023', NULL, 'and none at the end of time');
+
 SELECT * FROM finish();
 ROLLBACK;
