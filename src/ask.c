@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "consent.h"
 #include "executor/spi.h"
+#include "first_clock.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "leadroute.h"
@@ -226,6 +227,10 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 		TraceLine settled = {.item = "decision", .name = decision.owner, .verdict = decision.code, .detail = lr_route_reason(&decision)};
 
 		put_line(rsinfo, &settled);
+		lr_route_clocks(lr_route_plan(arrival.shape, rel, arrival.config), &row, ROUTE_PEEK, &warned, &trace, &decision);
+		lr_first_clocks_trace(&decision, &trace);
+		foreach(cell, trace)
+			put_line(rsinfo, lfirst(cell));
 		return;
 	}
 	lr_route_decide(lr_route_plan(arrival.shape, rel, arrival.config), &row, ROUTE_PEEK, &warned, &trace, &decision);

@@ -100,6 +100,23 @@ lr_clocks_begin(const ClockLead *lead, const int *policies, int npolicies, Clock
 	return n;
 }
 
+int
+lr_clocks_ask(const ClockLead *lead, const int *policies, int npolicies, AskedClock **asked)
+{
+	int n = 0;
+
+	*asked = palloc(Max(npolicies, 1) * sizeof(AskedClock));
+	for (int i = 0; i < npolicies; i++)
+	{
+		const PolicyConfig *policy = &lead->config->policies[policies[i]];
+
+		if (policy->kind == METRIC_QUEUE_AGE || policy->start == START_STAGE || !starts_now(policy, lead, &(*asked)[n].started_at))
+			continue;
+		(*asked)[n++].policy = policy;
+	}
+	return n;
+}
+
 /* Whether a policy's clock starts with the decision of a new lead, and from when it counts. */
 static bool
 starts_now(const PolicyConfig *policy, const ClockLead *lead, TimestampTz *at)

@@ -29,6 +29,13 @@ typedef struct Clock
 	uint32 skipped;		 /* steps due before the lead reached its owner: bits, of the first 32 */
 } Clock;
 
+/* A clock that a duplicate's row asks for, of its first lead. */
+typedef struct AskedClock
+{
+	const PolicyConfig *policy;
+	TimestampTz started_at;
+} AskedClock;
+
 /* Whether a policy's condition holds for the lead at hand. */
 typedef bool (*PolicyTest)(void *arg, int policy);
 
@@ -52,6 +59,9 @@ extern int lr_clock_policies(const FlowConfig *config, PolicyTest test, void *ar
  * of calendars.
  */
 extern int lr_clocks_begin(const ClockLead *lead, const int *policies, int npolicies, Clock **clocks);
+
+/* Those that a duplicate asks for by policies that it meets, palloced; what starts by waiting, touches, meetings or stages is the first lead's own matter. */
+extern int lr_clocks_ask(const ClockLead *lead, const int *policies, int npolicies, AskedClock **asked);
 
 /* Whether it arrived too late for any clock (flows.max_backdate). */
 extern bool lr_clock_too_old(const ClockLead *lead);

@@ -22,8 +22,10 @@
 #include "arrival.h"
 #include "ask.h"
 #include "catalog/pg_type.h"
+#include "clock_change.h"
 #include "compat.h"
 #include "duplicate.h"
+#include "first_clock.h"
 #include "identity.h"
 #include "journal.h"
 #include "lead_hash.h"
@@ -59,6 +61,8 @@ typedef struct FirstResult
 	const char *queue;
 	const char *reason;
 	TimestampTz at;
+	TimestampTz held_until; /* 0: it is not held */
+	double priority;
 	SubTransactionId subid;
 	bool has_turn;
 	bool stands; /* the duplicate's row does */
@@ -529,6 +533,8 @@ promise(const Arrival *arrival, const Decision *decision)
 	result->queue = KEEP(decision->queue);
 	result->reason = psprintf("asked again as lead %s: %s", arrival->lead, lr_route_reason(decision));
 	result->at = decision->at;
+	result->held_until = decision->held_until;
+	result->priority = decision->priority;
 	result->subid = GetCurrentSubTransactionId();
 	result->has_turn = decision->has_turn;
 	result->stands = false;
@@ -586,7 +592,7 @@ lr_duplicate_first_forget(const char *flow, const char *first, const char *lead)
 bool
 lr_duplicate_firsts_wait(void)
 {
-	return nstanding > 0 || lr_merges_wait();
+	return nstanding > 0 || lr_merges_wait() || lr_first_clocks_are_many();
 }
 
 /* Those of outer subtransactions wait until that is current again: a rollback of this one would undo them. */
@@ -600,7 +606,7 @@ lr_duplicate_write_firsts(void)
 	ListCell *cell;
 	bool outside;
 
-	if (!lr_duplicate_firsts_wait())
+	if (!lr_duplicate_firsts_wait() && !lr_first_clocks_wait())
 		return;
 	/* at commit no statement is under way that would have one */
 	outside = !ActiveSnapshotSet();
@@ -630,6 +636,8 @@ lr_duplicate_write_firsts(void)
 	/* places that the losers of a race keep are in the ledger */
 	if (ready)
 		lr_journal_flush();
+	/* by then the first ones have the owners that duplicates got them */
+	lr_first_clocks_write();
 	if (outside)
 		PopActiveSnapshot();
 }
@@ -652,39 +660,54 @@ lr_duplicate_before_commit(void)
 static void
 write_first(const FirstResult *result)
 {
-	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID};
+	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID, FLOAT8OID};
 	const char *const texts[] = {result->flow, result->lead, result->status, result->code, result->owner, result->team,
 								 result->territory, result->queue, result->rule, result->reason, NULL, result->duplicate};
-	Datum values[lengthof(texts)];
+	Datum values[lengthof(types)];
+	char nulls[lengthof(types) + 1];
 	OwnerSession session;
 	bool written;
 
-	/* lr_owner_execute knows no NULLs: '' stands for one */
+	/* '' stands for NULL among texts */
+	memset(nulls, ' ', lengthof(types));
+	nulls[lengthof(types)] = '\0';
 	for (int i = 0; i < (int) lengthof(texts); i++)
 		values[i] = CStringGetTextDatum(texts[i] ? texts[i] : "");
 	values[10] = TimestampTzGetDatum(result->at);
+	values[12] = TimestampTzGetDatum(result->held_until);
+	if (result->held_until == 0)
+		nulls[12] = 'n';
+	values[13] = Float8GetDatum(result->priority);
 
 	lr_owner_begin(&session);
-	lr_owner_execute("WITH old AS (SELECT s.lead, s.team, " LR_HOLDER " AS holder FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = $2"
-					 "   AND s.closed_at IS NULL AND s.owner IS NULL AND s.status <> ALL ('{ignored,merged,duplicate}') FOR UPDATE),"
-					 " changed AS (UPDATE leadroute.lead_states s SET status = $3, code = $4, owner = nullif($5, ''), team = nullif($6, ''),"
-					 "   territory = nullif($7, ''), queue = nullif($8, ''), rule = nullif($9, ''), route_reason = $10, routed_at = $11"
-					 "   FROM old WHERE s.flow = $1 AND s.lead = old.lead RETURNING s.*),"
-					 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, rule, owner, team, territory, queue, reason)"
-					 " SELECT flow, lead, $11, 'asked_again', code, rule, owner, team, territory, queue, $10 FROM changed)"
-					 " SELECT coalesce(old.team, ''), old.holder, 1 FROM old, changed",
-					 lengthof(types), types, values, SPI_OK_SELECT);
+	lr_owner_execute_nulls("WITH old AS (SELECT s.lead, s.team, " LR_HOLDER " AS holder FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = $2"
+						   "   AND s.closed_at IS NULL AND s.owner IS NULL AND s.status <> ALL ('{ignored,merged,duplicate}') FOR UPDATE),"
+						   " changed AS (UPDATE leadroute.lead_states s SET status = $3, code = $4, owner = nullif($5, ''), team = nullif($6, ''),"
+						   "   territory = nullif($7, ''), queue = nullif($8, ''), rule = nullif($9, ''), route_reason = $10, routed_at = $11,"
+						   "   assigned_at = coalesce(s.assigned_at, CASE WHEN $5 <> '' THEN $11 END), held_until = $13,"
+						   "   return_at = CASE WHEN $3 = 'nurture' THEN s.return_at END,"
+						   "   archive_at = CASE WHEN $3 = 'nurture' THEN (SELECT $11 + f.archive_after FROM leadroute.flows f WHERE f.flow = $1) END,"
+						   "   priority = CASE WHEN $3 = 'waiting' THEN $14 END,"
+						   "   queue_order = CASE WHEN $3 = 'waiting' THEN coalesce(s.queue_order, leadroute.journal_id()) END"
+						   "   FROM old WHERE s.flow = $1 AND s.lead = old.lead RETURNING s.*),"
+						   " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, rule, owner, team, territory, queue, reason)"
+						   " SELECT flow, lead, $11, 'asked_again', code, rule, owner, team, territory, queue, $10 FROM changed)"
+						   " SELECT coalesce(old.team, ''), old.holder, 1 FROM old, changed",
+						   lengthof(types), types, values, nulls, SPI_OK_SELECT);
 	written = SPI_processed > 0;
 	/* it waits for nobody any more */
 	lr_state_free_places(result->flow);
 	lr_owner_end(&session);
 	if (written)
+	{
+		lr_clocks_owner(result->flow, result->lead, result->at);
 		lr_stored_outputs(result->flow, result->lead);
+	}
 	/* others that came before it, or it itself where the first has got an owner meanwhile */
 	if (result->owner || !written)
 		lr_linked_follow(result->flow, result->lead, result->at);
 	if (!written && result->has_turn)
-		keep_place(result, types, values, lengthof(types));
+		keep_place(result, types, values, lengthof(texts));
 }
 
 /* The duplicate's own, and it is no mere duplicate then; one that only waited, and has the first one's owner now, waits no more. */
@@ -818,6 +841,7 @@ lr_duplicate_abort(SubTransactionId subid)
 	FirstResult *result;
 
 	lr_merge_abort(subid);
+	lr_first_clocks_abort(subid);
 	if (first_results == NULL)
 		return;
 	hash_seq_init(&status, first_results);
@@ -836,6 +860,7 @@ lr_duplicate_reparent(SubTransactionId subid, SubTransactionId parent)
 	FirstResult *result;
 
 	lr_merge_reparent(subid, parent);
+	lr_first_clocks_reparent(subid, parent);
 	if (first_results == NULL)
 		return;
 	hash_seq_init(&status, first_results);
@@ -850,4 +875,5 @@ lr_duplicate_end(void)
 	first_results = NULL;
 	nstanding = 0;
 	lr_merge_end();
+	lr_first_clocks_end();
 }

@@ -91,6 +91,7 @@ lr_merge_absorb(Arrival *arrival, HeapTuple tuple)
 	lr_traits_judge(&row, arrival->config, lr_statement_warned(arrival->statement));
 	decision.segment = row.segment;
 	decision.intent = row.intent;
+	lr_arrival_clocks(arrival, &row, lr_statement_warned(arrival->statement), &decision);
 	lr_pending_write(arrival->lead, &decision, arrival->given, arrival->shape, arrival->slot);
 	/* the next row of its key is to find it */
 	lr_journal_flush();

@@ -722,6 +722,13 @@ link_of(Statement *statement, const Decision *decision)
 	link->ruled_code = decision->ruled_code;
 	link->for_first = decision->for_first;
 	link->silent = decision->silent;
+	link->nasked = decision->nasked;
+	link->asked = NULL;
+	if (decision->nasked > 0)
+	{
+		link->asked = MemoryContextAlloc(statement->mcxt, decision->nasked * sizeof(AskedClock));
+		memcpy(link->asked, decision->asked, decision->nasked * sizeof(AskedClock));
+	}
 	return link;
 }
 
@@ -926,6 +933,8 @@ decision_of(const Pending *pending)
 		decision.ruled_code = pending->more->link->ruled_code;
 		decision.for_first = pending->more->link->for_first;
 		decision.silent = pending->more->link->silent;
+		decision.nasked = pending->more->link->nasked;
+		decision.asked = pending->more->link->asked;
 	}
 	return decision;
 }

@@ -49,6 +49,8 @@ typedef struct Link
 	const char *ruled_code;
 	bool for_first;
 	bool silent;
+	int nasked;
+	AskedClock *asked;
 } Link;
 
 #define PENDING_CLAIMS 2

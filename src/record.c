@@ -10,6 +10,7 @@
 #include "committee.h"
 #include "config.h"
 #include "consent.h"
+#include "first_clock.h"
 #include "journal.h"
 #include "leadroute.h"
 #include "message.h"
@@ -180,6 +181,8 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 		if (type)
 			lr_message_write(type, &message, NULL);
 	}
+	if (decision->nasked > 0)
+		lr_first_clocks_ask(lead, decision);
 	if (decision->account && decision->duplicate_of == NULL)
 		lr_committee_arrived(decision);
 	MemoryContextSwitchTo(oldcontext);

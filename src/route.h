@@ -114,6 +114,9 @@ typedef struct Decision
 	bool too_old;
 	int nclocks;
 	Clock *clocks;
+	/* of a duplicate: the policies that its own row meets, for its first lead (first_clock.h) */
+	int nasked;
+	AskedClock *asked;
 } Decision;
 
 /* The code of a lead whose flow says that it is not to be routed yet. */

@@ -31,8 +31,10 @@ typedef struct Beginning
 	const LeadRow *row;
 	Decision *decision;
 	ClockLead lead;
+	bool asks; /* of a duplicate: for its first lead */
 } Beginning;
 
+static bool asks_first(const Decision *decision);
 static void begin_clocks(void *arg);
 static bool clocks_cannot_fail(const PolicyPlan *plan);
 static bool policy_holds(void *arg, int policy);
@@ -82,17 +84,22 @@ lr_route_clocks(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warne
 	PolicyPlan *policies = lr_route_policy_plan(plan);
 	Beginning beginning;
 	ErrorData *error = NULL;
+	bool too_old;
 
-	if (policies == NULL || (strcmp(decision->status, "assigned") != 0 && strcmp(decision->status, "waiting") != 0))
+	if (policies == NULL)
+		return;
+	beginning.asks = asks_first(decision);
+	if (!beginning.asks && strcmp(decision->status, "assigned") != 0 && strcmp(decision->status, "waiting") != 0)
 		return;
 	beginning.policies = policies;
 	beginning.walk = lr_route_walk(plan, row, mode, trace, decision);
 	beginning.decision = decision;
 	beginning.row = row;
 	beginning.lead = lr_route_clock_lead(decision);
-	decision->has_sla = true;
-	decision->too_old = lr_clock_too_old(&beginning.lead);
-	if (!decision->too_old)
+	decision->has_sla = !beginning.asks;
+	too_old = lr_clock_too_old(&beginning.lead);
+	decision->too_old = too_old && !beginning.asks;
+	if (!too_old)
 	{
 		lr_ruleset_start(policies->rules);
 		if (clocks_cannot_fail(policies))
@@ -102,7 +109,7 @@ lr_route_clocks(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warne
 	}
 	if (error)
 	{
-		decision->nclocks = 0;
+		decision->nclocks = decision->nasked = 0;
 		if (decision->config->fails && mode == ROUTE_TAKE)
 			ReThrowError(error);
 		lr_route_trace(beginning.walk, "clock", NULL, "failed", error->message);
@@ -121,6 +128,14 @@ lr_route_clocks(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warne
 		trace_clocks(beginning.walk, decision);
 }
 
+/* Whoever sends the same again within the replay window asks for nothing new. */
+static bool
+asks_first(const Decision *decision)
+{
+	return decision->duplicate_of && !decision->silent &&
+		   (strcmp(decision->status, "duplicate") == 0 || strcmp(decision->status, "merged") == 0);
+}
+
 static void
 begin_clocks(void *arg)
 {
@@ -129,6 +144,11 @@ begin_clocks(void *arg)
 	int *policies;
 	int n = lr_clock_policies(decision->config, policy_holds, beginning, &policies);
 
+	if (beginning->asks)
+	{
+		decision->nasked = lr_clocks_ask(&beginning->lead, policies, n, &decision->asked);
+		return;
+	}
 	decision->nclocks = lr_clocks_begin(&beginning->lead, policies, n, &decision->clocks);
 	beginning->policies->calendars = lr_calendar_generation();
 }

@@ -81,6 +81,7 @@ INSERT INTO leadroute.codes VALUES
 	('touched',			'any',			'somebody touched the lead, and it counts'),
 	('not_counted',		'any',			'a touch that does not count: its kind, its length, or its time before the lead was submitted'),
 	('reply',			'any',			'the person got in touch'),
+	('asked_again',		'any',			'a duplicate of the lead met a tighter policy: its clock starts on the lead'),
 	('met',				'any',			'a clock was stopped in time'),
 	('breached',		'any',			'a clock was not stopped in time'),
 	('sync_delay',		'any',			'a deadline, or steps on the way to it, had passed before the lead reached its owner'),

@@ -28,6 +28,7 @@ CREATE TABLE leadroute.clocks (
 	rep_outcome		text,
 	breach_reason	text,
 	ended_by		text,
+	asked_by		text COLLATE "C",
 	PRIMARY KEY (flow, lead, policy, round)
 ) WITH (fillfactor = 90);
 CREATE INDEX clocks_next_idx ON leadroute.clocks (flow, next_at) WHERE next_at IS NOT NULL;
@@ -57,6 +58,7 @@ COMMENT ON COLUMN leadroute.clocks.outcome IS 'met, breached, cancelled or super
 COMMENT ON COLUMN leadroute.clocks.rep_outcome IS 'The same against the deadline of the rep; NULL also where nobody ever had the lead.';
 COMMENT ON COLUMN leadroute.clocks.breach_reason IS 'Why it was missed: sync_delay (it came too late), routing (it waited, or changed hands), overload (its owner was at capacity), after_hours (its owner was off shift), no_response. NULL where it was not.';
 COMMENT ON COLUMN leadroute.clocks.ended_by IS 'What stopped it: the kind of touch, accepted, rejected, assigned, a stage, success, reply, an outcome of closing, owner, policy.';
+COMMENT ON COLUMN leadroute.clocks.asked_by IS 'The duplicate (its key, as text) whose row met the policy and so started the clock; NULL: the lead itself did.';
 
 /* Status is a function of the row and of now; what is past due and runs is breached, swept or not. */
 CREATE FUNCTION leadroute.sla_state(outcome text, paused_at timestamptz, risk_at timestamptz, due_at timestamptz, now timestamptz) RETURNS text

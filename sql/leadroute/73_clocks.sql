@@ -10,7 +10,7 @@ CREATE VIEW leadroute.clock_states AS
 		c.started_at, c.assigned_at, c.due_at, c.rep_due_at, c.paused_at, c.finished_at, c.ended_by, c.breach_reason,
 		c.assigned_at - c.started_at AS system_delay,
 		c.finished_at - c.assigned_at AS human_delay,
-		c.steps_done, c.next_at
+		c.steps_done, c.next_at, c.asked_by
 	FROM leadroute.clocks c;
 COMMENT ON VIEW leadroute.clock_states IS 'The clocks as they stand now.';
 COMMENT ON COLUMN leadroute.clock_states.flow IS 'The flow.';
@@ -35,6 +35,7 @@ COMMENT ON COLUMN leadroute.clock_states.system_delay IS 'From the start to the 
 COMMENT ON COLUMN leadroute.clock_states.human_delay IS 'From the assignment to the end, by the clock on the wall: what the rep took.';
 COMMENT ON COLUMN leadroute.clock_states.steps_done IS 'Steps fired or skipped.';
 COMMENT ON COLUMN leadroute.clock_states.next_at IS 'When a sweep is to look at it next.';
+COMMENT ON COLUMN leadroute.clock_states.asked_by IS 'The duplicate whose row started it; NULL: the lead itself did.';
 
 /* --- the arithmetic --- */
 
@@ -186,7 +187,7 @@ COMMENT ON FUNCTION leadroute.breach_reason(leadroute.clocks, timestamptz) IS
 	'Why a clock''s deadline was missed, as it looks at an instant: sync_delay (it came too late, by which the rep is not late), routing (it waited for an owner or changed hands meanwhile), overload (the owner has as many open leads as he may), after_hours (he was off shift for more than half of the clock''s time), no_response.';
 
 CREATE FUNCTION leadroute.start_clock(flow text, lead text, policy text, started_at timestamptz, owner text, team text, at timestamptz,
-	done_before timestamptz DEFAULT NULL, paused bigint DEFAULT 0) RETURNS void
+	done_before timestamptz DEFAULT NULL, paused bigint DEFAULT 0, asked_by text DEFAULT NULL) RETURNS leadroute.clocks
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
@@ -197,7 +198,7 @@ DECLARE
 BEGIN
 	SELECT s.* INTO p FROM leadroute.sla_policies s WHERE s.flow = start_clock.flow AND s.policy = start_clock.policy;
 	IF NOT FOUND THEN
-		RETURN;
+		RETURN NULL;
 	END IF;
 	clock.flow := flow;
 	clock.lead := lead;
@@ -210,6 +211,7 @@ BEGIN
 	clock.assigned_at := CASE WHEN owner IS NOT NULL THEN greatest(at, started_at) END;
 	clock.held_since := clock.assigned_at;
 	clock.paused := paused;
+	clock.asked_by := asked_by;
 	SELECT r.due_at, r.rep_due_at, r.risk_at, r.rep_risk_at INTO clock.due_at, clock.rep_due_at, clock.risk_at, clock.rep_risk_at
 	FROM leadroute.clock_reckon(flow, policy, clock.runs_by, started_at, clock.assigned_at, paused) r;
 	stage := leadroute.lead_stage(flow, lead);
@@ -221,10 +223,11 @@ BEGIN
 						 WHERE d.due_at < done_before);
 	clock.next_at := leadroute.clock_next(clock);
 	INSERT INTO leadroute.clocks SELECT clock.*;
+	RETURN clock;
 END
 $$;
-COMMENT ON FUNCTION leadroute.start_clock(text, text, text, timestamptz, text, text, timestamptz, timestamptz, bigint) IS
-	'Starts the next round of a policy''s clock of a lead; steps due before done_before count as done. Nothing where the policy does not exist.';
+COMMENT ON FUNCTION leadroute.start_clock(text, text, text, timestamptz, text, text, timestamptz, timestamptz, bigint, text) IS
+	'Starts the next round of a policy''s clock of a lead, and answers it; steps due before done_before count as done. NULL where the policy does not exist.';
 
 CREATE FUNCTION leadroute.finish_clock(clock leadroute.clocks, at timestamptz, how text, by text, actor text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql
@@ -422,11 +425,11 @@ BEGIN
 		ELSE
 			PERFORM leadroute.finish_clock(clock, at, 'superseded', 'owner ' || owner);
 			IF p.on_change = 'restart' THEN
-				PERFORM leadroute.start_clock(flow, lead, clock.policy, at, owner, team, at);
+				PERFORM leadroute.start_clock(flow, lead, clock.policy, at, owner, team, at, asked_by => clock.asked_by);
 			ELSE
 				PERFORM leadroute.start_clock(flow, lead, clock.policy, clock.started_at, owner, team, at, at,
 					clock.paused + CASE WHEN clock.paused_at IS NULL THEN 0
-						ELSE (extract(epoch FROM leadroute.business_between(coalesce(clock.runs_by, '24x7'), clock.paused_at, at, flow)) * 1000000)::bigint END);
+						ELSE (extract(epoch FROM leadroute.business_between(coalesce(clock.runs_by, '24x7'), clock.paused_at, at, flow)) * 1000000)::bigint END, clock.asked_by);
 			END IF;
 		END IF;
 	END LOOP;
@@ -607,6 +610,10 @@ BEGIN
 	UPDATE leadroute.clocks c SET lead = l.new
 	FROM unnest(old_keys, new_keys) l(old, new)
 	WHERE c.flow = clocks_rekey.flow AND c.lead = concat(chr(1), l.old);
+	/* those that a duplicate of another key now has started on its first lead */
+	UPDATE leadroute.clocks c SET asked_by = l.new
+	FROM unnest(old_keys, new_keys) l(old, new) JOIN leadroute.lead_states d ON d.flow = clocks_rekey.flow AND d.lead = l.new AND d.duplicate_of IS NOT NULL
+	WHERE c.flow = d.flow AND c.lead = d.duplicate_of AND c.asked_by = l.old;
 END
 $$;
 COMMENT ON FUNCTION leadroute.clocks_rekey(text, text[], text[]) IS 'Part of a change of keys: clocks go with their leads.';
@@ -633,7 +640,8 @@ BEGIN
 		SELECT s.* INTO p FROM leadroute.sla_policies s WHERE s.flow = clock.flow AND s.policy = clock.policy;
 		IF clock.policy = ANY (met) THEN
 			PERFORM leadroute.finish_clock(clock, at, 'success', 'success');
-		ELSIF p.on_change <> 'keep' AND clock.policy <> ALL (holding) THEN
+		/* one that a duplicate asked for does not hang on this row */
+		ELSIF p.on_change <> 'keep' AND clock.policy <> ALL (holding) AND clock.asked_by IS NULL THEN
 			SELECT s.policy INTO other FROM leadroute.sla_policies s
 			WHERE s.flow = clock.flow AND s.policy = ANY (holding) AND s.metric = clock.metric AND s.stage IS NOT DISTINCT FROM p.stage;
 			PERFORM leadroute.finish_clock(clock, at, CASE WHEN other IS NULL THEN 'cancelled' ELSE 'superseded' END, coalesce('policy ' || other, 'no policy'));
