@@ -188,9 +188,12 @@ typedef struct StepConfig
 	StepBase base;
 	double fraction; /* of the target */
 	Interval span;
-	bool before;	  /* the span lies before the deadline */
-	bool acts;		  /* reassign, requeue, nurture: counts from the assignment where that is later */
-	const char *text; /* when and what, as people read it */
+	bool before; /* the span lies before the deadline */
+	bool acts;	 /* reassign, requeue, nurture: counts from the assignment where that is later */
+	const char *action;
+	const char *recipient; /* or NULL */
+	const char *argument;  /* or NULL */
+	const char *text;	   /* when and what, as people read it */
 } StepConfig;
 
 typedef struct PolicyConfig

@@ -65,7 +65,7 @@ read_steps(FlowConfig *config)
 	uint64 rows = lr_config_rows("SELECT policy, step, CASE WHEN at ~ '%$' THEN 'target' WHEN at ~ '^due' THEN 'due' ELSE 'start' END,"
 								 " CASE WHEN at ~ '%$' THEN rtrim(at, '%')::float8 / 100 ELSE 0 END,"
 								 " CASE WHEN at = 'due' THEN '0' WHEN at ~ '^due' THEN substr(at, 7)::interval WHEN at !~ '%$' THEN at::interval END,"
-								 " at ~ '^due - ', action = ANY ('{reassign,requeue,nurture}'), concat_ws(' ', at, action, recipient, argument)"
+								 " at ~ '^due - ', action = ANY ('{reassign,requeue,nurture}'), concat_ws(' ', at, action, recipient, argument), action, recipient, argument"
 								 " FROM leadroute.sla_steps WHERE flow = $1 ORDER BY policy, step",
 								 config->flow);
 
@@ -88,6 +88,9 @@ read_steps(FlowConfig *config)
 			step->before = lr_row_bool(row, 6);
 			step->acts = lr_row_bool(row, 7);
 			step->text = lr_row_text(config, row, 8);
+			step->action = lr_row_text(config, row, 9);
+			step->recipient = lr_row_text(config, row, 10);
+			step->argument = lr_row_text(config, row, 11);
 			policy->nsteps++;
 		}
 	}

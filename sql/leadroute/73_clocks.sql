@@ -47,7 +47,7 @@ COMMENT ON FUNCTION leadroute.clock_reckon(text, text, text, timestamptz, timest
 
 CREATE FUNCTION leadroute.policy_steps(flow text, policy text, runs_by text, started_at timestamptz, held_since timestamptz, paused bigint,
 	OUT step text, OUT due_at timestamptz) RETURNS SETOF record
-LANGUAGE c STABLE PARALLEL UNSAFE ROWS 5 AS 'MODULE_PATHNAME', 'lr_sql_clock_steps';
+LANGUAGE c STABLE PARALLEL UNSAFE ROWS 5 AS 'MODULE_PATHNAME', 'lr_sql_policy_steps';
 COMMENT ON FUNCTION leadroute.policy_steps(text, text, text, timestamptz, timestamptz, bigint) IS
 	'The steps of a policy''s clock and when each is due; NULL for reassign, requeue and nurture while nobody has the lead. Errors: those of business_add().';
 
@@ -61,39 +61,13 @@ LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE ROWS 3 AS 'MODULE_PATHNAME', 'lr_sql_
 COMMENT ON FUNCTION leadroute.lead_policies(text, text) IS
 	'The policies that hold for a stored lead now: of each metric (and stage) the first. Reads the row as the leads table''s owner. Errors: those of the conditions.';
 
-/* PL/pgSQL here and below: the sweep asks for each step, and a function in SQL would be planned each time. */
-CREATE FUNCTION leadroute.clock_steps(clock leadroute.clocks) RETURNS TABLE (step text, due_at timestamptz, action text, recipient text, argument text)
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 5
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-#variable_conflict use_column
-BEGIN
-	IF clock.finished_at IS NULL THEN
-		RETURN QUERY
-			SELECT p.step, p.due_at, s.action, s.recipient, s.argument
-			FROM leadroute.policy_steps(clock.flow, clock.policy, clock.runs_by, clock.started_at, clock.held_since, clock.paused) p
-				JOIN leadroute.sla_steps s ON s.flow = clock.flow AND s.policy = clock.policy AND s.step = p.step
-			WHERE p.due_at IS NOT NULL AND p.step <> ALL (coalesce(clock.steps_done, '{}'))
-				AND (clock.paused_at IS NULL OR p.due_at <= clock.paused_at)
-			ORDER BY p.due_at, p.step;
-	END IF;
-END
-$$;
+CREATE FUNCTION leadroute.clock_steps(clock leadroute.clocks, OUT step text, OUT due_at timestamptz, OUT action text, OUT recipient text, OUT argument text) RETURNS SETOF record
+LANGUAGE c STABLE STRICT PARALLEL UNSAFE ROWS 5 AS 'MODULE_PATHNAME', 'lr_sql_clock_steps';
 COMMENT ON FUNCTION leadroute.clock_steps(leadroute.clocks) IS
 	'The steps of a running clock that are still to be done, in the order of when they are due; of one that is paused those that were due before.';
 
 CREATE FUNCTION leadroute.clock_next(clock leadroute.clocks) RETURNS timestamptz
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-BEGIN
-	IF clock.finished_at IS NOT NULL THEN
-		RETURN NULL;
-	END IF;
-	RETURN least((SELECT min(s.due_at) FROM leadroute.clock_steps(clock) s),
-				 CASE WHEN clock.breached_at IS NULL AND (clock.paused_at IS NULL OR clock.due_at < clock.paused_at) THEN clock.due_at + interval '1 microsecond' END);
-END
-$$;
+LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_clock_next';
 COMMENT ON FUNCTION leadroute.clock_next(leadroute.clocks) IS 'What a clock''s next_at is to be. At the deadline itself it is in time, so its breach is due the microsecond after.';
 
 CREATE FUNCTION leadroute.clock_after(clock leadroute.clocks, steps text[], breached_at timestamptz DEFAULT NULL, why text DEFAULT NULL) RETURNS leadroute.clocks

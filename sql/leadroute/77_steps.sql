@@ -38,24 +38,7 @@ COMMENT ON COLUMN leadroute.sla_fired.recipient IS 'Of remind and notify: who wa
 COMMENT ON COLUMN leadroute.sla_fired.result IS 'Of the others: who has the lead now, the queue that it waits in, the stage; or none, where nobody had it.';
 
 CREATE FUNCTION leadroute.step_recipient(flow text, owner text, team text, recipient text) RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-BEGIN
-	RETURN (
-		SELECT CASE step_recipient.recipient
-			WHEN 'owner' THEN coalesce(r.rep, t.channel)
-			WHEN 'backup' THEN coalesce(r.backup, r.manager, t.channel)
-			WHEN 'manager' THEN coalesce(r.manager, t.channel)
-			WHEN 'director' THEN coalesce(m.manager, r.manager, t.channel)
-			WHEN 'channel' THEN t.channel
-			ELSE step_recipient.recipient END
-		FROM (SELECT) one
-			LEFT JOIN leadroute.reps r ON r.flow = step_recipient.flow AND r.rep = step_recipient.owner
-			LEFT JOIN leadroute.reps m ON m.flow = r.flow AND m.rep = r.manager
-			LEFT JOIN leadroute.teams t ON t.flow = step_recipient.flow AND t.team = step_recipient.team);
-END
-$$;
+LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_step_recipient';
 COMMENT ON FUNCTION leadroute.step_recipient(text, text, text, text) IS
 	'Whom a step''s recipient stands for: owner, backup, manager and director (the manager''s manager) go by who has the lead; where there is no such person the next above, at last the team''s channel. Anything else is a rep''s key.';
 
