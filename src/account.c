@@ -4,8 +4,8 @@
  *
  * Accounts are data, a million of them: no session holds any. A look-up is an index probe a step with the newest snapshot,
  * so an account that another session has committed counts at once, whatever the isolation level, and nothing has to
- * be invalidated. Only whether a flow has accounts at all is kept with its configuration (FlowConfig.has_accounts), so that
- * a flow without any pays nothing; account_written() notes the first one in account_flows, which drops configurations.
+ * be invalidated. Only whether a flow has accounts, and aliases, at all is kept with its configuration (FlowConfig.has_accounts,
+ * has_aliases), so that a flow without any pays nothing; account_written() notes the first one in account_flows, which drops configurations.
  *
  * The order among several candidates of the deciding step, here and nowhere else (compare_hits):
  *	1. company name	the lead's company is the candidate's name as it is written; then in canonical form, or an alias of it
@@ -110,7 +110,7 @@ static const char *question_value(void *source, int step, const char **note);
 static const char *domain_of(const char *text, const char **note);
 static HeapTuple with_domain_key(Relation rel, HeapTuple tuple);
 static void check_alias(Relation rel, HeapTuple tuple);
-static void tell_first_account(Relation rel, HeapTuple tuple);
+static void tell_first(Relation rel, HeapTuple tuple, bool aliases);
 static char *tuple_text(Relation rel, HeapTuple tuple, int column);
 
 bool
@@ -126,6 +126,11 @@ lr_account_find(FlowConfig *config, AccountValue value, void *source, AccountMat
 	finding.snapshot = RegisterSnapshot(GetLatestSnapshot());
 	for (int step = 0; step < ACCOUNT_STEPS && finding.nhits == 0; step++)
 	{
+		if (step == ACCOUNT_ALIAS && !config->has_aliases)
+		{
+			match->notes[step] = "no aliases";
+			continue;
+		}
 		match->values[step] = value(source, step, &match->notes[step]);
 		if (match->values[step] == NULL)
 			continue;
@@ -164,7 +169,7 @@ lr_account_find(FlowConfig *config, AccountValue value, void *source, AccountMat
 static void
 find_given(Finding *finding, const char *key, const char **note)
 {
-	if (!add_hit(finding, key))
+	if (!add_hit(finding, key) && finding->config->has_aliases)
 		find_by_alias(finding, "key", key, note);
 }
 
@@ -258,6 +263,8 @@ judge_names(Finding *finding, const char *company, const char *written)
 		if (key && strcmp(key, company) == 0)
 			hit->same_name = written && pg_strcasecmp(hit->name, written) == 0 ? 2 : 1;
 	}
+	if (!finding->config->has_aliases)
+		return;
 	probe_open(&aliases, "account_aliases", "account_aliases_pkey");
 	scan = probe_begin(&aliases, finding->snapshot, lengthof(keys), keys);
 	for (int seen = 0; seen < ACCOUNT_CANDIDATES && index_getnext_slot(scan, ForwardScanDirection, aliases.slot); seen++)
@@ -464,7 +471,7 @@ domain_of(const char *text, const char **note)
 /*
  * account_written(): BEFORE ROW trigger on accounts, account_domains and account_aliases; ENABLE ALWAYS. A domain is stored as
  * its registrable domain, a name that is none is refused; what a dump or another node brings is taken as it is. The
- * first account of a flow is told to all sessions.
+ * first account of a flow, and its first alias, is told to all sessions.
  */
 Datum
 lr_account_written(PG_FUNCTION_ARGS)
@@ -479,9 +486,9 @@ lr_account_written(PG_FUNCTION_ARGS)
 				 errmsg("function \"%s\" must be fired BEFORE ROW", "account_written")));
 	tuple = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
 	table = RelationGetRelationName(trigger->tg_relation);
-	if (strcmp(table, "accounts") == 0)
-		tell_first_account(trigger->tg_relation, tuple);
-	else if (SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA && check_function_bodies)
+	if (strcmp(table, "account_domains") != 0)
+		tell_first(trigger->tg_relation, tuple, strcmp(table, "account_aliases") == 0);
+	if (strcmp(table, "accounts") != 0 && SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA && check_function_bodies)
 	{
 		if (strcmp(table, "account_domains") == 0)
 			tuple = with_domain_key(trigger->tg_relation, tuple);
@@ -532,22 +539,26 @@ check_alias(Relation rel, HeapTuple tuple)
 }
 
 /*
- * That a flow has accounts is written down once, for good: account_flows only grows, so a session that knows it knows
- * what all others know, or will when this transaction commits.
+ * That a flow has accounts, or aliases, is written down once, for good: account_flows only grows, so a session that knows it knows
+ * what all others know, or will when this transaction commits. All three tables begin with the flow.
  */
 static void
-tell_first_account(Relation rel, HeapTuple tuple)
+tell_first(Relation rel, HeapTuple tuple, bool aliases)
 {
 	char *flow = tuple_text(rel, tuple, ACCOUNT_FLOW);
-	Oid types[] = {TEXTOID};
-	Datum values[1];
+	Oid types[] = {TEXTOID, BOOLOID};
+	Datum values[] = {(Datum) 0, BoolGetDatum(aliases)};
+	const FlowConfig *config;
 	OwnerSession session;
 
-	if (flow == NULL || lr_config(flow)->has_accounts)
+	if (flow == NULL)
+		return;
+	config = lr_config(flow);
+	if (aliases ? config->has_aliases : config->has_accounts)
 		return;
 	values[0] = CStringGetTextDatum(flow);
 	lr_owner_begin(&session);
-	lr_owner_execute("INSERT INTO leadroute.account_flows (flow) VALUES ($1) ON CONFLICT DO NOTHING",
+	lr_owner_execute("INSERT INTO leadroute.account_flows (flow, aliases) VALUES ($1, $2) ON CONFLICT DO NOTHING",
 					 lengthof(types), types, values, SPI_OK_INSERT);
 	lr_owner_end(&session);
 }

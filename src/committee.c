@@ -95,7 +95,7 @@ lr_committee_arrived(const Decision *decision)
 	contact->since = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval, TimestampTzGetDatum(decision->at),
 															 IntervalPGetDatum(&config->committee_window)));
 	contact->size = config->committee_size;
-	contact->wants_message = lr_config_wants_outbox(config, "buying_committee");
+	contact->wants_message = lr_config_message_type(config, "buying_committee") != NULL;
 	contact->hints = config->outbox_notify;
 	contacts = lappend(contacts, contact);
 	MemoryContextSwitchTo(oldcontext);

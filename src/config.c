@@ -691,12 +691,15 @@ read_messages(FlowConfig *config)
 		config->watches |= config->mask_when != NULL;
 	}
 	config->noutbox_types = (int)
-		lr_config_rows("SELECT DISTINCT t.type FROM leadroute.outbox_consumers c, unnest(c.types) t(type)"
-					   " WHERE c.flow = $1 ORDER BY 1",
+		lr_config_rows("SELECT t.type, bool_and(c.claims) FROM leadroute.outbox_consumers c, unnest(c.types) t(type)"
+					   " WHERE c.flow = $1 GROUP BY 1 ORDER BY 1",
 					   config->flow);
-	config->outbox_types = MemoryContextAllocZero(config->mcxt, Max(config->noutbox_types, 1) * sizeof(char *));
+	config->outbox_types = MemoryContextAllocZero(config->mcxt, Max(config->noutbox_types, 1) * sizeof(MessageType));
 	for (int i = 0; i < config->noutbox_types; i++)
-		config->outbox_types[i] = lr_row_text(config, i, 1);
+	{
+		config->outbox_types[i].type = lr_row_text(config, i, 1);
+		config->outbox_types[i].claimed = lr_row_bool(i, 2);
+	}
 }
 
 /* Not the accounts: no session holds those (account.c). */
@@ -705,7 +708,8 @@ read_accounts(FlowConfig *config)
 {
 	bool isnull;
 
-	config->has_accounts = lr_config_rows("SELECT FROM leadroute.account_flows WHERE flow = $1", config->flow) > 0;
+	config->has_accounts = lr_config_rows("SELECT FROM leadroute.account_flows WHERE flow = $1 AND NOT aliases", config->flow) > 0;
+	config->has_aliases = lr_config_rows("SELECT FROM leadroute.account_flows WHERE flow = $1 AND aliases", config->flow) > 0;
 	if (lr_config_rows("SELECT buying_committee_size, buying_committee_window FROM leadroute.flows WHERE flow = $1",
 					   config->flow) == 0)
 		return;
@@ -751,13 +755,13 @@ lr_config_skill(const FlowConfig *config, const char *skill)
 	return found ? (int) (found - config->skills) : -1;
 }
 
-bool
-lr_config_wants_outbox(const FlowConfig *config, const char *type)
+const MessageType *
+lr_config_message_type(const FlowConfig *config, const char *type)
 {
 	for (int i = 0; i < config->noutbox_types; i++)
-		if (strcmp(config->outbox_types[i], type) == 0)
-			return true;
-	return false;
+		if (strcmp(config->outbox_types[i].type, type) == 0)
+			return &config->outbox_types[i];
+	return NULL;
 }
 
 static const ColumnMapping *

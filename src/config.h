@@ -287,6 +287,13 @@ typedef struct SourceConfig
 	const char *intent;
 } SourceConfig;
 
+/* A type of message that a consumer asked for. */
+typedef struct MessageType
+{
+	const char *type;
+	bool claimed; /* all who asked take it with outbox_claim(), which can make the payload */
+} MessageType;
+
 /* How the flow's leads table names a column: canonical name to the column's own. */
 typedef struct ColumnMapping
 {
@@ -364,13 +371,14 @@ typedef struct FlowConfig
 	const char *mask_when;	   /* NULL: never */
 	bool outbox_notify;		   /* who writes messages hints at them */
 	int noutbox_types;
-	const char **outbox_types;
+	MessageType *outbox_types;
 	bool has_clocks;					/* there are policies, or clocks of those that were there */
 	int npolicies;						/* 0: no clock ever starts, and nothing of them is looked at */
 	PolicyConfig *policies;				/* by metric, then position */
 	Interval max_backdate;				/* a lead that is older gets no clock */
 	struct PredictionModel *prediction; /* predict.h; NULL: no model is published */
 	bool has_accounts;					/* else no look-up is worth its while */
+	bool has_aliases;					/* the same of account_aliases */
 	int committee_size;					/* persons of an account that make a buying committee; 0: none does */
 	Interval committee_window;			/* within which they arrive */
 	struct MapTree *maps;				/* map.c's: read when first asked for */
@@ -408,7 +416,8 @@ extern RepConfig *lr_config_rep(const FlowConfig *config, const char *rep);
 extern PGDLLEXPORT TeamConfig *lr_config_team(const FlowConfig *config, const char *team);
 /* The number of a skill that some rep has, or -1. */
 extern int lr_config_skill(const FlowConfig *config, const char *skill);
-extern bool lr_config_wants_outbox(const FlowConfig *config, const char *type);
+/* NULL where no consumer asked for such messages. */
+extern const MessageType *lr_config_message_type(const FlowConfig *config, const char *type);
 
 /* The column that answers to a canonical name: the mapped one, else the name itself. */
 extern const char *lr_column_name(const AttachmentConfig *attachment, const char *name);

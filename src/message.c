@@ -4,6 +4,7 @@
  *
  * The fields are those of leadroute.lead_message(), which makes the payload of all other messages from lead_states: a
  * test compares the two. Here the state is not written yet, so they come from the decision and the cached configuration.
+ * Most are not made here at all, but when they are claimed (leadroute.outbox_payload()).
  */
 #include "postgres.h"
 
@@ -27,6 +28,8 @@
 
 PG_FUNCTION_INFO_V1(lr_sql_lead_link);
 
+static void write_message(const char *type, const Message *message, const char *recipient, bool of_event);
+static Jsonb *payload_of(const Message *message);
 static bool is_masked(const Message *message);
 static void add_value(JsonbParseState **json, const char *name, JsonbValue value);
 static void add_number(JsonbParseState **json, const char *name, Numeric value);
@@ -39,22 +42,56 @@ static void append_url_text(StringInfo url, const char *value);
 void
 lr_message_write(const char *type, const Message *message, const char *recipient)
 {
+	write_message(type, message, recipient, false);
+}
+
+void
+lr_message_write_decision(const char *type, const Message *message, const char *recipient)
+{
+	/* what is not routed may have no event */
+	write_message(type, message, recipient, strcmp(message->decision->status, "unrouted") != 0);
+}
+
+static void
+write_message(const char *type, const Message *message, const char *recipient, bool of_event)
+{
 	const Decision *decision = message->decision;
 	FlowConfig *config = decision->config;
-	const RepConfig *owner;
-	const TeamConfig *team;
-	JsonbParseState *json = NULL;
+	const MessageType *wanted = lr_config_message_type(config, type);
 	JournalRow row;
-	bool masked;
 
-	if (!lr_config_wants_outbox(config, type) || !lr_consent_suffices(config, decision->consent))
+	if (wanted == NULL || !lr_consent_suffices(config, decision->consent))
 		return;
-	owner = decision->owner ? lr_config_rep(config, decision->owner) : NULL;
-	team = decision->team ? lr_config_team(config, decision->team) : NULL;
 	if (recipient == NULL)
+	{
+		const TeamConfig *team = decision->owner || decision->team == NULL ? NULL : lr_config_team(config, decision->team);
+
 		recipient = decision->owner ? decision->owner : team ? team->channel
 															 : NULL;
-	masked = is_masked(message);
+	}
+	lr_journal_begin_row(&row);
+	lr_journal_set_text(&row, OUTBOX_FLOW, config->flow);
+	lr_journal_set_text(&row, OUTBOX_AGGREGATETYPE, "lead");
+	lr_journal_set_text(&row, OUTBOX_AGGREGATEID, message->lead);
+	lr_journal_set_text(&row, OUTBOX_TYPE, type);
+	if (!of_event || !wanted->claimed)
+		lr_journal_set_datum(&row, OUTBOX_PAYLOAD, JsonbPGetDatum(payload_of(message)));
+	lr_journal_set_time(&row, OUTBOX_CREATED_AT, decision->at);
+	lr_journal_set_text(&row, OUTBOX_RECIPIENT, recipient);
+	lr_journal_append(JOURNAL_OUTBOX, &row);
+	if (config->outbox_notify)
+		lr_message_hint(config->flow);
+}
+
+static Jsonb *
+payload_of(const Message *message)
+{
+	const Decision *decision = message->decision;
+	FlowConfig *config = decision->config;
+	const RepConfig *owner = decision->owner ? lr_config_rep(config, decision->owner) : NULL;
+	const TeamConfig *team = decision->team ? lr_config_team(config, decision->team) : NULL;
+	bool masked = is_masked(message);
+	JsonbParseState *json = NULL;
 
 	(void) pushJsonbValue(&json, WJB_BEGIN_OBJECT, NULL);
 	add_text(&json, "flow", config->flow);
@@ -98,18 +135,7 @@ lr_message_write(const char *type, const Message *message, const char *recipient
 		add_number(&json, "seconds_left", int64_to_numeric(left / USECS_PER_SEC - (left % USECS_PER_SEC < 0)));
 	}
 	add_text(&json, "link", config->link_template ? link_of(config->link_template, config->flow, message->lead) : NULL);
-
-	lr_journal_begin_row(&row);
-	lr_journal_set_text(&row, OUTBOX_FLOW, config->flow);
-	lr_journal_set_text(&row, OUTBOX_AGGREGATETYPE, "lead");
-	lr_journal_set_text(&row, OUTBOX_AGGREGATEID, message->lead);
-	lr_journal_set_text(&row, OUTBOX_TYPE, type);
-	lr_journal_set_datum(&row, OUTBOX_PAYLOAD, JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&json, WJB_END_OBJECT, NULL))));
-	lr_journal_set_time(&row, OUTBOX_CREATED_AT, decision->at);
-	lr_journal_set_text(&row, OUTBOX_RECIPIENT, recipient);
-	lr_journal_append(JOURNAL_OUTBOX, &row);
-	if (config->outbox_notify)
-		lr_message_hint(config->flow);
+	return JsonbValueToJsonb(pushJsonbValue(&json, WJB_END_OBJECT, NULL));
 }
 
 /* As leadroute.is_masked(): no consent, or the flow's mask_when. */

@@ -26,6 +26,12 @@ typedef struct Message
  */
 extern void lr_message_write(const char *type, const Message *message, const char *recipient);
 
+/*
+ * The same for a message that says what the lead's decision says, and no more: where all who asked for it claim their messages, its
+ * payload is left to leadroute.outbox_payload(), which has it from the state and the event.
+ */
+extern void lr_message_write_decision(const char *type, const Message *message, const char *recipient);
+
 /* NOTIFY leadroute at commit, with the flow as payload: for flows.outbox_notify. */
 extern void lr_message_hint(const char *flow);
 

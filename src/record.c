@@ -271,7 +271,7 @@ write_outbox(const Message *message)
 	else if (strcmp(decision->status, "waiting") == 0)
 		type = "queued";
 	if (type)
-		lr_message_write(type, message, NULL);
+		lr_message_write_decision(type, message, NULL);
 	if (decision->account_owner)
-		lr_message_write("account_contact", message, decision->account_owner);
+		lr_message_write_decision("account_contact", message, decision->account_owner);
 }

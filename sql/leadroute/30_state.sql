@@ -191,7 +191,7 @@ CREATE TABLE leadroute.events (
 	prediction		jsonb,
 	PRIMARY KEY (flow, lead, id)
 );
-CREATE INDEX events_at_idx ON leadroute.events USING brin (at, id);
+CREATE INDEX events_at_idx ON leadroute.events USING brin (at, id) WITH (pages_per_range = 8);
 
 /* What sales gave back, and what became of it: one row a rejection. */
 CREATE TABLE leadroute.rejections (
@@ -246,7 +246,7 @@ CREATE TABLE leadroute.outbox (
 	aggregatetype	text NOT NULL,
 	aggregateid		text NOT NULL,
 	type			text NOT NULL,
-	payload			jsonb NOT NULL,
+	payload			jsonb,
 	created_at		timestamptz NOT NULL,
 	flow			text COLLATE "C" NOT NULL,
 	recipient		text COLLATE "C",
@@ -436,7 +436,7 @@ COMMENT ON COLUMN leadroute.outbox.id IS 'Order of messages.';
 COMMENT ON COLUMN leadroute.outbox.aggregatetype IS 'What the message is about.';
 COMMENT ON COLUMN leadroute.outbox.aggregateid IS 'Which one.';
 COMMENT ON COLUMN leadroute.outbox.type IS 'What happened.';
-COMMENT ON COLUMN leadroute.outbox.payload IS 'The message.';
+COMMENT ON COLUMN leadroute.outbox.payload IS 'The message; NULL: it says what the decision of an arriving lead says, and all who asked for it claim it: outbox_payload() makes it.';
 COMMENT ON COLUMN leadroute.outbox.recipient IS 'Who is told: a rep''s key, or a team''s channel; NULL: nobody in particular.';
 COMMENT ON COLUMN leadroute.outbox.created_at IS 'When it was written.';
 

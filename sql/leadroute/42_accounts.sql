@@ -42,9 +42,11 @@ CREATE TABLE leadroute.account_aliases (
 );
 CREATE INDEX account_aliases_account_idx ON leadroute.account_aliases (flow, account);
 
-/* Which flows have, or had, accounts: the others' leads are not looked up. Kept by account_written(); only grows. */
+/* Which flows have, or had, accounts, and aliases of them: the others' leads are not looked up. Kept by account_written(); only grows. */
 CREATE TABLE leadroute.account_flows (
-	flow			text COLLATE "C" NOT NULL PRIMARY KEY
+	flow			text COLLATE "C" NOT NULL,
+	aliases			boolean NOT NULL,
+	PRIMARY KEY (flow, aliases)
 );
 
 COMMENT ON TABLE leadroute.accounts IS 'Companies: who owns their leads. Written by people, or kept in step with a table of the CRM by leadroute.attach_accounts().';
@@ -74,6 +76,7 @@ COMMENT ON COLUMN leadroute.account_aliases.note IS 'Free text of who wrote the 
 
 COMMENT ON TABLE leadroute.account_flows IS 'Flows that have or had accounts; written with the first one, so that leads of other flows are not looked up.';
 COMMENT ON COLUMN leadroute.account_flows.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.account_flows.aliases IS 'False: it has accounts. True: it has aliases.';
 
 CREATE FUNCTION leadroute.account_written() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'lr_account_written';

@@ -118,8 +118,8 @@ CREATE TABLE leadroute.daily_inputs (
 CREATE INDEX daily_inputs_day_idx ON leadroute.daily_inputs (flow, day);
 
 /* where a day's leads and clocks lie: narrow, and next to nothing on the insert path */
-CREATE INDEX lead_states_submitted_idx ON leadroute.lead_states USING brin (submitted_at) WITH (pages_per_range = 32);
-CREATE INDEX clocks_started_idx ON leadroute.clocks USING brin (started_at) WITH (pages_per_range = 32);
+CREATE INDEX lead_states_submitted_idx ON leadroute.lead_states USING brin (submitted_at) WITH (pages_per_range = 8);
+CREATE INDEX clocks_started_idx ON leadroute.clocks USING brin (started_at) WITH (pages_per_range = 8);
 /* which are new: a signal need not write an event */
 CREATE INDEX signals_id_idx ON leadroute.signals USING brin (id);
 

@@ -3,7 +3,7 @@
  *
  * Written in the deciding transaction: those of an arriving lead by the journal (record.c), all others by a statement trigger on
  * events, which SQL fires and the journal does not: whoever inserts an event has its message written, with the same payload. Only
- * types that a consumer asked for.
+ * types that a consumer asked for. The payload of an arriving lead's is made when it is claimed, unless somebody reads the table.
  *
  * Delivered per consumer by outbox_claim(), which takes what is new into outbox_deliveries: nothing of that is on the insert path.
  * Ids mount with time, but commit in any order; so a consumer's mark stops before the oldest transaction that may still
@@ -172,6 +172,31 @@ CREATE TRIGGER outbox_hint AFTER INSERT ON leadroute.outbox REFERENCING NEW TABL
 
 /* --- delivery --- */
 
+/*
+ * What the journal left out (message.c). Who got the lead, and why, is the event's: the state may have moved on since. What describes the
+ * lead is the state's; where that is gone, or the lead bears another key now, the event alone speaks.
+ */
+CREATE FUNCTION leadroute.outbox_payload(message leadroute.outbox) RETURNS jsonb
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT coalesce(message.payload, (
+		SELECT jsonb_strip_nulls(jsonb_build_object('flow', message.flow, 'lead', message.aggregateid)
+			|| coalesce(leadroute.lead_message(message.flow, message.aggregateid), '{}') || coalesce(e.decision, '{}'))
+		FROM (SELECT) one LEFT JOIN LATERAL (
+			SELECT jsonb_build_object('code', e.code, 'owner', e.owner, 'owner_name', r.name, 'manager', r.manager, 'team', e.team, 'channel', t.channel,
+				'territory', e.territory, 'queue', e.queue, 'rule', e.rule, 'reason', e.reason, 'account', e.account, 'account_owner', a.owner,
+				'routed_at', e.at) AS decision
+			FROM leadroute.events e
+				LEFT JOIN leadroute.reps r ON r.flow = e.flow AND r.rep = e.owner
+				LEFT JOIN leadroute.teams t ON t.flow = e.flow AND t.team = e.team
+				LEFT JOIN leadroute.accounts a ON a.flow = e.flow AND a.account = e.account
+			WHERE e.flow = message.flow AND e.lead = message.aggregateid AND e.id < message.id AND e.kind IN ('decided', 'recorded')
+			ORDER BY e.id DESC LIMIT 1) e ON true))
+$$;
+COMMENT ON FUNCTION leadroute.outbox_payload(leadroute.outbox) IS
+	'What a message says: its payload, and where that was left to be made (NULL), what the decision of the lead said, with what is known of the lead now.';
+
 CREATE TABLE leadroute.outbox_cursors (
 	flow			text COLLATE "C" NOT NULL,
 	consumer		text COLLATE "C" NOT NULL,
@@ -230,6 +255,10 @@ BEGIN
 		DELETE FROM leadroute.outbox_deliveries;
 		RETURN NULL;
 	END IF;
+	/* who reads the table from now on finds there what it would have claimed */
+	IF TG_OP = 'UPDATE' AND NOT NEW.claims THEN
+		UPDATE leadroute.outbox o SET payload = leadroute.outbox_payload(o) WHERE o.flow = NEW.flow AND o.payload IS NULL AND o.type = ANY (NEW.types);
+	END IF;
 	IF TG_OP <> 'INSERT' THEN
 		IF TG_OP = 'UPDATE' AND (NEW.flow, NEW.consumer) = (OLD.flow, OLD.consumer) THEN
 			RETURN NULL;
@@ -246,7 +275,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadroute.consumer_written() IS 'Trigger on outbox_consumers: a new one begins with what is written from now on; of one that goes nothing is kept.';
-CREATE TRIGGER consumer_written AFTER INSERT OR DELETE OR UPDATE OF flow, consumer ON leadroute.outbox_consumers
+CREATE TRIGGER consumer_written AFTER INSERT OR DELETE OR UPDATE OF flow, consumer, types, claims ON leadroute.outbox_consumers
 	FOR EACH ROW EXECUTE FUNCTION leadroute.consumer_written();
 CREATE TRIGGER consumer_written_truncate AFTER TRUNCATE ON leadroute.outbox_consumers
 	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.consumer_written();
@@ -414,11 +443,12 @@ BEGIN
 			RETURNING d.id, d.digest_at, d.attempts
 		)
 		SELECT o.id, o.aggregatetype, o.aggregateid, o.type,
-			CASE WHEN o.payload ? 'deadline'
-				 THEN o.payload || jsonb_build_object('seconds_left', floor(extract(epoch FROM (o.payload ->> 'deadline')::timestamptz - instant))::bigint)
-				 ELSE o.payload END,
+			CASE WHEN p.payload ? 'deadline'
+				 THEN p.payload || jsonb_build_object('seconds_left', floor(extract(epoch FROM (p.payload ->> 'deadline')::timestamptz - instant))::bigint)
+				 ELSE p.payload END,
 			o.created_at, o.recipient, c.digest_at, c.attempts
 		FROM claimed c JOIN leadroute.outbox o ON o.flow = subject.flow AND o.id = c.id
+			CROSS JOIN LATERAL (SELECT leadroute.outbox_payload(o) AS payload) p
 		ORDER BY c.digest_at NULLS FIRST, o.recipient, o.id;
 END
 $$;

@@ -92,7 +92,7 @@ GRANT EXECUTE ON FUNCTION leadroute.score(text, timestamptz, text), leadroute.sc
 GRANT EXECUTE ON FUNCTION leadroute.rescore(text, text), leadroute.rescore_if_free(text, text, boolean) TO leadroute_operator;
 GRANT EXECUTE ON PROCEDURE leadroute.drain(text, integer) TO leadroute_operator;
 GRANT EXECUTE ON FUNCTION leadroute.mask(text, text), leadroute.lead_link(text, text, text) TO PUBLIC;
-GRANT EXECUTE ON FUNCTION leadroute.is_masked(text, text), leadroute.lead_message(text, text, text, jsonb),
+GRANT EXECUTE ON FUNCTION leadroute.is_masked(text, text), leadroute.lead_message(text, text, text, jsonb), leadroute.outbox_payload(leadroute.outbox),
 	leadroute.message_type(text, text, text, text, text, text), leadroute.delivery_time(leadroute.outbox_recipients, text, timestamptz) TO leadroute_reader;
 GRANT EXECUTE ON FUNCTION leadroute.sla_templates() TO leadroute_reader;
 GRANT EXECUTE ON FUNCTION leadroute.load_sla_template(text, text, text) TO leadroute_admin;

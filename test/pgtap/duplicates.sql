@@ -73,7 +73,7 @@ SELECT is(test.story(), '1 assigned assigned somebody, 2 duplicate duplicate of 
 SELECT is(test.turns(), 2::numeric, 'a duplicate takes no turn');
 SELECT is((SELECT route_reason FROM leads WHERE id = 3), 'same phone+last_name as lead 1: ' || (SELECT owner FROM leads WHERE id = 1) || ' has it', 'the reason says it');
 SELECT is((SELECT string_agg(type, ',' ORDER BY aggregateid) FROM leadroute.outbox), 'assigned,duplicate,duplicate,duplicate,assigned', 'and the owner is told');
-SELECT is((SELECT payload ->> 'duplicate_of' FROM leadroute.outbox WHERE aggregateid = '4'), '1', 'of which lead');
+SELECT is((SELECT leadroute.outbox_payload(o) ->> 'duplicate_of' FROM leadroute.outbox o WHERE aggregateid = '4'), '1', 'of which lead');
 SELECT is((SELECT path FROM leadroute.events WHERE lead = '3'), '[{"lead": "1", "match": "phone+last_name"}]'::jsonb, 'the event says by which key');
 SELECT is((SELECT count(*) FROM leadroute.explain(2) WHERE item = 'duplicate' AND name = '1'), 1::bigint, 'explain, of a stored lead');
 SELECT is((SELECT string_agg(verdict, ',') FROM leadroute.explain(jsonb_populate_record(NULL::leads, '{"id": 99, "email": "KIM@acme.example"}')) WHERE item IN ('duplicate', 'decision')),

@@ -33,10 +33,42 @@ INSERT INTO lr.leads VALUES (2, 'b@x.example', 'X', 'web'), (3, 'c@x.example', '
 SELECT results_eq($$SELECT aggregateid, type, recipient FROM leadroute.outbox ORDER BY id$$, $$VALUES ('2', 'assigned', 'bo' COLLATE "C"), ('3', 'assigned', 'ana'), ('4', 'queued', '#west'), ('5', 'duplicate', '#west'), ('6', 'queued', NULL)$$, 'one each');
 SELECT is((SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'leadroute.outbox'::regclass AND attnum > 0), '{id,aggregatetype,aggregateid,type,payload,created_at,flow,recipient}', 'in the order of Debezium''s outbox router');
 -- two ways to the same payload
-SELECT is(payload - w, leadroute.lead_message('default', aggregateid) - w, 'what the insert wrote of ' || aggregateid || ' is what the state says') FROM leadroute.outbox, LATERAL (SELECT CASE aggregateid WHEN '4' THEN '{reason,code}' ELSE '{}' END::text[]) x(w) ORDER BY id;
+SELECT is(leadroute.outbox_payload(o) - w, leadroute.lead_message('default', aggregateid) - w, 'what is made of ' || aggregateid || ' is what the state says') FROM leadroute.outbox o, LATERAL (SELECT CASE aggregateid WHEN '4' THEN '{reason,code}' ELSE '{}' END::text[]) x(w) ORDER BY id;
 -- (4 has been asked again since)
-SELECT is((SELECT array_agg(k ORDER BY k) FROM leadroute.outbox, jsonb_object_keys(payload) k WHERE aggregateid = '2' AND k IN ('owner', 'owner_name', 'manager', 'team', 'channel', 'reason', 'link', 'rule')),
+SELECT is((SELECT array_agg(k ORDER BY k) FROM leadroute.outbox o, jsonb_object_keys(leadroute.outbox_payload(o)) k WHERE aggregateid = '2' AND k IN ('owner', 'owner_name', 'manager', 'team', 'channel', 'reason', 'link', 'rule')),
 	'{channel,link,manager,owner,owner_name,reason,rule,team}', 'enough to write the message');
+
+-- where somebody reads the table the insert writes it: the same, with an account, a deadline, a mask, a link
+SAVEPOINT s;
+INSERT INTO leadroute.accounts (account, name, owner, tier) VALUES ('acme', 'Acme', 'mia', 1);
+INSERT INTO leadroute.account_domains (domain, account) VALUES ('acme.example', 'acme');
+INSERT INTO leadroute.sla_policies (policy, position, metric, target) VALUES ('all', 1, 'first_touch', '4 hours');
+UPDATE leadroute.flows SET mask_when = 'secret';
+INSERT INTO leadroute.outbox_consumers (consumer, types, claims) VALUES ('stream', '{assigned,queued,duplicate,account_contact}', false);
+INSERT INTO lr.leads VALUES (52, 'b@acme.example', 'Acme', 'web', false), (53, 'c@acme.example', 'Acme', 'web', true), (54, 'n@x.example', NULL, 'mail', NULL), (55, 'b@acme.example', 'A B', 'mail', true);
+SELECT is(leadroute.outbox_payload(jsonb_populate_record(o, '{"payload": null}')), o.payload, format('of %s, %s', o.aggregateid, o.type))
+	FROM leadroute.outbox o WHERE o.aggregateid > '5' AND o.aggregateid <> '6' ORDER BY o.id;
+SELECT is((SELECT string_agg(DISTINCT k COLLATE "C", ',' ORDER BY k COLLATE "C") FROM leadroute.outbox o, jsonb_object_keys(o.payload) k WHERE o.aggregateid = '53' AND k <> 'link'),
+	'account,account_owner,channel,code,company,deadline,flow,lead,masked,queue,reason,routed_at,rule,seconds_left,source,submitted_at,team,tier', 'all of it');
+ROLLBACK TO s;
+-- and who begins to read it finds what was left out
+SAVEPOINT s;
+SELECT is((SELECT count(payload) FROM leadroute.outbox)::int, 0, 'made when it is asked for');
+UPDATE leadroute.outbox_consumers SET claims = false;
+SELECT is((SELECT count(payload) FROM leadroute.outbox)::int, 5, 'or when somebody wants to read it');
+ROLLBACK TO s;
+-- who got it and why is the decision's, whatever has become of the lead since
+SAVEPOINT s;
+SELECT leadroute.reassign(2, 'mia') \g /dev/null
+SELECT is((SELECT format('%s %s %s %s', p ->> 'owner', p ->> 'owner_name', p ->> 'code', p ->> 'reason') FROM (SELECT leadroute.outbox_payload(o) AS p FROM leadroute.outbox o WHERE aggregateid = '2' ORDER BY id LIMIT 1) m),
+	'bo Bo assigned rule "web" (1): team "west", round robin: bo', 'after a hand-over');
+UPDATE lr.leads SET id = 99 WHERE id = 2;
+DELETE FROM leadroute.lead_states WHERE lead = '3';
+DELETE FROM leadroute.events WHERE lead = '6';
+SET CONSTRAINTS ALL IMMEDIATE;
+SELECT results_eq($$SELECT aggregateid, p ->> 'owner', p ->> 'code', p ->> 'company' FROM (SELECT *, leadroute.outbox_payload(o) AS p FROM leadroute.outbox o WHERE id <= (SELECT max(id) FROM leadroute.outbox WHERE aggregateid = '6')) m WHERE aggregateid IN ('2', '3', '6') ORDER BY id$$,
+	$$VALUES ('2', 'bo', 'assigned', NULL), ('3', 'ana', 'assigned', NULL), ('6', NULL, 'queued', 'Z')$$, 'a key that changed, a state that is gone, an event that is gone');
+ROLLBACK TO s;
 
 -- a place is freed: the first of the two gets an owner, the other follows him
 SELECT leadroute.close(2) \g /dev/null
@@ -144,6 +176,7 @@ SELECT is((SELECT format('%s %s', count(*), count(DISTINCT digest_at)) FROM lead
 
 -- masked
 UPDATE leadroute.flows SET mask_when = 'secret';
+UPDATE leadroute.outbox_consumers SET claims = false;
 INSERT INTO lr.leads VALUES (31, 'm@m.example', 'Mmm', 'mail', true), (32, 'n@m.example', 'Nnn', 'mail', false), (33, 'o@m.example', 'Ooo', 'mail', NULL);
 SELECT results_eq($$SELECT payload ->> 'company', payload ->> 'masked' FROM leadroute.outbox WHERE aggregateid IN ('31', '32', '33') ORDER BY aggregateid$$, $$VALUES ('M***', 'true'), ('Nnn', NULL), ('Ooo', NULL)$$, 'the insert masks');
 SELECT is(payload, leadroute.lead_message('default', aggregateid), 'as the state does, ' || aggregateid) FROM leadroute.outbox WHERE aggregateid IN ('31', '32', '33') ORDER BY aggregateid;
@@ -157,6 +190,7 @@ INSERT INTO lr.leads VALUES (34, 'p@m.example', 'Ppp', 'mail', true);
 SET client_min_messages = warning;
 SELECT is((SELECT payload ->> 'company' FROM leadroute.outbox WHERE aggregateid = '34'), 'P***', 'what fails shows nothing');
 SELECT is(leadroute.is_masked('default', '34'), true, 'here neither');
+UPDATE leadroute.outbox_consumers SET claims = true;
 UPDATE leadroute.flows SET mask_when = 'secret';
 SELECT throws_like($$UPDATE leadroute.flows SET mask_when = 'secrets'$$, 'column "secrets" does not exist', 'it is checked when it is written');
 SELECT is((SELECT (leadroute.lead_message('default', '4') ->> 'masked') || coalesce(leadroute.lead_message('default', '3') ->> 'masked', ' -')), 'true -', 'the message says so');
