@@ -97,7 +97,8 @@ lr_watch(LeadShape *shape, FlowConfig *config)
 	MemoryContext mcxt;
 	MemoryContext oldcontext;
 
-	if (!config->watches)
+	/* a consent that is taken back is known at once in any flow */
+	if (!config->watches && shape->consent.attno == 0)
 		return NULL;
 	for (; *link; link = &(*link)->next)
 	{
