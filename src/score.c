@@ -130,9 +130,7 @@ score_plan(LeadShape *shape, FlowConfig *config)
 	plan->econtext = CreateStandaloneExprContext();
 	plan->account_facts = lr_facts_of_account(plan->scope.facts);
 	plan->own_facts = lr_score_of_facts(plan->scope.facts);
-	for (int i = 0; i < plan->scope.facts->natts; i++)
-		if (strcmp(NameStr(TupleDescAttr(plan->scope.facts, i)->attname), "signals") == 0)
-			plan->signals_fact = i + 1;
+	plan->signals_fact = lr_facts_column(plan->scope.facts, "signals");
 	plan->own_facts = bms_del_member(plan->own_facts, plan->signals_fact);
 	plan->conditions = palloc0(Max(config->scoring->ncriteria, 1) * sizeof(LrCondition *));
 	plan->errors = palloc0(Max(config->scoring->ncriteria, 1) * sizeof(ErrorData *));

@@ -117,5 +117,14 @@ SELECT is((SELECT string_agg(concat_ws(' ', lead, consent), ', ' ORDER BY lead) 
 UPDATE lr.leads SET consent = 'nein' WHERE id = 32;
 SELECT is((SELECT consent FROM leadroute.lead_states WHERE lead = '32'), false, 'in an UPDATE too');
 
+-- clocks whose policy asks
+INSERT INTO leadroute.sla_policies (policy, position, condition, metric, target, on_change) VALUES
+	('call', 10, 'facts.consent IS NOT FALSE', 'first_touch', '10 min', 'restart'), ('demo', 20, 'facts.signals ? ''unsubscribe''', 'first_touch', '1 hour', 'keep');
+INSERT INTO lr.leads (id, email, consent) VALUES (40, 'r@k.example', 'yes'), (41, 's@j.example', 'yes'), (42, 't@i.example', 'yes');
+UPDATE lr.leads SET consent = 'no' WHERE id = 41;
+INSERT INTO leadroute.signals (lead, type) VALUES ('42', 'unsubscribe');
+SELECT is((SELECT string_agg(concat_ws(' ', lead, policy, state), ', ' ORDER BY lead, round) FROM leadroute.clock_states WHERE lead IN ('40', '41', '42')),
+	'40 call open, 41 call cancelled, 42 call superseded, 42 demo open', 'follow a consent that is taken back, by the row or by a signal, which need not change a score');
+
 SELECT * FROM finish();
 ROLLBACK;
