@@ -740,7 +740,7 @@ lr_arrival_reason(const Arrival *arrival, const LeadRow *row, bool *warned, Clos
 		closing->by_stage = by_stage;
 		return CODE_ARRIVED_CLOSED;
 	}
-	if (arrival->config->require_consent && !lr_consent_suffices(arrival->config, lr_consent(row, arrival->config, warned)))
+	if (!lr_consent_given(row, arrival->config, warned))
 		return CODE_NO_CONSENT;
 	if (!lr_watch_ready(watch, row, warned))
 		return CODE_NOT_READY;

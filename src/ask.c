@@ -281,13 +281,20 @@ explain_watched(ReturnSetInfo *rsinfo, const Arrival *arrival, const LeadRow *ro
 		return CODE_ARRIVED_CLOSED;
 	ready = lr_watch_ready(watch, row, &warned);
 	put_condition(rsinfo, "route_when", config->route_when, ready);
-	if (config->require_consent)
+	if (config->require_consent || lr_consent_can_stop(config))
 	{
-		bool consents = lr_consent(row, arrival->config, &warned) == CONSENT_YES;
-		TraceLine line = {.item = "flow", .name = "require_consent", .verdict = consents ? "holds" : "does not hold", .detail = "the lead's consent"};
+		Consent consent = lr_consent(row, arrival->config, &warned);
+		bool suffices = lr_consent_suffices(config, consent);
+		TraceLine line = {.item = "flow", .name = "require_consent", .verdict = suffices ? "holds" : "does not hold", .detail = "the lead's consent"};
 
-		put_line(rsinfo, &line);
-		if (!consents)
+		if (consent == CONSENT_STOPPED)
+		{
+			line.name = "outreach";
+			line.detail = "a signal has taken the lead out of it";
+		}
+		if (config->require_consent || !suffices)
+			put_line(rsinfo, &line);
+		if (!suffices)
 			return CODE_NO_CONSENT;
 	}
 	return ready ? NULL : CODE_NOT_READY;

@@ -172,7 +172,7 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 		return lr_arrival_decide(&arrival, newtuple, "UPDATE", true);
 	}
 	arrival.lead = old_lead;
-	consents = arrival.config->watches && differs(&shape->consent, shape->desc, old, new);
+	consents = differs(&shape->consent, shape->desc, old, new);
 	by = scored ? qualifies(&arrival, &state) : NULL;
 	if ((by && strcmp(state.status, "nurture") == 0 && may_be_given(&arrival)) || (watched && decides_again(&arrival, old, &state)))
 	{
@@ -241,7 +241,7 @@ consent_changes(Arrival *arrival, const LeadState *state)
 	LeadRow row = lr_arrival_row(arrival, arrival->slot, "UPDATE");
 	Consent consent = lr_consent(&row, arrival->config, lr_statement_warned(arrival->statement));
 
-	if (consent == state->consent)
+	if (lr_consent_kept(consent) == (Consent) state->consent)
 		return;
 	lr_pending_add_consent(arrival->statement, arrival->config->flow, arrival->lead, consent, row.at);
 	update_matters = true;
@@ -253,8 +253,7 @@ may_be_given(Arrival *arrival)
 {
 	LeadRow row = lr_arrival_row(arrival, arrival->slot, "UPDATE");
 
-	return !arrival->config->require_consent ||
-		   lr_consent_suffices(arrival->config, lr_consent(&row, arrival->config, lr_statement_warned(arrival->statement)));
+	return lr_consent_given(&row, arrival->config, lr_statement_warned(arrival->statement));
 }
 
 /* What makes the row's lead an MQL now that it was not; NULL: nothing. That, and whether it is nearly one, waits for the row. */

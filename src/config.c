@@ -18,6 +18,7 @@
 #include "commands/trigger.h"
 #include "config.h"
 #include "config_row.h"
+#include "consent.h"
 #include "email.h"
 #include "fmgr.h"
 #include "fold.h"
@@ -261,6 +262,7 @@ config_read(const char *flow)
 	read_accounts(config);
 	lr_predict_read_config(config);
 	lr_score_read_config(config);
+	lr_consent_read_config(config);
 	config->generation = seen;
 	lr_owner_end(&session);
 

@@ -346,6 +346,8 @@ typedef struct FlowConfig
 	TransitionConfig *transitions;
 	const char *first_stage; /* of a new lead that has none; NULL: the first that is open */
 	bool require_consent;	 /* nobody gets or hears of a lead without its consent */
+	int nconsent_words;		 /* of the flow's own */
+	struct ConsentWord *consent_words;
 	int recycle_limit;		 /* how often a lead is recycled */
 	bool archives;			 /* what is nurtured is archived after a time */
 	Interval archive_after;
@@ -354,7 +356,7 @@ typedef struct FlowConfig
 	const char *intent;
 	int nsources;
 	SourceConfig *sources;		  /* in order of their words */
-	bool watches;				  /* there is a condition that UPDATEs are watched for */
+	bool watches;				  /* there is a condition that UPDATEs are watched for; a consent column always is */
 	AttachmentConfig *attachment; /* NULL where the flow has no table of its own */
 	int nrules;
 	RuleConfig *rules; /* in order of position */

@@ -45,7 +45,9 @@ lr_score_read_config(FlowConfig *config)
 static void
 read_types(FlowConfig *config, ScoringConfig *scoring)
 {
-	scoring->ntypes = (int) lr_config_rows("SELECT signal_type, high_intent, counts_for FROM leadroute.signal_types"
+	static const char *const effects[] = {"none", "no_scoring", "no_consent", "no_outreach"};
+
+	scoring->ntypes = (int) lr_config_rows("SELECT signal_type, high_intent, counts_for, effect FROM leadroute.signal_types"
 										   " WHERE flow = $1 ORDER BY signal_type",
 										   config->flow);
 	scoring->duplicates = SIGNAL_UNKNOWN;
@@ -57,6 +59,9 @@ read_types(FlowConfig *config, ScoringConfig *scoring)
 		scoring->types[i].type = lr_row_text(config, i, 1);
 		scoring->types[i].high_intent = lr_row_bool(i, 2);
 		scoring->types[i].has_counts_for = lr_row_interval(i, 3, &scoring->types[i].counts_for);
+		/* none, no_scoring, no_consent, no_outreach */
+		scoring->types[i].effect = (1 << lr_row_word(i, 4, effects, lengthof(effects))) >> 1;
+		scoring->effects |= scoring->types[i].effect;
 		if (strcmp(scoring->types[i].type, "duplicate") == 0)
 			scoring->duplicates = i;
 	}
@@ -108,7 +113,7 @@ read_criteria(FlowConfig *config, ScoringConfig *scoring)
 {
 	scoring->ncriteria = (int) lr_config_rows("SELECT c.criterion, c.dimension, c.\"group\", c.condition, c.signal_type, (c.points * 100)::int8,"
 											  " c.min_count::int8, c.within, c.absent, c.per_event, (c.max_points * 100)::int8, c.decay,"
-											  " (c.decay_points * 100)::int8, c.decay_period, c.points > 0 OR c.decays_negative"
+											  " (c.decay_points * 100)::int8, c.decay_period, c.points > 0 OR c.decays_negative, c.review"
 											  " FROM leadroute.flows f JOIN leadroute.scoring_criteria c ON c.flow = f.flow AND c.model = f.scoring_model"
 											  " WHERE f.flow = $1 ORDER BY c.dimension = 'engagement', c.criterion",
 											  config->flow);
@@ -146,6 +151,8 @@ read_criterion(FlowConfig *config, ScoringConfig *scoring, uint64 row, ScoringCr
 	criterion->decay_points = lr_row_int64(row, 13);
 	(void) lr_row_interval(row, 14, &criterion->decay_period);
 	criterion->decays = criterion->decay != DECAY_NONE && lr_row_bool(row, 15);
+	criterion->review = lr_row_bool(row, 16);
+	scoring->reviews |= criterion->review;
 }
 
 static int

@@ -101,10 +101,16 @@ lr_facts_of_account(TupleDesc desc)
 AttrNumber
 lr_facts_of_prediction(TupleDesc desc)
 {
+	return lr_facts_column(desc, "probability");
+}
+
+AttrNumber
+lr_facts_column(TupleDesc desc, const char *name)
+{
 	for (int i = 0; i < desc->natts; i++)
-		if (strcmp(NameStr(TupleDescAttr(desc, i)->attname), "probability") == 0)
+		if (strcmp(NameStr(TupleDescAttr(desc, i)->attname), name) == 0)
 			return i + 1;
-	elog(ERROR, "type facts has no column \"probability\"");
+	elog(ERROR, "type facts has no column \"%s\"", name);
 }
 
 void

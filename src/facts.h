@@ -23,6 +23,8 @@ extern Bitmapset *lr_facts_of_account(TupleDesc desc);
 
 /* The number of the column that comes from the flow's published model. */
 extern AttrNumber lr_facts_of_prediction(TupleDesc desc);
+/* The one of that name. */
+extern AttrNumber lr_facts_column(TupleDesc desc, const char *name);
 
 /* What conditions over a leads table's rows may name: its columns, but for those that leadroute fills, and facts. Nothing is copied. */
 extern void lr_facts_scope(const LeadShape *shape, LrConditionScope *scope);

@@ -109,7 +109,7 @@ lr_lifecycle_follow(HandledLead *hand)
 	row.at = hand->at;
 	if (hand->arrival.config->scoring)
 	{
-		Consent consent = lr_consent(&row, hand->arrival.config, &warned);
+		Consent consent = lr_consent_kept(lr_consent(&row, hand->arrival.config, &warned));
 
 		if (consent != (Consent) hand->state.consent)
 			lr_state_set_consent(hand->arrival.config->flow, hand->arrival.lead, consent);
@@ -214,9 +214,7 @@ lr_lifecycle_consents(HandledLead *hand)
 	LeadRow row;
 	bool warned = false;
 
-	if (!hand->arrival.config->require_consent)
-		return true;
 	row = lr_arrival_row(&hand->arrival, hand->slot, "UPDATE");
 	row.at = hand->at;
-	return lr_consent_suffices(hand->arrival.config, lr_consent(&row, hand->arrival.config, &warned));
+	return lr_consent_given(&row, hand->arrival.config, &warned);
 }

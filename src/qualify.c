@@ -31,6 +31,9 @@ lr_qualified_by(const LeadRow *row, FlowConfig *config, bool *warned)
 	if (config->scoring == NULL)
 		return NULL;
 	score = lr_score(row, config, warned);
+	/* somebody is to look first: approve() */
+	if (score->review)
+		return NULL;
 	by = signal_of(score);
 	if (memo && memo->rejected)
 	{
@@ -90,10 +93,14 @@ lr_is_borderline(const LeadRow *row, FlowConfig *config, bool *warned)
 	const ScoringConfig *scoring = config->scoring;
 	const LeadScore *score;
 
-	if (scoring == NULL || scoring->model == NULL || scoring->borderline == 0 || lr_is_qualified(row, config, warned))
+	if (scoring == NULL || scoring->model == NULL || (scoring->borderline == 0 && !scoring->reviews) || lr_is_qualified(row, config, warned))
 		return false;
 	score = lr_score(row, config, warned);
-	return score->score >= scoring->threshold - scoring->borderline && !(row->memo && row->memo->rejected && score->score <= row->memo->rejected_score);
+	if (row->memo && row->memo->rejected && score->score <= row->memo->rejected_score)
+		return false;
+	if (score->review)
+		return true;
+	return scoring->borderline > 0 && !(score->effects & EFFECT_NO_SCORING) && score->score >= scoring->threshold - scoring->borderline;
 }
 
 void
@@ -127,6 +134,9 @@ lr_qualify_reason(const char *by, const LeadScore *score)
 const char *
 lr_review_reason(const LeadScore *score)
 {
+	if (score->review)
+		return psprintf("criterion \"%s\" asks for a review: score %s, fit %s, engagement %s", score->review, lr_score_text(score->score),
+						lr_score_text(score->fit), lr_score_text(score->engagement));
 	return psprintf("nearly qualified: score %s, fit %s, engagement %s; threshold %s", lr_score_text(score->score), lr_score_text(score->fit),
 					lr_score_text(score->engagement), lr_score_text(score->scoring->threshold));
 }

@@ -222,8 +222,10 @@ check_rep(const HandledLead *hand, const char *rep)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("lead \"%s\" cannot be given to anybody without its consent", hand->arrival.lead),
-				 errdetail("Flow \"%s\" demands it.", hand->arrival.config->flow),
-				 errhint("Set its consent column, or require_consent of the flow to false.")));
+				 hand->arrival.config->require_consent ? errdetail("Flow \"%s\" demands it.", hand->arrival.config->flow)
+													   : errdetail("A signal has taken the lead out of all outreach."),
+				 hand->arrival.config->require_consent ? errhint("Set its consent column, or require_consent of the flow to false.")
+													   : errhint("effect in leadroute.signal_types says which.")));
 	if (!lr_hand_may_have(hand, rep))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -251,7 +251,7 @@ rescore_hand(HandledLead *hand, const int64 *news, int nnews)
 		store(arrival, state, lr_score(&row, arrival->config, &warned));
 	lr_lifecycle_follow(hand);
 	lr_pending_flush();
-	if (changed && lr_watch_clocks_read_score(lr_watch(arrival->shape, arrival->config)))
+	if (lr_watch_clocks_read_score(lr_watch(arrival->shape, arrival->config)))
 		lr_clocks_row(arrival, NULL, hand->slot, &warned);
 }
 

@@ -19,7 +19,8 @@ typedef enum Consent
 {
 	CONSENT_UNKNOWN, /* the row does not say */
 	CONSENT_NO,
-	CONSENT_YES
+	CONSENT_YES,
+	CONSENT_STOPPED /* no, and a signal takes the lead out of all outreach; kept as CONSENT_NO */
 } Consent;
 
 /* A lead about to be decided. Strings and slot are the caller's and stay until the decision is used. */

@@ -14,7 +14,6 @@
 #include "account.h"
 #include "catalog/pg_type.h"
 #include "condition.h"
-#include "consent.h"
 #include "executor/executor.h"
 #include "facts.h"
 #include "protect.h"
@@ -83,6 +82,7 @@ static void fill_account(Scoring *scoring);
 static void complain(const Scoring *scoring, int number, ErrorData *error, bool *warned);
 static ScorePoints add_criterion(Scoring *scoring, int number, LeadScore *score, List **lines);
 static ScorePoints hold(const ScoringConfig *config, ScoreDimension dimension, ScorePoints points, List **lines);
+static ScorePoints exclude(const ScoringConfig *config, ScoreDimension dimension, ScorePoints points, const char *type, List **lines);
 static ScorePoints part_of(ScorePoints points, ScorePoints maximum);
 static ScorePoints combine(const ScoringConfig *config, const ScorePoints *points);
 static int64 contribution(const ScoringConfig *config, ScoreDimension dimension, ScorePoints points);
@@ -130,9 +130,7 @@ score_plan(LeadShape *shape, FlowConfig *config)
 	plan->econtext = CreateStandaloneExprContext();
 	plan->account_facts = lr_facts_of_account(plan->scope.facts);
 	plan->own_facts = lr_score_of_facts(plan->scope.facts);
-	for (int i = 0; i < plan->scope.facts->natts; i++)
-		if (strcmp(NameStr(TupleDescAttr(plan->scope.facts, i)->attname), "signals") == 0)
-			plan->signals_fact = i + 1;
+	plan->signals_fact = lr_facts_column(plan->scope.facts, "signals");
 	plan->own_facts = bms_del_member(plan->own_facts, plan->signals_fact);
 	plan->conditions = palloc0(Max(config->scoring->ncriteria, 1) * sizeof(LrCondition *));
 	plan->errors = palloc0(Max(config->scoring->ncriteria, 1) * sizeof(ErrorData *));
@@ -140,13 +138,11 @@ score_plan(LeadShape *shape, FlowConfig *config)
 	plan->groups = palloc0(Max(config->scoring->ngroups, 1) * sizeof(ScorePoints));
 	/* without a model only the counts of signals are asked for */
 	plan->reads_signals = config->scoring->model == NULL;
+	/* some say something whatever gives points */
 	for (int i = 0; i < config->scoring->ntypes; i++)
-		plan->reads_signals |= lr_qualify_reads(&config->scoring->types[i]) || lr_consent_reads(config->scoring->types[i].type);
+		plan->reads_signals |= lr_qualify_reads(&config->scoring->types[i]) || config->scoring->types[i].effect != 0;
 	for (int i = 0; i < config->scoring->ncriteria; i++)
 		compile_criterion(plan, i);
-	/* some qualify a lead whatever gives points */
-	for (int i = 0; i < config->scoring->ntypes; i++)
-		plan->reads_signals |= config->scoring->types[i].high_intent || strcmp(config->scoring->types[i].type, "meeting_booked") == 0;
 	MemoryContextSwitchTo(oldcontext);
 
 	MemoryContextSetParent(mcxt, shape->mcxt);
@@ -265,6 +261,7 @@ work_out(const LeadRow *row, FlowConfig *config, ScoreMemo *memo, bool *warned, 
 	if (scoring.plan->reads_signals)
 		lr_signals_read(config->flow, row->lead, model, memo, row->at, &signals);
 	score->next = signals.next;
+	score->effects = signals.effects;
 	score->counts = count_types(model, &signals);
 	if (model->model == NULL)
 		return;
@@ -291,6 +288,8 @@ work_out(const LeadRow *row, FlowConfig *config, ScoreMemo *memo, bool *warned, 
 						 contribution(model, (ScoreDimension) dimension, -beyond));
 		}
 		points[dimension] = hold(model, (ScoreDimension) dimension, points[dimension], lines);
+		if (signals.effects & EFFECT_NO_SCORING)
+			points[dimension] = exclude(model, (ScoreDimension) dimension, points[dimension], model->types[signals.excludes].type, lines);
 	}
 	score->fit = part_of(points[SCORE_FIT], model->maxima[SCORE_FIT]);
 	score->engagement = part_of(points[SCORE_ENGAGEMENT], model->maxima[SCORE_ENGAGEMENT]);
@@ -459,6 +458,8 @@ add_criterion(Scoring *scoring, int number, LeadScore *score, List **lines)
 	}
 	if (criterion->group >= 0)
 		scoring->plan->groups[criterion->group] += worth.points;
+	if (criterion->review && worth.points != 0 && score->review == NULL)
+		score->review = criterion->criterion;
 	if (lines && worth.raw != 0)
 		add_line(lines, dimension_names[criterion->dimension], "criterion", criterion->criterion, worth.signals, worth.raw, worth.points,
 				 contribution(config, criterion->dimension, worth.points));
@@ -475,6 +476,15 @@ hold(const ScoringConfig *config, ScoreDimension dimension, ScorePoints points, 
 		add_line(lines, dimension_names[dimension], held > points ? "floor" : "ceiling", held > points ? "not below 0" : "not above 100", -1,
 				 held - points, held - points, contribution(config, dimension, held - points));
 	return held;
+}
+
+/* Nothing: a signal of that type takes the lead out of scoring. */
+static ScorePoints
+exclude(const ScoringConfig *config, ScoreDimension dimension, ScorePoints points, const char *type, List **lines)
+{
+	if (lines && points != 0)
+		add_line(lines, dimension_names[dimension], "exclusion", type, -1, -points, -points, contribution(config, dimension, -points));
+	return 0;
 }
 
 /* 100 times the points by the maximum, in hundredths. */
@@ -606,7 +616,7 @@ lr_score_qualifies(const LeadScore *score)
 {
 	const ScoringConfig *scoring = score->scoring;
 
-	return scoring && scoring->model && score->score >= scoring->threshold && score->fit >= scoring->minima[SCORE_FIT] &&
+	return scoring && scoring->model && !(score->effects & EFFECT_NO_SCORING) && score->score >= scoring->threshold && score->fit >= scoring->minima[SCORE_FIT] &&
 		   score->engagement >= scoring->minima[SCORE_ENGAGEMENT];
 }
 

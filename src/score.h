@@ -40,6 +40,11 @@ typedef enum SignalDecay
 #define SIGNAL_UNKNOWN (-1) /* a type that signal_types does not have */
 #define SIGNAL_ANY (-2)		/* '*' */
 
+/* What a signal does beside its points, signal_types.effect; a set of them. */
+#define EFFECT_NO_SCORING 0x01	/* the lead is worth nothing */
+#define EFFECT_NO_CONSENT 0x02	/* takes the person's consent back */
+#define EFFECT_NO_OUTREACH 0x04 /* nobody gets the lead or hears of it, whatever the flow demands */
+
 typedef struct ScoringCriterion
 {
 	const char *criterion;
@@ -59,6 +64,7 @@ typedef struct ScoringCriterion
 	ScorePoints decay_points;
 	Interval decay_period;
 	bool decays; /* its points have a sign that decays */
+	bool review; /* who gets them is for people to look at */
 } ScoringCriterion;
 
 typedef struct ScoringGroup
@@ -72,6 +78,7 @@ typedef struct SignalType
 {
 	const char *type;
 	bool high_intent;
+	int effect; /* 0, or one of EFFECT_... */
 	bool has_counts_for;
 	Interval counts_for;
 } SignalType;
@@ -97,6 +104,8 @@ typedef struct ScoringConfig
 	ScoringGroup *groups;
 	int ntypes;
 	SignalType *types;			  /* in order of their names */
+	int effects;				  /* that some of them have */
+	bool reviews;				  /* some criterion does */
 	int duplicates;				  /* the type that duplicates are signals of; SIGNAL_UNKNOWN: of none */
 	int nmarks[SCORE_DIMENSIONS]; /* highest first */
 	GradeMark *marks[SCORE_DIMENSIONS];
@@ -111,6 +120,8 @@ typedef struct LeadScore
 	ScorePoints engagement;
 	const char *grade; /* or NULL; in the context that was current, as counts is */
 	int *counts;	   /* of signals that still count, one a type; NULL: no signal of a known type */
+	int effects;		/* of signals that still count */
+	const char *review; /* the criterion that wants the lead looked at; NULL: none does */
 	TimestampTz at;
 	TimestampTz next; /* when time alone next changes it, DT_NOEND: never */
 	bool has_since;	  /* signals before `since` did not count */
@@ -121,7 +132,7 @@ typedef struct LeadScore
 typedef struct ScoreLine
 {
 	const char *dimension; /* fit, engagement, score */
-	const char *item;	   /* criterion, cap, floor, ceiling, rounding */
+	const char *item;	   /* criterion, cap, floor, ceiling, exclusion, weight, rounding */
 	const char *name;
 	int signals; /* that it counts; -1: none belong to it */
 	ScorePoints raw;

@@ -212,9 +212,11 @@ take(SignalReading *reading, int type, TimestampTz at)
 	const ScoreMemo *memo = reading->memo;
 	const SignalType *known = &reading->scoring->types[type];
 	LeadSignals *result = reading->result;
-
 	/* who asks for an instant before the reset is answered as it was then */
-	if (memo->has_since && memo->since <= reading->at && at < memo->since)
+	bool reset = memo->has_since && memo->since <= reading->at && at < memo->since;
+
+	/* an address stays dead, and a no stays a no, when a lead is recycled */
+	if (reset && known->effect == 0)
 		return;
 	if (at > reading->at)
 	{
@@ -229,6 +231,11 @@ take(SignalReading *reading, int type, TimestampTz at)
 			return;
 		earlier_of(&result->next, end, reading->at);
 	}
+	result->effects |= known->effect;
+	if (known->effect == EFFECT_NO_SCORING)
+		result->excludes = type;
+	if (reset)
+		return;
 	if (result->n == reading->room)
 	{
 		reading->room = Max(16, 2 * reading->room);

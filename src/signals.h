@@ -20,6 +20,8 @@ typedef struct LeadSignals
 	int n;
 	LeadSignal *signals;
 	TimestampTz next; /* when the next one begins or ceases to count, DT_NOEND: never */
+	int effects;	  /* of types: also of signals from before the reset */
+	int excludes;	  /* a type that has EFFECT_NO_SCORING, where that is among them */
 } LeadSignals;
 
 /*

@@ -97,7 +97,8 @@ lr_watch(LeadShape *shape, FlowConfig *config)
 	MemoryContext mcxt;
 	MemoryContext oldcontext;
 
-	if (!config->watches)
+	/* a consent that is taken back is known at once in any flow */
+	if (!config->watches && shape->consent.attno == 0)
 		return NULL;
 	for (; *link; link = &(*link)->next)
 	{
@@ -205,6 +206,8 @@ watch_clocks(Watch *watch)
 			{
 				watch->columns = bms_add_members(watch->columns, lr_condition_columns(watched.condition));
 				watch->clocks_read_score |= bms_overlap(watch->score_facts, lr_condition_facts(watched.condition));
+				if (bms_is_member(lr_facts_column(watch->scope.facts, "consent"), lr_condition_facts(watched.condition)))
+					add_column(watch, &watch->shape->consent);
 			}
 		}
 	}

@@ -49,6 +49,7 @@ CREATE TABLE leadroute.scoring_criteria (
 	decay_points	numeric(9,2) CHECK (decay_points > 0),
 	decay_period	leadroute.period,
 	decays_negative	boolean NOT NULL DEFAULT false,
+	review			boolean NOT NULL DEFAULT false,
 	note			text,
 	PRIMARY KEY (flow, model, criterion),
 	CONSTRAINT scoring_criteria_source_check CHECK (num_nonnulls(condition, signal_type) = 1),
@@ -67,8 +68,18 @@ CREATE TABLE leadroute.signal_types (
 	signal_type		text COLLATE "C" NOT NULL CHECK (signal_type <> '' AND signal_type <> '*'),
 	high_intent		boolean NOT NULL DEFAULT false,
 	counts_for		leadroute.period,
+	effect			text NOT NULL CHECK (effect IN ('none', 'no_scoring', 'no_consent', 'no_outreach')),
 	note			text,
 	PRIMARY KEY (flow, signal_type)
+);
+
+/* What sources say for yes and no, beside the English words that consent.c knows. */
+CREATE TABLE leadroute.consent_words (
+	flow			text COLLATE "C" NOT NULL DEFAULT 'default',
+	word			text COLLATE "C" NOT NULL CHECK (word <> ''),
+	consent			boolean NOT NULL,
+	note			text,
+	PRIMARY KEY (flow, word)
 );
 
 CREATE TABLE leadroute.grades (
@@ -120,6 +131,7 @@ COMMENT ON COLUMN leadroute.scoring_criteria.decay IS '''none''; ''per_period'':
 COMMENT ON COLUMN leadroute.scoring_criteria.decay_points IS 'The points that each whole period takes.';
 COMMENT ON COLUMN leadroute.scoring_criteria.decay_period IS 'The period of the decay, from the signal on; days and months are those of UTC. Of half_life: the half-life.';
 COMMENT ON COLUMN leadroute.scoring_criteria.decays_negative IS 'Whether negative points decay too, towards 0.';
+COMMENT ON COLUMN leadroute.scoring_criteria.review IS 'True: whoever gets its points, negative too, stands in review_queue and is no MQL, whatever his points and signals, until approve() says so.';
 COMMENT ON COLUMN leadroute.scoring_criteria.note IS 'Free text of who wrote the row.';
 
 COMMENT ON TABLE leadroute.signal_types IS 'The types of signals that a flow knows. Signals of other types are kept, count for nothing, and are listed in unknown_signals.';
@@ -127,7 +139,14 @@ COMMENT ON COLUMN leadroute.signal_types.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.signal_types.signal_type IS 'The type, as signals.type has it. Where one is called duplicate, each duplicate of a lead is such a signal of it, at the instant when its own person asked; nobody writes it.';
 COMMENT ON COLUMN leadroute.signal_types.high_intent IS 'Whether one signal of this type is enough to qualify a lead, whatever its points.';
 COMMENT ON COLUMN leadroute.signal_types.counts_for IS 'How long a signal of this type counts at all, for points and in facts.signals; NULL: for ever. Days and months are those of UTC.';
+COMMENT ON COLUMN leadroute.signal_types.effect IS 'What a signal of this type does beside its points, as long as it counts (counts_for), also when the lead has been recycled since. ''none''. ''no_scoring'': the lead is worth nothing, fit, engagement and score are 0, and it is no MQL by its points. ''no_consent'': facts.consent is false. ''no_outreach'': the same, and nobody is given the lead or told of it, whatever flows.require_consent says (code no_consent). NULL when the row is inserted: no_scoring for a type called hard_bounce, no_consent for unsubscribe and unsubscribed, no_outreach for spam_complaint, none for others.';
 COMMENT ON COLUMN leadroute.signal_types.note IS 'Free text of who wrote the row.';
+
+COMMENT ON TABLE leadroute.consent_words IS 'What the words of the consent column mean, in a flow whose sources do not say it in English. Known without a row: true, t, yes, y, 1, on, granted, given, opt-in, opted in, subscribed for yes; false, f, no, n, 0, off, denied, withdrawn, revoked, opt-out, opted out, unsubscribed for no. Any other word, as NULL, says nothing.';
+COMMENT ON COLUMN leadroute.consent_words.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.consent_words.word IS 'The word, as ''ja'' or ''désabonné''; case does not count. It comes before the English ones.';
+COMMENT ON COLUMN leadroute.consent_words.consent IS 'Whether it says yes.';
+COMMENT ON COLUMN leadroute.consent_words.note IS 'Free text of who wrote the row.';
 
 COMMENT ON TABLE leadroute.grades IS 'The marks of a grade such as A1: in each dimension the highest mark whose at_least is reached; the grade is the mark of fit followed by that of engagement.';
 COMMENT ON COLUMN leadroute.grades.flow IS 'The flow.';

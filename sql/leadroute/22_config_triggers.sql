@@ -290,6 +290,22 @@ COMMENT ON FUNCTION leadroute.criterion_written() IS 'Trigger on scoring_criteri
 CREATE TRIGGER criterion_written BEFORE INSERT OR UPDATE OF condition, flow ON leadroute.scoring_criteria
 	FOR EACH ROW WHEN (NEW.condition IS NOT NULL) EXECUTE FUNCTION leadroute.criterion_written();
 
+CREATE FUNCTION leadroute.signal_type_written() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	NEW.effect := CASE WHEN NEW.signal_type = 'hard_bounce' THEN 'no_scoring'
+					   WHEN NEW.signal_type IN ('unsubscribe', 'unsubscribed') THEN 'no_consent'
+					   WHEN NEW.signal_type = 'spam_complaint' THEN 'no_outreach'
+					   ELSE 'none' END;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION leadroute.signal_type_written() IS 'Trigger on signal_types: a row that says no effect has the usual one of its name.';
+CREATE TRIGGER signal_type_written BEFORE INSERT ON leadroute.signal_types
+	FOR EACH ROW WHEN (NEW.effect IS NULL) EXECUTE FUNCTION leadroute.signal_type_written();
+
 CREATE FUNCTION leadroute.territory_written() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -789,7 +805,7 @@ COMMENT ON FUNCTION leadroute.configuration_table(name, name, name, boolean, boo
 SELECT leadroute.configuration_table('flows', restored => true);
 SELECT leadroute.configuration_table('attachments', checked => false, by_admin => false, restored => true);
 SELECT leadroute.configuration_table(relation::name)
-FROM pg_catalog.unnest('{rules,queues,reps,rep_skills,time_off,teams,team_members,territories,match_rules,merge_columns,stages,stage_transitions,rejection_reasons,sources,sla_policies,sla_steps,touch_kinds,scoring_models,scoring_groups,scoring_criteria,signal_types,grades}'::text[]) relation;
+FROM pg_catalog.unnest('{rules,queues,reps,rep_skills,time_off,teams,team_members,territories,match_rules,merge_columns,stages,stage_transitions,rejection_reasons,sources,sla_policies,sla_steps,touch_kinds,scoring_models,scoring_groups,scoring_criteria,signal_types,grades,consent_words}'::text[]) relation;
 SELECT leadroute.configuration_table('outbox_consumers', checked => false);
 SELECT leadroute.configuration_table('outbox_recipients', invalidation => NULL, checked => false);
 /* kept from territories, and not in config_changes */

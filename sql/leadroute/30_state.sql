@@ -47,7 +47,7 @@ INSERT INTO leadroute.codes VALUES
 	('gone',			'closed',		'the lead was not found again after a full refresh of the table'),
 	('moved',			'closed',		'the lead moved to another flow'),
 	('not_ready',		'unrouted',		'the flow''s route_when does not hold for the row yet'),
-	('no_consent',		'unrouted',		'the flow gives leads out only with consent (flows.require_consent), and the lead''s row does not say so yet'),
+	('no_consent',		'unrouted',		'the person may not be contacted: the flow gives leads out only with consent (flows.require_consent) and there is none yet, or a signal has taken the lead out of all outreach (signal_types.effect)'),
 	('held',			'waiting',		'a rule holds the lead until it is enriched or a time has passed'),
 	('enrichment_timeout', 'assigned',	'the lead was held, the time passed, and it was routed with what was known'),
 	('arrived_closed',	'unrouted',		'the row was closed or won when it arrived; it is recorded and not routed'),
@@ -63,7 +63,7 @@ INSERT INTO leadroute.codes VALUES
 	('mql_high_intent',	'any',			'the lead is qualified by a signal of high intent'),
 	('mql_meeting',		'any',			'the lead is qualified: a meeting is booked'),
 	('mql_approved',	'any',			'the lead is qualified: somebody approved it'),
-	('borderline',		'any',			'the lead is nearly qualified: it stands in the review queue'),
+	('borderline',		'any',			'the lead is nearly qualified, or a criterion asks for a review of it (scoring_criteria.review): it stands in the review queue'),
 	('disqualified',	'closed',		'somebody looked at the lead and disqualified it'),
 	('accepted',		'any',			'sales took the lead: accept()'),
 	('rejected',		'nurture',		'sales gave the lead back (reject()); it is nurtured until it is qualified again'),
@@ -356,7 +356,7 @@ COMMENT ON COLUMN leadroute.lead_states.recycles IS 'How often it was recycled; 
 COMMENT ON COLUMN leadroute.lead_states.return_at IS 'Of a recycled lead that is away: when it comes back.';
 COMMENT ON COLUMN leadroute.lead_states.return_to IS 'Of one that is nurtured or recycled: the rep who had it, to whom it goes back if he is still there.';
 COMMENT ON COLUMN leadroute.lead_states.archive_at IS 'Of one that is nurtured or recycled: when it is archived if nothing happens first.';
-COMMENT ON COLUMN leadroute.lead_states.review_at IS 'Since when it stands in the review queue: nearly qualified, for approve() or disqualify() to say.';
+COMMENT ON COLUMN leadroute.lead_states.review_at IS 'Since when it stands in the review queue: nearly qualified or wanted there by a criterion, for approve() or disqualify() to say.';
 COMMENT ON COLUMN leadroute.lead_states.consent IS 'Whether the person had consented when the lead was last decided: the row''s consent, less an unsubscribe; NULL where the row says nothing.';
 COMMENT ON COLUMN leadroute.lead_states.assigned_at IS 'When the lead got its first owner; from submitted_at to then is the system''s delay, from then to first_touch_at the rep''s.';
 COMMENT ON COLUMN leadroute.lead_states.first_touch_at IS 'The first touch that counts, by its own time, however late it was told; NULL: none.';

@@ -13,7 +13,7 @@ CREATE FUNCTION leadroute.score_explain(lead text, at timestamptz DEFAULT NULL, 
 	OUT contribution numeric) RETURNS SETOF record
 LANGUAGE c CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_score_explain';
 COMMENT ON FUNCTION leadroute.score_explain(text, timestamptz, text) IS
-	'What a score is made of: a line for each criterion that has points (signals: how many of its type count; raw_points: without decay and max_points; points: with them), for what a cap, the floor 0 or the ceiling 100 takes or adds, and for rounding. contribution is what the line brings the score, its dimension''s weight in it; the lines of item weight say which that is, and bring none. The contributions of all lines are the score, to the point. Rights and errors as score().';
+	'What a score is made of: a line for each criterion that has points (signals: how many of its type count; raw_points: without decay and max_points; points: with them), for what a cap, the floor 0 or the ceiling 100 takes or adds, for what a signal takes that leaves the lead out of scoring (exclusion), and for rounding. contribution is what the line brings the score, its dimension''s weight in it; the lines of item weight say which that is, and bring none. The contributions of all lines are the score, to the point. Rights and errors as score().';
 
 CREATE FUNCTION leadroute.rescore(flow text, lead text) RETURNS boolean
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rescore';

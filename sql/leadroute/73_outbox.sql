@@ -125,9 +125,6 @@ BEGIN
 									jsonb_strip_nulls(jsonb_build_object('previous_owner', n.previous_owner, 'actor', n.actor) || coalesce(n.path -> 0 -> 'message', '{}')))
 	FROM new_rows n CROSS JOIN LATERAL (SELECT leadroute.message_type(n.kind, n.code, n.stage, n.owner, n.previous_owner, n.queue) AS type) m
 	WHERE m.type IS NOT NULL
-		/* nobody hears of a lead without the consent that its flow demands */
-		AND NOT EXISTS (SELECT FROM leadroute.flows f WHERE f.flow = n.flow AND f.require_consent
-						AND NOT EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = n.flow AND s.lead = n.lead AND s.consent))
 		AND EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = n.flow AND m.type = ANY (c.types))
 	ORDER BY n.id;
 	RETURN NULL;
@@ -137,13 +134,34 @@ COMMENT ON FUNCTION leadroute.events_told() IS 'Statement trigger on events: wri
 CREATE TRIGGER events_told AFTER INSERT ON leadroute.events REFERENCING NEW TABLE AS new_rows
 	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.events_told();
 
+/* As lr_consent_suffices() has it for those that the journal writes. */
+CREATE FUNCTION leadroute.may_be_told(flow text, lead text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp SET timezone = 'UTC'
+AS $$
+	SELECT coalesce(s.consent, NOT f.require_consent)
+		OR (NOT f.require_consent AND NOT (
+			EXISTS (SELECT FROM leadroute.signal_types t WHERE t.flow = s.flow AND t.effect = 'no_outreach')
+			AND EXISTS (SELECT FROM leadroute.signals g JOIN leadroute.signal_types t ON t.flow = g.flow AND t.signal_type = g.type
+						WHERE g.flow = s.flow AND t.effect = 'no_outreach' AND g.at <= leadroute.clock() AND (t.counts_for IS NULL OR g.at + t.counts_for > leadroute.clock())
+							AND g.lead IN (SELECT s.lead UNION ALL
+										   SELECT d.lead FROM leadroute.lead_states d WHERE d.flow = s.flow AND d.duplicate_of = s.lead AND d.status IN ('duplicate', 'merged')))))
+	FROM leadroute.lead_states s JOIN leadroute.flows f ON f.flow = s.flow
+	WHERE s.flow = may_be_told.flow AND s.lead = may_be_told.lead
+$$;
+COMMENT ON FUNCTION leadroute.may_be_told(text, text) IS
+	'Whether anybody may hear of a lead: it has the consent that its flow demands, and no signal has taken it out of all outreach.';
+
 CREATE FUNCTION leadroute.write_message(flow text, lead text, type text, at timestamptz, reason text DEFAULT NULL, extra jsonb DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 DECLARE
-	payload	jsonb := leadroute.lead_message(flow, lead, reason, extra);
+	payload	jsonb;
 BEGIN
+	IF leadroute.may_be_told(flow, lead) THEN
+		payload := leadroute.lead_message(flow, lead, reason, extra);
+	END IF;
 	IF payload IS NOT NULL THEN
 		INSERT INTO leadroute.outbox (flow, aggregatetype, aggregateid, type, payload, created_at, recipient)
 			VALUES (flow, 'lead', lead, type, payload, at,

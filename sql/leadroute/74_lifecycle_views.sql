@@ -92,7 +92,7 @@ CREATE VIEW leadroute.review_queue AS
 	SELECT l.flow, l.lead, l.review_at, l.score, l.fit, l.engagement, l.grade, l.owner, l.stage
 	FROM leadroute.lead_states l
 	WHERE l.review_at IS NOT NULL AND l.closed_at IS NULL;
-COMMENT ON VIEW leadroute.review_queue IS 'Leads that are nearly qualified (scoring_models.borderline), for approve() or disqualify() to say.';
+COMMENT ON VIEW leadroute.review_queue IS 'Leads that are nearly qualified (scoring_models.borderline) or that a criterion wants looked at (scoring_criteria.review), for approve() or disqualify() to say.';
 COMMENT ON COLUMN leadroute.review_queue.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.review_queue.lead IS 'The lead''s key, as text.';
 COMMENT ON COLUMN leadroute.review_queue.review_at IS 'Since when it stands there.';

@@ -31,6 +31,7 @@ CREATE TABLE leadroute.scoring_template_criteria (
 	decay			text NOT NULL DEFAULT 'none',
 	decay_points	numeric(9,2),
 	decay_period	interval,
+	review			boolean NOT NULL DEFAULT false,
 	note			text,
 	PRIMARY KEY (template, criterion)
 );
@@ -72,6 +73,7 @@ COMMENT ON COLUMN leadroute.scoring_template_criteria.per_event IS 'As scoring_c
 COMMENT ON COLUMN leadroute.scoring_template_criteria.decay IS 'As scoring_criteria has it.';
 COMMENT ON COLUMN leadroute.scoring_template_criteria.decay_points IS 'As scoring_criteria has it.';
 COMMENT ON COLUMN leadroute.scoring_template_criteria.decay_period IS 'As scoring_criteria has it.';
+COMMENT ON COLUMN leadroute.scoring_template_criteria.review IS 'As scoring_criteria has it.';
 COMMENT ON COLUMN leadroute.scoring_template_criteria.note IS 'What the published table says beside the points.';
 COMMENT ON TABLE leadroute.scoring_questions IS 'What the criteria of templates ask of a lead.';
 COMMENT ON COLUMN leadroute.scoring_questions.question IS 'Name of the question, and of the signal that answers it where no column does.';
@@ -333,6 +335,7 @@ FROM (VALUES
 	('mid_market_lifecycle', 'engagement', 'engagement', 'webinar', 10, 'webinar_attendance', NULL, NULL, NULL, 'per_period', 5, '1 month', NULL)
 ) c(template, dimension, "group", criterion, points, question, min_count, within, per_event, decay, decay_points, decay_period, note)
 	JOIN leadroute.scoring_templates t ON t.template = c.template OR (c.template = 'general' AND t.template = 'general_enterprise');
+UPDATE leadroute.scoring_template_criteria SET review = true WHERE note = 'flag for review';
 UPDATE leadroute.scoring_template_criteria SET points = 25 WHERE template = 'general_enterprise' AND question = 'employees_over_1000';
 INSERT INTO leadroute.scoring_template_groups (template, "group", cap)
 SELECT t.template, g."group", g.cap + CASE WHEN t.template = 'general_enterprise' AND g."group" = 'employees' THEN 5 ELSE 0 END
@@ -427,12 +430,12 @@ BEGIN
 			END IF;
 		END IF;
 		INSERT INTO leadroute.scoring_criteria (flow, model, criterion, dimension, "group", condition, signal_type, points, min_count, within, absent, per_event,
-				decay, decay_points, decay_period, note)
+				decay, decay_points, decay_period, review, note)
 			VALUES (flow, name, item.criterion, item.dimension, item."group", condition, answers, item.points,
 				CASE WHEN answers IS NULL THEN 1 ELSE item.min_count END, CASE WHEN answers IS NOT NULL THEN item.within END,
 				answers IS NOT NULL AND item.absent, answers IS NOT NULL AND item.per_event,
 				CASE WHEN answers IS NULL THEN 'none' ELSE item.decay END, CASE WHEN answers IS NOT NULL THEN item.decay_points END,
-				CASE WHEN answers IS NOT NULL THEN item.decay_period END, item.note);
+				CASE WHEN answers IS NOT NULL THEN item.decay_period END, item.review, item.note);
 	END LOOP;
 	/* what conditions over signals read, and what makes any lead an MQL */
 	INSERT INTO leadroute.signal_types (flow, signal_type, high_intent)
