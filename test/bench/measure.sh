@@ -21,6 +21,11 @@ count_words() { # STRING
 }
 
 
+full_page_writes() { # on|off
+	sql -c "ALTER SYSTEM SET full_page_writes = $1" -c 'SELECT pg_reload_conf()' >/dev/null
+	sleep 0.2
+}
+
 in_turn() { # ROUND VARIANT...: the variants, every other round backwards
 	local variant order=
 	if (($1 % 2)); then

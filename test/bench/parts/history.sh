@@ -3,6 +3,8 @@
 #
 # Leads of the past are closed; leadroute routed and closed the first 2,000 of them, the others are copies of these with keys, e-mails and
 # times of their own (peers/history.sql), in every table that leadroute keeps; of messages there is none, since they were delivered.
+# Rates are measured with full-page images off, which is what a checkpoint every half hour comes near to; what the first seconds
+# after one cost, when each old page is logged whole at its first touch, is measured once and said beside.
 # BENCH_SIZES_history: how many, from few to many; BENCH_ROUNDS, BENCH_SECONDS.
 
 history_sizes=${BENCH_SIZES_history:-$(by_mode "60000" "100000 1000000 10000000")}
@@ -10,7 +12,7 @@ history_rounds=${BENCH_ROUNDS:-$(by_mode 1 2)}
 history_slice=${BENCH_SECONDS:-$(by_mode 1 3)}
 history_template=2000
 history_about() { say "8 clients beside a history of $history_sizes leads, and beside none, $history_rounds rounds of $history_slice s: f0 lr"; }
-history_seconds() { calc "15 + ${history_sizes##* } * 0.00003 + $(count_words "$history_sizes") * $history_rounds * 4 * ($history_slice + 1.9)"; }
+history_seconds() { calc "15 + ${history_sizes##* } * 0.00003 + $(count_words "$history_sizes") * (2 + $history_rounds * 4) * ($history_slice + 1.9)"; }
 
 history_run() {
 	local size copied=1
@@ -118,9 +120,11 @@ history_check() { # THE-LAST-LEAD
 	SQL
 }
 
-# Without: the same tables with nothing in them, in another database.
+# Beside: right after a checkpoint, with full-page images. Without: the same tables with nothing in them, in another database.
 history_measure() { # SIZE
 	local round variant past
+	for variant in f0 lr; do pgbench_slice checkpoint 1 "$variant" 8 "$1" "$history_slice"; done
+	full_page_writes off
 	for ((round = 1; round <= history_rounds; round++)); do
 		for past in $(in_turn "$round" without with); do
 			for variant in $(in_turn "$round" f0 lr); do
@@ -130,5 +134,6 @@ history_measure() { # SIZE
 			done
 		done
 	done
+	full_page_writes on
 	database=history
 }

@@ -9,9 +9,9 @@ rows_seconds() { calc "16 + 4 * $sample * 0.0004"; }
 rows_run() {
 	local variant
 	need_peers
-	query -c 'ALTER SYSTEM SET full_page_writes = off' -c 'SELECT pg_reload_conf()' >/dev/null
+	full_page_writes off
 	for variant in f0 f1 p1 lr; do rows_variant "$variant"; done
-	query -c 'ALTER SYSTEM RESET full_page_writes' -c 'SELECT pg_reload_conf()' >/dev/null
+	full_page_writes on
 }
 
 rows_variant() { # VARIANT
