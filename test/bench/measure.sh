@@ -76,6 +76,13 @@ pgbench_slice() { # KIND ROUND VARIANT CLIENTS SIZE SECONDS [SCRIPT [LEADS A TRA
 	record_slice "$kind" "$round" "$variant" "$clients" "$size" "$leads"
 }
 
+# Ends pgbench through its sessions: a signal would lose the end of its log.
+end_clients() { # PID WHAT
+	kill -0 "$1" || die "$2: $(<"$scratch/slice")"
+	query -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgbench'" >/dev/null
+	wait "$1" || true
+}
+
 slice_begin() {
 	sleep 0.9
 	cluster_cpu

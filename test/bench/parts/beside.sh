@@ -31,10 +31,7 @@ beside_slice() { # ROUND VARIANT
 # The clients stop when the COPY is done; what they wrote until then counts.
 beside_end() { # PID STARTED ROUND VARIANT
 	record copy "$3" "$4" 1 "$beside_rows" rate "$(calc "$beside_rows / ($EPOCHREALTIME - $2)")"
-	kill -0 "$1" || die "$4 beside a COPY: $(<"$scratch/slice")"
-	# a signal to pgbench itself would lose the end of its log
-	query -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgbench'" >/dev/null
-	wait "$1" || true
+	end_clients "$1" "$4 beside a COPY"
 	slice_cpu=
 	record_slice beside "$3" "$4" 8 "$beside_rows" 1
 }
