@@ -51,11 +51,15 @@ $$;
 CREATE FUNCTION ratio_of(part text, kind text, variant text, other text, clients integer DEFAULT 1, size bigint DEFAULT 0, metric text DEFAULT 'rate') RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT CASE WHEN $3 = $4 THEN '1' ELSE (SELECT spread(value, low, high) FROM median_ratios r WHERE (r.part, r.kind, r.variant, r.other, r.clients, r.size, r.metric) = ($1, $2, $3, $4, $5, $6, $7)) END
 $$;
+-- whether a part's times were taken on a quiet machine; NULL: it has not run
+CREATE FUNCTION quiet(part text) RETURNS boolean LANGUAGE sql STABLE AS $$
+	SELECT greatest(others_before, others_after) <= 0.2 FROM runs r WHERE r.part = $1
+$$;
 -- where and when a part ran, as its section says it
 CREATE FUNCTION run_of(part text) RETURNS text LANGUAGE sql STABLE AS $$
 	SELECT format('*%s, commit %s, BENCH=%s%s; %s; %s; other work kept %s cores busy before it and %s after%s; it took %s s.*',
 				  to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), commit, mode, ' ' || nullif(settings, ''), machine, server, others_before, others_after,
-				  CASE WHEN greatest(others_before, others_after) > 0.2 THEN ' (**not a quiet machine: its times are worth little**)' ELSE '' END, seconds)
+				  CASE WHEN NOT quiet(part) THEN ' (**not a quiet machine: its times are worth little**)' ELSE '' END, seconds)
 	  FROM runs r WHERE r.part = $1
 $$;
 -- what of a lead's cost is leadroute's own, by what grows
