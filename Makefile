@@ -20,7 +20,7 @@ $(filter-out $(DEVELOPER),$(MAKECMDGOALS)):
 help:
 	@echo 'make demo        a throw-away cluster with leads being routed; demo-stop ends it'
 	@echo 'make check       every suite in throw-away clusters; check-full adds the slow ones'
-	@echo 'make bench       what a lead costs, beside the floor and the twins'
+	@echo 'make bench       what a lead costs, beside the floor and the twins; BENCH=full, BENCH_PARTS=...: test/bench/README.md'
 	@echo 'make doc         doc/reference.md and the output in README.md, as a throw-away cluster prints them'
 	@echo 'make lint        warnings as errors, cppcheck, clang-tidy, shellcheck, symbols, format'
 	@echo 'make format      clang-format with the pinned layout'

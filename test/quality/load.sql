@@ -1,5 +1,5 @@
 -- The published sets of duplicates as leads tables, each a flow, attached with what a user would say about their columns.
--- Run by test/bench/quality.sh and test/t/046_quality.pl with :data, the folder of the sets, in place of DATA.
+-- Run by test/bench/parts/quality.sh and test/t/046_quality.pl with :data, the folder of the sets, in place of DATA.
 CREATE SCHEMA quality;
 CREATE TABLE quality.fake_1000 (unique_id integer PRIMARY KEY, first_name text, surname text, dob date, city text, email text, cluster integer);
 \copy quality.fake_1000 FROM 'DATA/fake_1000/fake_1000.csv' CSV HEADER

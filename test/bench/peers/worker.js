@@ -2,7 +2,7 @@
 //
 // Two connections, each takes up to 200 leads with SKIP LOCKED, decides in memory (accounts, criteria, rules, map, shifts) and writes all
 // of a batch in a few statements: turns and loads a team at a time, then leads, states, events and messages.
-// drain: until none is left, and says how many leads a second. follow: polls every 50 ms for SECONDS, and then until none is left.
+// drain: until none is left, and says how many leads a second it did. follow: polls every 50 ms for SECONDS, and then until none is left.
 'use strict';
 const { Client } = require('pg');
 const BATCH = 200;
@@ -144,7 +144,7 @@ async function work(config, until) {
 	const begin = Date.now();
 	const until = mode === 'follow' ? begin + (seconds + 1) * 1000 : begin;
 	const done = (await Promise.all([work(config, until), work(config, until)])).reduce((a, b) => a + b, 0);
-	if (mode === 'drain') console.log(`${done} leads in ${Date.now() - begin} ms: ${Math.round(done * 1000 / (Date.now() - begin))} leads/s`);
+	if (mode === 'drain') console.log(Math.round(done * 1000 / (Date.now() - begin)));
 })().catch((error) => {
 	console.error(error);
 	process.exit(1);

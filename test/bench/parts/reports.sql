@@ -1,7 +1,8 @@
+-- 300: questions about the last 30 days, at five million leads a year
 -- reports.sql: what a question about the last 30 days costs, at the density of 5 million leads a year (13,700 a day).
 --
 --   test/bench/run reports                                 73 days of them: a million leads
---   psql -v days=365 -f test/bench/reports.sql             all five million, in a database that has leadroute
+--   psql -v days=365 -f test/bench/parts/reports.sql             all five million, in a database that has leadroute
 --
 -- A question reads the figures of its days and of no others, so a million leads of that density cost it what five million do; `days` shows it.
 -- The history is written straight into the state tables: a lead, its decision, a clock, for two of three a touch, for one of five an end; reps, sources,

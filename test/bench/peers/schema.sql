@@ -1,40 +1,20 @@
--- The peers of test/bench/leads.sh: one schema each, the same leads table in all.
---
---   f0  the bare table
---   f1  the floor: the tables and indexes that leadroute writes, copied from its own, written without logic
---   p1  the twin in PL/pgSQL (twin.sql)
---   p2  the bare table beside a worker in Node that polls (worker.js)
---   lr  leadroute
+-- A schema for each of the peers (peers.sh says who they are), the same leads table in all, and leadroute's configuration.
+-- What the peers have beside the leads table is copied from leadroute's own once it has written something (copies.sql).
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 CREATE SCHEMA bench;
-CREATE TABLE bench.slices (
-	kind		text NOT NULL,
-	round		integer NOT NULL,
-	clients		integer NOT NULL,
-	variant		text NOT NULL,
-	leads		bigint NOT NULL,
-	seconds		numeric NOT NULL,
-	cpu			numeric NOT NULL
-);
-CREATE TABLE bench.written (
-	variant		text NOT NULL,
-	relation	text NOT NULL,
-	leads		bigint NOT NULL,
-	rows		bigint NOT NULL,
-	bytes		numeric NOT NULL,
-	index_bytes	bigint NOT NULL
-);
-CREATE TABLE bench.latencies (
-	kind		text NOT NULL,
-	round		integer NOT NULL,
-	clients		integer NOT NULL,
-	variant		text NOT NULL,
-	p50			numeric NOT NULL,
-	p99			numeric NOT NULL
-);
-CREATE TABLE bench.batches (round integer NOT NULL, variant text NOT NULL, statements bigint NOT NULL, failed bigint NOT NULL, seconds numeric NOT NULL);
-CREATE TABLE bench.wal (variant text NOT NULL, leads bigint NOT NULL, bytes numeric NOT NULL);
+-- how many rows each of leadroute's tables has
+CREATE TABLE bench.counted (moment text NOT NULL, relation text NOT NULL, rows bigint NOT NULL);
+CREATE FUNCTION bench.count_rows(moment text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	relation text;
+BEGIN
+	DELETE FROM bench.counted c WHERE c.moment = count_rows.moment;
+	FOR relation IN SELECT relname FROM pg_catalog.pg_class WHERE relnamespace = 'leadroute'::regnamespace AND relkind = 'r' LOOP
+		EXECUTE format('INSERT INTO bench.counted SELECT %L, %L, count(*) FROM leadroute.%I', moment, relation, relation);
+	END LOOP;
+END
+$$;
 
 CREATE SCHEMA f0;
 CREATE TABLE f0.leads (
@@ -71,12 +51,6 @@ CREATE SCHEMA p1;
 CREATE TABLE p1.leads (LIKE f0.leads INCLUDING ALL) WITH (autovacuum_enabled = off);
 CREATE SCHEMA p2;
 CREATE TABLE p2.leads (LIKE f0.leads INCLUDING ALL) WITH (autovacuum_enabled = off);
--- what leadroute writes, indexes included; of a lead's clocks only where it starts any
-SELECT format('CREATE TABLE %I.%I (LIKE leadroute.%2$I INCLUDING ALL) WITH (%s autovacuum_enabled = off)', schema, relation,
-			  CASE WHEN relation IN ('lead_states', 'clocks') THEN 'fillfactor = 90,' END),
-	   format('ALTER TABLE leadroute.%I SET (autovacuum_enabled = off)', relation)
-  FROM unnest('{f1,p1,p2}'::text[]) schema, unnest('{lead_states,events,identities,outbox,clocks,rotation}'::text[]) relation \gexec
-
 CREATE SCHEMA lr;
 CREATE TABLE lr.leads (LIKE f0.leads INCLUDING ALL) WITH (autovacuum_enabled = off);
 

@@ -1,5 +1,6 @@
+-- 40: business time: what an answer costs
 /*
- * test/bench/calendar.sql
+ * test/bench/parts/calendar.sql
  *		Business time: what an answer costs that lies ten minutes off, and one ten years off; with summer time and 300 holidays.
  *		Each line is a query over 1,000,000 rows; the first calls nothing, so what is above it is the call's.
  */

@@ -1,8 +1,9 @@
+-- 40: how much of the index a look-up of a point reads, 100,000 territories
 /*
- * test/bench/territories.sql
+ * test/bench/parts/territories.sql
  *		How much of the index a look-up of a lead's point reads, with a map of many territories.
  *
- *	psql -X -d DB [-v territories=100000] [-v points=200] [-v shuffle=1] [-v keep=0] -f test/bench/territories.sql
+ *	psql -X -d DB [-v territories=100000] [-v points=200] [-v shuffle=1] [-v keep=0] -f test/bench/parts/territories.sql
  *
  * The map: for each postal prefix (us_zip's are 3 to 5 digits) one territory for the prefix, in
  * it 5 employee bands, in each of these 20 industries: nested or apart, 106 a prefix; over them one a

@@ -1,8 +1,9 @@
+-- 150: find_account() among 1,000 and 1,000,000 accounts: pages and times
 /*
- * test/bench/accounts.sql
+ * test/bench/parts/accounts.sql
  *		What the look-up of an account costs among 1,000 and among 1,000,000: pages touched, and time with all of it in memory.
  *
- *	psql -X -d DB [-v accounts=1000000] [-v sample=2000] -f test/bench/accounts.sql
+ *	psql -X -d DB [-v accounts=1000000] [-v sample=2000] -f test/bench/parts/accounts.sql
  *
  * Each account has one domain. A look-up that finds one is a probe of account_domains and one of accounts; one that
  * finds none is a probe of account_domains. The flow has no alias, so the last step is an empty probe.

@@ -1,0 +1,46 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# decision.sh: instructions a lead takes, and its decision among more and more rules and territories; by callgrind.
+# BENCH_DECISION_RULES, BENCH_DECISION_TERRITORIES: how many, the first is what the others are compared with; BENCH_DECISION_LEADS.
+
+decision_rules=${BENCH_DECISION_RULES:-50 1000}
+decision_territories=${BENCH_DECISION_TERRITORIES:-$(by_mode "100 2000" "100 100000")}
+decision_leads=${BENCH_DECISION_LEADS:-$(by_mode 40 250)}
+decision_about() { say "instructions a lead by callgrind: f0 f1 p1 lr; the decision with $decision_rules rules; the map with $decision_territories territories"; }
+decision_seconds() { calc "40 + 7 * $decision_leads * 0.05 + ${decision_territories##* } * 0.00025"; }
+
+decision_run() {
+	local missing size variant
+	missing=$(callgrind_missing)
+	if [[ -n $missing ]]; then
+		say "left out: $missing" | told
+		return
+	fi
+	load_part growth
+	need_peers
+	for size in $decision_rules; do decision_flow rules "$size"; done
+	for size in $decision_rules; do decision_flow rules_like "$size"; done
+	for size in $decision_territories; do decision_flow territories "$size"; done
+	write_script grown "\\set n random(1, 1000000)" "INSERT INTO grow.lr $(grown_leads 0 | tr '\n\t' '  ') FROM (SELECT :n::integer AS n) n;"
+	callgrind_start
+	need_peers
+	for variant in f0 f1 p1 lr; do decision_count lead "$variant" 0 peers "$variant"; done
+	for size in $decision_rules; do decision_count rules lr "$size" "rules_$size" grown; done
+	for size in $decision_rules; do decision_count rules_like lr "$size" "rules_like_$size" grown; done
+	for size in $decision_territories; do decision_count territories lr "$size" "territories_$size" grown; done
+	callgrind_stop
+}
+
+# A flow in a database of its own that has so many.
+decision_flow() { # CURVE SIZE
+	growth_begin "$1_$2"
+	growth_to "$1" 1 "$2"
+}
+
+decision_count() { # KIND VARIANT SIZE DATABASE SCRIPT
+	local cost name costs few=100
+	database=$4
+	costs=$(callgrind_lead "$5" "$few" $((few + decision_leads)))
+	while read -r cost name; do
+		record "$1" 1 "$2" 1 "$3" "$name" "$cost"
+	done <<<"$costs"
+}
