@@ -75,6 +75,7 @@ if ($version =~ /^1\.[0-4]/)
 else
 {
 	is(in_db('crm', q{SELECT leadroute.schedule('10 seconds', '{holds}')}), q{job "leadroute sweep crm: holds" (10 seconds): CALL leadroute.sweep(parts => '{holds}')}, 'seconds');
+	in_db('crm', q{SELECT leadroute.unschedule('{holds}')});
 }
 
 # an admin who may not use pg_cron's schema is told what a superuser runs
