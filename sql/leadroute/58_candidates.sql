@@ -493,10 +493,13 @@ DECLARE
 	average		double precision[];
 	valued		bigint[];
 	suggesting	text[];
+	labels		jsonb;
 	overgrown	text[];
 	now_at		timestamptz := clock_timestamp();
 BEGIN
-	SELECT coalesce(array_agg(r.kind), '{}') INTO suggesting FROM leadroute.match_rules_of(in_flow) r WHERE r.action = 'suggest';
+	SELECT coalesce(array_agg(r.kind) FILTER (WHERE r.action = 'suggest'), '{}'), coalesce(jsonb_object_agg(r.kind, leadroute.rule_label(in_flow, r.kind)), '{}')
+		INTO suggesting, labels
+	FROM leadroute.match_rules_of(in_flow) r;
 	SELECT q.leads INTO n_leads FROM leadroute.match_frequencies q WHERE q.flow = in_flow AND q.field = '' AND q.value = '';
 	prior := ln(settings.expected / greatest(n_leads, least_leads)) / ln(2.0);
 	at_least := ln(settings.suggest_at / (1 - settings.suggest_at)) / ln(2.0) - prior;
@@ -587,7 +590,7 @@ BEGIN
 			SELECT in_flow, s.lead, s.other, 1 / (1 + power(2.0, least(-(s.bits + prior), 1000))),
 				coalesce((SELECT jsonb_object_agg(fields[e.n], jsonb_build_object('likeness', s.levels[e.n], 'bits', round(s.field_bits[e.n]::numeric, 1)))
 						  FROM generate_subscripts(s.levels, 1) e(n) WHERE s.levels[e.n] IS NOT NULL), '{}')
-				|| coalesce((SELECT jsonb_object_agg(leadroute.rule_label(in_flow, r.kind), '{"likeness": "exact"}'::jsonb) FROM unnest(s.rules) r(kind)), '{}'),
+				|| coalesce((SELECT jsonb_object_agg(labels ->> r.kind, '{"likeness": "exact"}'::jsonb) FROM unnest(s.rules) r(kind) WHERE labels ? r.kind), '{}'),
 				now_at, now_at
 			FROM likely s
 			ON CONFLICT (flow, lead, other) DO UPDATE
@@ -758,7 +761,9 @@ BEGIN
 					FROM (SELECT %1$s AS flow, format('%%s', t.%2$I) AS lead, coalesce(%3$s, false) AS deleted, ARRAY[%4$s]::text[] AS raw, %5$s AS country,
 							ARRAY(SELECT 'rule ' || k.kind || ':' || k.key FROM leadroute.rule_keys(t, %1$s) k) AS rule_keys
 						  FROM ONLY %6$s t
-						  WHERE t.%2$I IS NOT NULL AND %7$s) w
+						  WHERE t.%2$I IS NOT NULL AND %7$s
+						  /* what it works out is used twice */
+						  OFFSET 0) w
 					ORDER BY w.flow, w.lead, w.deleted
 				), fresh AS MATERIALIZED (
 					SELECT c.flow, c.lead, c.mark, c.compared, c.rule_keys, k.keys, v.compared AS old_compared, v.keys AS old_keys
@@ -779,6 +784,9 @@ BEGIN
 				), new_keys AS (
 					INSERT INTO leadroute.match_keys (flow, key, lead)
 						SELECT f.flow, u.key, f.lead FROM fresh f, unnest(f.keys) u(key)
+						WHERE f.old_keys IS NULL OR u.key <> ALL (f.old_keys)
+						/* the index is larger than memory before long: each of its pages once */
+						ORDER BY f.flow, u.key, f.lead
 						ON CONFLICT ON CONSTRAINT match_keys_pkey DO NOTHING
 				), counted AS (
 					INSERT INTO leadroute.match_frequencies AS q (flow, field, value, leads)
