@@ -24,6 +24,7 @@
 #include "access/xact.h"
 #include "effect.h"
 #include "lead_hash.h"
+#include "linked.h"
 #include "pending.h"
 #include "state.h"
 #include "utils/memutils.h"
@@ -88,6 +89,7 @@ static void renames_written(SubTransactionId from, SubTransactionId to);
 static void resolve_level(EffectLevel *level);
 static void release_keys(EffectLevel *level, Effect **effects, int n);
 static int compare_effects(const void *a, const void *b);
+static void succeed_gone(Effect **effects, long count, char **leads);
 static void write_said(EffectLevel *level, bool of_gone);
 static int compare_said(const void *a, const void *b);
 static int effect_verdict(const Effect *effect);
@@ -504,7 +506,25 @@ resolve_level(EffectLevel *level)
 		else
 			lr_state_restore(first->flow, leads, run);
 	}
+	succeed_gone(effects, count, leads);
 	write_said(level, false);
+}
+
+/* Once it is known which duplicates are gone too; `leads` has room for all. */
+static void
+succeed_gone(Effect **effects, long count, char **leads)
+{
+	for (long i = 0; i < count;)
+	{
+		const Effect *first = effects[i];
+		int run = 0;
+
+		for (; i < count && run < RUN_AT_MOST && strcmp(effects[i]->flow, first->flow) == 0; i++)
+			if (effect_verdict(effects[i]) < 0)
+				leads[run++] = unconstify(char *, effects[i]->lead);
+		if (run > 0)
+			lr_linked_succeed(first->flow, leads, run);
+	}
 }
 
 /*

@@ -1,6 +1,6 @@
 /*
  * linked.c
- *		Duplicates without an owner of their own: they have the one that their first lead gets later.
+ *		Duplicates and what becomes of their first lead: they have the owner that it gets later, and its place when it is gone.
  *
  * A duplicate of a lead without an owner may end without one too: both wait, or were discarded. Whoever gives the first
  * an owner then gives it to them, in the same transaction. They take no turn and no place, as any duplicate. What is under
@@ -13,6 +13,7 @@
 
 #include "access/table.h"
 #include "catalog/pg_type.h"
+#include "journal.h"
 #include "linked.h"
 #include "owner.h"
 #include "pending.h"
@@ -68,6 +69,21 @@ linked_leads(const char *flow, const char *first, bool skips, int *n)
 		leads[i] = MemoryContextStrdup(context, lr_spi_text(i, 1));
 	lr_owner_end(&session);
 	return leads;
+}
+
+void
+lr_linked_succeed(const char *flow, char **gone, int n)
+{
+	Oid types[] = {TEXTOID, TEXTARRAYOID};
+	Datum values[] = {CStringGetTextDatum(flow), lr_text_array(gone, n)};
+	OwnerSession session;
+
+	if (lr_config(flow)->nmatch_rules == 0)
+		return;
+	lr_journal_flush();
+	lr_owner_begin(&session);
+	lr_owner_execute("SELECT leadroute.succeed_leads($1, $2)", lengthof(types), types, values, SPI_OK_SELECT);
+	lr_owner_end(&session);
 }
 
 bool

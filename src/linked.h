@@ -1,6 +1,6 @@
 /*
  * linked.h
- *		Duplicates without an owner of their own: they have the one that their first lead gets later.
+ *		Duplicates and what becomes of their first lead.
  */
 #ifndef LR_LINKED_H
 #define LR_LINKED_H
@@ -20,6 +20,12 @@
  * whoever holds one of their rows. Uses SPI; not within it.
  */
 extern void lr_linked_follow(const char *flow, const char *first, TimestampTz at);
+
+/*
+ * Of leads that have just closed because their rows went: a duplicate of each takes its place, where it has any (leadroute.succeed_lead). Touches no
+ * row of the leads table and waits for nobody but who claims the same key. Uses SPI; not within it.
+ */
+extern void lr_linked_succeed(const char *flow, char **gone, int n);
 
 /* Locks what lr_linked_follow() would write; false, without waiting, where somebody else holds any of it. */
 extern bool lr_linked_lock(Relation rel, const FlowTable *table, const char *flow, const char *first);

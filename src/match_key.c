@@ -36,10 +36,11 @@ typedef struct Keys
 } Keys;
 
 static void email_keys(Keys *keys, const char *email, const char *sound[2]);
+static void company_keys(Keys *keys, const char *company, const char *sound[2]);
 static void phone_keys(Keys *keys, const char *phone);
 static void person_keys(Keys *keys, const char *name[2], const char *sound[2], const char *date, const char *postal, const char *city);
 static void address_keys(Keys *keys, const char *address);
-static void trigram_keys(Keys *keys, const char *pass, const char *value);
+static void trigram_keys(Keys *keys, const char *pass, const char *value, const char *other);
 static void add(Keys *keys, const char *pass, const char *part, const char *other);
 static char *sound_of(const char *name);
 static uint64 mix(uint64 x);
@@ -95,7 +96,7 @@ lr_match_keys_sql(PG_FUNCTION_ARGS)
 					add(&keys, "identifier", value, NULL);
 					break;
 				case LR_MATCH_COMPANY:
-					trigram_keys(&keys, "company", value);
+					company_keys(&keys, value, sound);
 					add(&keys, "company+postal", sound_of(value), first_of[LR_MATCH_POSTAL_CODE]);
 					break;
 				case LR_MATCH_ADDRESS:
@@ -113,7 +114,7 @@ lr_match_keys_sql(PG_FUNCTION_ARGS)
 	PG_RETURN_ARRAYTYPE_P(construct_array(datums, keys.n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-/* The whole address, its local part, the domain with a name, trigrams. A function's mailbox leads nowhere. */
+/* The whole address, its local part, the domain with a name, trigrams of the local part: colleagues share the rest. A function's mailbox leads nowhere. */
 static void
 email_keys(Keys *keys, const char *email, const char *sound[2])
 {
@@ -123,11 +124,20 @@ email_keys(Keys *keys, const char *email, const char *sound[2])
 	if (lr_role_mailbox(email, width))
 		return;
 	add(keys, "email", email, NULL);
-	trigram_keys(keys, "email", email);
+	trigram_keys(keys, "local part", pnstrdup(email, width), NULL);
 	if (width >= 4)
 		add(keys, "local part", pnstrdup(email, width), NULL);
 	for (int i = 0; i < 2 && at && at[1]; i++)
 		add(keys, "domain+name", at + 1, sound[i]);
+}
+
+/* Trigrams; of a person's company together with the surname, since all its staff has the company in common. */
+static void
+company_keys(Keys *keys, const char *company, const char *sound[2])
+{
+	const char *name = sound[1] ? sound[1] : sound[0];
+
+	trigram_keys(keys, name ? "company+name" : "company", company, name);
 }
 
 static void
@@ -180,7 +190,7 @@ address_keys(Keys *keys, const char *address)
 	int number_width = 0;
 	int longest_width = 0;
 
-	trigram_keys(keys, "address", address);
+	trigram_keys(keys, "address", address, NULL);
 	for (const char *word = address; *word;)
 	{
 		int width = strcspn(word, " ");
@@ -206,7 +216,7 @@ address_keys(Keys *keys, const char *address)
 
 /* The least hashes of the value's trigrams under BANDS pairs of functions. Padded as pg_trgm does it. */
 static void
-trigram_keys(Keys *keys, const char *pass, const char *value)
+trigram_keys(Keys *keys, const char *pass, const char *value, const char *other)
 {
 	uint64 least[BANDS * 2];
 	int len = Min((int) strlen(value), MAX_PART);
@@ -227,7 +237,7 @@ trigram_keys(Keys *keys, const char *pass, const char *value)
 	for (int band = 0; band < BANDS; band++)
 	{
 		snprintf(text, sizeof(text), "%d-%012llx", band + 1, (unsigned long long) (mix(least[band * 2] ^ (least[band * 2 + 1] >> 1)) & UINT64CONST(0xffffffffffff)));
-		add(keys, psprintf("%s's trigrams", pass), text, NULL);
+		add(keys, psprintf("%s's trigrams", pass), text, other);
 	}
 }
 

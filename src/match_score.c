@@ -42,19 +42,31 @@ typedef struct Side
 typedef struct Comparison
 {
 	int n;
-	Datum *kind_names;
 	const float8 *weights; /* LR_ALIKE_LEVELS a field */
 	Side exact;			   /* bits of an exact agreement with the left value; NULL: as the weights say */
 	Side left;
 	Side right;
-	LrMatchKind kind[MAX_FIELDS];
+	const LrMatchKind *kind;
 	int level[MAX_FIELDS]; /* -1: not compared */
 	double bits[MAX_FIELDS];
 } Comparison;
 
+/* The kinds of the call before: a run of find_duplicates() asks with the same ones some million times. */
+typedef struct Kinds
+{
+	ArrayType *names;
+	int n;
+	LrMatchKind kind[MAX_FIELDS];
+	TupleDesc desc;
+} Kinds;
+
+
+static Kinds *read_kinds(FunctionCallInfo fcinfo, ArrayType *names);
 static void read_side(ArrayType *array, int n, Oid type, Side *side);
 static int compare(const Comparison *c, int field, int other_field, double *bits);
+static double most(const Comparison *c, int field);
 static bool crosswise(Comparison *c, bool *swapped);
+static bool is_name(LrMatchKind kind);
 static bool is_context(LrMatchKind kind);
 
 /* likeness(kind text, value text, other text) RETURNS text */
@@ -88,8 +100,9 @@ lr_match_score_sql(PG_FUNCTION_ARGS)
 	ArrayType *weights = PG_GETARG_ARRAYTYPE_P(1);
 	double context_limit = PG_GETARG_FLOAT8(3);
 	double conflict_limit = PG_GETARG_FLOAT8(4);
-	Comparison *c = palloc0(sizeof(Comparison));
-	bool *null;
+	double at_least = PG_ARGISNULL(7) ? -HUGE_VAL : PG_GETARG_FLOAT8(7);
+	Kinds *kinds = read_kinds(fcinfo, PG_GETARG_ARRAYTYPE_P(0));
+	Comparison *c = palloc(sizeof(Comparison));
 	bool swapped = false;
 	bool named = false;
 	bool conflict = false;
@@ -97,7 +110,8 @@ lr_match_score_sql(PG_FUNCTION_ARGS)
 	int company = -1;
 	double context = 0;
 	double total = 0;
-	TupleDesc desc;
+	double limit;
+	double open = 0;
 	Datum result[3];
 	bool result_null[3] = {false};
 	Datum levels[MAX_FIELDS];
@@ -105,66 +119,122 @@ lr_match_score_sql(PG_FUNCTION_ARGS)
 	bool field_null[MAX_FIELDS];
 	int lower = 1;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &c->kind_names, &null, &c->n);
-	if (c->n > MAX_FIELDS || ARR_HASNULL(weights) || ArrayGetNItems(ARR_NDIM(weights), ARR_DIMS(weights)) != c->n * LR_ALIKE_LEVELS)
+	c->kind = kinds->kind;
+	c->n = kinds->n;
+	if (ARR_HASNULL(weights) || ArrayGetNItems(ARR_NDIM(weights), ARR_DIMS(weights)) != c->n * LR_ALIKE_LEVELS)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("%d fields need %d weights, at most %d fields are compared", c->n, c->n * LR_ALIKE_LEVELS, MAX_FIELDS)));
+				 errmsg("%d fields need %d weights", c->n, c->n * LR_ALIKE_LEVELS)));
 	c->weights = (const float8 *) ARR_DATA_PTR(weights);
 	read_side(PG_GETARG_ARRAYTYPE_P(2), c->n, FLOAT8OID, &c->exact);
 	read_side(PG_GETARG_ARRAYTYPE_P(5), c->n, TEXTOID, &c->left);
 	read_side(PG_GETARG_ARRAYTYPE_P(6), c->n, TEXTOID, &c->right);
 
+	/* names first: what they say bounds what the rest can */
 	for (int i = 0; i < c->n; i++)
 	{
-		if (null[i] || !lr_match_kind(VARDATA_ANY(DatumGetPointer(c->kind_names[i])), VARSIZE_ANY_EXHDR(DatumGetPointer(c->kind_names[i])), &c->kind[i]))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("kind cannot be \"%s\"", null[i] ? "NULL" : TextDatumGetCString(c->kind_names[i]))));
+		c->level[i] = -1;
+		c->bits[i] = 0;
+		if (!is_name(c->kind[i]))
+			continue;
+		people |= !c->left.null[i] || !c->right.null[i];
 		c->level[i] = compare(c, i, i, &c->bits[i]);
-		if (c->kind[i] == LR_MATCH_FIRST_NAME || c->kind[i] == LR_MATCH_LAST_NAME)
-			people |= !c->left.null[i] || !c->right.null[i];
 	}
 	named = crosswise(c, &swapped);
-
 	for (int i = 0; i < c->n; i++)
 	{
-		if (c->level[i] < 0)
-			continue;
-		if (c->kind[i] == LR_MATCH_FIRST_NAME || c->kind[i] == LR_MATCH_LAST_NAME)
-			conflict |= c->level[i] == LR_ALIKE_DIFFERENT;
-		/* who is no person is the company */
-		if (!people && c->kind[i] == LR_MATCH_COMPANY)
+		if (is_name(c->kind[i]))
 		{
+			conflict |= c->level[i] == LR_ALIKE_DIFFERENT;
+			total += c->bits[i];
+		}
+		/* who is no person is the company */
+		else if (!people && c->kind[i] == LR_MATCH_COMPANY)
+		{
+			c->level[i] = compare(c, i, i, &c->bits[i]);
+			if (c->level[i] < 0)
+				continue;
 			named = true;
 			company = i;
 			conflict |= c->level[i] == LR_ALIKE_DIFFERENT;
-		}
-		if (is_context(c->kind[i]) && i != company)
-			context += c->bits[i];
-		else
 			total += c->bits[i];
+		}
+		else if (!is_context(c->kind[i]))
+			open += most(c, i);
 	}
-	total += Min(context, named && !conflict ? context_limit : conflict_limit);
-	if (!PG_ARGISNULL(7) && total < PG_GETARG_FLOAT8(7))
+	limit = named && !conflict ? context_limit : conflict_limit;
+
+	/* of its own, then what is shared; most pairs are out of reach before the dear comparisons */
+	for (int i = 0; i < c->n; i++)
+	{
+		if (is_name(c->kind[i]) || is_context(c->kind[i]))
+			continue;
+		if (total + open + limit < at_least)
+			PG_RETURN_NULL();
+		open -= most(c, i);
+		c->level[i] = compare(c, i, i, &c->bits[i]);
+		total += c->bits[i];
+	}
+	if (total + limit < at_least)
+		PG_RETURN_NULL();
+	for (int i = 0; i < c->n; i++)
+	{
+		if (!is_context(c->kind[i]) || i == company)
+			continue;
+		if (c->level[i] < 0)
+			c->level[i] = compare(c, i, i, &c->bits[i]);
+		context += c->bits[i];
+	}
+	total += Min(context, limit);
+	if (total < at_least)
 		PG_RETURN_NULL();
 
 	for (int i = 0; i < c->n; i++)
 	{
-		bool name = c->kind[i] == LR_MATCH_FIRST_NAME || c->kind[i] == LR_MATCH_LAST_NAME;
-
 		field_null[i] = c->level[i] < 0;
 		if (field_null[i])
 			continue;
-		levels[i] = CStringGetTextDatum(name && swapped ? "swapped" : lr_likeness_name((LrLikeness) c->level[i]));
+		levels[i] = CStringGetTextDatum(is_name(c->kind[i]) && swapped ? "swapped" : lr_likeness_name((LrLikeness) c->level[i]));
 		bits[i] = Float8GetDatum(c->bits[i]);
 	}
 	result[0] = Float8GetDatum(total);
 	result[1] = PointerGetDatum(construct_md_array(levels, field_null, 1, &c->n, &lower, TEXTOID, -1, false, TYPALIGN_INT));
 	result[2] = PointerGetDatum(construct_md_array(bits, field_null, 1, &c->n, &lower, FLOAT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, result, result_null)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(kinds->desc, result, result_null)));
+}
+
+/* Kept with the call's expression. */
+static Kinds *
+read_kinds(FunctionCallInfo fcinfo, ArrayType *names)
+{
+	Kinds *kinds = fcinfo->flinfo->fn_extra;
+	MemoryContext oldcontext;
+	Datum *datums;
+	bool *null;
+	TupleDesc desc;
+
+	if (kinds && VARSIZE(names) == VARSIZE(kinds->names) && memcmp(names, kinds->names, VARSIZE(names)) == 0)
+		return kinds;
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	oldcontext = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	kinds = palloc(sizeof(Kinds));
+	kinds->desc = BlessTupleDesc(CreateTupleDescCopy(desc));
+	kinds->names = palloc(VARSIZE(names));
+	memcpy(kinds->names, names, VARSIZE(names));
+	MemoryContextSwitchTo(oldcontext);
+	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &datums, &null, &kinds->n);
+	if (kinds->n > MAX_FIELDS)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("%d fields are given, at most %d are compared", kinds->n, MAX_FIELDS)));
+	for (int i = 0; i < kinds->n; i++)
+		if (null[i] || !lr_match_kind(VARDATA_ANY(DatumGetPointer(datums[i])), VARSIZE_ANY_EXHDR(DatumGetPointer(datums[i])), &kinds->kind[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("kind cannot be \"%s\"", null[i] ? "NULL" : TextDatumGetCString(datums[i]))));
+	fcinfo->flinfo->fn_extra = kinds;
+	return kinds;
 }
 
 static void
@@ -204,6 +274,17 @@ compare(const Comparison *c, int field, int other_field, double *bits)
 	return level;
 }
 
+/* What a field can weigh at most. */
+static double
+most(const Comparison *c, int field)
+{
+	double bits = 0;
+
+	for (int level = 0; level < LR_ALIKE_LEVELS; level++)
+		bits = Max(bits, c->weights[field * LR_ALIKE_LEVELS + level]);
+	return c->exact.null[field] ? bits : Max(bits, DatumGetFloat8(c->exact.value[field]));
+}
+
 /*
  * Whether names were compared. Where they agree better crosswise, that is what they weigh: half of it stands
  * at each, so that evidence adds up.
@@ -240,6 +321,12 @@ crosswise(Comparison *c, bool *swapped)
 		*swapped = true;
 	}
 	return c->level[first] >= 0 || c->level[last] >= 0;
+}
+
+static bool
+is_name(LrMatchKind kind)
+{
+	return kind == LR_MATCH_FIRST_NAME || kind == LR_MATCH_LAST_NAME;
 }
 
 /* What those have in common who work or live together. */

@@ -81,6 +81,7 @@ INSERT INTO leadroute.codes VALUES
 	('touched',			'any',			'somebody touched the lead, and it counts'),
 	('not_counted',		'any',			'a touch that does not count: its kind, its length, or its time before the lead was submitted'),
 	('reply',			'any',			'the person got in touch'),
+	('succeeded',		'assigned',		'the lead was a duplicate of one that is gone; it stands for the person now, with the owner that it had'),
 	('asked_again',		'any',			'a duplicate of the lead met a tighter policy: its clock starts on the lead'),
 	('met',				'any',			'a clock was stopped in time'),
 	('breached',		'any',			'a clock was not stopped in time'),

@@ -34,10 +34,10 @@ CREATE TABLE leadroute.match_weights (
 );
 
 CREATE FUNCTION leadroute.match_defaults(OUT suggest_at double precision, OUT expected double precision, OUT block_limit integer,
-	OUT context_bits double precision, OUT conflict_bits double precision, OUT in_sweep boolean)
+	OUT pair_limit integer, OUT context_bits double precision, OUT conflict_bits double precision, OUT in_sweep boolean)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, leadroute, pg_temp
-AS $$ SELECT 0.5::double precision, 1::double precision, 100, 16::double precision, 8::double precision, false $$;
+AS $$ SELECT 0.5::double precision, 1::double precision, 100, 100, 16::double precision, 8::double precision, false $$;
 COMMENT ON FUNCTION leadroute.match_defaults() IS 'The settings of find_duplicates() in a flow without a row in match_settings.';
 
 CREATE TABLE leadroute.match_settings (
@@ -45,6 +45,7 @@ CREATE TABLE leadroute.match_settings (
 	suggest_at		double precision NOT NULL DEFAULT (leadroute.match_defaults()).suggest_at CHECK (suggest_at > 0 AND suggest_at < 1),
 	expected		double precision NOT NULL DEFAULT (leadroute.match_defaults()).expected CHECK (expected > 0),
 	block_limit		integer NOT NULL DEFAULT (leadroute.match_defaults()).block_limit CHECK (block_limit BETWEEN 2 AND 10000),
+	pair_limit		integer NOT NULL DEFAULT (leadroute.match_defaults()).pair_limit CHECK (pair_limit BETWEEN 2 AND 100000),
 	context_bits	double precision NOT NULL DEFAULT (leadroute.match_defaults()).context_bits,
 	conflict_bits	double precision NOT NULL DEFAULT (leadroute.match_defaults()).conflict_bits,
 	in_sweep		boolean NOT NULL DEFAULT (leadroute.match_defaults()).in_sweep,
@@ -275,7 +276,7 @@ DECLARE
 BEGIN
 	SELECT s.* INTO settings FROM leadroute.match_settings s WHERE s.flow = match_settings_of.flow;
 	IF NOT FOUND THEN
-		SELECT match_settings_of.flow, s.suggest_at, s.expected, s.block_limit, s.context_bits, s.conflict_bits, s.in_sweep, NULL INTO settings
+		SELECT match_settings_of.flow, s.suggest_at, s.expected, s.block_limit, s.pair_limit, s.context_bits, s.conflict_bits, s.in_sweep, NULL INTO settings
 		FROM leadroute.match_defaults() s;
 	END IF;
 	RETURN settings;
@@ -431,6 +432,7 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
 	WITH old AS (
@@ -462,7 +464,8 @@ COMMENT ON FUNCTION leadroute.forget_match_values(text, text[], text[], boolean[
 /*
  * Compares leads whose values are new with all that have a key in common with them. Every look-up is a LATERAL
  * with a LIMIT, and sequential scans are off: whatever the planner takes the tables' sizes to be, it can only
- * go by their primary keys, lead by lead.
+ * go by their primary keys, lead by lead. Each batch is planned anew: the tables grow while one CALL lasts, whose session tells nobody
+ * of it before its end, so neither autovacuum nor a plan that is kept would ever know.
  */
 CREATE FUNCTION leadroute.compare_leads(in_flow text, settings leadroute.match_settings, leads text[], fields text[], kinds text[],
 	OUT compared bigint, OUT suggested bigint, OUT oversized bigint)
@@ -471,6 +474,8 @@ SET search_path = pg_catalog, leadroute, pg_temp
 SET jit = off
 SET enable_seqscan = off
 SET enable_bitmapscan = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -488,10 +493,13 @@ DECLARE
 	average		double precision[];
 	valued		bigint[];
 	suggesting	text[];
+	labels		jsonb;
 	overgrown	text[];
 	now_at		timestamptz := clock_timestamp();
 BEGIN
-	SELECT coalesce(array_agg(r.kind), '{}') INTO suggesting FROM leadroute.match_rules_of(in_flow) r WHERE r.action = 'suggest';
+	SELECT coalesce(array_agg(r.kind) FILTER (WHERE r.action = 'suggest'), '{}'), coalesce(jsonb_object_agg(r.kind, leadroute.rule_label(in_flow, r.kind)), '{}')
+		INTO suggesting, labels
+	FROM leadroute.match_rules_of(in_flow) r;
 	SELECT q.leads INTO n_leads FROM leadroute.match_frequencies q WHERE q.flow = in_flow AND q.field = '' AND q.value = '';
 	prior := ln(settings.expected / greatest(n_leads, least_leads)) / ln(2.0);
 	at_least := ln(settings.suggest_at / (1 - settings.suggest_at)) / ln(2.0) - prior;
@@ -509,7 +517,10 @@ BEGIN
 		LEFT JOIN leadroute.match_frequencies q ON q.flow = in_flow AND q.field = k.field AND q.value = '';
 
 	WITH blocks AS MATERIALIZED (
-		SELECT f.lead, u.key, m.members, r.rule_key
+		/* the rarest keys first, as far as pair_limit goes: those say most; a rule's key counts in any case */
+		SELECT f.lead, u.key, m.members, r.rule_key,
+			r.rule_key IS NOT NULL OR sum(cardinality(m.members) - 1) FILTER (WHERE cardinality(m.members) <= settings.block_limit)
+				OVER (PARTITION BY f.lead ORDER BY cardinality(m.members), u.key) <= settings.pair_limit AS near
 		FROM unnest(leads) f(lead)
 			CROSS JOIN LATERAL (SELECT v.keys, v.rule_keys FROM leadroute.match_values v WHERE v.flow = in_flow AND v.lead = f.lead LIMIT 1) v
 			CROSS JOIN LATERAL unnest(v.keys) u(key)
@@ -535,7 +546,7 @@ BEGIN
 			/* the kinds of the rules by which they have the same key; none with a blank in it */
 			string_agg(DISTINCT substr(l.rule_key, 6, strpos(l.rule_key, ':') - 6), ' ') AS rules
 		FROM blocks l CROSS JOIN LATERAL unnest(l.members) m(member)
-		WHERE cardinality(l.members) <= settings.block_limit AND m.member <> l.lead
+		WHERE cardinality(l.members) <= settings.block_limit AND l.near AND m.member <> l.lead
 		GROUP BY 2, 3
 	), scored AS MATERIALIZED (
 		SELECT least(p.fresh, o.lead) AS lead, greatest(p.fresh, o.lead) AS other, s.bits, s.levels, s.field_bits, string_to_array(o.rules, ' ') AS rules
@@ -566,19 +577,20 @@ BEGIN
 				 OR s.rules IS NOT NULL AND EXISTS (SELECT FROM leadroute.duplicate_candidates d
 													WHERE d.flow = in_flow AND d.lead = s.lead AND d.other = s.other AND leadroute.names_rule(d.evidence)))
 	), stale AS (
-		DELETE FROM leadroute.duplicate_candidates d
-		WHERE d.flow = in_flow AND d.lead = ANY (leads) AND d.status = 'open'
+		/* lead by lead: = ANY would compare each suggestion there is with each lead; of a pair that both find one does it */
+		DELETE FROM leadroute.duplicate_candidates d USING unnest(leads) l(lead)
+		WHERE d.flow = in_flow AND d.lead = l.lead AND d.status = 'open'
 			AND NOT EXISTS (SELECT FROM likely s WHERE s.lead = d.lead AND s.other = d.other)
 	), stale_other AS (
-		DELETE FROM leadroute.duplicate_candidates d
-		WHERE d.flow = in_flow AND d.other = ANY (leads) AND d.lead <> ALL (leads) AND d.status = 'open'
+		DELETE FROM leadroute.duplicate_candidates d USING unnest(leads) l(lead)
+		WHERE d.flow = in_flow AND d.other = l.lead AND d.status = 'open'
 			AND NOT EXISTS (SELECT FROM likely s WHERE s.lead = d.lead AND s.other = d.other)
 	), written AS (
 		INSERT INTO leadroute.duplicate_candidates AS d (flow, lead, other, score, evidence, found_at, scored_at)
 			SELECT in_flow, s.lead, s.other, 1 / (1 + power(2.0, least(-(s.bits + prior), 1000))),
 				coalesce((SELECT jsonb_object_agg(fields[e.n], jsonb_build_object('likeness', s.levels[e.n], 'bits', round(s.field_bits[e.n]::numeric, 1)))
 						  FROM generate_subscripts(s.levels, 1) e(n) WHERE s.levels[e.n] IS NOT NULL), '{}')
-				|| coalesce((SELECT jsonb_object_agg(leadroute.rule_label(in_flow, r.kind), '{"likeness": "exact"}'::jsonb) FROM unnest(s.rules) r(kind)), '{}'),
+				|| coalesce((SELECT jsonb_object_agg(labels ->> r.kind, '{"likeness": "exact"}'::jsonb) FROM unnest(s.rules) r(kind) WHERE labels ? r.kind), '{}'),
 				now_at, now_at
 			FROM likely s
 			ON CONFLICT (flow, lead, other) DO UPDATE
@@ -749,7 +761,9 @@ BEGIN
 					FROM (SELECT %1$s AS flow, format('%%s', t.%2$I) AS lead, coalesce(%3$s, false) AS deleted, ARRAY[%4$s]::text[] AS raw, %5$s AS country,
 							ARRAY(SELECT 'rule ' || k.kind || ':' || k.key FROM leadroute.rule_keys(t, %1$s) k) AS rule_keys
 						  FROM ONLY %6$s t
-						  WHERE t.%2$I IS NOT NULL AND %7$s) w
+						  WHERE t.%2$I IS NOT NULL AND %7$s
+						  /* what it works out is used twice */
+						  OFFSET 0) w
 					ORDER BY w.flow, w.lead, w.deleted
 				), fresh AS MATERIALIZED (
 					SELECT c.flow, c.lead, c.mark, c.compared, c.rule_keys, k.keys, v.compared AS old_compared, v.keys AS old_keys
@@ -770,6 +784,9 @@ BEGIN
 				), new_keys AS (
 					INSERT INTO leadroute.match_keys (flow, key, lead)
 						SELECT f.flow, u.key, f.lead FROM fresh f, unnest(f.keys) u(key)
+						WHERE f.old_keys IS NULL OR u.key <> ALL (f.old_keys)
+						/* the index is larger than memory before long: each of its pages once */
+						ORDER BY f.flow, u.key, f.lead
 						ON CONFLICT ON CONSTRAINT match_keys_pkey DO NOTHING
 				), counted AS (
 					INSERT INTO leadroute.match_frequencies AS q (flow, field, value, leads)
@@ -1066,6 +1083,7 @@ COMMENT ON COLUMN leadroute.match_settings.flow IS 'The flow; with flow_column, 
 COMMENT ON COLUMN leadroute.match_settings.suggest_at IS 'The score from which on a pair is suggested, 0 to 1.';
 COMMENT ON COLUMN leadroute.match_settings.expected IS 'How many duplicates a lead is expected to have, on average: with the number of leads it makes the odds before anything is compared.';
 COMMENT ON COLUMN leadroute.match_settings.block_limit IS 'The size of a block beyond which its leads are not compared for it; match_blocks lists the blocks.';
+COMMENT ON COLUMN leadroute.match_settings.pair_limit IS 'With how many others a lead is compared at most when it is new or has changed: by its rarest keys first, by those that do not fit any more not at all. Keys by match rules do not count.';
 COMMENT ON COLUMN leadroute.match_settings.context_bits IS 'What the fields that colleagues or a household share (phone, company, website, address, postal code, city, region, country) may weigh at most, together.';
 COMMENT ON COLUMN leadroute.match_settings.conflict_bits IS 'The same where the names differ or none is known.';
 COMMENT ON COLUMN leadroute.match_settings.in_sweep IS 'Whether sweep() looks for duplicates too, up to 20 batches a call.';

@@ -118,7 +118,7 @@ ALTER TABLE leadroute.flows ENABLE ALWAYS TRIGGER flow_keys;
 SELECT leadroute.restore_trigger('key_versions');
 
 /* The keys of some leads, by their rows: those that stand in the table and were decided or adopted. The rows stay as they are to the end of the batch. */
-CREATE FUNCTION leadroute.standing_keys(in_flow text, leads text[], OUT lead text, OUT kind text, OUT key text) RETURNS SETOF record
+CREATE FUNCTION leadroute.standing_keys(in_flow text, leads text[], skips boolean DEFAULT false, OUT lead text, OUT kind text, OUT key text) RETURNS SETOF record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
@@ -131,7 +131,7 @@ BEGIN
 			SELECT l.lead, t AS r
 			FROM unnest($2) l(lead) JOIN %1$s t ON %2$s
 			WHERE %3$s
-			FOR SHARE OF t)
+			FOR SHARE OF t %4$s)
 		SELECT r.lead, k.kind, k.key
 		FROM rows r LEFT JOIN LATERAL leadroute.lead_keys(r.r, $1) k ON true$keys$,
 		relation,
@@ -140,11 +140,12 @@ BEGIN
 					 ELSE format('format(''%%s'', t.%I) = l.lead', a.attname) END
 		 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = relation AND a.attname = attachment.key_column),
 		CASE WHEN attachment.flow_column IS NULL THEN 'true'
-			 ELSE format('coalesce((SELECT f.flow FROM leadroute.flows f WHERE f.flow = format(''%%s'', t.%I)), %L) = $1', attachment.flow_column, attachment.flow) END)
+			 ELSE format('coalesce((SELECT f.flow FROM leadroute.flows f WHERE f.flow = format(''%%s'', t.%I)), %L) = $1', attachment.flow_column, attachment.flow) END,
+		CASE WHEN skips THEN 'SKIP LOCKED' ELSE '' END)
 		USING in_flow, leads;
 END
 $$;
-COMMENT ON FUNCTION leadroute.standing_keys(text, text[]) IS 'Part of rekey(): the keys that the rows of some leads have now, and a row without a kind for a row that has none.';
+COMMENT ON FUNCTION leadroute.standing_keys(text, text[], boolean) IS 'Part of rekey(): the keys that the rows of some leads have now, and a row without a kind for a row that has none; with skips nothing of rows that others hold.';
 
 /* One batch; answers whether there is more to do. Waits for nobody for long: 50 ms, then it is an error and the batch is tried again. */
 CREATE FUNCTION leadroute.rekey_batch(flow text, batch integer) RETURNS boolean

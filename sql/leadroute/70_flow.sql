@@ -356,6 +356,8 @@ BEGIN
 			WHERE s.flow = i.flow AND s.lead = i.lead AND i.kind <> 'key' AND s.closed_at IS NOT NULL AND s.outcome = ANY ('{gone,deleted,moved}')
 				AND (i.flow = attachment.flow OR (attachment.flow_column IS NOT NULL AND (leadroute.flow_attachment(i.flow)).flow = attachment.flow));
 		UPDATE leadroute.attachments a SET gone_at = leadroute.clock() WHERE a.flow = attachment.flow;
+		/* now it is known which duplicates are left */
+		PERFORM leadroute.sweep_orphans(f, 1000000) FROM unnest(leadroute.match_flows(attachment)) f;
 	END IF;
 	RETURN closed;
 END
