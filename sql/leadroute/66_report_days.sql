@@ -111,6 +111,15 @@ CREATE TABLE leadroute.daily_steps (
 	leads			integer NOT NULL,
 	moved_on		integer NOT NULL
 );
+CREATE TABLE leadroute.daily_stays (
+	flow			text COLLATE "C" NOT NULL,
+	day				date NOT NULL,
+	stage			text COLLATE "C" NOT NULL,
+	stays			integer NOT NULL,
+	finished		integer NOT NULL,
+	total			bigint NOT NULL,
+	seconds			integer[]
+);
 CREATE TABLE leadroute.daily_inputs (
 	flow			text COLLATE "C" NOT NULL,
 	day				date NOT NULL,
@@ -202,6 +211,14 @@ COMMENT ON COLUMN leadroute.daily_steps.kind IS 'form, stage or meeting.';
 COMMENT ON COLUMN leadroute.daily_steps.step IS 'form, the stage, or booked, held, no_show.';
 COMMENT ON COLUMN leadroute.daily_steps.leads IS 'How many leads ever came to it, duplicates not counted.';
 COMMENT ON COLUMN leadroute.daily_steps.moved_on IS 'Of these, those that came to a later stage of the way; of form, to any stage; of booked, to held.';
+COMMENT ON TABLE leadroute.daily_stays IS 'How long the leads of a day stayed in stages. Kept by the sweep, see report_runs.as_of.';
+COMMENT ON COLUMN leadroute.daily_stays.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.daily_stays.day IS 'The day on which the person asked, in flows.timezone.';
+COMMENT ON COLUMN leadroute.daily_stays.stage IS 'The stage.';
+COMMENT ON COLUMN leadroute.daily_stays.stays IS 'How often leads came into it.';
+COMMENT ON COLUMN leadroute.daily_stays.finished IS 'How often they went on.';
+COMMENT ON COLUMN leadroute.daily_stays.total IS 'How long they stayed until then, together: seconds by the clock on the wall.';
+COMMENT ON COLUMN leadroute.daily_stays.seconds IS 'The same, a number a stay; NULL: none.';
 COMMENT ON TABLE leadroute.daily_inputs IS 'What the input columns of a day''s leads hold. Kept by the sweep, see report_runs.as_of.';
 COMMENT ON COLUMN leadroute.daily_inputs.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.daily_inputs.day IS 'The day on which the person asked, in flows.timezone.';
@@ -227,10 +244,12 @@ COMMENT ON COLUMN leadroute.daily_leads.kind IS 'What the row is by, each lead b
 
 /* What the reports count of a lead's step on its way, and of a clock. */
 CREATE TYPE leadroute.report_step AS (kind text, step text, moved_on boolean);
+CREATE TYPE leadroute.report_stay AS (stage text, seconds integer);
 CREATE TYPE leadroute.report_clock AS (
 	lead text, day date, hour integer, rep text, team text, source text, segment text, tier integer, policy text, metric text, reason text, state text, rep_state text,
 	flips_at timestamptz);
 COMMENT ON TYPE leadroute.report_step IS 'Internal: a step that a lead came to, see report_facts.steps.';
+COMMENT ON TYPE leadroute.report_stay IS 'Internal: a stay of a lead in a stage, see report_facts.stays.';
 COMMENT ON TYPE leadroute.report_clock IS 'Internal: what the reports count of a clock, see report_clocks() and the columns of daily_clocks.';
 
 CREATE TABLE leadroute.report_facts (
@@ -264,6 +283,7 @@ CREATE TABLE leadroute.report_facts (
 	human_seconds	integer,
 	human_business	integer,
 	steps			leadroute.report_step[],
+	stays			leadroute.report_stay[],
 	blank			text[] COLLATE "C",
 	strange			text[] COLLATE "C",
 	usable			text[] COLLATE "C",
@@ -304,6 +324,7 @@ COMMENT ON COLUMN leadroute.report_facts.system_business IS 'The same in seconds
 COMMENT ON COLUMN leadroute.report_facts.human_seconds IS 'From the first owner to the first touch, seconds by the clock on the wall.';
 COMMENT ON COLUMN leadroute.report_facts.human_business IS 'The same in seconds of business time.';
 COMMENT ON COLUMN leadroute.report_facts.steps IS 'The steps that it came to, see daily_steps.';
+COMMENT ON COLUMN leadroute.report_facts.stays IS 'Its stays in stages, in order, with their seconds by the clock on the wall; NULL: it is there.';
 COMMENT ON COLUMN leadroute.report_facts.blank IS 'Input columns that its row leaves blank; NULL as the next two: it has no row.';
 COMMENT ON COLUMN leadroute.report_facts.strange IS 'Input columns with a value that leadroute cannot use.';
 COMMENT ON COLUMN leadroute.report_facts.usable IS 'Input columns with one that it can.';
@@ -315,6 +336,12 @@ CREATE FUNCTION leadroute.report_clock() RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN coalesce(nullif(pg_catalog.current_setting('leadroute.clock', true), '')::timestamptz, pg_catalog.statement_timestamp());
 COMMENT ON FUNCTION leadroute.report_clock() IS 'The instant that reports take for now, one for a whole statement: leadroute.clock where it is set, else when the statement began.';
+
+CREATE FUNCTION leadroute.flow_today(flow text) RETURNS date
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$ SELECT (leadroute.report_clock() AT TIME ZONE f.timezone)::date FROM leadroute.flows f WHERE f.flow = flow_today.flow $$;
+COMMENT ON FUNCTION leadroute.flow_today(text) IS 'Today in the flow''s time zone; NULL for a flow that does not exist.';
 
 /* --- what counts: from the base tables --- */
 
@@ -447,6 +474,8 @@ AS $$
 				FROM (VALUES ('booked', '{meeting_booked,rebooked}'::text[]), ('held', '{meeting_held}'), ('no_show', '{no_show}')) m(step, types)
 				/* nobody said that it was held, and a sweep found its time over */
 				WHERE met.types && m.types OR m.step = 'no_show' AND story.no_show) END AS steps,
+			ARRAY(SELECT ROW(t.stage, extract(epoch FROM lead(t.at) OVER (ORDER BY t.n) - t.at)::integer)::leadroute.report_stay
+				  FROM unnest(story.entered, story.entered_at) WITH ORDINALITY t(stage, at, n)) AS stays,
 			i.blank, i.strange, i.usable
 		FROM flow_facts f
 			CROSS JOIN unnest(leads) k(lead)
@@ -457,7 +486,7 @@ AS $$
 			LEFT JOIN leadroute.report_inputs(report_facts_of.flow, leads) i ON i.lead = s.lead
 			CROSS JOIN LATERAL (
 				SELECT (array_agg(e.owner ORDER BY e.id) FILTER (WHERE e.owner IS NOT NULL))[1] AS owner, array_agg(DISTINCT e.stage) FILTER (WHERE e.stage IS NOT NULL) AS stages,
-					bool_or(e.kind = 'no_show') AS no_show
+					array_agg(e.stage ORDER BY e.id) FILTER (WHERE e.kind = 'stage') AS entered, array_agg(e.at ORDER BY e.id) FILTER (WHERE e.kind = 'stage') AS entered_at, bool_or(e.kind = 'no_show') AS no_show
 				FROM leadroute.events e WHERE e.flow = s.flow AND e.lead = s.lead) story
 			CROSS JOIN LATERAL (
 				SELECT ARRAY(SELECT g.type::text FROM leadroute.signals g
@@ -466,7 +495,7 @@ AS $$
 	)
 	SELECT report_facts_of.flow, coalesce(a.lead, c.lead), coalesce(a.day, c.day), a.lead IS NOT NULL, a.hour, a.rep, a.team, a.source, a.segment, a.tier, a.rule, a.speed,
 		a.duplicate, a.discarded, a.assigned, a.kept, a.fallback, a.open, a.waiting, a.touched, a.converted, a.won, a.lost, a.value, a.recycled,
-		a.system_seconds, a.system_business, a.human_seconds, a.human_business, a.steps, a.blank, a.strange, a.usable, c.clocks, c.flips_at
+		a.system_seconds, a.system_business, a.human_seconds, a.human_business, a.steps, a.stays, a.blank, a.strange, a.usable, c.clocks, c.flips_at
 	FROM asked a FULL JOIN clocks c ON c.lead = a.lead AND c.day = a.day
 $$;
 COMMENT ON FUNCTION leadroute.report_facts_of(text, text[]) IS
@@ -553,6 +582,17 @@ AS $$
 $$;
 COMMENT ON FUNCTION leadroute.report_daily_steps(leadroute.report_facts[]) IS 'Internal: what daily_steps holds of these facts.';
 
+CREATE FUNCTION leadroute.report_daily_stays(facts leadroute.report_facts[]) RETURNS SETOF leadroute.daily_stays
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT r.flow, r.day, s.stage, count(*)::integer, count(s.seconds)::integer, coalesce(sum(s.seconds), 0), array_agg(s.seconds ORDER BY s.seconds) FILTER (WHERE s.seconds IS NOT NULL)
+	FROM unnest(facts) r CROSS JOIN LATERAL unnest(r.stays) s
+	WHERE s.stage IS NOT NULL
+	GROUP BY r.flow, r.day, s.stage
+$$;
+COMMENT ON FUNCTION leadroute.report_daily_stays(leadroute.report_facts[]) IS 'Internal: what daily_stays holds of these facts.';
+
 CREATE FUNCTION leadroute.report_daily_inputs(facts leadroute.report_facts[]) RETURNS SETOF leadroute.daily_inputs
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -569,6 +609,11 @@ COMMENT ON FUNCTION leadroute.report_daily_inputs(leadroute.report_facts[]) IS '
 
 /* --- the tables, alike --- */
 
+CREATE FUNCTION leadroute.report_parts() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN '{leads,clocks,breaches,hours,steps,stays,inputs}'::text[];
+COMMENT ON FUNCTION leadroute.report_parts() IS 'Internal: the tables daily_..., each with its function report_daily_...().';
+
 /* By what a row of one of them is found: its first columns are flow and day, then a hash of all else that tells its rows apart, which may be NULL. */
 CREATE FUNCTION leadroute.report_columns(part text, OUT keys text[], OUT figures text[], OUT times text[], OUT hash text) RETURNS record
 LANGUAGE sql STABLE
@@ -579,7 +624,7 @@ AS $$
 			  array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE a.attname <> ALL (w.words) AND a.atttypid <> 'integer[]'::regtype) AS figures,
 			  array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE a.attname <> ALL (w.words) AND a.atttypid = 'integer[]'::regtype) AS times
 		  FROM pg_attribute a
-			  CROSS JOIN (SELECT '{kind,hour,rep,team,source,segment,tier,rule,speed,policy,metric,reason,recycled,step,input}'::text[] AS words) w
+			  CROSS JOIN (SELECT '{kind,hour,rep,team,source,segment,tier,rule,speed,policy,metric,reason,recycled,step,stage,input}'::text[] AS words) w
 		  WHERE a.attrelid = ('leadroute.daily_' || part)::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attname NOT IN ('flow', 'day')) c
 $$;
 COMMENT ON FUNCTION leadroute.report_columns(text) IS
@@ -589,7 +634,7 @@ DO $do$
 DECLARE
 	part	text;
 BEGIN
-	FOREACH part IN ARRAY '{leads,clocks,breaches,hours,steps,inputs}'::text[] LOOP
+	FOREACH part IN ARRAY leadroute.report_parts() LOOP
 		EXECUTE pg_catalog.format('CREATE INDEX daily_%1$s_key_idx ON leadroute.daily_%1$s (flow, day, (pg_catalog.%2$s))', part,
 			(SELECT pg_catalog.format(c.hash, pg_catalog.format('daily_%s', part)) FROM leadroute.report_columns(part) c));
 	END LOOP;
@@ -697,7 +742,7 @@ BEGIN
 	END IF;
 
 	IF run.flow IS NULL OR run.timezone <> zone THEN
-		FOREACH part IN ARRAY '{daily_leads,daily_clocks,daily_breaches,daily_hours,daily_steps,daily_inputs,report_facts,report_days,report_changes,report_runs}'::text[] LOOP
+		FOREACH part IN ARRAY ARRAY(SELECT 'daily_' || p FROM unnest(leadroute.report_parts()) p) || '{report_facts,report_days,report_changes,report_runs}'::text[] LOOP
 			EXECUTE format('DELETE FROM leadroute.%I d WHERE d.flow = $1', part) USING collect_report_changes.flow;
 		END LOOP;
 		run := NULL;
@@ -791,7 +836,7 @@ BEGIN
 	SELECT array_agg(w) FILTER (WHERE w.lead IS NOT NULL), array_agg(a) FILTER (WHERE a.lead IS NOT NULL) INTO were, are
 	FROM unnest(were) w FULL JOIN unnest(are) a ON a.lead = w.lead AND a.day = w.day
 	WHERE w IS DISTINCT FROM a;
-	FOREACH part IN ARRAY '{leads,clocks,breaches,hours,steps,inputs}'::text[] LOOP
+	FOREACH part IN ARRAY leadroute.report_parts() LOOP
 		PERFORM leadroute.change_report_days(part, were, are);
 	END LOOP;
 	DELETE FROM leadroute.report_facts f USING unnest(were) w WHERE f.flow = w.flow AND f.lead = w.lead AND f.day = w.day;
@@ -820,7 +865,7 @@ BEGIN
 			SELECT c.lead FROM leadroute.clocks c WHERE c.flow = z.flow AND c.started_at >= b.begins AND c.started_at < b.ends) k
 	WHERE z.flow = refresh_report_day.flow;
 	facts := ARRAY(SELECT f FROM leadroute.report_facts_of(refresh_report_day.flow, leads) f WHERE f.day = refresh_report_day.day);
-	FOREACH part IN ARRAY '{leads,clocks,breaches,hours,steps,inputs}'::text[] LOOP
+	FOREACH part IN ARRAY leadroute.report_parts() LOOP
 		PERFORM leadroute.set_report_day(part, refresh_report_day.flow, refresh_report_day.day, facts);
 	END LOOP;
 	DELETE FROM leadroute.report_facts f WHERE f.flow = refresh_report_day.flow AND f.day = refresh_report_day.day;

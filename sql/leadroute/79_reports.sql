@@ -29,12 +29,6 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ('{"< 5 min",5-10 min,10-30 min,30-60 min,1-24 h,"> 24 h",never}'::text[])[speed];
 COMMENT ON FUNCTION leadroute.speed_bucket(integer) IS 'Internal: daily_leads.speed in words.';
 
-CREATE FUNCTION leadroute.flow_today(flow text) RETURNS date
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$ SELECT (leadroute.report_clock() AT TIME ZONE f.timezone)::date FROM leadroute.flows f WHERE f.flow = flow_today.flow $$;
-COMMENT ON FUNCTION leadroute.flow_today(text) IS 'Today in the flow''s time zone; NULL for a flow that does not exist.';
-
 /* --- lead by lead --- */
 
 /* What of a person the views below show. Not worked out where nobody selects it. */

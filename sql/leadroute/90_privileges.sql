@@ -138,7 +138,7 @@ BEGIN
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
 			AND c.relname NOT IN ('codes', 'own_triggers', 'sweep_parts', 'sweep_runs', 'health_states', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'title_patterns', 'scoring_templates', 'scoring_template_groups', 'scoring_template_criteria', 'scoring_questions', 'account_flows', 'committee_checks', 'pending_rescores', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs',
-				'report_runs', 'report_days', 'report_changes', 'report_facts', 'daily_leads', 'daily_clocks', 'daily_breaches', 'daily_hours', 'daily_steps', 'daily_inputs')
+				'report_runs', 'report_days', 'report_changes', 'report_facts', 'daily_leads', 'daily_clocks', 'daily_breaches', 'daily_hours', 'daily_steps', 'daily_stays', 'daily_inputs')
 		ORDER BY c.relname
 	LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');

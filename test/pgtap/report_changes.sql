@@ -42,7 +42,7 @@ DECLARE
 BEGIN
 	CREATE TEMP TABLE facts ON COMMIT DROP AS
 		SELECT ARRAY(SELECT f FROM leadroute.report_facts_of('default', ARRAY(SELECT lead FROM leadroute.lead_states)) f) AS facts;
-	FOREACH name IN ARRAY '{leads,clocks,breaches,hours,steps}'::text[] LOOP
+	FOREACH name IN ARRAY '{leads,clocks,breaches,hours,steps,stays}'::text[] LOOP
 		EXECUTE format('SELECT count(*) FROM ((TABLE leadroute.daily_%1$s EXCEPT ALL SELECT d.* FROM facts, leadroute.report_daily_%1$s(facts) d)
 			UNION ALL (SELECT d.* FROM facts, leadroute.report_daily_%1$s(facts) d EXCEPT ALL TABLE leadroute.daily_%1$s)) d', name) INTO n;
 		IF n > 0 THEN

@@ -100,7 +100,7 @@ DECLARE
 BEGIN
 	CREATE TEMP TABLE facts ON COMMIT DROP AS
 		SELECT ARRAY(SELECT f FROM leadroute.report_facts_of('default', ARRAY(SELECT lead FROM leadroute.lead_states WHERE flow = 'default')) f) AS facts;
-	FOREACH name IN ARRAY '{leads,clocks,breaches,hours,steps,inputs}'::text[] LOOP
+	FOREACH name IN ARRAY '{leads,clocks,breaches,hours,steps,stays,inputs}'::text[] LOOP
 		EXECUTE format('SELECT count(*) FROM ((TABLE leadroute.daily_%1$s EXCEPT ALL SELECT d.* FROM facts, leadroute.report_daily_%1$s(facts) d)
 			UNION ALL (SELECT d.* FROM facts, leadroute.report_daily_%1$s(facts) d EXCEPT ALL TABLE leadroute.daily_%1$s)) d', name) INTO n;
 		IF n > 0 THEN
@@ -245,6 +245,7 @@ DELETE FROM leadroute.daily_clocks WHERE flow = 'other';
 DELETE FROM leadroute.daily_breaches WHERE flow = 'other';
 DELETE FROM leadroute.daily_hours WHERE flow = 'other';
 DELETE FROM leadroute.daily_steps WHERE flow = 'other';
+DELETE FROM leadroute.daily_stays WHERE flow = 'other';
 DELETE FROM leadroute.report_facts WHERE flow = 'other';
 
 -- what changes is found by its events, day by day
