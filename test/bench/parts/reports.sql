@@ -128,7 +128,90 @@ VACUUM ANALYZE leadroute.daily_leads;
 VACUUM ANALYZE leadroute.daily_clocks;
 VACUUM ANALYZE leadroute.daily_breaches;
 VACUUM ANALYZE leadroute.daily_steps;
+VACUUM ANALYZE leadroute.daily_stays;
 VACUUM ANALYZE leadroute.daily_inputs;
 SELECT (SELECT count(*) FROM leadroute.lead_states) AS leads, r.rows AS days, round((pg_temp.cpu_ms() - :cpu) / r.rows, 1) AS cpu_ms_a_day,
-	pg_size_pretty(pg_relation_size('leadroute.lead_states')) AS states, pg_size_pretty(pg_total_relation_size('leadroute.daily_leads')) AS figures
+	pg_size_pretty(pg_relation_size('leadroute.lead_states')) AS states, pg_size_pretty(pg_total_relation_size('leadroute.daily_leads')) AS figures,
+	pg_size_pretty(pg_total_relation_size('leadroute.report_facts')) AS facts
 FROM leadroute.sweep_runs r WHERE r.part = 'reports';
+
+-- some minutes later: of each of the last sixty days a few leads have changed
+UPDATE leadroute.lead_states s SET closed_at = now(), outcome = 'won', won = true, value = 100
+	FROM generate_series(1, 600) n WHERE s.flow = 'default' AND s.lead = (:leads - n * (:leads / :days / 10))::text;
+INSERT INTO leadroute.events (flow, lead, at, kind, code, owner)
+	SELECT 'default', (:leads - n * (:leads / :days / 10))::text, now(), 'closed', 'won', 'rep1' FROM generate_series(1, 600) n;
+SELECT pg_temp.cpu_ms() AS cpu \gset
+CALL leadroute.sweep(parts => '{reports}');
+SELECT r.rows AS changed_leads, round((pg_temp.cpu_ms() - :cpu) / r.rows, 2) AS cpu_ms_each, pg_temp.cpu_ms() - :cpu AS cpu_ms FROM leadroute.sweep_runs r WHERE r.part = 'reports';
+
+SET jit = off;
+CREATE TEMP TABLE timing (question text, rows bigint, cpu numeric, ms numeric);
+CREATE PROCEDURE pg_temp.ask(question text) LANGUAGE plpgsql AS $$
+DECLARE
+	began	timestamptz;
+	cpu		numeric;
+	rows	bigint;
+BEGIN
+	FOR i IN 1 .. 3 LOOP
+		began := clock_timestamp();
+		cpu := pg_temp.cpu_ms();
+		EXECUTE question;
+		GET DIAGNOSTICS rows = ROW_COUNT;
+		INSERT INTO timing VALUES (question, rows, pg_temp.cpu_ms() - cpu, 1000 * extract(epoch FROM clock_timestamp() - began));
+	END LOOP;
+END $$;
+CALL pg_temp.ask($$SELECT rep, 100 * sum(met) / nullif(sum(met + breached), 0) FROM leadroute.sla_compliance WHERE day > current_date - 30 GROUP BY rep$$);
+CALL pg_temp.ask($$SELECT team, sum(met), sum(breached) FROM leadroute.sla_compliance WHERE day > current_date - 30 AND metric = 'first_touch' GROUP BY team$$);
+CALL pg_temp.ask($$SELECT source, segment, tier, policy, sum(met), sum(breached) FROM leadroute.sla_compliance WHERE day > current_date - 30 GROUP BY 1, 2, 3, 4$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.sla_compliance WHERE day > current_date - 30 AND rep = 'rep7'$$);
+CALL pg_temp.ask($$SELECT reason, sum(breaches) FROM leadroute.breach_reasons WHERE day > current_date - 30 GROUP BY reason$$);
+CALL pg_temp.ask($$SELECT team, reason, sum(breaches), max(day_pct) FROM leadroute.breach_reasons WHERE day > current_date - 30 GROUP BY 1, 2$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.response_times WHERE day > current_date - 30$$);
+CALL pg_temp.ask($$SELECT day, human_median_min, human_p90_min FROM leadroute.response_times WHERE day > current_date - 30 AND rep = 'rep7'$$);
+CALL pg_temp.ask($$SELECT bucket, sum(leads), sum(converted), sum(won), sum(value) FROM leadroute.speed_buckets WHERE day > current_date - 30 GROUP BY bucket$$);
+CALL pg_temp.ask($$SELECT team, bucket, sum(leads), sum(won) FROM leadroute.speed_buckets WHERE day > current_date - 30 GROUP BY 1, 2$$);
+CALL pg_temp.ask($$SELECT team, sum(kept), sum(assigned), sum(waste) FROM leadroute.routing_accuracy WHERE day > current_date - 30 GROUP BY team$$);
+CALL pg_temp.ask($$SELECT rule, sum(leads), sum(converted), sum(value) FROM leadroute.rule_performance WHERE day > current_date - 30 GROUP BY rule$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.data_quality WHERE week > current_date - 30$$);
+CALL pg_temp.ask($$SELECT source, input, sum(filled), sum(valid) FROM leadroute.data_quality WHERE week > current_date - 30 GROUP BY 1, 2$$);
+CALL pg_temp.ask($$SELECT bucket, sum(leads), sum(waiting) FROM leadroute.lead_aging GROUP BY bucket$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.lead_aging$$);
+CALL pg_temp.ask($$SELECT rep, sum(leads) FROM leadroute.lead_aging WHERE team = 'team3' GROUP BY rep$$);
+CALL pg_temp.ask($$SELECT source, kind, step, sum(leads), sum(moved_on) FROM leadroute.funnel WHERE day > current_date - 30 GROUP BY 1, 2, 3$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.rep_scorecard$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.trend_7_30$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.contact_by_hour$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.report(current_date - 29, current_date)$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.report(current_date - 29, current_date, 'day')$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.report(current_date - 29, current_date, 'rep')$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.report(current_date - 29, current_date, 'team')$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.report(current_date - 29, current_date, 'source')$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.report(current_date - 29, current_date, 'segment')$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.report(current_date - 29, current_date, 'tier')$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.report(current_date - 29, current_date, 'rule')$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.report(current_date - 29, current_date, 'speed')$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.report(current_date - 29, current_date, 'policy')$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.compare_periods(current_date - 59, current_date - 30, current_date - 29, current_date)$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.queue$$);
+CALL pg_temp.ask($$SELECT team, count(*), max(waited) FROM leadroute.queue GROUP BY team$$);
+CALL pg_temp.ask($$SELECT status, count(*) FROM leadroute.sla_status WHERE started_at > now() - interval '30 days' GROUP BY status$$);
+CALL pg_temp.ask($$SELECT owner, count(*) FROM leadroute.sla_status WHERE started_at > now() - interval '30 days' AND status IN ('at_risk', 'breached') GROUP BY owner$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.sla_status WHERE started_at > now() - interval '30 days' AND owner = 'rep7' AND status = 'breached'$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.sla_status WHERE started_at > now() - interval '1 day' AND status IN ('at_risk', 'breached')$$);
+CALL pg_temp.ask($$SELECT lead, name, owner_name, remaining FROM leadroute.sla_status WHERE status = 'at_risk' AND started_at > now() - interval '30 days' ORDER BY due_at LIMIT 50$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.sla_status WHERE flow = 'default' AND lead = '1000'$$);
+CALL pg_temp.ask($$SELECT recipient, kind, resolution, count(*) FROM leadroute.escalations WHERE at > now() - interval '30 days' GROUP BY 1, 2, 3$$);
+CALL pg_temp.ask($$SELECT team, count(*), avg(resolved_after) FROM leadroute.escalations WHERE at > now() - interval '30 days' GROUP BY team$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.escalations WHERE at > now() - interval '1 day'$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.stage_times$$);
+CALL pg_temp.ask($$SELECT stage, count(*) FROM leadroute.stage_history WHERE entered_at > now() - interval '30 days' GROUP BY stage$$);
+CALL pg_temp.ask($$SELECT from_stage, to_stage, skipped, count(*) FROM leadroute.stage_skips WHERE at > now() - interval '30 days' GROUP BY 1, 2, 3$$);
+CALL pg_temp.ask($$SELECT stage, owner, count(*) FROM leadroute.stale_leads GROUP BY 1, 2$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.stale_leads ORDER BY times_average DESC LIMIT 50$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.review_queue$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.recycling_report$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.lead_feedback_report$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.unknown_signals$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.health$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.jobs$$);
+SELECT question, max(rows) AS rows, min(cpu) AS cpu_ms, round(min(ms)) AS ms FROM timing GROUP BY question ORDER BY 3 DESC, 1;
