@@ -158,14 +158,14 @@ lr_closings_write(const char *flow, Verdict verdict, char **leads, const Closing
 	else
 	{
 		lr_owner_execute("WITH said AS (SELECT DISTINCT ON (l.lead) l.lead, l.value::numeric AS value, l.at FROM (SELECT u.lead, u.value, nullif(u.at, '-infinity') AS at FROM unnest($2, $3, $4) u(lead, value, at)) l),"
-						 " was AS (SELECT s.lead, s.closed_at, s.outcome FROM leadroute.lead_states s JOIN said ON said.lead = s.lead"
+						 " was AS (SELECT s.lead, s.closed_at, s.outcome, s.value FROM leadroute.lead_states s JOIN said ON said.lead = s.lead"
 						 "   WHERE s.flow = $1 AND (s.closed_at IS NULL OR s.closed_by = ANY ('{closed_when,won_when,stage}'))"
 						 "   ORDER BY s.lead FOR UPDATE OF s),"
 						 " closed AS (UPDATE leadroute.lead_states s SET closed_at = coalesce(said.at, was.closed_at, $7), outcome = $5, won = ($5 = 'won'),"
 						 "     value = said.value, closed_by = $6"
 						 "   FROM was JOIN said ON said.lead = was.lead WHERE s.flow = $1 AND s.lead = was.lead"
 						 "     AND (was.closed_at, s.outcome, s.value) IS DISTINCT FROM (coalesce(said.at, was.closed_at), $5, said.value)"
-						 "   RETURNING s.*, was.closed_at IS NULL AS turned, was.outcome IS DISTINCT FROM $5 AS told),"
+						 "   RETURNING s.*, was.closed_at IS NULL AS turned, (was.outcome, was.value) IS DISTINCT FROM ($5, said.value) AS told),"
 						 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"
 						 "   SELECT flow, lead, $7, 'closed', $5, owner, team, concat_ws(', ', format('%s: %s says so', $5, CASE $6 WHEN 'stage' THEN 'its stage' ELSE 'the row' END), 'value ' || value)"
 						 "   FROM closed WHERE told AND status <> 'ignored')"

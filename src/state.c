@@ -478,11 +478,15 @@ lr_state_rekey(const char *flow, char **from, char **to, int n, bool replaces)
 		}
 	}
 	/* a state that stands at the new key belongs to a row that is gone: the key's row is this lead now */
-	lr_owner_execute("DELETE FROM leadroute.lead_states s USING unnest($2, $3) l(old, new)"
-					 " WHERE s.flow = $1 AND s.lead = l.new"
-					 " AND s.closed_at IS NOT NULL AND EXISTS (SELECT FROM leadroute.lead_states o WHERE o.flow = $1"
-					 "   AND o.lead = concat(chr(1), l.old))",
-					 lengthof(types), types, values, SPI_OK_DELETE);
+	lr_owner_execute("WITH gone AS (DELETE FROM leadroute.lead_states s USING unnest($2, $3) l(old, new)"
+					 "   WHERE s.flow = $1 AND s.lead = l.new"
+					 "   AND s.closed_at IS NOT NULL AND EXISTS (SELECT FROM leadroute.lead_states o WHERE o.flow = $1"
+					 "     AND o.lead = concat(chr(1), l.old)) RETURNING s.*)"
+					 " INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, path)"
+					 " SELECT flow, lead, $4, 'replaced', code, owner, team, 'the lead that bore this key is gone, and another bears it now',"
+					 "   jsonb_build_array(jsonb_build_object('submitted_at', submitted_at)) FROM gone"
+					 " WHERE status <> 'ignored'",
+					 lengthof(types), types, values, SPI_OK_INSERT);
 	lr_owner_execute("WITH pick AS (SELECT DISTINCT ON (l.new) l.old, l.new FROM unnest($2, $3) l(old, new)"
 					 "   WHERE EXISTS (SELECT FROM leadroute.lead_states o WHERE o.flow = $1 AND o.lead = concat(chr(1), l.old))"
 					 "   AND NOT EXISTS (SELECT FROM leadroute.lead_states o WHERE o.flow = $1 AND o.lead = l.new)"
@@ -491,8 +495,9 @@ lr_state_rekey(const char *flow, char **from, char **to, int n, bool replaces)
 					 "   FROM pick l"
 					 "   WHERE s.flow = $1 AND s.lead = concat(chr(1), l.old)"
 					 "   RETURNING l.old, s.*)"
-					 " INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason)"
-					 " SELECT flow, lead, $4, 'rekeyed', code, owner, team, format('the lead''s key was %s before', old) FROM moved"
+					 " INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, path)"
+					 " SELECT flow, lead, $4, 'rekeyed', code, owner, team, format('the lead''s key was %s before', old),"
+					 "   jsonb_build_array(jsonb_build_object('was', old)) FROM moved"
 					 " WHERE status <> 'ignored'",
 					 lengthof(types), types, values, SPI_OK_INSERT);
 	lr_clocks_rekey(flow, values[1], values[2]);

@@ -203,14 +203,16 @@ INSERT INTO leadroute.sweep_parts (part, position, work, batches, per_flow, many
 CREATE VIEW leadroute.unknown_signals AS
 	SELECT s.flow, s.type, count(*) AS signals, count(DISTINCT s.lead) AS leads, min(s.created_at) AS first_at, max(s.created_at) AS last_at
 	FROM leadroute.signals s
-	WHERE NOT EXISTS (SELECT FROM leadroute.signal_types t WHERE t.flow = s.flow AND t.signal_type = s.type)
+	/* ids are made of the clock, and signals_id_idx finds those of a time */
+	WHERE s.id >= ((extract(epoch FROM statement_timestamp() - interval '30 days') - 946684800) * 1000000)::bigint << 12
+		AND NOT EXISTS (SELECT FROM leadroute.signal_types t WHERE t.flow = s.flow AND t.signal_type = s.type)
 	GROUP BY s.flow, s.type;
-COMMENT ON VIEW leadroute.unknown_signals IS 'Signals of types that signal_types does not have: they are kept and count for nothing, until the type is inserted there and the leads are scored again.';
+COMMENT ON VIEW leadroute.unknown_signals IS 'Signals of the last 30 days, by when they were written, of types that signal_types does not have: they are kept and count for nothing, until the type is inserted there and the leads are scored again.';
 COMMENT ON COLUMN leadroute.unknown_signals.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.unknown_signals.type IS 'The type, as the signals have it.';
 COMMENT ON COLUMN leadroute.unknown_signals.signals IS 'How many there are.';
 COMMENT ON COLUMN leadroute.unknown_signals.leads IS 'Of how many leads.';
-COMMENT ON COLUMN leadroute.unknown_signals.first_at IS 'When the first was written.';
+COMMENT ON COLUMN leadroute.unknown_signals.first_at IS 'When the first of these was written.';
 COMMENT ON COLUMN leadroute.unknown_signals.last_at IS 'When the last was written.';
 
 CREATE FUNCTION leadroute.check_scoring(flow text) RETURNS TABLE (severity text, object text, problem text, hint text)

@@ -3,10 +3,10 @@
  */
 CREATE VIEW leadroute.clock_states AS
 	SELECT c.flow, c.lead, c.policy, c.round, c.metric, c.owner,
-		leadroute.sla_state(c.outcome, c.paused_at, c.risk_at, c.due_at, leadroute.clock()) AS state,
-		leadroute.sla_colour(leadroute.sla_state(c.outcome, c.paused_at, c.risk_at, c.due_at, leadroute.clock())) AS colour,
-		leadroute.sla_state(c.rep_outcome, c.paused_at, c.rep_risk_at, c.rep_due_at, leadroute.clock()) AS rep_state,
-		leadroute.sla_colour(leadroute.sla_state(c.rep_outcome, c.paused_at, c.rep_risk_at, c.rep_due_at, leadroute.clock())) AS rep_colour,
+		leadroute.sla_state(c.outcome, c.paused_at, c.risk_at, c.due_at, leadroute.report_clock()) AS state,
+		leadroute.sla_colour(leadroute.sla_state(c.outcome, c.paused_at, c.risk_at, c.due_at, leadroute.report_clock())) AS colour,
+		leadroute.sla_state(c.rep_outcome, c.paused_at, c.rep_risk_at, c.rep_due_at, leadroute.report_clock()) AS rep_state,
+		leadroute.sla_colour(leadroute.sla_state(c.rep_outcome, c.paused_at, c.rep_risk_at, c.rep_due_at, leadroute.report_clock())) AS rep_colour,
 		c.started_at, c.assigned_at, c.due_at, c.rep_due_at, c.paused_at, c.finished_at, c.ended_by, c.breach_reason,
 		c.assigned_at - c.started_at AS system_delay,
 		c.finished_at - c.assigned_at AS human_delay,

@@ -4,12 +4,12 @@
  */
 CREATE VIEW leadroute.stage_history AS
 	SELECT e.flow, e.lead, e.stage, e.previous_stage, e.at AS entered_at,
-		lead(e.at) OVER stays AS left_at,
-		lead(e.stage) OVER stays AS next_stage,
+		/* looked up where somebody asks, so that a range of entered_at reads the events of that range */
+		(SELECT n.at FROM leadroute.events n WHERE n.flow = e.flow AND n.lead = e.lead AND n.id > e.id AND n.kind = 'stage' ORDER BY n.id LIMIT 1) AS left_at,
+		(SELECT n.stage FROM leadroute.events n WHERE n.flow = e.flow AND n.lead = e.lead AND n.id > e.id AND n.kind = 'stage' ORDER BY n.id LIMIT 1) AS next_stage,
 		e.code, e.actor
 	FROM leadroute.events e
-	WHERE e.kind = 'stage'
-	WINDOW stays AS (PARTITION BY e.flow, e.lead ORDER BY e.id);
+	WHERE e.kind = 'stage';
 COMMENT ON VIEW leadroute.stage_history IS 'Each stay of a lead in a stage, from the events.';
 COMMENT ON COLUMN leadroute.stage_history.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.stage_history.lead IS 'The lead''s key, as text.';
@@ -26,18 +26,19 @@ CREATE VIEW leadroute.stage_times AS
 		coalesce(h.stays, 0) AS stays,
 		(SELECT count(*) FROM leadroute.lead_states l WHERE l.flow = s.flow AND l.stage = s.stage AND l.closed_at IS NULL) AS open_leads,
 		coalesce(h.finished, 0) AS finished,
-		round(h.average::numeric, 2) AS avg_hours,
-		round(h.median::numeric, 2) AS median_hours,
-		round(h.p90::numeric, 2) AS p90_hours
+		round(h.total / nullif(h.finished, 0) / 3600, 2) AS avg_hours,
+		round((t.hours[1] / 3600)::numeric, 2) AS median_hours,
+		round((t.hours[2] / 3600)::numeric, 2) AS p90_hours,
+		r.as_of
 	FROM leadroute.stages s
-		LEFT JOIN (
-			SELECT t.flow, t.stage, count(*) AS stays, count(t.left_at) AS finished,
-				avg(t.hours) FILTER (WHERE t.left_at IS NOT NULL) AS average,
-				percentile_cont(0.5) WITHIN GROUP (ORDER BY t.hours) FILTER (WHERE t.left_at IS NOT NULL) AS median,
-				percentile_cont(0.9) WITHIN GROUP (ORDER BY t.hours) FILTER (WHERE t.left_at IS NOT NULL) AS p90
-			FROM (SELECT k.flow, k.stage, k.left_at, extract(epoch FROM k.left_at - k.entered_at)::double precision / 3600 AS hours FROM leadroute.stage_history k) t
-			GROUP BY t.flow, t.stage) h ON h.flow = s.flow AND h.stage = s.stage;
-COMMENT ON VIEW leadroute.stage_times IS 'How long leads stay in each stage.';
+		LEFT JOIN leadroute.report_runs r ON r.flow = s.flow
+		LEFT JOIN (SELECT d.flow, d.stage, sum(d.stays) AS stays, sum(d.finished) AS finished, sum(d.total) AS total FROM leadroute.daily_stays d GROUP BY d.flow, d.stage) h
+			ON h.flow = s.flow AND h.stage = s.stage
+		CROSS JOIN LATERAL (
+			SELECT percentile_cont('{0.5,0.9}'::double precision[]) WITHIN GROUP (ORDER BY n.seconds) AS hours
+			FROM leadroute.daily_stays d CROSS JOIN LATERAL unnest(d.seconds) n(seconds)
+			WHERE d.flow = s.flow AND d.stage = s.stage AND d.day > leadroute.flow_today(s.flow) - 90) t;
+COMMENT ON VIEW leadroute.stage_times IS 'How long leads stay in each stage: averages of all leads, medians of those that asked in the last 90 days. Kept by the sweep, but for open_leads.';
 COMMENT ON COLUMN leadroute.stage_times.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.stage_times.stage IS 'The stage.';
 COMMENT ON COLUMN leadroute.stage_times.position IS 'Its place among the stages.';
@@ -46,8 +47,9 @@ COMMENT ON COLUMN leadroute.stage_times.stays IS 'How often leads came into it.'
 COMMENT ON COLUMN leadroute.stage_times.open_leads IS 'Open leads that are in it now.';
 COMMENT ON COLUMN leadroute.stage_times.finished IS 'How often they went on.';
 COMMENT ON COLUMN leadroute.stage_times.avg_hours IS 'How long they stayed until then, in hours: the average.';
-COMMENT ON COLUMN leadroute.stage_times.median_hours IS 'The median.';
-COMMENT ON COLUMN leadroute.stage_times.p90_hours IS 'What nine of ten did not exceed.';
+COMMENT ON COLUMN leadroute.stage_times.median_hours IS 'The median, of leads that asked in the last 90 days.';
+COMMENT ON COLUMN leadroute.stage_times.p90_hours IS 'What nine of ten of these did not exceed.';
+COMMENT ON COLUMN leadroute.stage_times.as_of IS 'The instant that the figures are of; NULL: no sweep has looked.';
 
 CREATE VIEW leadroute.stage_skips AS
 	SELECT h.flow, h.lead, h.entered_at AS at, h.previous_stage AS from_stage, h.stage AS to_stage, k.skipped, h.code, h.actor
@@ -72,12 +74,12 @@ COMMENT ON COLUMN leadroute.stage_skips.actor IS 'Who moved it; NULL: leadroute.
 
 CREATE VIEW leadroute.stale_leads AS
 	SELECT l.flow, l.lead, l.stage, l.stage_at, l.owner,
-		round((extract(epoch FROM leadroute.clock() - l.stage_at) / 3600)::numeric, 2) AS age_hours,
+		round((extract(epoch FROM leadroute.report_clock() - l.stage_at) / 3600)::numeric, 2) AS age_hours,
 		t.avg_hours,
-		round((extract(epoch FROM leadroute.clock() - l.stage_at) / 3600)::numeric / nullif(t.avg_hours, 0), 2) AS times_average
+		round((extract(epoch FROM leadroute.report_clock() - l.stage_at) / 3600)::numeric / nullif(t.avg_hours, 0), 2) AS times_average
 	FROM leadroute.stage_times t
 		JOIN leadroute.lead_states l ON l.flow = t.flow AND l.stage = t.stage AND l.closed_at IS NULL
-	WHERE t.kind = 'open' AND t.finished > 0 AND l.stage_at < leadroute.clock() - 2 * t.avg_hours * interval '1 hour';
+	WHERE t.kind = 'open' AND t.finished > 0 AND l.stage_at < leadroute.report_clock() - 2 * t.avg_hours * interval '1 hour';
 COMMENT ON VIEW leadroute.stale_leads IS 'Open leads that have been in their stage for more than twice as long as leads stay there on average.';
 COMMENT ON COLUMN leadroute.stale_leads.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.stale_leads.lead IS 'The lead''s key, as text.';
@@ -104,7 +106,7 @@ COMMENT ON COLUMN leadroute.review_queue.owner IS 'Who has it; NULL: nobody.';
 COMMENT ON COLUMN leadroute.review_queue.stage IS 'The stage that it is in.';
 
 CREATE VIEW leadroute.recycling_report AS
-	SELECT r.flow, r.code, (SELECT k.reason FROM leadroute.rejection_reasons k WHERE k.flow = r.flow AND k.code = r.code) AS reason,
+	SELECT r.flow, r.day, r.code, (SELECT k.reason FROM leadroute.rejection_reasons k WHERE k.flow = r.flow AND k.code = r.code) AS reason,
 		count(*) AS rejections,
 		count(*) FILTER (WHERE r.flag IS NOT NULL) AS flagged,
 		count(*) FILTER (WHERE r.action = 'nurture') AS nurtured,
@@ -116,11 +118,14 @@ CREATE VIEW leadroute.recycling_report AS
 		count(*) FILTER (WHERE r.last AND s.won AND r.returned_at IS NOT NULL) AS won,
 		sum(s.value) FILTER (WHERE r.last AND s.won AND r.returned_at IS NOT NULL) AS value,
 		round(100.0 * count(*) FILTER (WHERE r.last AND s.won AND r.returned_at IS NOT NULL) / nullif(count(*) FILTER (WHERE r.returned_at IS NOT NULL), 0), 2) AS conversion_pct
-	FROM (SELECT j.*, j.id = max(j.id) OVER (PARTITION BY j.flow, j.lead) AS last FROM leadroute.rejections j) r
+	FROM (SELECT j.*, (j.at AT TIME ZONE f.timezone)::date AS day,
+			  NOT EXISTS (SELECT FROM leadroute.rejections n WHERE n.flow = j.flow AND n.lead = j.lead AND n.id > j.id) AS last
+		  FROM leadroute.rejections j JOIN leadroute.flows f ON f.flow = j.flow) r
 		LEFT JOIN leadroute.lead_states s ON s.flow = r.flow AND s.lead = r.lead
-	GROUP BY r.flow, r.code;
-COMMENT ON VIEW leadroute.recycling_report IS 'What becomes of leads that sales gave back, by code: apart from leads that never were.';
+	GROUP BY r.flow, r.day, r.code;
+COMMENT ON VIEW leadroute.recycling_report IS 'What became of leads that sales gave back, by code and the day of that: apart from leads that never were. Sums add up over days; a share of several is 100 * sum(won) / sum(returned).';
 COMMENT ON COLUMN leadroute.recycling_report.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.recycling_report.day IS 'The day on which it was given back, in flows.timezone.';
 COMMENT ON COLUMN leadroute.recycling_report.code IS 'The code of the rejection.';
 COMMENT ON COLUMN leadroute.recycling_report.reason IS 'What it says.';
 COMMENT ON COLUMN leadroute.recycling_report.rejections IS 'How often it was given.';
@@ -136,18 +141,20 @@ COMMENT ON COLUMN leadroute.recycling_report.value IS 'What these were worth.';
 COMMENT ON COLUMN leadroute.recycling_report.conversion_pct IS 'Of a hundred that came back so many were won; NULL where none came back.';
 
 CREATE VIEW leadroute.lead_feedback_report AS
-	SELECT f.flow, coalesce(f.source, '') AS source, coalesce(s.outcome, 'open') AS outcome, count(*) AS ratings, count(DISTINCT f.lead) AS leads,
+	SELECT f.flow, f.day, coalesce(f.source, '') AS source, coalesce(s.outcome, 'open') AS outcome, count(*) AS ratings, count(DISTINCT f.lead) AS leads,
 		round(avg(f.rating), 2) AS average,
 		count(*) FILTER (WHERE f.rating = 1) AS ones, count(*) FILTER (WHERE f.rating = 2) AS twos, count(*) FILTER (WHERE f.rating = 3) AS threes,
 		count(*) FILTER (WHERE f.rating = 4) AS fours, count(*) FILTER (WHERE f.rating = 5) AS fives
-	FROM leadroute.lead_feedback f LEFT JOIN leadroute.lead_states s ON s.flow = f.flow AND s.lead = f.lead
-	GROUP BY f.flow, coalesce(f.source, ''), coalesce(s.outcome, 'open');
-COMMENT ON VIEW leadroute.lead_feedback_report IS 'What people think of leads, by source and outcome.';
+	FROM (SELECT g.*, (g.at AT TIME ZONE z.timezone)::date AS day FROM leadroute.lead_feedback g JOIN leadroute.flows z ON z.flow = g.flow) f
+		LEFT JOIN leadroute.lead_states s ON s.flow = f.flow AND s.lead = f.lead
+	GROUP BY f.flow, f.day, coalesce(f.source, ''), coalesce(s.outcome, 'open');
+COMMENT ON VIEW leadroute.lead_feedback_report IS 'What people think of leads, by source and outcome and the day on which they said so. An average of several rows is sum(average * ratings) / sum(ratings).';
 COMMENT ON COLUMN leadroute.lead_feedback_report.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.lead_feedback_report.day IS 'The day on which it was said, in flows.timezone.';
 COMMENT ON COLUMN leadroute.lead_feedback_report.source IS 'The source in the lead''s row when it was rated; empty where there was none.';
 COMMENT ON COLUMN leadroute.lead_feedback_report.outcome IS 'What came of the lead: won, closed, …; open.';
 COMMENT ON COLUMN leadroute.lead_feedback_report.ratings IS 'How many ratings.';
-COMMENT ON COLUMN leadroute.lead_feedback_report.leads IS 'Of how many leads.';
+COMMENT ON COLUMN leadroute.lead_feedback_report.leads IS 'Of how many leads: one that was rated on two days is in both.';
 COMMENT ON COLUMN leadroute.lead_feedback_report.average IS 'The average rating, 1 to 5.';
 COMMENT ON COLUMN leadroute.lead_feedback_report.ones IS 'Ratings of 1.';
 COMMENT ON COLUMN leadroute.lead_feedback_report.twos IS 'Ratings of 2.';

@@ -22,7 +22,7 @@ CREATE VIEW leadroute.health AS
 		SELECT count(*) FILTER (WHERE e.code = 'routing_error') AS errors, count(*) FILTER (WHERE e.code = 'fallback') AS fallbacks, count(*) AS decisions,
 			min(e.at) FILTER (WHERE e.code = 'routing_error') AS first_error, min(e.at) FILTER (WHERE e.code = 'fallback') AS first_fallback
 		FROM leadroute.events e
-		WHERE e.at > leadroute.clock() - interval '1 hour' AND e.code IN ('routing_error', 'fallback', 'assigned', 'queued', 'no_member', 'not_accepting', 'on_leave', 'all_tried', 'no_skill', 'off_shift', 'no_capacity', 'capped', 'no_territory', 'rep_unavailable', 'discarded', 'given', 'no_flow', 'account_owner', 'no_account', 'owner_inactive')
+		WHERE e.at > leadroute.report_clock() - interval '1 hour' AND e.code IN ('routing_error', 'fallback', 'assigned', 'queued', 'no_member', 'not_accepting', 'on_leave', 'all_tried', 'no_skill', 'off_shift', 'no_capacity', 'capped', 'no_territory', 'rep_unavailable', 'discarded', 'given', 'no_flow', 'account_owner', 'no_account', 'owner_inactive')
 	), account_owners AS (
 		WITH RECURSIVE skip(flow, owner) AS (
 			(SELECT a.flow, a.owner FROM leadroute.accounts a WHERE a.owner IS NOT NULL ORDER BY a.flow, a.owner LIMIT 1)
@@ -92,7 +92,7 @@ CREATE VIEW leadroute.health AS
 			string_agg(format('table %s was refreshed; leads not found again are still open', a.leads), '; ' ORDER BY a.flow), 'CALL leadroute.sweep()'
 		FROM attached a
 		WHERE a.leads IS NOT NULL AND a.status = 'attached' AND a.refreshed_at IS NOT NULL
-			AND (a.gone_at IS NULL OR a.gone_at < a.refreshed_at) AND leadroute.clock() > a.refreshed_at + a.gone_after + interval '1 hour'
+			AND (a.gone_at IS NULL OR a.gone_at < a.refreshed_at) AND leadroute.report_clock() > a.refreshed_at + a.gone_after + interval '1 hour'
 		UNION ALL
 		SELECT 13, 'territory sides', count(*) > 0, false, NULL,
 			string_agg(format('map "%s" of flow "%s": side "%s" is not looked at', m.map, m.flow, m.side), '; ' ORDER BY m.flow, m.map, m.side),
@@ -143,7 +143,7 @@ CREATE VIEW leadroute.health AS
 		FROM (SELECT a.flow, r.last_run IS NOT NULL AS ever, coalesce(r.last_run, a.attached_at) AS since
 			  FROM attached a LEFT JOIN (SELECT r.flow, max(r.last_run) AS last_run FROM leadroute.sweep_runs r GROUP BY r.flow) r ON r.flow = a.flow
 			  WHERE a.active) s
-		WHERE leadroute.clock() > s.since + CASE WHEN s.ever THEN interval '10 minutes' ELSE interval '1 hour' END
+		WHERE leadroute.report_clock() > s.since + CASE WHEN s.ever THEN interval '10 minutes' ELSE interval '1 hour' END
 		UNION ALL
 		SELECT 41, 'sweep parts', count(*) > 0, false, min(coalesce(r.last_success, r.error_at)),
 			string_agg(format('part "%s"%s failed %s: %s', r.part, CASE WHEN r.flow <> '' THEN format(' of flow "%s"', r.flow) ELSE '' END,
@@ -160,7 +160,7 @@ CREATE VIEW leadroute.health AS
 			'is the consumer running? dead letters: SELECT * FROM leadroute.outbox_deliveries WHERE dead_at IS NOT NULL; SELECT leadroute.outbox_revive(consumer)'
 		FROM (SELECT k.flow, k.consumer, k.expired_at AS since,
 					format('%s messages went unclaimed by consumer "%s" of flow "%s", the last at %s', k.expired, k.consumer, k.flow, k.expired_at) AS detail
-			  FROM leadroute.outbox_cursors k WHERE k.expired_at > leadroute.clock() - interval '7 days'
+			  FROM leadroute.outbox_cursors k WHERE k.expired_at > leadroute.report_clock() - interval '7 days'
 			  UNION ALL
 			  SELECT d.flow, d.consumer, min(d.dead_at), format('%s dead letters of consumer "%s" of flow "%s"', count(*), d.consumer, d.flow)
 			  FROM leadroute.outbox_deliveries d WHERE d.dead_at IS NOT NULL AND d.done_at IS NULL GROUP BY d.flow, d.consumer
@@ -171,7 +171,7 @@ CREATE VIEW leadroute.health AS
 					SELECT o.created_at FROM leadroute.outbox o
 						LEFT JOIN leadroute.outbox_deliveries d ON d.flow = c.flow AND d.consumer = c.consumer AND d.id = o.id
 					WHERE o.flow = c.flow AND o.type = ANY (c.types) AND o.id >= k.since AND d.done_at IS NULL AND d.dead_at IS NULL
-						AND coalesce(d.attempts, 0) = 0 AND coalesce(d.digest_at, o.created_at) < leadroute.clock() - c.keep / 2
+						AND coalesce(d.attempts, 0) = 0 AND coalesce(d.digest_at, o.created_at) < leadroute.report_clock() - c.keep / 2
 					ORDER BY o.id LIMIT 1) o
 			  WHERE c.claims) o
 	)

@@ -62,7 +62,8 @@ GRANT EXECUTE ON FUNCTION leadroute.export_flow(text), leadroute.check_flow(text
 GRANT EXECUTE ON FUNCTION leadroute.percent(numeric, numeric), leadroute.sorted_percentile(integer[], numeric), leadroute.mean_of(integer[]),
 	leadroute.speed_bucket(integer), leadroute.report_clock() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION leadroute.flow_today(text), leadroute.report(date, date, text, text), leadroute.report_metrics(date, date, text),
-	leadroute.compare_periods(date, date, date, date, text), leadroute.shift_hours(text) TO leadroute_reader;
+	leadroute.compare_periods(date, date, date, date, text), leadroute.shift_hours(text), leadroute.shown(text, text, text, text, boolean, text),
+	leadroute.report_item(text, date, text, text, text, text, integer, text, integer, text) TO leadroute_reader;
 GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text),
 	leadroute.explain(record, text), leadroute.lead_profile(record, text) TO leadroute_reader;
 
@@ -137,7 +138,7 @@ BEGIN
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
 			AND c.relname NOT IN ('codes', 'own_triggers', 'sweep_parts', 'sweep_runs', 'health_states', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'title_patterns', 'scoring_templates', 'scoring_template_groups', 'scoring_template_criteria', 'scoring_questions', 'account_flows', 'committee_checks', 'pending_rescores', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs',
-				'report_runs', 'report_days', 'daily_leads', 'daily_clocks', 'daily_breaches', 'daily_hours', 'daily_steps', 'daily_inputs')
+				'report_runs', 'report_days', 'report_changes', 'report_facts', 'daily_leads', 'daily_clocks', 'daily_breaches', 'daily_hours', 'daily_steps', 'daily_stays', 'daily_inputs')
 		ORDER BY c.relname
 	LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');

@@ -43,7 +43,10 @@ SELECT is(format('%s %s: %s', kind, code, reason), 'closed won: won: the row say
 UPDATE lr.leads SET amount = 12500.50, close_date = '2026-03-01' WHERE id = 1;
 SELECT is(lr.lead('1'), 'assigned assigned ana won true 12500.50 won_when', 'another value');
 SELECT is(closed_at, '2026-02-28 23:00Z', 'and the time that the row says') FROM leadroute.lead_states WHERE lead = '1';
-SELECT is(count(*)::int, 1, 'no other event') FROM leadroute.events WHERE kind = 'closed';
+SELECT is(string_agg(reason, '; ' ORDER BY id), 'won: the row says so, value 12000; won: the row says so, value 12500.50', 'another value is an event: reports show it') FROM leadroute.events WHERE kind = 'closed';
+UPDATE lr.leads SET close_date = '2026-02-28' WHERE id = 1;
+UPDATE lr.leads SET close_date = '2026-03-01' WHERE id = 1;
+SELECT is(count(*)::int, 2, 'another time is none') FROM leadroute.events WHERE kind = 'closed';
 
 -- false again
 UPDATE lr.leads SET "IsConverted" = false WHERE id = 1;

@@ -80,9 +80,10 @@ INSERT INTO leadroute.signals (flow, lead, type, at, created_at)
 VALUES ('default', '1', 'meeting_booked', '2026-03-10 02:00Z', now()), ('default', '1', 'meeting_held', '2026-03-10 03:00Z', now()),
 	('default', '2', 'meeting_booked', '2026-03-10 14:10Z', now()), ('default', '2', 'no_show', '2026-03-10 14:20Z', now()), ('default', '5', 'meeting_booked', '2026-03-10 16:00Z', now());
 
-INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, reason, path)
-VALUES ('default', '2', '2026-03-10 14:05Z', 'escalated', 'breached', 'ana', 'told mia', '[{"policy": "fast", "round": 1, "step": "manager", "recipient": "mia", "due": "2026-03-10T14:04:00Z", "late_by": "00:01:00"}]'),
-	('default', '7', '2026-03-12 12:00Z', 'reminder', 'breached', 'bo', 'told bo', '[{"policy": "slow", "round": 1, "step": "half", "recipient": "bo", "due": "2026-03-12T12:00:00Z", "late_by": "00:00:00"}]');
+INSERT INTO leadroute.sla_fired (flow, lead, policy, round, step, action, due_at, fired_at, late_by, owner, recipient, result)
+VALUES ('default', '2', 'fast', 1, 'manager', 'notify', '2026-03-10 14:04Z', '2026-03-10 14:05Z', '1 min', 'ana', 'mia', NULL),
+	('default', '3', 'fast', 1, 'give', 'reassign', '2026-03-10 15:20Z', '2026-03-10 15:20Z', '0', 'ana', NULL, 'bo'),
+	('default', '7', 'slow', 1, 'half', 'remind', '2026-03-12 12:00Z', '2026-03-12 12:00Z', '0', 'bo', 'bo', NULL);
 
 SELECT is(count(*), 0::bigint, 'nothing before the first sweep') FROM leadroute.speed_buckets;
 CALL leadroute.sweep('default', '{reports}');
@@ -95,13 +96,13 @@ SELECT is(as_of, '2026-03-12 16:00Z'::timestamptz, 'as of the sweep') FROM leadr
 CREATE FUNCTION lr.wrong() RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
 	name	text;
-	args	text;
 	n		bigint;
 BEGIN
-	FOR name, args IN VALUES ('leads', '%1$s'), ('clocks', '%2$s'), ('breaches', '%2$s'), ('hours', '%1$s, %2$s'), ('steps', '%1$s'), ('inputs', '%1$s') LOOP
-		args := format(args, $l$ARRAY(SELECT r FROM leadroute.report_leads('default', '2000-01-01', '2100-01-01') r)$l$, $c$ARRAY(SELECT c FROM leadroute.report_clocks('default', '2000-01-01', '2100-01-01') c)$c$);
-		EXECUTE format('SELECT count(*) FROM ((TABLE leadroute.daily_%1$s EXCEPT ALL SELECT * FROM leadroute.report_daily_%1$s(''default'', %2$s))
-			UNION ALL (SELECT * FROM leadroute.report_daily_%1$s(''default'', %2$s) EXCEPT ALL TABLE leadroute.daily_%1$s)) d', name, args) INTO n;
+	CREATE TEMP TABLE facts ON COMMIT DROP AS
+		SELECT ARRAY(SELECT f FROM leadroute.report_facts_of('default', ARRAY(SELECT lead FROM leadroute.lead_states WHERE flow = 'default')) f) AS facts;
+	FOREACH name IN ARRAY '{leads,clocks,breaches,hours,steps,stays,inputs}'::text[] LOOP
+		EXECUTE format('SELECT count(*) FROM ((TABLE leadroute.daily_%1$s EXCEPT ALL SELECT d.* FROM facts, leadroute.report_daily_%1$s(facts) d)
+			UNION ALL (SELECT d.* FROM facts, leadroute.report_daily_%1$s(facts) d EXCEPT ALL TABLE leadroute.daily_%1$s)) d', name) INTO n;
 		IF n > 0 THEN
 			RETURN NEXT format('%s differs in %s rows', name, n);
 		END IF;
@@ -110,6 +111,14 @@ BEGIN
 			RETURN NEXT format('%s is empty', name);
 		END IF;
 	END LOOP;
+	-- what a lead adds, for the days that are kept so
+	SELECT count(*) INTO n
+	FROM ((TABLE leadroute.report_facts EXCEPT ALL SELECT f.* FROM facts, unnest(facts) f, leadroute.report_runs r WHERE r.flow = f.flow AND f.day >= r.fine_from)
+		UNION ALL (SELECT f.* FROM facts, unnest(facts) f, leadroute.report_runs r WHERE r.flow = f.flow AND f.day >= r.fine_from EXCEPT ALL TABLE leadroute.report_facts)) d;
+	IF n > 0 THEN
+		RETURN NEXT format('facts differ in %s rows', n);
+	END IF;
+	DROP TABLE facts;
 END $$;
 SELECT is_empty('SELECT lr.wrong()', 'the tables hold what the base tables say');
 
@@ -154,11 +163,11 @@ SELECT lr.same($$SELECT week, source, input, leads, filled, filled_pct, valid, v
 		('2026-03-09', 'web', 'country', 2, 2, 100.0, 1, 50.0), ('2026-03-09', 'web', 'email', 2, 2, 100.0, 1, 50.0), ('2026-03-09', 'web', 'phone', 2, 1, 50.0, 1, 100.0), ('2026-03-09', 'web', 'source', 2, 2, 100.0, 2, 100.0)$$, 'data_quality, of the rows that stand');
 SELECT lr.same($$SELECT rep, team, source, bucket, leads, waiting, oldest FROM leadroute.lead_aging WHERE flow = 'default' ORDER BY oldest, rep, age$$,
 	$$VALUES ('bo', 'west', 'ads', '2-3 days', 1::bigint, 0::bigint, '2026-03-10'::date), (NULL, 'west', 'ads', '2-3 days', 1, 1, '2026-03-10'), ('bo', 'inbound', NULL, '0-1 days', 1, 0, '2026-03-11'), (NULL, 'west', 'web', '0-1 days', 1, 1, '2026-03-12')$$, 'lead_aging');
-SELECT lr.same($$SELECT day, source, recycled, kind, step, leads, moved_on, conversion_pct, form_pct FROM leadroute.funnel WHERE flow = 'default' AND day <= '2026-03-10' ORDER BY day, source, recycled, kind, position, step$$,
-	$$VALUES ('2026-03-09'::date, 'web', false, 'form', 'form', 1, 1, 100.0, 100.0), ('2026-03-09', 'web', false, 'meeting', 'booked', 1, 1, 100.0, 100.0), ('2026-03-09', 'web', false, 'meeting', 'held', 1, 0, 0.0, 100.0), ('2026-03-09', 'web', false, 'stage', 'new', 1, 1, 100.0, 100.0), ('2026-03-09', 'web', false, 'stage', 'sql', 1, 0, 0.0, 100.0),
-		('2026-03-10', 'ads', false, 'form', 'form', 2, 0, 0.0, 100.0),
-		('2026-03-10', 'ads', true, 'form', 'form', 1, 1, 100.0, 100.0), ('2026-03-10', 'ads', true, 'stage', 'new', 1, 0, 0.0, 100.0), ('2026-03-10', 'ads', true, 'stage', 'recycled', 1, 0, 0.0, 100.0),
-		('2026-03-10', 'web', false, 'form', 'form', 1, 1, 100.0, 100.0), ('2026-03-10', 'web', false, 'meeting', 'booked', 1, 0, 0.0, 100.0), ('2026-03-10', 'web', false, 'meeting', 'no_show', 1, 0, 0.0, 100.0), ('2026-03-10', 'web', false, 'stage', 'new', 1, 1, 100.0, 100.0), ('2026-03-10', 'web', false, 'stage', 'mql', 1, 0, 0.0, 100.0)$$, 'funnel, recycled ones apart');
+SELECT lr.same($$SELECT day, source, recycled, kind, step, leads, moved_on, conversion_pct, form_pct, booked_pct FROM leadroute.funnel WHERE flow = 'default' AND day <= '2026-03-10' ORDER BY day, source, recycled, kind, position, step$$,
+	$$VALUES ('2026-03-09'::date, 'web', false, 'form', 'form', 1, 1, 100.0, 100.0, NULL::numeric), ('2026-03-09', 'web', false, 'meeting', 'booked', 1, 1, 100.0, 100.0, 100.0), ('2026-03-09', 'web', false, 'meeting', 'held', 1, 0, 0.0, 100.0, 100.0), ('2026-03-09', 'web', false, 'stage', 'new', 1, 1, 100.0, 100.0, NULL), ('2026-03-09', 'web', false, 'stage', 'sql', 1, 0, 0.0, 100.0, NULL),
+		('2026-03-10', 'ads', false, 'form', 'form', 2, 0, 0.0, 100.0, NULL),
+		('2026-03-10', 'ads', true, 'form', 'form', 1, 1, 100.0, 100.0, NULL), ('2026-03-10', 'ads', true, 'stage', 'new', 1, 0, 0.0, 100.0, NULL), ('2026-03-10', 'ads', true, 'stage', 'recycled', 1, 0, 0.0, 100.0, NULL),
+		('2026-03-10', 'web', false, 'form', 'form', 1, 1, 100.0, 100.0, NULL), ('2026-03-10', 'web', false, 'meeting', 'booked', 1, 0, 0.0, 100.0, 100.0), ('2026-03-10', 'web', false, 'meeting', 'no_show', 1, 0, 0.0, 100.0, 100.0), ('2026-03-10', 'web', false, 'stage', 'new', 1, 1, 100.0, 100.0, NULL), ('2026-03-10', 'web', false, 'stage', 'mql', 1, 0, 0.0, 100.0, NULL)$$, 'funnel, recycled ones apart');
 
 -- lead by lead
 SELECT lr.same($$SELECT place, lead, name, company, team, waited, why FROM leadroute.queue WHERE flow = 'default' ORDER BY place$$,
@@ -169,11 +178,40 @@ SELECT lr.same($$SELECT lead, name, owner, owner_name, manager, team, policy, ro
 		('4', 'Di D', NULL, NULL, NULL, 'west', 'fast', 1, '-2 days -00:25', 'breached', 'red', NULL), ('6', 'Flo F', NULL, NULL, NULL, NULL, 'fast', 1, NULL, 'cancelled', NULL, NULL),
 		('7', 'Gil G', 'bo', 'Bo Li', 'mia', 'inbound', 'slow', 1, '20:00', 'at_risk', 'yellow', 'at_risk')$$, 'sla_status');
 
-SELECT lr.same($$SELECT lead, name, kind, policy, step, recipient, recipient_name, late_by, resolution, resolved_after, resolved_by, owner_now FROM leadroute.escalations ORDER BY at$$,
-	$$VALUES ('2', 'Bea B', 'escalated', 'fast', 'manager', 'mia', 'Mia Ng', '00:01:00'::interval, 'breached', '00:05:00'::interval, 'call', 'ana'), ('7', 'Gil G', 'reminder', 'slow', 'half', 'bo', 'Bo Li', '00:00:00', 'open', NULL, NULL, 'bo')$$, 'escalations, and what came of them');
+SELECT lr.same($$SELECT lead, name, kind, policy, step, recipient, recipient_name, owner, late_by, result, resolution, resolved_after, resolved_by, owner_now FROM leadroute.escalations ORDER BY at$$,
+	$$VALUES ('2', 'Bea B', 'escalated', 'fast', 'manager', 'mia', 'Mia Ng', 'ana', '00:01:00'::interval, NULL, 'breached', '00:05:00'::interval, 'call', 'ana'),
+		('3', 'Cy C', 'reassign', 'fast', 'give', NULL, NULL, 'ana', '00:00:00', 'bo', 'superseded', '00:00:00', 'owner', 'bo'),
+		('7', 'Gil G', 'reminder', 'slow', 'half', 'bo', 'Bo Li', 'bo', '00:00:00', NULL, 'open', NULL, NULL, 'bo')$$, 'escalations, and what came of them');
+
+-- who is shown masked: without consent, where mask_when holds for the row or fails, where there is no row to ask
+CREATE FUNCTION lr.names() RETURNS text LANGUAGE sql AS $$
+	SELECT (SELECT string_agg(concat_ws('/', lead, name, company), ' ' ORDER BY lead, round) FROM leadroute.sla_status WHERE flow = 'default')
+		|| '; ' || (SELECT string_agg(concat_ws('/', lead, name, company), ' ' ORDER BY lead) FROM leadroute.escalations)
+		|| '; ' || (SELECT string_agg(concat_ws('/', lead, name, company), ' ' ORDER BY lead) FROM leadroute.queue WHERE flow = 'default')
+$$;
+CREATE FUNCTION lr.shown(key text, masked boolean) RETURNS text LANGUAGE sql AS $$
+	SELECT concat_ws('/', lead, CASE WHEN masked THEN leadroute.mask('name', name) ELSE name END, CASE WHEN masked THEN leadroute.mask('text', company) ELSE company END)
+	FROM leadroute.lead_states WHERE flow = 'default' AND lead = key
+$$;
+CREATE FUNCTION lr.names(masked text[]) RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(v.line, '; ' ORDER BY v.n)
+	FROM (SELECT w.n, string_agg(lr.shown(w.key, w.key = ANY (masked)), ' ' ORDER BY w.key) AS line
+		  FROM (SELECT 1, unnest('{1,2,3,3,4,6,7}'::text[]) UNION ALL SELECT 2, unnest('{2,3,7}'::text[]) UNION ALL SELECT 3, unnest('{4,8}'::text[])) w(n, key) GROUP BY w.n) v
+$$;
+SELECT is(lr.names(), lr.names('{}'), 'everybody is shown by name');
+SELECT is(leadroute.mask('name', 'Bea B') || leadroute.mask('text', 'Beta'), 'B. B.B***', 'what a mask leaves');
 UPDATE leadroute.lead_states SET consent = false WHERE flow = 'default' AND lead IN ('2', '4');
-SELECT lr.same($$SELECT name, company FROM leadroute.sla_status WHERE lead = '2' AND flow = 'default'$$, $$SELECT leadroute.mask('name', 'Bea B'), leadroute.mask('text', 'Beta')$$, 'who did not consent is masked');
-SELECT lr.same($$SELECT q.name = leadroute.mask('name', 'Di D'), e.name = leadroute.mask('name', 'Bea B') FROM leadroute.queue q, leadroute.escalations e WHERE q.lead = '4' AND q.flow = 'default' AND e.lead = '2'$$, 'VALUES (true, true)', 'in all of them');
+SELECT is(lr.names(), lr.names('{2,4}'), 'who did not consent is masked, in each view');
+UPDATE leadroute.flows SET mask_when = 'country IN (''Germany'', ''US'')' WHERE flow = 'default';
+SELECT is(lr.names(), lr.names('{1,2,3,4,6,7,8}'), 'where mask_when holds too, and where there is no row to ask');
+INSERT INTO lr.leads (id, country) VALUES (7, 'France'), (8, 'France') ON CONFLICT DO NOTHING;
+SELECT is(lr.names(), lr.names('{1,2,3,4,6}'), 'whose row says no is shown');
+UPDATE leadroute.flows SET mask_when = '1 / (id - 7) > 1000' WHERE flow = 'default';
+SELECT is(lr.names(), lr.names('{2,4,6,7}'), 'where it fails nothing is shown');
+SELECT is((leadroute.lead_message('default', '7')) ->> 'name', leadroute.mask('name', 'Gil G'), 'as messages have it');
+UPDATE leadroute.flows SET mask_when = NULL WHERE flow = 'default';
+DELETE FROM lr.leads WHERE id IN (7, 8);
+SELECT is(lr.names(), lr.names('{2,4}'), 'and no longer');
 
 -- ranges
 SELECT lr.same($$SELECT item, leads, duplicates, assigned, kept_pct, fallback_pct, open, touched, human_avg_min, human_median_min, human_p90_min, met, breached, met_pct, rep_met_pct, won, win_pct, value FROM leadroute.report('2026-03-09', '2026-03-12')$$,
@@ -207,6 +245,8 @@ DELETE FROM leadroute.daily_clocks WHERE flow = 'other';
 DELETE FROM leadroute.daily_breaches WHERE flow = 'other';
 DELETE FROM leadroute.daily_hours WHERE flow = 'other';
 DELETE FROM leadroute.daily_steps WHERE flow = 'other';
+DELETE FROM leadroute.daily_stays WHERE flow = 'other';
+DELETE FROM leadroute.report_facts WHERE flow = 'other';
 
 -- what changes is found by its events, day by day
 -- (a transaction that is open elsewhere in the database would have earlier ones looked at again)
@@ -214,8 +254,8 @@ UPDATE leadroute.report_runs SET seen = leadroute.journal_id() WHERE flow = 'def
 SET leadroute.clock = '2026-03-12 16:04Z';
 UPDATE leadroute.lead_states SET closed_at = '2026-03-12 16:03Z', outcome = 'won', won = true WHERE flow = 'default' AND lead = '3';
 INSERT INTO leadroute.events (flow, lead, at, kind, code) VALUES ('default', '3', '2026-03-12 16:03Z', 'closed', 'won');
-SELECT leadroute.collect_report_days('default') \g /dev/null
-SELECT lr.same('SELECT day FROM leadroute.report_days WHERE flow = ''default''', $$VALUES ('2026-03-10'::date)$$, 'one day is to be done');
+SELECT leadroute.collect_report_changes('default') \g /dev/null
+SELECT lr.same('SELECT lead FROM leadroute.report_changes WHERE flow = ''default''', $$VALUES ('3')$$, 'one lead is to be done');
 SELECT is(as_of, '2026-03-12 16:00Z'::timestamptz, 'and until it is, the reports are as they were') FROM leadroute.report_runs WHERE flow = 'default';
 SELECT isnt_empty('SELECT lr.wrong()', 'which is not what the base tables say now');
 CALL leadroute.sweep('default', '{reports}');
@@ -244,7 +284,7 @@ CALL leadroute.sweep('default', '{reports}'); CALL leadroute.sweep('default', '{
 SELECT is_empty('SELECT lr.wrong()', 'another zone: days are cut anew');
 SELECT is(min(day), '2026-03-10'::date, 'in UTC') FROM leadroute.response_times;
 SELECT leadroute.rebuild_reports() \g /dev/null
-SELECT leadroute.collect_report_days('default') \g /dev/null
+SELECT leadroute.collect_report_changes('default') \g /dev/null
 SELECT is(count(*)::int, 3, 'rebuild_reports()') FROM leadroute.report_days WHERE flow = 'default';
 
 -- a lead whose key is none of the table's

@@ -29,19 +29,21 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ('{"< 5 min",5-10 min,10-30 min,30-60 min,1-24 h,"> 24 h",never}'::text[])[speed];
 COMMENT ON FUNCTION leadroute.speed_bucket(integer) IS 'Internal: daily_leads.speed in words.';
 
-CREATE FUNCTION leadroute.flow_today(flow text) RETURNS date
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$ SELECT (leadroute.report_clock() AT TIME ZONE f.timezone)::date FROM leadroute.flows f WHERE f.flow = flow_today.flow $$;
-COMMENT ON FUNCTION leadroute.flow_today(text) IS 'Today in the flow''s time zone; NULL for a flow that does not exist.';
-
 /* --- lead by lead --- */
+
+/* What of a person the views below show. Not worked out where nobody selects it. */
+CREATE FUNCTION leadroute.shown(kind text, value text, flow text, lead text, consent boolean, mask_when text) RETURNS text
+LANGUAGE sql STABLE
+RETURN CASE WHEN value IS NULL THEN NULL
+	WHEN consent IS FALSE OR mask_when IS NOT NULL AND leadroute.is_masked(flow, lead) THEN leadroute.mask(kind, value)
+	ELSE value END;
+COMMENT ON FUNCTION leadroute.shown(text, text, text, text, boolean, text) IS 'Internal, for views: a value about the person of a lead, masked (see mask()) where he gave no consent or flows.mask_when says so, which is asked of his row where the flow has one.';
 
 CREATE VIEW leadroute.queue WITH (security_invoker = true) AS
 	SELECT s.flow, s.team, s.queue,
 		row_number() OVER (PARTITION BY s.flow, s.team, s.queue ORDER BY s.priority DESC NULLS LAST, s.submitted_at, s.queue_order) AS place,
-		s.lead, CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('name', s.name) ELSE s.name END AS name,
-		CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('text', s.company) ELSE s.company END AS company,
+		s.lead, leadroute.shown('name', s.name, s.flow, s.lead, s.consent, f.mask_when) AS name,
+		leadroute.shown('text', s.company, s.flow, s.lead, s.consent, f.mask_when) AS company,
 		s.source, s.intent, s.segment, s.tier, s.priority, s.submitted_at, s.routed_at AS waiting_since,
 		leadroute.report_clock() - s.routed_at AS waited, s.code, k.meaning AS why, s.rule, s.held_until
 	FROM leadroute.lead_states s
@@ -50,8 +52,8 @@ CREATE VIEW leadroute.queue WITH (security_invoker = true) AS
 	WHERE s.status = 'waiting' AND s.closed_at IS NULL;
 
 CREATE VIEW leadroute.sla_status WITH (security_invoker = true) AS
-	SELECT c.flow, c.lead, CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('name', s.name) ELSE s.name END AS name,
-		CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('text', s.company) ELSE s.company END AS company,
+	SELECT c.flow, c.lead, leadroute.shown('name', s.name, s.flow, s.lead, s.consent, f.mask_when) AS name,
+		leadroute.shown('text', s.company, s.flow, s.lead, s.consent, f.mask_when) AS company,
 		s.owner, p.name AS owner_name, p.manager, s.team, s.source, s.intent, s.segment, s.tier,
 		c.policy, c.metric, c.started_at, c.due_at, c.rep_due_at,
 		CASE WHEN c.outcome IS NULL THEN c.due_at - coalesce(c.paused_at, leadroute.report_clock()) END AS remaining,
@@ -64,21 +66,19 @@ CREATE VIEW leadroute.sla_status WITH (security_invoker = true) AS
 		LEFT JOIN leadroute.lead_states s ON s.flow = c.flow AND s.lead = c.lead
 		LEFT JOIN leadroute.reps p ON p.flow = s.flow AND p.rep = s.owner;
 
+/* The steps as the sweep noted them: narrow rows, found by their time, none of them an event among all others. */
 CREATE VIEW leadroute.escalations WITH (security_invoker = true) AS
-	SELECT e.flow, e.lead, CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('name', s.name) ELSE s.name END AS name,
-		CASE WHEN s.consent IS FALSE OR (f.mask_when IS NOT NULL AND leadroute.is_masked(s.flow, s.lead)) THEN leadroute.mask('text', s.company) ELSE s.company END AS company,
-		s.team, s.source, e.at, e.kind, p.policy, p.round, p.step, p.recipient, r.name AS recipient_name, e.owner, p.due_at, p.late_by, e.reason,
+	SELECT e.flow, e.lead, leadroute.shown('name', s.name, s.flow, s.lead, s.consent, f.mask_when) AS name,
+		leadroute.shown('text', s.company, s.flow, s.lead, s.consent, f.mask_when) AS company,
+		s.team, s.source, e.fired_at AS at, CASE e.action WHEN 'remind' THEN 'reminder' WHEN 'notify' THEN 'escalated' ELSE e.action END AS kind,
+		e.policy, e.round, e.step, e.recipient, r.name AS recipient_name, e.owner, e.due_at, e.late_by, e.result,
 		coalesce(c.outcome, CASE WHEN c.flow IS NOT NULL THEN 'open' END) AS resolution, c.finished_at AS resolved_at,
-		CASE WHEN c.finished_at IS NOT NULL THEN greatest(c.finished_at - e.at, '0') END AS resolved_after, c.ended_by AS resolved_by, s.owner AS owner_now
-	FROM leadroute.events e
+		CASE WHEN c.finished_at IS NOT NULL THEN greatest(c.finished_at - e.fired_at, '0') END AS resolved_after, c.ended_by AS resolved_by, s.owner AS owner_now
+	FROM leadroute.sla_fired e
 		LEFT JOIN leadroute.flows f ON f.flow = e.flow
-		CROSS JOIN LATERAL (
-			SELECT e.path -> 0 ->> 'policy' AS policy, (e.path -> 0 ->> 'round')::integer AS round, e.path -> 0 ->> 'step' AS step, e.path -> 0 ->> 'recipient' AS recipient,
-				(e.path -> 0 ->> 'due')::timestamptz AS due_at, (e.path -> 0 ->> 'late_by')::interval AS late_by) p
 		LEFT JOIN leadroute.lead_states s ON s.flow = e.flow AND s.lead = e.lead
-		LEFT JOIN leadroute.clocks c ON c.flow = e.flow AND c.lead = e.lead AND c.policy = p.policy AND c.round = p.round
-		LEFT JOIN leadroute.reps r ON r.flow = e.flow AND r.rep = p.recipient
-	WHERE e.kind IN ('reminder', 'escalated');
+		LEFT JOIN leadroute.clocks c ON c.flow = e.flow AND c.lead = e.lead AND c.policy = e.policy AND c.round = e.round
+		LEFT JOIN leadroute.reps r ON r.flow = e.flow AND r.rep = e.recipient;
 
 /* --- sums by day --- */
 
@@ -158,12 +158,22 @@ CREATE VIEW leadroute.funnel AS
 	SELECT d.flow, d.day, d.source, d.recycled, d.kind, d.step,
 		CASE d.kind WHEN 'form' THEN 0 WHEN 'stage' THEN p.position END AS position,
 		d.leads, d.moved_on, leadroute.percent(d.moved_on, d.leads) AS conversion_pct,
-		leadroute.percent(d.leads, max(d.leads) FILTER (WHERE d.kind = 'form') OVER (PARTITION BY d.flow, d.day, d.source, d.recycled)) AS form_pct, r.as_of
+		leadroute.percent(d.leads, max(d.leads) FILTER (WHERE d.kind = 'form') OVER of_day) AS form_pct,
+		CASE WHEN d.kind = 'meeting' THEN leadroute.percent(d.leads, max(d.leads) FILTER (WHERE d.kind = 'meeting' AND d.step = 'booked') OVER of_day) END AS booked_pct, r.as_of
 	FROM leadroute.daily_steps d
 		JOIN leadroute.report_runs r ON r.flow = d.flow
-		LEFT JOIN leadroute.stages p ON p.flow = d.flow AND p.stage = d.step AND d.kind = 'stage';
+		LEFT JOIN leadroute.stages p ON p.flow = d.flow AND p.stage = d.step AND d.kind = 'stage'
+	WINDOW of_day AS (PARTITION BY d.flow, d.day, d.source, d.recycled);
 
 /* --- any range of days --- */
+
+/* What a row of daily_leads or daily_clocks is listed under. */
+CREATE FUNCTION leadroute.report_item(by text, day date, rep text, team text, source text, segment text, tier integer, rule text, speed integer, policy text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE by WHEN 'day' THEN day::text WHEN 'week' THEN pg_catalog.date_trunc('week', day::timestamp)::date::text WHEN 'rep' THEN rep WHEN 'team' THEN team
+	WHEN 'source' THEN source WHEN 'segment' THEN segment WHEN 'tier' THEN tier::text WHEN 'rule' THEN rule WHEN 'speed' THEN leadroute.speed_bucket(speed)
+	WHEN 'policy' THEN policy WHEN 'total' THEN 'total' END;
+COMMENT ON FUNCTION leadroute.report_item(text, date, text, text, text, text, integer, text, integer, text) IS 'Internal: what report() lists a row of figures under.';
 
 CREATE FUNCTION leadroute.report(from_day date, to_day date, by text DEFAULT 'total', flow text DEFAULT 'default')
 	RETURNS TABLE (item text, leads bigint, duplicates bigint, assigned bigint, kept_pct numeric, fallback_pct numeric, open bigint,
@@ -187,9 +197,7 @@ BEGIN
 			SELECT k.item, sum(d.leads) AS leads, sum(d.duplicates) AS duplicates, sum(d.assigned) AS assigned, sum(d.kept) AS kept, sum(d.fallbacks) AS fallbacks,
 				sum(d.open) AS open, sum(d.touched) AS touched, sum(d.converted) AS converted, sum(d.won) AS won, sum(d.lost) AS lost, sum(d.value) AS value
 			FROM leadroute.daily_leads d
-				CROSS JOIN LATERAL (SELECT CASE report.by WHEN 'day' THEN d.day::text WHEN 'week' THEN date_trunc('week', d.day::timestamp)::date::text WHEN 'rep' THEN d.rep
-					WHEN 'team' THEN d.team WHEN 'source' THEN d.source WHEN 'segment' THEN d.segment WHEN 'tier' THEN d.tier::text WHEN 'rule' THEN d.rule
-					WHEN 'speed' THEN leadroute.speed_bucket(d.speed) WHEN 'total' THEN 'total' END AS item) k
+				CROSS JOIN LATERAL (SELECT leadroute.report_item(report.by, d.day, d.rep, d.team, d.source, d.segment, d.tier, d.rule, d.speed, NULL) AS item) k
 			WHERE d.kind = by_kind AND d.flow = report.flow AND d.day BETWEEN from_day AND to_day
 			GROUP BY k.item
 		), times AS (
@@ -197,18 +205,14 @@ BEGIN
 				percentile_cont('{0.5,0.9}'::double precision[]) WITHIN GROUP (ORDER BY u.human) AS human,
 				percentile_cont(0.5) WITHIN GROUP (ORDER BY u.business) AS business
 			FROM leadroute.daily_leads d
-				CROSS JOIN LATERAL (SELECT CASE report.by WHEN 'day' THEN d.day::text WHEN 'week' THEN date_trunc('week', d.day::timestamp)::date::text WHEN 'rep' THEN d.rep
-					WHEN 'team' THEN d.team WHEN 'source' THEN d.source WHEN 'segment' THEN d.segment WHEN 'tier' THEN d.tier::text WHEN 'rule' THEN d.rule
-					WHEN 'speed' THEN leadroute.speed_bucket(d.speed) WHEN 'total' THEN 'total' END AS item) k
+				CROSS JOIN LATERAL (SELECT leadroute.report_item(report.by, d.day, d.rep, d.team, d.source, d.segment, d.tier, d.rule, d.speed, NULL) AS item) k
 				CROSS JOIN LATERAL unnest(d.system_seconds, d.human_seconds, d.human_business) u(system, human, business)
 			WHERE d.kind = by_kind AND d.flow = report.flow AND d.day BETWEEN from_day AND to_day
 			GROUP BY k.item
 		), clocks AS (
 			SELECT k.item, sum(d.met) AS met, sum(d.breached) AS breached, sum(d.rep_met) AS rep_met, sum(d.rep_breached) AS rep_breached
 			FROM leadroute.daily_clocks d
-				CROSS JOIN LATERAL (SELECT CASE report.by WHEN 'day' THEN d.day::text WHEN 'week' THEN date_trunc('week', d.day::timestamp)::date::text WHEN 'rep' THEN d.rep
-					WHEN 'team' THEN d.team WHEN 'source' THEN d.source WHEN 'segment' THEN d.segment WHEN 'tier' THEN d.tier::text
-					WHEN 'policy' THEN d.policy WHEN 'total' THEN 'total' END AS item) k
+				CROSS JOIN LATERAL (SELECT leadroute.report_item(report.by, d.day, d.rep, d.team, d.source, d.segment, d.tier, NULL, NULL, d.policy) AS item) k
 			WHERE d.flow = report.flow AND d.day BETWEEN from_day AND to_day AND report.by NOT IN ('rule', 'speed')
 			GROUP BY k.item
 		), items AS (
@@ -312,14 +316,14 @@ CREATE VIEW leadroute.contact_by_hour AS
 
 COMMENT ON VIEW leadroute.queue IS 'Leads that wait, for whom, how long and why, as of this moment; place 1 goes next. Shows personal data: runs with the reader''s own rights.';
 COMMENT ON VIEW leadroute.sla_status IS 'Each clock with its lead, as of this moment, ready to read. Shows personal data: runs with the reader''s own rights. Over many leads give a range: WHERE started_at >= now() - interval ''30 days''.';
-COMMENT ON VIEW leadroute.escalations IS 'Reminders and escalations of deadlines, whom they went to, and what came of the clock; as long as events are kept. Shows personal data: runs with the reader''s own rights. Over many leads give a range: WHERE at >= now() - interval ''30 days''.';
+COMMENT ON VIEW leadroute.escalations IS 'Reminders, escalations and all other steps of deadlines, whom they went to, and what came of the clock; as long as events are kept. Shows personal data: runs with the reader''s own rights. Over many leads give a range: WHERE at >= now() - interval ''30 days''.';
 COMMENT ON VIEW leadroute.sla_compliance IS 'Deadlines met and missed, by the day the clock started. Sums add up; a share of several rows is 100 * sum(met) / sum(met + breached).';
 COMMENT ON VIEW leadroute.breach_reasons IS 'Why deadlines were missed, by the day the clock started.';
 COMMENT ON VIEW leadroute.response_times IS 'From asking to the first owner (system), and from then to the first touch (human), by the day the person asked, duplicates not counted; by the clock on the wall and in business time of the rep''s calendar. Minutes. For a range of days, whose median is not the median of its days, see report().';
 COMMENT ON VIEW leadroute.speed_buckets IS 'Leads by how soon they were first touched after they asked, and what came of them, by the day they asked. An exact boundary belongs to the slower bucket, 24 hours to 1-24 h.';
 COMMENT ON VIEW leadroute.routing_accuracy IS 'Whether the first assignment held, by the day the person asked. Waste: leads that somebody got who did not keep them, and duplicates.';
 COMMENT ON VIEW leadroute.rule_performance IS 'What the leads of each rule came to, by the day they asked.';
-COMMENT ON VIEW leadroute.data_quality IS 'What input columns hold, by week (its Monday): of the rows as they stood when the figures of their day were last worked out.';
+COMMENT ON VIEW leadroute.data_quality IS 'What input columns hold, by week (its Monday): of the rows as they stood when a change of the lead was last looked at; a row that is written without any effect on its lead is not looked at again until the figures are rebuilt.';
 COMMENT ON VIEW leadroute.lead_aging IS 'Open leads by their age in days since the person asked.';
 COMMENT ON VIEW leadroute.funnel IS 'How far leads came, by the day and source of the form: form (all of them), the flow''s stages, meetings; leads that were ever recycled apart. A lead counts once at each step that it ever came to.';
 COMMENT ON VIEW leadroute.trend_7_30 IS 'The last seven days beside the last thirty, up to yesterday, a row a metric: shares in percent (_pct), times in minutes (_min), amounts a day.';
@@ -349,10 +353,10 @@ BEGIN
 				('data_quality', 'leads', 'Leads whose rows stand in the table, duplicates included.'),
 				('contact_by_hour', 'met', 'First-touch clocks that started in the hour and were stopped in time.'),
 				('contact_by_hour', 'breached', 'Those that were not.'),
-				('escalations', 'kind', 'reminder (to the owner) or escalated (to somebody else).'),
+				('escalations', 'kind', 'reminder (to the owner), escalated (to somebody else), or what else the step did: reassign, requeue, nurture, set_stage.'),
 				('escalations', 'due_at', 'When the step was due.'),
 				('escalations', 'owner', 'Who had the lead then.'),
-				('escalations', 'reason', 'What was said, in one line.'),
+				('escalations', 'result', 'Of a reassign, requeue, nurture or set_stage: who had the lead then, the queue or the stage that it came to, or none, where nobody had it. NULL of the others.'),
 				('escalations', 'step', 'The step of the policy.'),
 				('sla_status', 'tier', 'The tier of its account when the lead was decided.')
 			) w(relname, attname, meaning) WHERE w.relname = c.relname AND w.attname = a.attname),
@@ -397,7 +401,7 @@ BEGIN
 				('recycled', 'Whether the leads were ever recycled.'), ('kind', 'form, stage or meeting.'), ('step', 'form, the stage, or booked, held, no_show.'),
 				('position', 'Order of the steps: 0 for form, the position of a stage; NULL for meetings.'),
 				('moved_on', 'Of these, leads that came to a later stage of the way; of form, to any stage; of booked and no_show, to a meeting that was held.'),
-				('form_pct', 'Leads of the step by leads of the form, in percent.'),
+				('form_pct', 'Leads of the step by leads of the form, in percent.'), ('booked_pct', 'Of meetings: leads of the step by leads that booked one, in percent; of no_show the share that did not come. NULL of stages, and where none was booked.'),
 				('last_7_days', 'The figure over the seven days up to yesterday.'), ('last_30_days', 'The same over thirty days.'),
 				('change_pct', 'What the seven differ from the thirty by, in percent of these.'), ('open', 'Leads assigned or waiting and not closed.'),
 				('weekday', 'ISO weekday, 1 = Monday, in flows.timezone.'), ('hour', 'The hour, 0 to 23, in flows.timezone.'),
