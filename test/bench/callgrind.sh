@@ -62,7 +62,7 @@ callgrind_lead() { # SCRIPT FEW MANY
 		match($0, /:[A-Za-z_0-9.]+ \[.*leadroute\.so\]/) {
 			count = $1; gsub(",", "", count)
 			name = substr($0, RSTART + 1); sub(/ \[.*/, "", name); sub(/\..*/, "", name)
-			cost[name] += (FILENAME ~ many ? count : -count)
+			cost[name] += (FILENAME == many ".inclusive" ? count : -count)
 		}
 		END { for (name in cost) if (cost[name] >= leads * 100) printf "%.0f %s\n", cost[name] / leads, name }' many="$many" "$few.inclusive" "$many.inclusive" | sort -k1,1nr
 }
