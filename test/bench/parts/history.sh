@@ -28,9 +28,9 @@ history_run() {
 	sql -c 'DROP DATABASE history'
 }
 
-# Five kB a lead, WAL beside.
+# Three kB a lead, WAL beside.
 history_space() {
-	local have need=$((${history_sizes##* } * 5 / 1000 + 9000))
+	local have need=$((${history_sizes##* } * 3 / 1000 + 9000))
 	have=$(df --output=avail -m "$scratch" | tail -n 1)
 	((have > need)) || die "a history of ${history_sizes##* } leads needs $need MB in ${scratch%/*}, there are $have: BENCH_SIZES_history=... asks for less"
 }
