@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2154
 # results.sh: where figures go and how they are read. Sourced by test/bench/run.
 #
-# During a run they are rows of the database "results" (results.sql); what a part measured is kept in test/bench/out as PART.figures, PART.run
+# During a run they are rows of the database "results" (results.sql); what a part measured is kept in test/bench/out/full or quick as PART.figures, PART.run
 # (both as COPY writes them) and PART.text (what it said), so that a report can be made of parts that ran at different times.
 
-out=${BENCH_OUT:-$bench/out}
+out=${BENCH_OUT:-$bench/out/$mode}
 results() { sql -d results -At "$@"; }
 
 results_open() {
