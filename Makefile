@@ -79,7 +79,7 @@ TAP_TESTS = $(if $(PROVE_TESTS),1)
 PGTAP_TESTS = $(call fast,$(sort $(wildcard test/pgtap/*.sql)))
 
 EXTRA_CLEAN = results output_iso tmp_check log regression.diffs regression.out \
-	compile_commands.json test/bench/out src/.built-for \
+	compile_commands.json src/.built-for \
 	$(wildcard test/modules/*/*.o test/modules/*/*.so test/modules/*/*.bc)
 
 # ---- PGXS -----------------------------------------------------------------

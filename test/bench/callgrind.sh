@@ -35,13 +35,16 @@ callgrind_end() {
 	done 2>/dev/null
 }
 
-# Runs a session of pgbench's and says which file has its counts: the server's log knows who disconnected last.
+# Sessions of pgbench's that have ended, by the server's log.
+callgrind_ended() { sed -n 's/.*\[\([0-9]*\)\] pgbench .*disconnection:.*/\1/p' "$scratch/callgrind.log"; }
+
+# Runs a session of pgbench's and says which file has its counts: of its two connections (the first only looks round) the last to end.
 callgrind_session() { # SCRIPT LEADS
 	local tries pid before
-	before=$(grep -c 'pgbench.*disconnection:' "$scratch/callgrind.log")
+	before=$(callgrind_ended | wc -l)
 	pgbench_run "$1" -c 1 -t "$2" >"$scratch/slice" 2>&1 || die "$1 under valgrind: $(<"$scratch/slice")"
 	for ((tries = 0; tries < 300; tries++)); do
-		pid=$(grep 'pgbench.*disconnection:' "$scratch/callgrind.log" | sed -n "$((before + 1)),\$s/.*\[\([0-9]*\)\].*/\1/p" | tail -n 1)
+		pid=$(callgrind_ended | sed -n "$((before + 2))p")
 		if [[ -n $pid ]] && grep -q '^totals:' "$scratch/callgrind/$pid" 2>/dev/null; then
 			say "$scratch/callgrind/$pid"
 			return
@@ -62,7 +65,7 @@ callgrind_lead() { # SCRIPT FEW MANY
 		match($0, /:[A-Za-z_0-9.]+ \[.*leadroute\.so\]/) {
 			count = $1; gsub(",", "", count)
 			name = substr($0, RSTART + 1); sub(/ \[.*/, "", name); sub(/\..*/, "", name)
-			cost[name] += (FILENAME ~ many ? count : -count)
+			cost[name] += (FILENAME == many ".inclusive" ? count : -count)
 		}
 		END { for (name in cost) if (cost[name] >= leads * 100) printf "%.0f %s\n", cost[name] / leads, name }' many="$many" "$few.inclusive" "$many.inclusive" | sort -k1,1nr
 }

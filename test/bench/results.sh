@@ -1,10 +1,10 @@
 # shellcheck shell=bash disable=SC2154
 # results.sh: where figures go and how they are read. Sourced by test/bench/run.
 #
-# During a run they are rows of the database "results" (results.sql); what a part measured is kept in test/bench/out as PART.figures, PART.run
+# During a run they are rows of the database "results" (results.sql); what a part measured is kept in test/bench/out/full or quick as PART.figures, PART.run
 # (both as COPY writes them) and PART.text (what it said), so that a report can be made of parts that ran at different times.
 
-out=${BENCH_OUT:-$bench/out}
+out=${BENCH_OUT:-$bench/out/$mode}
 results() { sql -d results -At "$@"; }
 
 results_open() {
@@ -32,15 +32,19 @@ record() { # KIND ROUND VARIANT CLIENTS SIZE METRIC VALUE...: figures of the par
 # What a part tells in words beside its figures: printed and kept.
 told() { tee -a "$scratch/$part.text"; }
 
-# Cores of the machine that are busy while our cluster idles.
+# Cores that are busy with other work than our cluster's, over two seconds.
 busy_cores() {
-	local first second
-	read -ra first </proc/stat
+	local cluster machine
+	cluster_cpu
+	cluster=$cpu machine=$(machine_ticks)
 	sleep 2
-	read -ra second </proc/stat
-	# user, nice, system, irq, softirq, steal, in ticks of 10 ms
-	awk -v ticks=$((second[1] + second[2] + second[3] + second[6] + second[7] + second[8] - first[1] - first[2] - first[3] - first[6] - first[7] - first[8])) 'BEGIN { printf "%.2f", ticks / 200 }'
+	machine=$(($(machine_ticks) - machine))
+	cluster_cpu
+	awk -v us=$((machine * 10000 - cpu + cluster)) 'BEGIN { printf "%.2f", us > 0 ? us / 2000000 : 0 }'
 }
+
+# user, nice, system, irq, softirq, steal of all cores, in ticks of 10 ms
+machine_ticks() { awk '/^cpu / { print $2 + $3 + $4 + $7 + $8 + $9 }' /proc/stat; }
 
 machine() {
 	local model

@@ -43,9 +43,9 @@ bulk_run() {
 
 bulk_small() { # ROUND ROWS: all there is
 	local variant
-	for variant in $(in_turn "$1" f0 f1 lr); do bulk_insert "$1" "$variant" "$2"; done
+	for variant in $(in_turn "$1" f0 f1 lr); do bulk_load insert_select "$1" "$variant" "$2"; done
 	for variant in $(in_turn "$1" f0 f1 f0t lr); do
-		bulk_copy "$1" "$variant" "$2"
+		bulk_load copy "$1" "$variant" "$2"
 		[[ $variant == f1 ]] || bulk_edit "$1" "$variant" "$2"
 	done
 	for variant in $(in_turn "$1" p1 lr); do bulk_thousands "$1" "$variant"; done
@@ -54,8 +54,8 @@ bulk_small() { # ROUND ROWS: all there is
 bulk_large() { # ROUND ROWS: COPY, and every other round INSERT ... SELECT
 	local variant
 	for variant in $(in_turn "$1" f0 f1 lr); do
-		bulk_copy "$1" "$variant" "$2"
-		(($1 % 2 == 0)) || bulk_insert "$1" "$variant" "$2"
+		bulk_load copy "$1" "$variant" "$2"
+		(($1 % 2 == 0)) || bulk_load insert_select "$1" "$variant" "$2"
 	done
 }
 
@@ -78,26 +78,23 @@ bulk_keep() { # RELATION QUERY: as a file and as an unlogged table
 	query -c "DROP TABLE IF EXISTS bench.kept_$1" -c "CREATE UNLOGGED TABLE bench.kept_$1 AS $2" -c "COPY bench.kept_$1 TO '$scratch/kept_$1'"
 }
 
-bulk_insert() { # ROUND VARIANT ROWS
-	local relation statements=()
-	forget_leads "$2"
-	if [[ $2 == f1 ]]; then
-		for relation in leads $written; do statements+=("INSERT INTO f1.$relation SELECT * FROM bench.kept_$relation"); done
+# By COPY from files, or by INSERT ... SELECT from unlogged tables.
+bulk_load() { # KIND ROUND VARIANT ROWS; f0t is f0's table
+	local table=${3/f0t/f0} relation statements=()
+	forget_leads "$table"
+	if [[ $3 == f1 ]]; then
+		for relation in leads $written; do statements+=("$(bulk_statement "$1" "f1.$relation" "kept_$relation")"); done
 	else
-		statements=("INSERT INTO $2.leads (id, $columns) SELECT * FROM bench.source")
+		statements=("$(bulk_statement "$1" "$table.leads (id, $columns)" source)")
 	fi
-	statement_slice insert_select "$1" "$2" "$3" "$3" "${statements[@]}"
+	statement_slice "$1" "$2" "$3" "$4" "$4" "${statements[@]}"
 }
 
-bulk_copy() { # ROUND VARIANT ROWS; f0t is f0's table
-	local relation statements=()
-	forget_leads "${2/f0t/f0}"
-	if [[ $2 == f1 ]]; then
-		for relation in leads $written; do statements+=("COPY f1.$relation FROM '$scratch/kept_$relation'"); done
-	else
-		statements=("COPY ${2/f0t/f0}.leads (id, $columns) FROM '$scratch/source'")
-	fi
-	statement_slice copy "$1" "$2" "$3" "$3" "${statements[@]}"
+bulk_statement() { # KIND TARGET SOURCE
+	case $1 in
+		copy) say "COPY $2 FROM '$scratch/$3'" ;;
+		insert_select) say "INSERT INTO $2 SELECT * FROM bench.$3" ;;
+	esac
 }
 
 # What touches leads that are known: a quarter of them is upserted, the others are updated first.

@@ -28,9 +28,9 @@ history_run() {
 	sql -c 'DROP DATABASE history'
 }
 
-# Five kB a lead, WAL beside.
+# Three kB a lead, WAL beside.
 history_space() {
-	local have need=$((${history_sizes##* } * 5 / 1000 + 9000))
+	local have need=$((${history_sizes##* } * 3 / 1000 + 9000))
 	have=$(df --output=avail -m "$scratch" | tail -n 1)
 	((have > need)) || die "a history of ${history_sizes##* } leads needs $need MB in ${scratch%/*}, there are $have: BENCH_SIZES_history=... asks for less"
 }
@@ -49,6 +49,7 @@ history_begin() {
 		query -c "CREATE TABLE bench.template_${relation#*.} AS SELECT * FROM $relation" -c "ALTER TABLE $relation SET (autovacuum_enabled = off)" \
 			-c "INSERT INTO bench.templates VALUES ('$relation', 'bench.template_${relation#*.}')"
 	done
+	query -c "CREATE TABLE bench.indexes AS SELECT indrelid::regclass AS target, indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition FROM pg_index WHERE indrelid IN ('f0.leads'::regclass, 'lr.leads'::regclass) AND NOT indisunique"
 	# new leads have keys behind those of the whole history
 	query -c "SELECT setval(pg_get_serial_sequence('lr.leads', 'id'), $history_first + ${history_sizes##* }), setval(pg_get_serial_sequence('f0.leads', 'id'), $history_first + ${history_sizes##* })" >/dev/null
 	query -c "INSERT INTO bench.templates VALUES ('f0.leads', 'bench.template_leads')" -c "INSERT INTO f0.leads SELECT * FROM bench.template_leads" -c 'ANALYZE'
@@ -60,11 +61,11 @@ history_relations() {
 		WHERE a.moment = 'after' AND b.moment = 'before' AND a.rows > b.rows"
 }
 
-# The copies from FIRST to LAST - 1, half of the tables by each of two sessions; no triggers.
+# The copies from FIRST to LAST - 1, half of the tables by each of two sessions. No triggers; the leads tables' own indexes are made after.
 history_load() { # FIRST LAST
 	local pid
 	(($2 > $1)) || return 0
-	query -c "$(history_triggers DISABLE)"
+	query -c "$(history_triggers DISABLE)" -c "$(query -c "SELECT string_agg('DROP INDEX ' || name, '; ') FROM bench.indexes")"
 	history_copy "$1" "$2" "target::text LIKE '%.leads'" &
 	pid=$!
 	history_copy "$1" "$2" "target::text NOT LIKE '%.leads'"
@@ -76,7 +77,8 @@ history_copy() { # FIRST LAST WHICH
 	local statement
 	while read -r statement; do
 		query -c "SET synchronous_commit = off" -c "SET session_replication_role = replica" -c "SET work_mem = '512MB'" -c "$statement"
-	done < <(query -c "SELECT bench.copy_statement(target, template, $history_first, $history_template, int8range($1, $2)) FROM bench.templates WHERE $3 ORDER BY target::text <> 'leadroute.identities'")
+	done < <(query -c "SELECT bench.copy_statement(target, template, $history_first, $history_template, int8range($1, $2)) || coalesce('; ' || (SELECT string_agg(definition, '; ') FROM bench.indexes i WHERE i.target = t.target), '')
+		FROM bench.templates t WHERE $3 ORDER BY target::text <> 'leadroute.identities'")
 }
 
 # As they were: leadroute's triggers are of the kind that always fires.
