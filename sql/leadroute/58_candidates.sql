@@ -1039,29 +1039,6 @@ BEGIN
 END
 $do$;
 
-/* What a reviewer reads: the values of a pair beside each other. */
-CREATE VIEW leadroute.duplicate_review AS
-	SELECT d.flow, d.lead, d.other, round(d.score::numeric, 3) AS score, e.field, e.value->>'likeness' AS likeness, (e.value->>'bits')::numeric AS bits,
-		a.compared[f.n] AS lead_value, b.compared[f.n] AS other_value
-	FROM leadroute.duplicate_candidates d
-		CROSS JOIN LATERAL jsonb_each(d.evidence) e(field, value)
-		LEFT JOIN leadroute.match_values a ON a.flow = d.flow AND a.lead = d.lead
-		LEFT JOIN leadroute.match_values b ON b.flow = d.flow AND b.lead = d.other
-		LEFT JOIN LATERAL (
-			SELECT m.n FROM leadroute.match_fields_of(coalesce((leadroute.flow_attachment(d.flow)).flow, d.flow)) WITH ORDINALITY m(field, kind, columns, part, n)
-			WHERE m.field = e.field) f ON true
-	WHERE d.status = 'open';
-COMMENT ON VIEW leadroute.duplicate_review IS 'The open suggestions, a row a field that was compared, with both values as they were compared, and a row a match rule by which both have the same key. ORDER BY score DESC ranks them: what only a rule suggests comes last.';
-COMMENT ON COLUMN leadroute.duplicate_review.flow IS 'The flow.';
-COMMENT ON COLUMN leadroute.duplicate_review.lead IS 'One lead.';
-COMMENT ON COLUMN leadroute.duplicate_review.other IS 'The other.';
-COMMENT ON COLUMN leadroute.duplicate_review.score IS 'How likely they are one, 0 to 1.';
-COMMENT ON COLUMN leadroute.duplicate_review.field IS 'The field, as match_fields_of() names it; or "rule: " and the name of a match rule by which both have the same key.';
-COMMENT ON COLUMN leadroute.duplicate_review.likeness IS 'How alike the values are: a level of match_levels(), or swapped for names that changed places.';
-COMMENT ON COLUMN leadroute.duplicate_review.bits IS 'What that weighs, in bits; less than nothing speaks against; NULL for a match rule.';
-COMMENT ON COLUMN leadroute.duplicate_review.lead_value IS 'The one lead''s value as it was compared.';
-COMMENT ON COLUMN leadroute.duplicate_review.other_value IS 'The other lead''s value as it was compared.';
-
 COMMENT ON TABLE leadroute.match_fields IS 'What find_duplicates() compares in a flow; where a flow has no row here, match_fields_of() finds the columns by their names. A change compares all leads anew.';
 COMMENT ON COLUMN leadroute.match_fields.flow IS 'The flow; with flow_column, the one of the attachment.';
 COMMENT ON COLUMN leadroute.match_fields.field IS 'Name of the field, as evidence shows it.';

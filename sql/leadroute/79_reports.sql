@@ -42,8 +42,8 @@ COMMENT ON FUNCTION leadroute.shown(text, text, text, text, boolean, text) IS 'I
 CREATE VIEW leadroute.queue WITH (security_invoker = true) AS
 	SELECT s.flow, s.team, s.queue,
 		row_number() OVER (PARTITION BY s.flow, s.team, s.queue ORDER BY s.priority DESC NULLS LAST, s.submitted_at, s.queue_order) AS place,
-		s.lead, leadroute.shown('name', s.name, s.flow, s.lead, s.consent, f.mask_when) AS name,
-		leadroute.shown('text', s.company, s.flow, s.lead, s.consent, f.mask_when) AS company,
+		s.lead, leadroute.shown('name', s.name, s.flow, s.lead, s.consent, f.mask_when) COLLATE pg_catalog."default" AS name,
+		leadroute.shown('text', s.company, s.flow, s.lead, s.consent, f.mask_when) COLLATE pg_catalog."default" AS company,
 		s.source, s.intent, s.segment, s.tier, s.priority, s.submitted_at, s.routed_at AS waiting_since,
 		leadroute.report_clock() - s.routed_at AS waited, s.code, k.meaning AS why, s.rule, s.held_until
 	FROM leadroute.lead_states s
@@ -52,8 +52,8 @@ CREATE VIEW leadroute.queue WITH (security_invoker = true) AS
 	WHERE s.status = 'waiting' AND s.closed_at IS NULL;
 
 CREATE VIEW leadroute.sla_status WITH (security_invoker = true) AS
-	SELECT c.flow, c.lead, leadroute.shown('name', s.name, s.flow, s.lead, s.consent, f.mask_when) AS name,
-		leadroute.shown('text', s.company, s.flow, s.lead, s.consent, f.mask_when) AS company,
+	SELECT c.flow, c.lead, leadroute.shown('name', s.name, s.flow, s.lead, s.consent, f.mask_when) COLLATE pg_catalog."default" AS name,
+		leadroute.shown('text', s.company, s.flow, s.lead, s.consent, f.mask_when) COLLATE pg_catalog."default" AS company,
 		s.owner, p.name AS owner_name, p.manager, s.team, s.source, s.intent, s.segment, s.tier,
 		c.policy, c.metric, c.started_at, c.due_at, c.rep_due_at,
 		CASE WHEN c.outcome IS NULL THEN c.due_at - coalesce(c.paused_at, leadroute.report_clock()) END AS remaining,
@@ -68,8 +68,8 @@ CREATE VIEW leadroute.sla_status WITH (security_invoker = true) AS
 
 /* The steps as the sweep noted them: narrow rows, found by their time, none of them an event among all others. */
 CREATE VIEW leadroute.escalations WITH (security_invoker = true) AS
-	SELECT e.flow, e.lead, leadroute.shown('name', s.name, s.flow, s.lead, s.consent, f.mask_when) AS name,
-		leadroute.shown('text', s.company, s.flow, s.lead, s.consent, f.mask_when) AS company,
+	SELECT e.flow, e.lead, leadroute.shown('name', s.name, s.flow, s.lead, s.consent, f.mask_when) COLLATE pg_catalog."default" AS name,
+		leadroute.shown('text', s.company, s.flow, s.lead, s.consent, f.mask_when) COLLATE pg_catalog."default" AS company,
 		s.team, s.source, e.fired_at AS at, CASE e.action WHEN 'remind' THEN 'reminder' WHEN 'notify' THEN 'escalated' ELSE e.action END AS kind,
 		e.policy, e.round, e.step, e.recipient, r.name AS recipient_name, e.owner, e.due_at, e.late_by, e.result,
 		coalesce(c.outcome, CASE WHEN c.flow IS NOT NULL THEN 'open' END) AS resolution, c.finished_at AS resolved_at,
@@ -79,6 +79,34 @@ CREATE VIEW leadroute.escalations WITH (security_invoker = true) AS
 		LEFT JOIN leadroute.lead_states s ON s.flow = e.flow AND s.lead = e.lead
 		LEFT JOIN leadroute.clocks c ON c.flow = e.flow AND c.lead = e.lead AND c.policy = e.policy AND c.round = e.round
 		LEFT JOIN leadroute.reps r ON r.flow = e.flow AND r.rep = e.recipient;
+
+/* What a reviewer reads: the values of a pair beside each other. */
+CREATE VIEW leadroute.duplicate_review WITH (security_invoker = true) AS
+	SELECT d.flow, d.lead, d.other, round(d.score::numeric, 3) AS score, e.field, e.value->>'likeness' AS likeness, (e.value->>'bits')::numeric AS bits,
+		leadroute.shown(f.shows_as, a.compared[f.n], d.flow, d.lead, sa.consent, w.mask_when) COLLATE pg_catalog."default" AS lead_value,
+		leadroute.shown(f.shows_as, b.compared[f.n], d.flow, d.other, sb.consent, w.mask_when) COLLATE pg_catalog."default" AS other_value
+	FROM leadroute.duplicate_candidates d
+		CROSS JOIN LATERAL jsonb_each(d.evidence) e(field, value)
+		LEFT JOIN leadroute.flows w ON w.flow = d.flow
+		LEFT JOIN leadroute.lead_states sa ON sa.flow = d.flow AND sa.lead = d.lead
+		LEFT JOIN leadroute.lead_states sb ON sb.flow = d.flow AND sb.lead = d.other
+		LEFT JOIN leadroute.match_values a ON a.flow = d.flow AND a.lead = d.lead
+		LEFT JOIN leadroute.match_values b ON b.flow = d.flow AND b.lead = d.other
+		LEFT JOIN LATERAL (
+			SELECT m.n, CASE WHEN m.kind IN ('first_name', 'last_name') THEN 'name' ELSE m.kind END AS shows_as
+			FROM leadroute.match_fields_of(coalesce((leadroute.flow_attachment(d.flow)).flow, d.flow)) WITH ORDINALITY m(field, kind, columns, part, n)
+			WHERE m.field = e.field) f ON true
+	WHERE d.status = 'open';
+COMMENT ON VIEW leadroute.duplicate_review IS 'The open suggestions, a row a field that was compared, with both values as they were compared, and a row a match rule by which both have the same key. ORDER BY score DESC ranks them: what only a rule suggests comes last. Shows personal data, masked where flows.mask_when or consent says so: runs with the reader''s own rights.';
+COMMENT ON COLUMN leadroute.duplicate_review.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.duplicate_review.lead IS 'One lead.';
+COMMENT ON COLUMN leadroute.duplicate_review.other IS 'The other.';
+COMMENT ON COLUMN leadroute.duplicate_review.score IS 'How likely they are one, 0 to 1.';
+COMMENT ON COLUMN leadroute.duplicate_review.field IS 'The field, as match_fields_of() names it; or "rule: " and the name of a match rule by which both have the same key.';
+COMMENT ON COLUMN leadroute.duplicate_review.likeness IS 'How alike the values are: a level of match_levels(), or swapped for names that changed places.';
+COMMENT ON COLUMN leadroute.duplicate_review.bits IS 'What that weighs, in bits; less than nothing speaks against; NULL for a match rule.';
+COMMENT ON COLUMN leadroute.duplicate_review.lead_value IS 'The one lead''s value as it was compared.';
+COMMENT ON COLUMN leadroute.duplicate_review.other_value IS 'The other lead''s value as it was compared.';
 
 /* --- sums by day --- */
 

@@ -97,6 +97,9 @@ SELECT ok(score > 0.99 AND evidence->'email'->>'likeness' = 'near' AND (evidence
 	FROM leadroute.duplicate_candidates WHERE lead = 'a1';
 SELECT is(evidence->'last_name'->>'likeness', 'swapped', 'names that changed places') FROM leadroute.duplicate_candidates WHERE lead = 'c1';
 SELECT results_eq($$SELECT lead_value, other_value FROM leadroute.duplicate_review WHERE lead = 'a1' AND field = 'email'$$, $$VALUES ('kim.lee@acme.com', 'kim.lee@acme.con')$$, 'for the eye');
+UPDATE leadroute.lead_states SET consent = false WHERE lead = 'a2';
+SELECT results_eq($$SELECT lead_value, other_value FROM leadroute.duplicate_review WHERE lead = 'a1' AND field = 'email'$$, $$VALUES ('kim.lee@acme.com', leadroute.mask('email', 'kim.lee@acme.con'))$$, 'who did not consent is masked');
+UPDATE leadroute.lead_states SET consent = NULL WHERE lead = 'a2';
 
 -- again: nothing is compared twice
 SELECT is((pg_temp.find()).changed::int, 0, 'a second run compares nothing');
