@@ -6,7 +6,7 @@
  * it runs in rounds: each continues from the last one's solution (init_sol) to a gradient that is a fraction of it, a Newton step or
  * two, and between them interrupts are looked at. The solution of the problem is unique and the last round's tolerance decides how near
  * it comes, so rounds change it as little as the tolerance does; they cost three more looks at the data each. A cancellation
- * waits for its round: some tenths of a second with 100,000 rows of 20 columns (measured in test/pgtap/train.sql).
+ * waits for its round: some tenths of a second with 100,000 rows of 20 columns (measured in test/t/048_train.pl).
  *
  * Memory: what LIBLINEAR allocates within train() it frees there, except the model, whose coefficients are copied into memory that is ours
  * already before it is freed: between the two nothing can fail. The problem is palloc'd. It does not check malloc(): lr_fit asks

@@ -32,6 +32,9 @@
 #error "leadroute needs 128-bit integers"
 #endif
 
+/* How often the stored score is looked at of a lead whose criteria read the time. */
+#define CLOCK_LOOK USECS_PER_HOUR
+
 typedef struct ScorePlan
 {
 	struct ScorePlan *next; /* of the same shape */
@@ -48,6 +51,7 @@ typedef struct ScorePlan
 	AttrNumber signals_fact;
 	Bitmapset *columns;		  /* of the row that criteria read */
 	bool reads_signals;		  /* some criterion does, or a condition of one */
+	bool reads_clock;		  /* some condition reads facts.at */
 	LrCondition **conditions; /* one a criterion; NULL: it has none, or one that does not compile */
 	ErrorData **errors;		  /* why not */
 	bool *holds;			  /* of the row at hand */
@@ -169,6 +173,7 @@ compile_criterion(ScorePlan *plan, int number)
 	condition = plan->conditions[number];
 	plan->columns = bms_add_members(plan->columns, lr_condition_columns(condition));
 	plan->reads_signals |= bms_is_member(plan->signals_fact, lr_condition_facts(condition));
+	plan->reads_clock |= bms_is_member(lr_facts_column(plan->scope.facts, "at"), lr_condition_facts(condition));
 	if (bms_is_member(lr_facts_of_prediction(plan->scope.facts), lr_condition_facts(condition)))
 		plan->columns = bms_add_members(plan->columns, lr_predict_columns(plan->shape, plan->config));
 	if (bms_overlap(plan->account_facts, lr_condition_facts(condition)))
@@ -272,6 +277,9 @@ work_out(const LeadRow *row, FlowConfig *config, ScoreMemo *memo, bool *warned, 
 	else if (needs_submitted_at(model))
 		(void) lr_protect(read_submitted_at, &scoring);
 	ask_conditions(&scoring, warned);
+	/* nobody knows when such a condition turns */
+	if (scoring.plan->reads_clock)
+		score->next = Min(score->next, row->at + CLOCK_LOOK);
 	for (int i = 0, dimension = 0; dimension < SCORE_DIMENSIONS; dimension++)
 	{
 		memset(scoring.plan->groups, 0, model->ngroups * sizeof(ScorePoints));

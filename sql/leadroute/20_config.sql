@@ -46,7 +46,8 @@ CREATE TABLE leadroute.flows (
 	mask_when		text,
 	link_template	text CHECK (link_template <> ''),
 	outbox_notify	boolean NOT NULL DEFAULT false,
-	events_keep		interval CHECK (events_keep >= '1 day')
+	events_keep		interval CHECK (events_keep >= '1 day'),
+	signals_keep	interval CHECK (signals_keep >= '1 day')
 );
 
 CREATE TABLE leadroute.attachments (
@@ -271,6 +272,7 @@ COMMENT ON COLUMN leadroute.flows.touched_when IS 'SQL boolean expression over t
 COMMENT ON COLUMN leadroute.flows.mask_when IS 'SQL boolean expression over the lead''s columns and facts: where it holds, or fails, messages, views and explain show the person masked (see mask()); so they do where the person gave no consent. NULL: only then.';
 COMMENT ON COLUMN leadroute.flows.link_template IS 'The link to a lead that messages carry: {lead} and {flow} in it stand for the lead''s key and the flow, as a URL takes them.';
 COMMENT ON COLUMN leadroute.flows.outbox_notify IS 'Whether a transaction that writes messages ends in NOTIFY leadroute, with the flow as its payload. Only a hint to claim at once: it takes a lock that all such commits of the database wait for.';
+COMMENT ON COLUMN leadroute.flows.signals_keep IS 'How long signals stay that no longer count, at least a day from when they were written: those for which signal_types.counts_for has passed, and those of types that it does not have. A sweep deletes older ones, and forgets their event ids. NULL: for ever. Signals that may still count stay whatever their age, those of a type without counts_for therefore always, so that no score of today or later changes; score() for an instant before, and calibrate(), know no more than what stands there.';
 COMMENT ON COLUMN leadroute.flows.events_keep IS 'How long events stay, at least a day: a sweep deletes older ones. NULL: for ever. Views and fairness() know no more than what stands there.';
 COMMENT ON COLUMN leadroute.flows.note IS 'Free text of who wrote the row; kept with each change in config_changes.';
 COMMENT ON COLUMN leadroute.flows.scoring_model IS 'The scoring model that its leads are scored by; NULL: none, leads have no score.';

@@ -119,7 +119,7 @@ COMMENT ON COLUMN leadroute.scoring_criteria.model IS 'The model.';
 COMMENT ON COLUMN leadroute.scoring_criteria.criterion IS 'Name of the criterion: score_explain() shows it.';
 COMMENT ON COLUMN leadroute.scoring_criteria.dimension IS '''fit'' (who the lead is) or ''engagement'' (what he does).';
 COMMENT ON COLUMN leadroute.scoring_criteria."group" IS 'The group that it belongs to: for reading, and for a cap in scoring_groups. NULL: none.';
-COMMENT ON COLUMN leadroute.scoring_criteria.condition IS 'An SQL condition as in rules, over the row''s columns and facts (but not facts.score, fit, engagement and grade). One that fails counts as false, with a WARNING. Either this or signal_type.';
+COMMENT ON COLUMN leadroute.scoring_criteria.condition IS 'An SQL condition as in rules, over the row''s columns and facts (but not facts.score, fit, engagement and grade). Where one reads facts.at, score() is right at any instant, and the stored score is looked at once an hour. One that fails counts as false, with a WARNING. Either this or signal_type.';
 COMMENT ON COLUMN leadroute.scoring_criteria.signal_type IS 'The type of signal that gives the points, of signal_types; ''*'': any that stands there.';
 COMMENT ON COLUMN leadroute.scoring_criteria.points IS 'The points, negative too; two decimals.';
 COMMENT ON COLUMN leadroute.scoring_criteria.min_count IS 'How many signals it takes.';

@@ -40,6 +40,17 @@ CREATE TABLE leadroute.rescore_walks (
 	after_lead		text COLLATE "C" NOT NULL DEFAULT ''
 );
 
+/* How far the sweep is with the signals of a flow that do not stay for ever. */
+CREATE TABLE leadroute.signal_walks (
+	flow			text COLLATE "C" PRIMARY KEY,
+	after_lead		text COLLATE "C" NOT NULL DEFAULT '',
+	after_id		bigint NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE leadroute.signal_walks IS 'How far the sweep has come with the signals that flows.signals_keep lets go, in the order of their leads.';
+COMMENT ON COLUMN leadroute.signal_walks.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.signal_walks.after_lead IS 'The lead of the last signal that was looked at.';
+COMMENT ON COLUMN leadroute.signal_walks.after_id IS 'The id of that signal.';
+
 COMMENT ON TABLE leadroute.rescore_walks IS 'Flows whose scoring was changed: the sweep works out the scores of their open leads anew, in the order of their keys.';
 COMMENT ON COLUMN leadroute.rescore_walks.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.rescore_walks.since IS 'When it was last changed.';

@@ -198,6 +198,56 @@ FROM pg_catalog.unnest('{scoring_models,scoring_groups,scoring_criteria,signal_t
 INSERT INTO leadroute.sweep_parts (part, position, work, batches, per_flow, many, meaning) VALUES
 	('scores',		55,	'SELECT n, n > 0 FROM leadroute.rescore_due($1, $2) n', 1000, true, true, 'works scores out anew that decay has moved, or whose signals came at the same time as their lead');
 
+/* --- signals that no longer count --- */
+
+/*
+ * By the primary key, from where the last batch ended, so that what stays is looked at once a round and not once a batch. What counts is said as lr_signals_read()
+ * says it (take(), signals.c), in UTC.
+ */
+CREATE FUNCTION leadroute.sweep_signals(flow text, batch integer, OUT gone bigint, OUT more boolean)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp SET timezone = 'UTC'
+AS $$
+#variable_conflict use_variable
+DECLARE
+	instant	timestamptz := leadroute.clock();
+	keep	interval;
+	walk	leadroute.signal_walks;
+BEGIN
+	SELECT 0, false INTO gone, more;
+	SELECT f.signals_keep INTO keep FROM leadroute.flows f WHERE f.flow = sweep_signals.flow;
+	IF keep IS NULL THEN
+		RETURN;
+	END IF;
+	INSERT INTO leadroute.signal_walks (flow) VALUES (flow) ON CONFLICT DO NOTHING;
+	SELECT w.* INTO STRICT walk FROM leadroute.signal_walks w WHERE w.flow = sweep_signals.flow FOR UPDATE;
+	WITH looked AS MATERIALIZED (
+		SELECT g.lead, g.id, g.type, g.at, g.created_at
+		FROM leadroute.signals g
+		WHERE g.flow = sweep_signals.flow AND (g.lead, g.id) > (walk.after_lead, walk.after_id)
+		ORDER BY g.lead, g.id LIMIT batch
+	), due AS (
+		SELECT l.lead, l.id FROM looked l LEFT JOIN leadroute.signal_types t ON t.flow = sweep_signals.flow AND t.signal_type = l.type
+		WHERE l.created_at < instant - keep AND (t.signal_type IS NULL OR l.at + t.counts_for <= instant)
+	), deleted AS (
+		DELETE FROM leadroute.signals g USING due d WHERE g.flow = sweep_signals.flow AND g.lead = d.lead AND g.id = d.id RETURNING g.event_id
+	), forgotten AS (
+		DELETE FROM leadroute.signal_events e USING deleted d WHERE e.flow = sweep_signals.flow AND e.event_id = d.event_id
+	)
+	SELECT (SELECT count(*) FROM deleted), (SELECT count(*) = batch FROM looked), l.lead, l.id
+	INTO gone, more, walk.after_lead, walk.after_id
+	FROM (SELECT) one LEFT JOIN (SELECT lead, id FROM looked ORDER BY lead DESC, id DESC LIMIT 1) l ON true;
+	/* at the end it begins anew */
+	UPDATE leadroute.signal_walks w SET after_lead = CASE WHEN more THEN walk.after_lead ELSE '' END, after_id = CASE WHEN more THEN walk.after_id ELSE 0 END
+	WHERE w.flow = sweep_signals.flow;
+END
+$$;
+COMMENT ON FUNCTION leadroute.sweep_signals(text, integer) IS
+	'Part of sweep(): looks at the next "batch" signals of a flow and deletes those that are older than flows.signals_keep and no longer count; answers how many, and whether there are more to look at.';
+
+INSERT INTO leadroute.sweep_parts (part, position, work, batch, batches, every, meaning) VALUES
+	('signals',		120, 'SELECT gone, more FROM leadroute.sweep_signals($1, $2)', 5000, 1000, '1 day', 'deletes signals that no longer count, after flows.signals_keep');
+
 /* --- what is wrong with them --- */
 
 CREATE VIEW leadroute.unknown_signals AS

@@ -113,7 +113,7 @@ GRANT UPDATE (note) ON leadroute.attachments, leadroute.account_attachments TO l
 GRANT EXECUTE ON FUNCTION leadroute.schedule(text, text[], text), leadroute.unschedule(text[], text), leadroute.job_name(text, text[]),
 	leadroute.ask_cron(text, text, text), leadroute.expect_cron(text, text), leadroute.cron_place(), leadroute.forget_schedule(text),
 	leadroute.note_schedule(text, text, text[], text, text, name, boolean) TO leadroute_admin;
-GRANT EXECUTE ON FUNCTION leadroute.load_stages(text), leadroute.import_flow(jsonb, text), leadroute.load_sources(text), leadroute.activate(text), leadroute.deactivate(text), leadroute.enable_triggers() TO leadroute_admin;
+GRANT EXECUTE ON FUNCTION leadroute.load_stages(text), leadroute.import_flow(jsonb, text, boolean), leadroute.load_sources(text), leadroute.activate(text), leadroute.deactivate(text), leadroute.enable_triggers() TO leadroute_admin;
 /* the triggers of configuration tables that run as who writes call these */
 GRANT EXECUTE ON FUNCTION leadroute.restoring(), leadroute.zone_is_known(text), leadroute.check_zone(text) TO leadroute_admin;
 GRANT SET ON PARAMETER leadroute.enabled TO leadroute_admin;
@@ -125,7 +125,7 @@ GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(),
 /*
  * A dump keeps every row; codes and own_triggers are the extension's own, pending_checks is empty between transactions,
  * territory_sides is written by the trigger on territories (and in a parallel restore would race with it), account_flows
- * by that on accounts; committee_checks and pending_rescores speak of this cluster's transactions;
+ * by that on accounts; committee_checks and pending_rescores speak of this cluster's transactions, signal_walks of where its sweeps are;
  * sweep_parts is our own list, sweep_runs speaks of this installation's last runs.
  * What find_duplicates() made of the leads table (match_...) it makes again, and the sweep what reports add up (daily_..., report_...).
  */
@@ -137,7 +137,7 @@ BEGIN
 		SELECT c.oid
 		FROM pg_catalog.pg_class c
 		WHERE c.relnamespace = 'leadroute'::pg_catalog.regnamespace AND c.relkind IN ('r', 'S')
-			AND c.relname NOT IN ('codes', 'own_triggers', 'sweep_parts', 'sweep_runs', 'health_states', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'title_patterns', 'scoring_templates', 'scoring_template_groups', 'scoring_template_criteria', 'scoring_questions', 'account_flows', 'committee_checks', 'pending_rescores', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs',
+			AND c.relname NOT IN ('codes', 'own_triggers', 'sweep_parts', 'sweep_runs', 'health_states', 'pending_checks', 'pending_drains', 'territory_sides', 'mail_domains', 'title_patterns', 'scoring_templates', 'scoring_template_groups', 'scoring_template_criteria', 'scoring_questions', 'account_flows', 'committee_checks', 'pending_rescores', 'signal_walks', 'match_values', 'match_keys', 'match_frequencies', 'match_blocks', 'match_runs',
 				'report_runs', 'report_days', 'report_changes', 'report_facts', 'daily_leads', 'daily_clocks', 'daily_breaches', 'daily_hours', 'daily_steps', 'daily_stays', 'daily_inputs')
 		ORDER BY c.relname
 	LOOP

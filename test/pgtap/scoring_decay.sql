@@ -123,6 +123,19 @@ INSERT INTO leadroute.signals (lead, type) SELECT '13', t FROM unnest('{trial,co
 SELECT is((SELECT string_agg(concat_ws(' ', item, name, contribution), ', ' ORDER BY line) FROM leadroute.score_explain(13) WHERE item IN ('cap', 'ceiling')) || ' = ' || leadroute.score(13),
 	'cap web -20.0000, ceiling not above 100 -40.0000 = 100.00', 'a score is not above 100');
 
+-- a condition that reads the time: nothing that comes changes it
+INSERT INTO leadroute.scoring_models (model, engagement_weight, fit_max) VALUES ('t', 0, 100);
+INSERT INTO leadroute.scoring_criteria (model, criterion, dimension, condition, points) VALUES ('t', 'fresh', 'fit', 'facts.at < submitted_at + interval ''3 hours''', 40);
+SELECT lr.model('t') \g /dev/null
+SET leadroute.clock = '2026-03-12 10:00+00';
+INSERT INTO lr.leads (id, submitted_at) VALUES (30, '2026-03-12 09:30+00');
+SELECT is((SELECT score || ' ' || (rescore_at AT TIME ZONE 'UTC') FROM leadroute.lead_states WHERE lead = '30'), '40.00 2026-03-12 11:00:00', 'it is looked at again in an hour');
+SELECT is(leadroute.score(30, '2026-03-12 12:29+00') || ' ' || leadroute.score(30, '2026-03-12 12:30+00'), '40.00 0.00', 'score() is right at any instant');
+SET leadroute.clock = '2026-03-12 12:31+00';
+CALL leadroute.sweep(parts => '{scores}');
+SELECT is((SELECT score FROM lr.leads WHERE id = 30), 0.00, 'and the sweep writes it');
+SET leadroute.clock = '2026-03-12 12:00+00';
+
 -- random leads with random signals, against a slow reference
 INSERT INTO leadroute.scoring_models (model, fit_weight, engagement_weight, fit_max, engagement_max) VALUES ('r', 37, 63, 33, NULL);
 INSERT INTO leadroute.scoring_groups (model, "group", cap) VALUES ('r', 'web', 20), ('r', 'size', 15);
