@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # connect.sh: what a new connection costs: its first lead, and what is left of that when the connection is used for more.
 #
-# 54 rules, 15 criteria, 10,000 accounts, and a map of BENCH_TERRITORIES beside the small one. Each figure is one connection of pgbench's,
+# 53 rules, 15 criteria, 10,000 accounts, and a map of BENCH_TERRITORIES beside the small one. Each figure is one connection of pgbench's,
 # connecting and all its leads, one a transaction, in ms. BENCH_CONNECTIONS: how many of each.
 
 connect_territories=${BENCH_TERRITORIES:-$(by_mode 2000 100000)}

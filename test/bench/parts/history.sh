@@ -42,7 +42,6 @@ history_begin() {
 	query -f - <"$bench/peers/history.sql" >/dev/null
 	query -c "SELECT bench.count_rows('before')" \
 		-c "INSERT INTO lr.leads ($columns) SELECT $(lead_values "(n * 214 + 1)" "1 + n % 2000 * 25" "(100000 + n)" "1 + n % 8" "1 + n % 55" "10000 + n" "n % 20" "1 + n % 1000 * 9" "1 + n % 8" "n % 50") FROM generate_series(0, $history_template - 1) n" \
-		-c "UPDATE lr.leads SET email = bench.past_email(id - (SELECT min(id) FROM lr.leads)), email_norm = bench.past_email(id - (SELECT min(id) FROM lr.leads)) WHERE email <> bench.past_email(id - (SELECT min(id) FROM lr.leads))" \
 		-c "SELECT count(leadroute.close(id, 'won')) FROM lr.leads" -c "TRUNCATE leadroute.outbox" -c "SELECT bench.count_rows('after')" >/dev/null
 	history_first=$(query -c "SELECT min(id) FROM lr.leads")
 	for relation in $(history_relations); do
