@@ -367,6 +367,8 @@ write_late(const ClockLead *lead, const char *key, const Clock *clocks, int n, c
 		appendStringInfo(&reason, "; %s was due %s", policy->policy, timestamptz_to_str(clocks[i].due_at));
 		appendStringInfo(&path, "%s{\"policy\": ", path.len ? ", " : "[");
 		escape_json(&path, policy->policy);
+		appendStringInfoString(&path, ", \"round\": 1, \"metric\": ");
+		escape_json(&path, policy->metric);
 		appendStringInfo(&path, ", \"due_at\": \"%s\", \"breached\": %s, \"skipped\": [", timestamptz_to_str(clocks[i].due_at),
 						 clocks[i].breached ? "true" : "false");
 		for (int j = 0; j < Min(policy->nsteps, MAX_SKIPPED); j++)

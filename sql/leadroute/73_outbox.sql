@@ -104,6 +104,8 @@ AS $$
 		/* of one name */
 		WHEN kind = ANY ('{breached,mql,review,rejected,recycled,returned}') THEN kind
 		WHEN kind IN ('linked', 'followed') THEN 'duplicate'
+		/* a lead that waited, and has an owner because the person has asked again; one that waits on is nothing new */
+		WHEN kind = 'asked_again' THEN CASE WHEN owner IS NOT NULL THEN 'assigned' END
 		WHEN kind = ANY ('{reassigned,claimed,released,rerouted,drained,hold_ended,offered,handed_over,lapsed,requeued}') THEN
 			CASE WHEN owner IS NULL THEN CASE WHEN queue IS NOT NULL THEN 'queued' END
 				 WHEN previous_owner IS NULL THEN 'assigned'
@@ -122,7 +124,11 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	PERFORM leadroute.write_message(n.flow, n.lead, m.type, n.at, n.reason,
-									jsonb_strip_nulls(jsonb_build_object('previous_owner', n.previous_owner, 'actor', n.actor) || coalesce(n.path -> 0 -> 'message', '{}')))
+									jsonb_strip_nulls(jsonb_build_object('previous_owner', n.previous_owner, 'actor', n.actor)
+										/* nobody has it now: it concerns who leads him that had it */
+										|| coalesce((SELECT jsonb_strip_nulls(jsonb_build_object('manager', r.manager)) FROM leadroute.reps r
+													 WHERE n.owner IS NULL AND r.flow = n.flow AND r.rep = n.previous_owner), '{}')
+										|| coalesce(n.path -> 0 -> 'message', '{}')))
 	FROM new_rows n CROSS JOIN LATERAL (SELECT leadroute.message_type(n.kind, n.code, n.stage, n.owner, n.previous_owner, n.queue) AS type) m
 	WHERE m.type IS NOT NULL
 		AND EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = n.flow AND m.type = ANY (c.types))
@@ -165,11 +171,11 @@ BEGIN
 	IF payload IS NOT NULL THEN
 		INSERT INTO leadroute.outbox (flow, aggregatetype, aggregateid, type, payload, created_at, recipient)
 			VALUES (flow, 'lead', lead, type, payload, at,
-					CASE WHEN payload ? 'recipient' THEN payload ->> 'recipient' ELSE coalesce(payload ->> 'owner', payload ->> 'channel') END);
+					CASE WHEN payload ? 'recipient' THEN payload ->> 'recipient' ELSE coalesce(payload ->> 'owner', payload ->> 'channel', payload ->> 'manager') END);
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION leadroute.write_message(text, text, text, timestamptz, text, jsonb) IS 'Internal: writes a message about a lead to the outbox, to the recipient that "extra" names, else its owner, else its team''s channel.';
+COMMENT ON FUNCTION leadroute.write_message(text, text, text, timestamptz, text, jsonb) IS 'Internal: writes a message about a lead to the outbox, to the recipient that "extra" names, else its owner, its team''s channel, or who led the one that had it.';
 
 /* The hint, where a flow wants it: once a transaction, whatever it wrote. */
 CREATE FUNCTION leadroute.outbox_hint() RETURNS trigger
