@@ -246,6 +246,9 @@ step_from(LrCalendar *calendar, const StepConfig *step, TimestampTz from, Timest
 	switch (step->base)
 	{
 		case STEP_OF_TARGET:
+			/* the deadline itself, which may be the opening after the close at which as much time has passed */
+			if (step->fraction == 1)
+				return due;
 			return lr_calendar_add(calendar, from, (int64) (step->fraction * lr_calendar_between(calendar, from, due)));
 		case STEP_FROM_DUE:
 			if (step->before)
