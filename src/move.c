@@ -89,7 +89,7 @@ lr_move(const char *flow, const char *lead, const Move *move)
 				 " SELECT coalesce(w.team, ''), CASE WHEN w.closed_at IS NULL THEN w.holder END, coalesce(m.team, ''),"
 				 "   CASE WHEN m.closed_at IS NULL THEN m.holder END,"
 				 "   CASE WHEN w.owner IS NULL AND m.owner IS NOT NULL AND m.closed_at IS NULL AND " LR_HAS_LINKED("$1", "$2") " THEN 't' END, w.owner"
-				 " FROM was w, (SELECT " LR_HOLDER " AS holder, owner, team, closed_at FROM moved) m",
+																															   " FROM was w, (SELECT " LR_HOLDER " AS holder, owner, team, closed_at FROM moved) m",
 				 &arguments, SPI_OK_SELECT);
 	if (SPI_processed != 1)
 		elog(ERROR, "lead \"%s\" of flow \"%s\" has no state", lead, flow);

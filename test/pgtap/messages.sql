@@ -25,9 +25,9 @@ UPDATE leadroute.flows SET scoring_model = 'm', buying_committee_size = 2, buyin
 SELECT leadroute.load_stages() \g /dev/null
 INSERT INTO leadroute.sla_policies (policy, position, metric, target) VALUES ('first', 10, 'first_touch', '20 min'), ('held', 10, 'meeting_held', '30 min');
 INSERT INTO leadroute.sla_steps (policy, at, action, recipient) VALUES ('first', '50%', 'remind', 'owner'), ('first', '15 min', 'notify', 'manager');
--- what nobody asked for is not written
-INSERT INTO leadroute.outbox_consumers (consumer, types)
-	VALUES ('slack', '{assigned,reassigned,queued,reminder,escalated,breached,resolved,routing_error,fallback,mql,review,rejected,recycled,returned,duplicate,account_contact,buying_committee,no_show,alert}');
+-- one that reads the table has all payloads written
+INSERT INTO leadroute.outbox_consumers (consumer, claims, types)
+	VALUES ('stream', false, '{assigned,reassigned,queued,reminder,escalated,breached,resolved,routing_error,fallback,mql,review,rejected,recycled,returned,duplicate,account_contact,buying_committee,no_show,alert}');
 SELECT leadroute.activate() \g /dev/null
 SET CONSTRAINTS ALL IMMEDIATE;
 SET CONSTRAINTS ALL DEFERRED;
