@@ -246,6 +246,9 @@ step_from(LrCalendar *calendar, const StepConfig *step, TimestampTz from, Timest
 	switch (step->base)
 	{
 		case STEP_OF_TARGET:
+			/* the deadline itself, which may be the opening after the close at which as much time has passed */
+			if (step->fraction == 1)
+				return due;
 			return lr_calendar_add(calendar, from, (int64) (step->fraction * lr_calendar_between(calendar, from, due)));
 		case STEP_FROM_DUE:
 			if (step->before)
@@ -367,6 +370,8 @@ write_late(const ClockLead *lead, const char *key, const Clock *clocks, int n, c
 		appendStringInfo(&reason, "; %s was due %s", policy->policy, timestamptz_to_str(clocks[i].due_at));
 		appendStringInfo(&path, "%s{\"policy\": ", path.len ? ", " : "[");
 		escape_json(&path, policy->policy);
+		appendStringInfoString(&path, ", \"round\": 1, \"metric\": ");
+		escape_json(&path, policy->metric);
 		appendStringInfo(&path, ", \"due_at\": \"%s\", \"breached\": %s, \"skipped\": [", timestamptz_to_str(clocks[i].due_at),
 						 clocks[i].breached ? "true" : "false");
 		for (int j = 0; j < Min(policy->nsteps, MAX_SKIPPED); j++)

@@ -29,13 +29,11 @@
 #include "executor/executor.h"
 #include "journal.h"
 #include "leadroute.h"
-#include "lib/stringinfo.h"
-#include "message.h"
+#include "owner.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
-#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -63,7 +61,6 @@ typedef struct Contact
 	TimestampTz since; /* the window's start */
 	int size;
 	bool wants_message;
-	bool hints;
 } Contact;
 
 static List *contacts = NIL; /* of Contact, in TopTransactionContext */
@@ -96,7 +93,6 @@ lr_committee_arrived(const Decision *decision)
 															 IntervalPGetDatum(&config->committee_window)));
 	contact->size = config->committee_size;
 	contact->wants_message = lr_config_message_type(config, "buying_committee") != NULL;
-	contact->hints = config->outbox_notify;
 	contacts = lappend(contacts, contact);
 	MemoryContextSwitchTo(oldcontext);
 }
@@ -107,22 +103,25 @@ lr_committee_check(void)
 	SubTransactionId subid = GetCurrentSubTransactionId();
 	MemoryContext scratch;
 	MemoryContext oldcontext;
-	ListCell *cell;
 	bool checked = false;
 
 	if (contacts == NIL)
 		return false;
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "leadroute committees", ALLOCSET_DEFAULT_SIZES);
 	oldcontext = MemoryContextSwitchTo(scratch);
-	foreach(cell, contacts)
+	for (int i = 0; i < list_length(contacts);)
 	{
-		Contact *contact = lfirst(cell);
+		Contact *contact = list_nth(contacts, i);
 
 		if (contact->subid != subid)
+		{
+			i++;
 			continue;
+		}
+		/* out of the list first: what a message asks for may come here again */
+		contacts = list_delete_nth_cell(contacts, i);
 		check_contact(contact);
 		free_contact(contact);
-		contacts = foreach_delete_current(contacts, cell);
 		MemoryContextReset(scratch);
 		checked = true;
 	}
@@ -271,7 +270,7 @@ claim(const Contact *contact, int number, const char *lead)
 	return !conflict;
 }
 
-/* Event and message; the sweep writes the same in SQL (leadroute.check_committees). */
+/* Event and message; the sweep writes the same (leadroute.check_committees). */
 static void
 tell(const Contact *contact, const char *lead)
 {
@@ -291,32 +290,21 @@ tell(const Contact *contact, const char *lead)
 
 	if (contact->wants_message)
 	{
-		StringInfoData json;
+		OwnerSession session;
+		QueryArguments arguments = {0};
 
-		initStringInfo(&json);
-		appendStringInfoString(&json, "{\"flow\": ");
-		escape_json(&json, contact->flow);
-		appendStringInfoString(&json, ", \"account\": ");
-		escape_json(&json, contact->account);
-		if (contact->account_owner)
-		{
-			appendStringInfoString(&json, ", \"account_owner\": ");
-			escape_json(&json, contact->account_owner);
-		}
-		appendStringInfoString(&json, ", \"lead\": ");
-		escape_json(&json, lead);
-		appendStringInfo(&json, ", \"people\": %d}", contact->size);
-		lr_journal_begin_row(&row);
-		lr_journal_set_text(&row, OUTBOX_FLOW, contact->flow);
-		lr_journal_set_text(&row, OUTBOX_AGGREGATETYPE, "account");
-		lr_journal_set_text(&row, OUTBOX_AGGREGATEID, contact->account);
-		lr_journal_set_text(&row, OUTBOX_TYPE, "buying_committee");
-		lr_journal_set_datum(&row, OUTBOX_PAYLOAD, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
-		lr_journal_set_time(&row, OUTBOX_CREATED_AT, contact->at);
-		lr_journal_set_text(&row, OUTBOX_RECIPIENT, contact->account_owner);
-		lr_journal_append(JOURNAL_OUTBOX, &row);
-		if (contact->hints)
-			lr_message_hint(contact->flow);
+		/* the lead's state is there, which the message shows */
+		lr_journal_flush();
+		lr_owner_begin(&session);
+		lr_argument_text(&arguments, contact->flow);
+		lr_argument_text(&arguments, contact->account);
+		lr_argument_text(&arguments, contact->account_owner);
+		lr_argument_text(&arguments, lead);
+		lr_argument(&arguments, INT4OID, Int32GetDatum(contact->size), false);
+		lr_argument_instant(&arguments, contact->at);
+		lr_argument_text(&arguments, reason);
+		lr_owner_run("SELECT leadroute.committee_message($1, $2, $3, $4, $5, $6, $7)", &arguments, SPI_OK_SELECT);
+		lr_owner_end(&session);
 	}
 }
 

@@ -689,9 +689,7 @@ write_first(const FirstResult *result)
 						   "   archive_at = CASE WHEN $3 = 'nurture' THEN (SELECT $11 + f.archive_after FROM leadroute.flows f WHERE f.flow = $1) END,"
 						   "   priority = CASE WHEN $3 = 'waiting' THEN $14 END,"
 						   "   queue_order = CASE WHEN $3 = 'waiting' THEN coalesce(s.queue_order, leadroute.journal_id()) END"
-						   "   FROM old WHERE s.flow = $1 AND s.lead = old.lead RETURNING s.*),"
-						   " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, rule, owner, team, territory, queue, reason)"
-						   " SELECT flow, lead, $11, 'asked_again', code, rule, owner, team, territory, queue, $10 FROM changed)"
+						   "   FROM old WHERE s.flow = $1 AND s.lead = old.lead RETURNING s.*)"
 						   " SELECT coalesce(old.team, ''), old.holder, 1 FROM old, changed",
 						   lengthof(types), types, values, nulls, SPI_OK_SELECT);
 	written = SPI_processed > 0;
@@ -700,7 +698,13 @@ write_first(const FirstResult *result)
 	lr_owner_end(&session);
 	if (written)
 	{
+		/* before the event, whose message says until when */
 		lr_clocks_owner(result->flow, result->lead, result->at);
+		lr_owner_begin(&session);
+		lr_owner_execute_nulls("INSERT INTO leadroute.events (flow, lead, at, kind, code, rule, owner, team, territory, queue, reason)"
+							   " SELECT s.flow, s.lead, $11, 'asked_again', s.code, s.rule, s.owner, s.team, s.territory, s.queue, $10 FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = $2",
+							   lengthof(types), types, values, nulls, SPI_OK_INSERT);
+		lr_owner_end(&session);
 		lr_stored_outputs(result->flow, result->lead);
 	}
 	/* others that came before it, or it itself where the first has got an owner meanwhile */

@@ -343,9 +343,11 @@ log_event(const HandledLead *hand, const char *kind, const char *code, const cha
 
 	lr_argument_texts(&arguments, texts, lengthof(texts));
 	lr_argument_instant(&arguments, hand->at);
+	lr_argument_text(&arguments, hand->state.owner);
 	lr_owner_begin(&session);
-	lr_owner_run("INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, actor)"
-				 " SELECT s.flow, s.lead, $7, $3, $4, s.owner, s.team, $5, $6 FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = $2",
+	lr_owner_run("INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, reason, actor)"
+				 " SELECT s.flow, s.lead, $7, $3, $4, s.owner, CASE WHEN s.owner IS NULL THEN $8 END, s.team, $5, $6"
+				 " FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = $2",
 				 &arguments, SPI_OK_INSERT);
 	lr_owner_end(&session);
 }

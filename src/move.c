@@ -59,6 +59,8 @@ lr_move(const char *flow, const char *lead, const Move *move)
 								 move->rule, move->reason, move->path, move->lapses, move->kind, move->actor, move->over_cap};
 	const char *const accounts[] = {move->account, move->account_by};
 	QueryArguments arguments = {0};
+	MemoryContext oldcontext = CurrentMemoryContext;
+	char *was_owner = NULL;
 	bool has_linked;
 	OwnerSession session;
 
@@ -83,23 +85,29 @@ lr_move(const char *flow, const char *lead, const Move *move)
 				 "     held_until = $21, assigned_at = coalesce(s.assigned_at, CASE WHEN $5 IS NOT NULL THEN $16 END), source_owner = coalesce(s.source_owner, s.owner),"
 				 "     account = coalesce($19, s.account), account_by = CASE WHEN $19 IS NULL THEN s.account_by ELSE $20 END,"
 				 "     lapsed = CASE WHEN $12 IS NULL OR $12 = ANY (s.lapsed) THEN s.lapsed ELSE array_append(s.lapsed, $12) END"
-				 "   FROM was WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"
-				 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, rule, owner, previous_owner, team,"
-				 "     territory, queue, reason, path, actor, account, over_cap, consent)"
-				 "   SELECT m.flow, m.lead, $16, $13, m.code, m.rule, m.owner, was.owner, m.team, m.territory, m.queue,"
-				 "     m.route_reason, $11::jsonb, $14, m.account, $15, m.consent FROM moved m, was)"
+				 "   FROM was WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*)"
 				 " SELECT coalesce(w.team, ''), CASE WHEN w.closed_at IS NULL THEN w.holder END, coalesce(m.team, ''),"
 				 "   CASE WHEN m.closed_at IS NULL THEN m.holder END,"
-				 "   CASE WHEN w.owner IS NULL AND m.owner IS NOT NULL AND m.closed_at IS NULL AND " LR_HAS_LINKED("$1", "$2") " THEN 't' END"
+				 "   CASE WHEN w.owner IS NULL AND m.owner IS NOT NULL AND m.closed_at IS NULL AND " LR_HAS_LINKED("$1", "$2") " THEN 't' END, w.owner"
 																															   " FROM was w, (SELECT " LR_HOLDER " AS holder, owner, team, closed_at FROM moved) m",
 				 &arguments, SPI_OK_SELECT);
 	if (SPI_processed != 1)
 		elog(ERROR, "lead \"%s\" of flow \"%s\" has no state", lead, flow);
 	has_linked = lr_spi_text(0, 5) != NULL;
+	if (lr_spi_text(0, 6))
+		was_owner = MemoryContextStrdup(oldcontext, lr_spi_text(0, 6));
 	free_old_place(flow);
 	take_new_place(flow, move);
 	lr_owner_end(&session);
+	/* before the event, whose message says until when */
 	lr_clocks_owner(flow, lead, move->at);
+	lr_argument_text(&arguments, was_owner);
+	lr_owner_begin(&session);
+	lr_owner_run("INSERT INTO leadroute.events (flow, lead, at, kind, code, rule, owner, previous_owner, team, territory, queue, reason, path, actor, account, over_cap, consent)"
+				 " SELECT s.flow, s.lead, $16, $13, s.code, s.rule, s.owner, $22, s.team, s.territory, s.queue, s.route_reason, $11::jsonb, $14, s.account, $15, s.consent"
+				 " FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = $2",
+				 &arguments, SPI_OK_INSERT);
+	lr_owner_end(&session);
 	if (has_linked)
 		lr_linked_follow(flow, lead, move->at);
 }

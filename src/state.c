@@ -279,14 +279,29 @@ lr_state_is_gone(const LeadState *state)
 		   (strcmp(state->outcome, "deleted") == 0 || strcmp(state->outcome, "gone") == 0 || strcmp(state->outcome, "moved") == 0);
 }
 
+/* A text that outlives SPI's context. */
+static text *
+text_in(MemoryContext mcxt, const char *value)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(mcxt);
+	text *copy = cstring_to_text(value);
+
+	MemoryContextSwitchTo(oldcontext);
+	return copy;
+}
+
 void
 lr_state_hand_over(const char *flow, const char *lead, const char *owner, TimestampTz at)
 {
-	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID};
+	/* the last two, previous owner and what it went beyond, are of the event only */
+	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID};
 	Datum values[] = {CStringGetTextDatum(flow), CStringGetTextDatum(lead), CStringGetTextDatum(owner),
-					  CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false)), TimestampTzGetDatum(at)};
+					  CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false)), TimestampTzGetDatum(at), (Datum) 0, (Datum) 0};
+	char nulls[] = {' ', ' ', ' ', ' ', ' ', 'n', 'n', '\0'};
+	MemoryContext oldcontext = CurrentMemoryContext;
 	OwnerSession saved;
 	char *over_cap = NULL;
+	bool changed;
 	bool has_linked;
 
 	lr_owner_begin(&saved);
@@ -297,16 +312,19 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 					 " changed AS (UPDATE leadroute.lead_states s SET owner = $3, source_owner = $3, team = place.team, status = 'assigned',"
 					 "   code = 'by_hand', queue = NULL, held_until = NULL, return_at = NULL, return_to = NULL, archive_at = NULL, routed_at = $5, assigned_at = coalesce(s.assigned_at, $5),"
 					 "   route_reason = format('by hand: %s gave the lead to %s', $4, $3)"
-					 "   FROM place, old WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*),"
-					 " logged AS (INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason, actor, consent)"
-					 "   SELECT c.flow, c.lead, $5, 'handed_over', 'by_hand', c.owner, old.owner, c.team, c.territory, c.route_reason, $4, c.consent"
-					 "   FROM changed c, old)"
+					 "   FROM place, old WHERE s.flow = $1 AND s.lead = $2 RETURNING s.*)"
 					 " SELECT COALESCE(old.team, ''), old.holder, COALESCE(changed.team, ''), changed.owner,"
 					 "   old.closed_at IS NULL AND old.holder IS NOT NULL,"
 					 "   changed.closed_at IS NULL,"
-					 "   old.owner IS NULL AND changed.closed_at IS NULL AND " LR_HAS_LINKED("$1", "$2") " FROM old, changed",
-					 lengthof(types), types, values, SPI_OK_SELECT);
-	has_linked = SPI_processed > 0 && strcmp(lr_spi_text(0, 7), "t") == 0;
+					 "   old.owner IS NULL AND changed.closed_at IS NULL AND " LR_HAS_LINKED("$1", "$2") ", old.owner FROM old, changed",
+					 5, types, values, SPI_OK_SELECT);
+	changed = SPI_processed > 0;
+	has_linked = changed && strcmp(lr_spi_text(0, 7), "t") == 0;
+	if (changed && lr_spi_text(0, 8))
+	{
+		nulls[5] = ' ';
+		values[5] = PointerGetDatum(text_in(oldcontext, lr_spi_text(0, 8)));
+	}
 	for (uint64 row = 0; row < SPI_processed && lr_rotation_available(); row++)
 	{
 		RotationTurn turn;
@@ -324,13 +342,20 @@ lr_state_hand_over(const char *flow, const char *lead, const char *owner, Timest
 	}
 	if (over_cap)
 	{
-		values[2] = CStringGetTextDatum(over_cap);
-		lr_owner_execute("UPDATE leadroute.events e SET over_cap = $3 WHERE e.flow = $1 AND e.lead = $2"
-						 " AND e.id = (SELECT max(o.id) FROM leadroute.events o WHERE o.flow = $1 AND o.lead = $2)",
-						 3, types, values, SPI_OK_UPDATE);
+		nulls[6] = ' ';
+		values[6] = PointerGetDatum(text_in(oldcontext, over_cap));
 	}
 	lr_owner_end(&saved);
+	if (!changed)
+		return;
+	/* before the event, whose message says until when */
 	lr_clocks_owner(flow, lead, at);
+	lr_owner_begin(&saved);
+	lr_owner_execute_nulls("INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason, actor, consent, over_cap)"
+						   " SELECT s.flow, s.lead, $5, 'handed_over', 'by_hand', s.owner, $6, s.team, s.territory, s.route_reason, $4, s.consent, $7"
+						   " FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = $2",
+						   lengthof(types), types, values, nulls, SPI_OK_INSERT);
+	lr_owner_end(&saved);
 	if (has_linked)
 		lr_linked_follow(flow, lead, at);
 }

@@ -197,10 +197,16 @@ CREATE TABLE leadroute.territory_sides (
 );
 
 /* Who reads the outbox: a message is written only for the types that somebody asked for. */
+/* Types of messages; of another nothing would ever come. */
+CREATE DOMAIN leadroute.message_types AS text[]
+	CONSTRAINT message_types_check CHECK (VALUE <@ '{assigned,reassigned,queued,reminder,escalated,breached,resolved,routing_error,fallback,mql,review,rejected,recycled,returned,duplicate,account_contact,buying_committee,no_show,alert}'::text[]);
+COMMENT ON DOMAIN leadroute.message_types IS
+	'Types of messages: assigned, reassigned, queued, reminder, escalated, breached, resolved, routing_error, fallback, mql, review, rejected, recycled, returned, duplicate, account_contact, buying_committee, no_show, alert.';
+
 CREATE TABLE leadroute.outbox_consumers (
 	flow			text COLLATE "C" NOT NULL DEFAULT 'default',
 	consumer		text COLLATE "C" NOT NULL CHECK (consumer <> ''),
-	types			text[] NOT NULL,
+	types			leadroute.message_types NOT NULL,
 	note			text,
 	claims			boolean NOT NULL DEFAULT true,
 	max_attempts	integer NOT NULL DEFAULT 10 CHECK (max_attempts BETWEEN 1 AND 1000),
@@ -218,7 +224,7 @@ CREATE TABLE leadroute.outbox_recipients (
 	digest			text NOT NULL DEFAULT 'none' CHECK (digest IN ('none', 'daily', 'weekly')),
 	digest_at		time NOT NULL DEFAULT '08:00',
 	digest_weekday	integer NOT NULL DEFAULT 1 CHECK (digest_weekday BETWEEN 1 AND 7),
-	at_once			text[] NOT NULL DEFAULT '{}',
+	at_once			leadroute.message_types NOT NULL DEFAULT '{}',
 	note			text,
 	PRIMARY KEY (flow, recipient),
 	CONSTRAINT outbox_recipients_quiet_check CHECK ((quiet_from IS NULL) = (quiet_until IS NULL) AND quiet_from <> quiet_until)
@@ -406,7 +412,7 @@ COMMENT ON COLUMN leadroute.config_changes.note IS 'The row''s note.';
 COMMENT ON TABLE leadroute.outbox_consumers IS 'Who reads the outbox, and which types of message.';
 COMMENT ON COLUMN leadroute.outbox_consumers.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.outbox_consumers.consumer IS 'Name of the consumer.';
-COMMENT ON COLUMN leadroute.outbox_consumers.types IS 'The types it wants.';
+COMMENT ON COLUMN leadroute.outbox_consumers.types IS 'The types it wants; see the domain message_types.';
 COMMENT ON COLUMN leadroute.outbox_consumers.note IS 'Free text of who wrote the row.';
 COMMENT ON COLUMN leadroute.outbox_consumers.claims IS 'Whether it takes its messages with outbox_claim(); false: it reads the table or its change stream, and rows stay for keep.';
 COMMENT ON COLUMN leadroute.outbox_consumers.max_attempts IS 'After how many attempts a message is a dead letter.';

@@ -521,6 +521,25 @@ COMMENT ON FUNCTION leadroute.sweep_accounts(text) IS
 	'Part of sweep(): compares accounts with their table where they may differ, and takes those away that a full refresh did not bring back; answers how many.';
 
 /* What a race of several sessions missed (committee.c): event and message are those of the insert path. */
+CREATE FUNCTION leadroute.committee_message(flow text, account text, owner text, lead text, people integer, at timestamptz, reason text) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	payload	jsonb := jsonb_strip_nulls(jsonb_build_object('flow', flow, 'lead', lead, 'account', account, 'account_owner', owner, 'people', people, 'reason', reason));
+BEGIN
+	/* nobody hears who it is without the consent that its flow demands */
+	IF NOT EXISTS (SELECT FROM leadroute.flows f WHERE f.flow = committee_message.flow AND f.require_consent
+				   AND NOT EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = committee_message.flow AND s.lead = committee_message.lead AND s.consent)) THEN
+		payload := leadroute.lead_message(flow, lead, reason, payload);
+	END IF;
+	INSERT INTO leadroute.outbox (flow, recipient, aggregatetype, aggregateid, type, payload, created_at)
+		VALUES (flow, owner, 'account', account, 'buying_committee', payload, at);
+END
+$$;
+COMMENT ON FUNCTION leadroute.committee_message(text, text, text, text, integer, timestamptz, text) IS
+	'Internal: writes the message that tells an account''s owner of a buying committee, with the lead that completed it.';
+
 CREATE FUNCTION leadroute.check_committees(flow text) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -563,11 +582,9 @@ BEGIN
 		INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, reason, account)
 			VALUES (subject.flow, last.lead, due.at, 'buying_committee', 'buying_committee', holder,
 					format('%s people of account "%s" have arrived', last.people, due.account), due.account);
-		INSERT INTO leadroute.outbox (flow, recipient, aggregatetype, aggregateid, type, payload, created_at)
-			SELECT subject.flow, holder, 'account', due.account, 'buying_committee',
-				jsonb_strip_nulls(jsonb_build_object('flow', subject.flow, 'account', due.account, 'account_owner', holder, 'lead', last.lead, 'people', last.people)),
-				due.at
-			WHERE EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = subject.flow AND 'buying_committee' = ANY (c.types));
+		IF EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = subject.flow AND 'buying_committee' = ANY (c.types)) THEN
+			PERFORM leadroute.committee_message(subject.flow, due.account, holder, last.lead, last.people, due.at, format('%s people of account "%s" have arrived', last.people, due.account));
+		END IF;
 	END LOOP;
 	RETURN told;
 END

@@ -129,6 +129,11 @@ DECLARE
 	held		bigint;
 	member_cap	integer;
 BEGIN
+	/* it was over before leadroute knew of the lead, whoever has it since */
+	IF clock.assigned_at IS NULL AND NOT EXISTS (
+			SELECT FROM leadroute.events e WHERE e.flow = clock.flow AND e.lead = clock.lead AND e.kind IN ('decided', 'recorded') AND e.at <= clock.due_at) THEN
+		RETURN 'sync_delay';
+	END IF;
 	/* nobody had it in time, or he who had it is in time still */
 	IF clock.assigned_at IS NULL OR clock.due_at < clock.assigned_at OR (clock.assigned_at > clock.started_at AND clock.rep_due_at >= at) THEN
 		RETURN CASE WHEN clock.assigned_at IS NULL OR EXISTS (
@@ -421,9 +426,8 @@ BEGIN
 			PERFORM leadroute.start_clock(flow, lead, next.policy, at, owner, team, at);
 		END LOOP;
 	END IF;
-	/* one that comes back from where it had been put away: what was cancelled then is to be done again */
-	IF owner IS NOT NULL AND EXISTS (SELECT FROM leadroute.clocks c WHERE c.flow = clocks_owner.flow AND c.lead = clocks_owner.lead
-									 AND c.outcome = 'cancelled' AND c.ended_by = ANY ('{nurture,discarded}')) THEN
+	/* one that comes back from where it had been put away: what was cut off then is to be done again */
+	IF owner IS NOT NULL AND EXISTS (SELECT FROM leadroute.clocks c WHERE c.flow = clocks_owner.flow AND c.lead = clocks_owner.lead AND c.ended_by = ANY ('{nurture,discarded}')) THEN
 		FOR next IN
 			SELECT s.policy, s.metric FROM leadroute.lead_policies(flow, lead) h JOIN leadroute.sla_policies s ON s.flow = clocks_owner.flow AND s.policy = h.policy
 			WHERE s.clock_start <> 'stage_entered'

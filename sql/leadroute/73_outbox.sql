@@ -104,6 +104,8 @@ AS $$
 		/* of one name */
 		WHEN kind = ANY ('{breached,mql,review,rejected,recycled,returned}') THEN kind
 		WHEN kind IN ('linked', 'followed') THEN 'duplicate'
+		/* a lead that waited, and has an owner because the person has asked again; one that waits on is nothing new */
+		WHEN kind = 'asked_again' THEN CASE WHEN owner IS NOT NULL THEN 'assigned' END
 		WHEN kind = ANY ('{reassigned,claimed,released,rerouted,drained,hold_ended,offered,handed_over,lapsed,requeued}') THEN
 			CASE WHEN owner IS NULL THEN CASE WHEN queue IS NOT NULL THEN 'queued' END
 				 WHEN previous_owner IS NULL THEN 'assigned'
@@ -122,7 +124,11 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	PERFORM leadroute.write_message(n.flow, n.lead, m.type, n.at, n.reason,
-									jsonb_strip_nulls(jsonb_build_object('previous_owner', n.previous_owner, 'actor', n.actor) || coalesce(n.path -> 0 -> 'message', '{}')))
+									jsonb_strip_nulls(jsonb_build_object('previous_owner', n.previous_owner, 'actor', n.actor)
+										/* nobody has it now: it concerns who leads him that had it */
+										|| coalesce((SELECT jsonb_strip_nulls(jsonb_build_object('manager', r.manager)) FROM leadroute.reps r
+													 WHERE n.owner IS NULL AND r.flow = n.flow AND r.rep = n.previous_owner), '{}')
+										|| coalesce(n.path -> 0 -> 'message', '{}')))
 	FROM new_rows n CROSS JOIN LATERAL (SELECT leadroute.message_type(n.kind, n.code, n.stage, n.owner, n.previous_owner, n.queue) AS type) m
 	WHERE m.type IS NOT NULL
 		AND EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = n.flow AND m.type = ANY (c.types))
@@ -165,11 +171,11 @@ BEGIN
 	IF payload IS NOT NULL THEN
 		INSERT INTO leadroute.outbox (flow, aggregatetype, aggregateid, type, payload, created_at, recipient)
 			VALUES (flow, 'lead', lead, type, payload, at,
-					CASE WHEN payload ? 'recipient' THEN payload ->> 'recipient' ELSE coalesce(payload ->> 'owner', payload ->> 'channel') END);
+					CASE WHEN payload ? 'recipient' THEN payload ->> 'recipient' ELSE coalesce(payload ->> 'owner', payload ->> 'channel', payload ->> 'manager') END);
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION leadroute.write_message(text, text, text, timestamptz, text, jsonb) IS 'Internal: writes a message about a lead to the outbox, to the recipient that "extra" names, else its owner, else its team''s channel.';
+COMMENT ON FUNCTION leadroute.write_message(text, text, text, timestamptz, text, jsonb) IS 'Internal: writes a message about a lead to the outbox, to the recipient that "extra" names, else its owner, its team''s channel, or who led the one that had it.';
 
 /* The hint, where a flow wants it: once a transaction, whatever it wrote. */
 CREATE FUNCTION leadroute.outbox_hint() RETURNS trigger
@@ -311,41 +317,77 @@ COMMENT ON FUNCTION leadroute.recipient_written() IS 'Trigger on outbox_recipien
 CREATE TRIGGER recipient_written BEFORE INSERT OR UPDATE OF timezone ON leadroute.outbox_recipients
 	FOR EACH ROW WHEN (NEW.timezone IS NOT NULL) EXECUTE FUNCTION leadroute.recipient_written();
 
-/* When a message of an instant may reach a recipient who has a row. By the clock on the wall; a time that a change of clocks leaves out counts as PostgreSQL reads it. */
+/* By the clock on the recipient's wall; a time that a change of clocks leaves out counts as PostgreSQL reads it. */
+CREATE FUNCTION leadroute.recipient_zone(recipient leadroute.outbox_recipients) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	RETURN coalesce((recipient).timezone,
+					(SELECT c.timezone FROM leadroute.reps r JOIN leadroute.calendars c ON c.flow = r.flow AND c.calendar = r.calendar
+					 WHERE r.flow = (recipient).flow AND r.rep = (recipient).recipient),
+					(SELECT f.timezone FROM leadroute.flows f WHERE f.flow = (recipient).flow), 'UTC');
+END
+$$;
+COMMENT ON FUNCTION leadroute.recipient_zone(leadroute.outbox_recipients) IS
+	'The time zone of a recipient''s quiet hours and digests: his own, that of his calendar, the flow''s.';
+
+CREATE FUNCTION leadroute.quiet_until(recipient leadroute.outbox_recipients, at timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	zone	text;
+	wall	timestamp;
+BEGIN
+	IF (recipient).quiet_from IS NULL THEN
+		RETURN NULL;
+	END IF;
+	zone := leadroute.recipient_zone(recipient);
+	wall := at AT TIME ZONE zone;
+	IF (recipient).quiet_from < (recipient).quiet_until THEN
+		IF wall::time < (recipient).quiet_from OR wall::time >= (recipient).quiet_until THEN
+			RETURN NULL;
+		END IF;
+	ELSIF wall::time >= (recipient).quiet_from THEN
+		wall := wall + interval '1 day';
+	ELSIF wall::time >= (recipient).quiet_until THEN
+		RETURN NULL;
+	END IF;
+	RETURN (wall::date + (recipient).quiet_until) AT TIME ZONE zone;
+END
+$$;
+COMMENT ON FUNCTION leadroute.quiet_until(leadroute.outbox_recipients, timestamptz) IS
+	'Until when a recipient is not to be disturbed, where an instant lies in his quiet hours; NULL: it does not.';
+
+/* When a message of an instant may reach a recipient who has a row. */
 CREATE FUNCTION leadroute.delivery_time(recipient leadroute.outbox_recipients, type text, at timestamptz, OUT visible_at timestamptz, OUT digest_at timestamptz)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 DECLARE
-	zone	text := coalesce((recipient).timezone,
-							 (SELECT c.timezone FROM leadroute.reps r JOIN leadroute.calendars c ON c.flow = r.flow AND c.calendar = r.calendar
-							  WHERE r.flow = (recipient).flow AND r.rep = (recipient).recipient),
-							 (SELECT f.timezone FROM leadroute.flows f WHERE f.flow = (recipient).flow), 'UTC');
-	wall	timestamp := at AT TIME ZONE zone;
-	day		date := wall::date;
+	zone	text;
+	wall	timestamp;
+	day		date;
 BEGIN
 	visible_at := at;
 	IF type = ANY ((recipient).at_once) THEN
 		RETURN;
 	END IF;
 	IF (recipient).digest <> 'none' THEN
+		zone := leadroute.recipient_zone(recipient);
+		wall := at AT TIME ZONE zone;
+		day := wall::date;
 		IF wall::time > (recipient).digest_at THEN
 			day := day + 1;
 		END IF;
 		IF (recipient).digest = 'weekly' THEN
 			day := day + ((recipient).digest_weekday - extract(isodow FROM day)::integer + 7) % 7;
 		END IF;
-		wall := day + (recipient).digest_at;
-		digest_at := wall AT TIME ZONE zone;
+		digest_at := (day + (recipient).digest_at) AT TIME ZONE zone;
 		visible_at := digest_at;
 	END IF;
-	IF (CASE WHEN (recipient).quiet_from < (recipient).quiet_until THEN wall::time >= (recipient).quiet_from AND wall::time < (recipient).quiet_until
-			ELSE wall::time >= (recipient).quiet_from OR wall::time < (recipient).quiet_until END) THEN
-		IF (recipient).quiet_from > (recipient).quiet_until AND wall::time >= (recipient).quiet_from THEN
-			wall := wall + interval '1 day';
-		END IF;
-		visible_at := (wall::date + (recipient).quiet_until) AT TIME ZONE zone;
-	END IF;
+	visible_at := coalesce(leadroute.quiet_until(recipient, visible_at), visible_at);
 END
 $$;
 COMMENT ON FUNCTION leadroute.delivery_time(leadroute.outbox_recipients, text, timestamptz) IS
@@ -436,6 +478,17 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'n and visible_for must be greater than zero';
 	END IF;
 	PERFORM leadroute.outbox_take(subject.flow, subject.consumer, false, greatest(10 * n, 1000));
+	/* what was not claimed in time, or failed, does not come in the quiet hours either */
+	IF EXISTS (SELECT FROM leadroute.outbox_recipients r WHERE r.flow = subject.flow AND leadroute.quiet_until(r, instant) IS NOT NULL) THEN
+		UPDATE leadroute.outbox_deliveries d SET visible_at = q.until
+		FROM (SELECT w.id, r.until
+			  FROM leadroute.outbox_deliveries w JOIN leadroute.outbox o ON o.flow = w.flow AND o.id = w.id
+				JOIN (SELECT r.recipient, r.at_once, leadroute.quiet_until(r, instant) AS until FROM leadroute.outbox_recipients r WHERE r.flow = subject.flow) r ON r.recipient = w.recipient
+			  WHERE w.flow = subject.flow AND w.consumer = subject.consumer AND w.done_at IS NULL AND w.dead_at IS NULL AND w.visible_at <= instant
+				AND r.until IS NOT NULL AND o.type <> ALL (r.at_once)
+			  FOR UPDATE OF w SKIP LOCKED) q
+		WHERE d.flow = subject.flow AND d.consumer = subject.consumer AND d.id = q.id;
+	END IF;
 	/* claimed as often as it may be, and never acknowledged: it may be what kills its consumer */
 	UPDATE leadroute.outbox_deliveries d SET dead_at = instant, problem = coalesce(d.problem, 'claimed, and neither acknowledged nor refused')
 	WHERE (d.flow, d.consumer, d.id) IN (

@@ -151,6 +151,7 @@ DELETE FROM leadroute.outbox_consumers WHERE consumer IN ('late', 'stream');
 INSERT INTO leadroute.outbox_recipients (recipient, quiet_from, quiet_until) VALUES ('ana', '20:00', '07:30');
 INSERT INTO leadroute.outbox_recipients (recipient, digest, at_once) VALUES ('bo', 'daily', '{reassigned}');
 INSERT INTO leadroute.outbox_recipients (recipient, digest, digest_weekday, timezone) VALUES ('#west', 'weekly', 4, 'America/New_York');
+SELECT throws_ok($$INSERT INTO leadroute.outbox_consumers (consumer, types) VALUES ('typo', '{asigned}')$$, '23514', NULL, 'a type that there is none of');
 SELECT throws_ok($$INSERT INTO leadroute.outbox_recipients (recipient, timezone) VALUES ('x', 'Mars/Olympus')$$, '22023', NULL, 'a zone that is none');
 CREATE FUNCTION lr.due(who text, at timestamptz, kind text DEFAULT 'assigned') RETURNS text LANGUAGE sql AS $$
 	SELECT to_char(d.visible_at AT TIME ZONE 'UTC', 'Dy DD HH24:MI') || CASE WHEN d.digest_at IS NOT NULL THEN ' digest' ELSE '' END FROM leadroute.outbox_recipients r, leadroute.delivery_time(r, kind, at) d WHERE r.recipient = who $$;
@@ -173,6 +174,26 @@ SELECT is((SELECT count(*) FROM leadroute.outbox_claim('slack', 100))::int, (SEL
 SET leadroute.clock = '2026-03-11 07:00Z';
 SELECT is((SELECT format('%s %s', count(*), count(DISTINCT digest_at)) FROM leadroute.outbox_claim('slack', 1) WHERE recipient = 'bo'), format('%s 1', (SELECT count(*) FROM leadroute.outbox WHERE recipient = 'bo' AND type = 'assigned')), 'a digest comes whole')
 	WHERE leadroute.outbox_ack('slack', ARRAY(SELECT id FROM leadroute.outbox WHERE recipient = 'ana')) >= 0;
+
+-- a consumer that was down, or is refused, disturbs nobody at night
+SET leadroute.clock = '2026-03-11 15:00Z';
+SELECT leadroute.outbox_ack('slack', ARRAY(SELECT id FROM leadroute.outbox_claim('slack', 1000))) \g /dev/null
+INSERT INTO lr.leads VALUES (21, 'q21@n.example', 'N', 'mail');
+SELECT leadroute.reassign(21, 'ana') \g /dev/null
+SET leadroute.clock = '2026-03-11 20:30Z';
+SELECT is_empty($$SELECT aggregateid FROM leadroute.outbox_claim('slack') WHERE recipient = 'ana'$$, 'by day it was written, at night it is claimed: it waits');
+SET leadroute.clock = '2026-03-12 06:30Z';
+SELECT results_eq($$SELECT aggregateid, attempt FROM leadroute.outbox_claim('slack') WHERE recipient = 'ana'$$, $$VALUES ('21', 1)$$, 'until the morning');
+SET leadroute.clock = '2026-03-12 19:30Z';
+SELECT leadroute.outbox_nack('slack', ARRAY(SELECT id FROM leadroute.outbox WHERE aggregateid = '21'), '40 min') \g /dev/null
+SET leadroute.clock = '2026-03-12 20:10Z';
+UPDATE leadroute.outbox_recipients SET at_once = '{assigned}' WHERE recipient = 'ana';
+SELECT results_eq($$SELECT type FROM leadroute.outbox_claim('slack') WHERE aggregateid = '21' AND recipient = 'ana'$$, $$VALUES ('assigned')$$, 'what does not wait for the morning does not');
+SELECT leadroute.outbox_nack('slack', ARRAY(SELECT id FROM leadroute.outbox WHERE aggregateid = '21'), '1 min') \g /dev/null
+UPDATE leadroute.outbox_recipients SET at_once = '{}' WHERE recipient = 'ana';
+SET leadroute.clock = '2026-03-12 20:20Z';
+SELECT is_empty($$SELECT type FROM leadroute.outbox_claim('slack') WHERE aggregateid = '21' AND recipient = 'ana'$$, 'a second attempt does');
+SELECT leadroute.outbox_ack('slack', ARRAY(SELECT id FROM leadroute.outbox)) \g /dev/null
 
 -- masked
 UPDATE leadroute.flows SET mask_when = 'secret';
