@@ -171,7 +171,7 @@ lr_arrive(Arrival *arrival, HeapTuple tuple)
 	Rekey *rekey;
 
 	/* a row that an UPDATE moves into this partition, under another key: its lead is the one it was */
-	rekey = lr_statement_arriving(arrival->statement, flow, arrival->lead, RelationGetRelid(arrival->rel));
+	rekey = lr_rekeys_arriving(lr_statement_rekeys(arrival->statement), flow, arrival->lead, RelationGetRelid(arrival->rel));
 	if (rekey)
 	{
 		rekey->arrives = true;

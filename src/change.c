@@ -114,8 +114,8 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 		(changed_identity(shape, old, new) || differs(&shape->key, shape->desc, old, new)))
 		lr_duplicate_follow(&arrival, old, old_lead, new);
 	if (old_lead && strcmp(old_lead, arrival.lead) != 0)
-		lr_statement_rekey(arrival.statement, arrival.config->flow, old_lead, arrival.lead, RelationGetRelid(rel),
-						   shape->guarded);
+		lr_rekeys_note(lr_statement_rekeys(arrival.statement), arrival.config->flow, old_lead, arrival.lead, RelationGetRelid(rel),
+					   shape->guarded);
 	changed = changed_outputs(shape, arrival.config, old, new) != 0 || differs(&shape->deleted, shape->desc, old, new);
 	watched = lr_watch_changed(lr_watch(shape, arrival.config), old, new);
 	scored = lr_score_changed(shape, arrival.config, old, new);

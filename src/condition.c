@@ -28,6 +28,7 @@
 #include "condition_check.h"
 #include "executor/executor.h"
 #include "leadroute.h"
+#include "letter_case.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -162,7 +163,7 @@ lr_condition_compile_as(const char *text, const LrConditionScope *scope, Oid res
 	expr = copyObject(expr);
 	condition->type = exprType((Node *) expr);
 	condition->expr = expr;
-	condition->state = ExecInitExpr(expr, NULL);
+	condition->state = ExecInitExpr((Expr *) lr_letter_case((Node *) expr), NULL);
 	condition->econtext.type = T_ExprContext;
 	condition->econtext.ecxt_per_query_memory = context;
 	condition->columns = lr_condition_attributes(expr, OUTER_VAR);

@@ -11,9 +11,6 @@
  * the statement is left open, every FLUSH_EVERY rows, at the end of the statement, when anybody asks, and before
  * commit.
  *
- * Keys that a statement changes are noted here too, so that all of them can be told at once where a user's trigger
- * runs a statement within it, and so that a row which leaves its partition is known where it arrives.
- *
  * Memory: a context per statement under TopTransactionContext; an entry is some 150 bytes, since a COPY keeps one
  * per row until its AFTER triggers fire. What many leads share is an Outcome, made once.
  */
@@ -21,7 +18,6 @@
 
 #include "access/xact.h"
 #include "committee.h"
-#include "common/hashfn.h"
 #include "duplicate.h"
 #include "effect.h"
 #include "handback.h"
@@ -60,17 +56,10 @@ struct Statement
 	dlist_head entries;		/* of Pending in the hash, newest first */
 	uint32 open;			/* decisions neither confirmed nor dropped */
 	uint32 unwritten;		/* confirmed ones that still stand in the hash */
-	const Outcome *outcome; /* the first: most statements have no other */
-	HTAB *outcomes;			/* the others, or NULL */
-	List *pinned;			/* of FlowConfig */
+	OutcomeSet outcomes;
 	LastInsert last;
 	Pending *newest; /* decision, as long as it waits for its row */
-	Rekey *rekeys;
-	int nrekeys;
-	int rekeys_room;
-	uint64 rekey_group;
-	int rekeys_next; /* AFTER triggers come in the order of BEFORE triggers: where to look first */
-	bool rekeyed;	 /* the first of them has come: all rows stand */
+	RekeyList rekeys;
 	bool warned;
 };
 
@@ -82,18 +71,12 @@ static Statement *statements = NULL; /* newest first */
 static Pending **confirmed = NULL;	 /* in the hash, their rows in the journal; TopTransactionContext */
 static int nconfirmed = 0;
 static int confirmed_room = 0;
-static int untold = 0; /* rekeys, of all statements */
 static const PendingMore nothing_more = {0};
 
 static void statement_over(void *arg);
 static void drop_claims(const Pending *pending);
-static Rekey *statement_rekey(Statement *statement, const char *flow, const char *from, const char *to);
-static void rekey_hand_overs(Statement *statement);
-static void forget_rekeys(Statement *statement);
 static void statement_free(Statement *statement);
 static void statement_abandon(Statement *statement);
-static uint32 outcome_hash(const void *key, Size size);
-static int outcome_match(const void *a, const void *b, Size size);
 static Pending *pending_enter(Statement *statement, const char *flow, const char *lead);
 static void pending_remove(Pending *pending);
 static PendingMore *keep_more(Pending *pending);
@@ -101,8 +84,6 @@ static void add_more(Pending *pending, const Decision *decision);
 static Pending *known_pending(Statement *statement, const char *flow, const char *lead, TimestampTz at);
 static void keep_stages(Pending *pending, const StageChange *stages, const char *stage, const char *source);
 static const Link *link_of(Statement *statement, const Decision *decision);
-static const Outcome *outcome_of(Statement *statement, const Decision *decision);
-static Outcome *find_outcome(Statement *statement, const Outcome *probe, bool *found);
 static void forget_clocks(Pending *pending);
 static Decision decision_of(const Pending *pending);
 static void remember_confirmed(Pending *pending);
@@ -138,6 +119,8 @@ lr_statement(void)
 	statement = MemoryContextAllocZero(mcxt, sizeof(Statement));
 	statement->query = query;
 	statement->mcxt = mcxt;
+	statement->rekeys.statement = statement;
+	statement->rekeys.mcxt = mcxt;
 	dlist_init(&statement->entries);
 	statement->subid = GetCurrentSubTransactionId();
 	statement->ref = MemoryContextAlloc(query, sizeof(StatementRef));
@@ -199,108 +182,22 @@ lr_statement_last(Statement *statement)
 	return statement->last.lead ? &statement->last : NULL;
 }
 
-void
-lr_statement_rekey(Statement *statement, const char *flow, const char *from, const char *to, Oid relid, bool unique)
+RekeyList *
+lr_statement_rekeys(Statement *statement)
 {
-	static uint64 last_group = 0;
-	Rekey *rekey;
-
-	if (statement->rekeys == NULL)
-	{
-		statement->rekeys_room = 16;
-		statement->rekeys = MemoryContextAlloc(statement->mcxt, statement->rekeys_room * sizeof(Rekey));
-		/* apart from command ids, which stand for statements that are not known */
-		last_group += UINT64CONST(1) << 32;
-		statement->rekey_group = last_group;
-	}
-	else if (statement->nrekeys == statement->rekeys_room)
-	{
-		statement->rekeys_room *= 2;
-		statement->rekeys = repalloc_huge(statement->rekeys, (Size) statement->rekeys_room * sizeof(Rekey));
-	}
-	rekey = &statement->rekeys[statement->nrekeys++];
-	memset(rekey, 0, sizeof(Rekey));
-	rekey->flow = MemoryContextStrdup(statement->mcxt, flow);
-	rekey->from = MemoryContextStrdup(statement->mcxt, from);
-	rekey->to = MemoryContextStrdup(statement->mcxt, to);
-	rekey->relid = relid;
-	rekey->unique = unique;
-	rekey->group = statement->rekey_group;
-	untold++;
-}
-
-Rekey *
-lr_statement_arriving(Statement *statement, const char *flow, const char *lead, Oid relid)
-{
-	Rekey *rekey = statement->nrekeys > 0 ? &statement->rekeys[statement->nrekeys - 1] : NULL;
-
-	/* the INSERT of a row that moves follows its BEFORE UPDATE at once */
-	if (rekey == NULL || rekey->arrives || rekey->told || rekey->relid == relid ||
-		strcmp(rekey->to, lead) != 0 || strcmp(rekey->flow, flow) != 0)
-		return NULL;
-	return rekey;
-}
-
-Rekey *
-lr_rekey_find(const char *flow, const char *from, const char *to)
-{
-	for (Statement *statement = statements; statement; statement = statement->next)
-	{
-		Rekey *rekey = statement_rekey(statement, flow, from, to);
-
-		if (rekey)
-		{
-			statement->rekeyed = true;
-			return rekey;
-		}
-	}
-	return NULL;
-}
-
-/* That of a key, old or new (NULL: any). A statement that is over has none left. */
-static Rekey *
-statement_rekey(Statement *statement, const char *flow, const char *from, const char *to)
-{
-	for (int i = 0; i < statement->nrekeys; i++)
-	{
-		int at = (statement->rekeys_next + i) % statement->nrekeys;
-		Rekey *rekey = &statement->rekeys[at];
-
-		if ((from == NULL || strcmp(rekey->from, from) == 0) && (to == NULL || strcmp(rekey->to, to) == 0) &&
-			strcmp(rekey->flow, flow) == 0)
-		{
-			statement->rekeys_next = at;
-			return rekey;
-		}
-	}
-	return NULL;
-}
-
-void
-lr_rekeys_tell(void)
-{
-	if (untold == 0)
-		return;
-	for (Statement *statement = statements; statement; statement = statement->next)
-	{
-		if (!statement->rekeyed)
-			continue;
-		rekey_hand_overs(statement);
-		for (int i = 0; i < statement->nrekeys; i++)
-			lr_rekey_tell(&statement->rekeys[i]);
-	}
+	return &statement->rekeys;
 }
 
 /* Hands' new owners that wait for their rows, under keys that change now: all of them away, then to the new keys. */
-static void
-rekey_hand_overs(Statement *statement)
+void
+lr_statement_follow_rekeys(Statement *statement)
 {
 	List *taken = NIL;
 	ListCell *cell;
 
-	for (int i = 0; i < statement->nrekeys; i++)
+	for (int i = 0; i < statement->rekeys.n; i++)
 	{
-		const Rekey *rekey = &statement->rekeys[i];
+		const Rekey *rekey = &statement->rekeys.entries[i];
 		Pending *pending = rekey->told ? NULL : lr_pending_find(rekey->flow, rekey->from);
 		Pending *copy;
 
@@ -322,16 +219,6 @@ rekey_hand_overs(Statement *statement)
 	list_free(taken);
 }
 
-void
-lr_rekey_tell(Rekey *rekey)
-{
-	if (rekey->told)
-		return;
-	rekey->told = true;
-	untold--;
-	lr_effect_rename(rekey->flow, rekey->from, rekey->to, rekey->group, rekey->unique);
-}
-
 /*
  * The executor state goes away. No catalog or table may be touched here; in an abort the turns
  * have gone back already or are about to, and giving one back twice is the rotation's to prevent.
@@ -346,7 +233,7 @@ statement_over(void *arg)
 	if (statement == NULL)
 		return;
 	statement->ref = NULL;
-	forget_rekeys(statement);
+	lr_rekeys_forget(&statement->rekeys);
 	dlist_foreach_modify(iter, &statement->entries)
 	{
 		Pending *pending = dlist_container(Pending, node, iter.cur);
@@ -411,25 +298,15 @@ lr_pending_set_claims(Pending *pending, Oid relid, const Claim *claims, int n)
 }
 
 static void
-forget_rekeys(Statement *statement)
-{
-	for (int i = 0; i < statement->nrekeys; i++)
-		untold -= !statement->rekeys[i].told;
-	statement->nrekeys = 0;
-}
-
-static void
 statement_free(Statement *statement)
 {
 	Statement **link = &statements;
-	ListCell *cell;
 
-	forget_rekeys(statement);
+	lr_rekeys_forget(&statement->rekeys);
 	while (*link != statement)
 		link = &(*link)->next;
 	*link = statement->next;
-	foreach(cell, statement->pinned)
-		lr_config_unpin(lfirst(cell));
+	lr_outcomes_unpin(&statement->outcomes);
 	MemoryContextDelete(statement->mcxt);
 }
 
@@ -514,7 +391,7 @@ pending_remove(Pending *pending)
 Pending *
 lr_pending_add(Statement *statement, const char *lead, const Decision *decision, const char *source_owner)
 {
-	const Outcome *outcome = outcome_of(statement, decision);
+	const Outcome *outcome = lr_outcome_keep(&statement->outcomes, decision, statement->mcxt);
 	Pending *pending = pending_enter(statement, outcome->config->flow, lead);
 
 	pending->kind = PENDING_DECISION;
@@ -762,121 +639,6 @@ lr_pending_add_hand_over(Statement *statement, const char *flow, const char *lea
 	pending->source_owner = MemoryContextStrdup(statement->mcxt, owner);
 	pending->at = at;
 	return pending;
-}
-
-static uint32
-outcome_hash(const void *key, Size size)
-{
-	const Outcome *outcome = key;
-	uint32 hash = hash_combine(outcome->rule ? (uint32) outcome->rule->position : 0, string_hash(outcome->code, 1024));
-
-	if (outcome->owner)
-		hash = hash_combine(hash, string_hash(outcome->owner, 1024));
-	if (outcome->territory)
-		hash = hash_combine(hash, string_hash(outcome->territory, 1024));
-	return hash;
-}
-
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static int
-outcome_match(const void *a, const void *b, Size size)
-{
-	const Outcome *x = a;
-	const Outcome *y = b;
-
-	return !(x->config == y->config && x->rule == y->rule && same_text(x->code, y->code) &&
-			 same_text(x->status, y->status) && same_text(x->owner, y->owner) && same_text(x->team, y->team) &&
-			 same_text(x->territory, y->territory) && same_text(x->queue, y->queue) &&
-			 same_text(x->over_cap, y->over_cap) && same_text(x->how, y->how) && same_text(x->path, y->path) &&
-			 same_text(x->segment, y->segment) && same_text(x->intent, y->intent));
-}
-
-static const Outcome *
-outcome_of(Statement *statement, const Decision *decision)
-{
-	Outcome probe = {
-		.config = decision->config,
-		.status = decision->status,
-		.code = decision->code,
-		.rule = decision->rule,
-		.owner = decision->owner,
-		.team = decision->team,
-		.territory = decision->territory,
-		.queue = decision->queue,
-		.over_cap = decision->over_cap,
-		.segment = decision->segment,
-		.intent = decision->intent,
-		.how = decision->how,
-		.path = lr_route_path(decision),
-	};
-	Outcome *outcome;
-	bool found = false;
-	MemoryContext oldcontext;
-
-	if (statement->outcome == NULL)
-		statement->outcome = outcome = MemoryContextAlloc(statement->mcxt, sizeof(Outcome));
-	else if (outcome_match(statement->outcome, &probe, sizeof(Outcome)) == 0)
-		return statement->outcome;
-	else
-		outcome = find_outcome(statement, &probe, &found);
-	if (found)
-		return outcome;
-
-	oldcontext = MemoryContextSwitchTo(statement->mcxt);
-	*outcome = probe;
-	if (probe.owner)
-		outcome->owner = pstrdup(probe.owner);
-	if (probe.team)
-		outcome->team = pstrdup(probe.team);
-	if (probe.territory)
-		outcome->territory = pstrdup(probe.territory);
-	if (probe.queue)
-		outcome->queue = pstrdup(probe.queue);
-	if (probe.over_cap)
-		outcome->over_cap = pstrdup(probe.over_cap);
-	if (probe.segment)
-		outcome->segment = pstrdup(probe.segment);
-	if (probe.intent)
-		outcome->intent = pstrdup(probe.intent);
-	if (probe.path)
-	{
-		ListCell *cell;
-
-		outcome->path = pstrdup(probe.path);
-		foreach(cell, decision->passed)
-		{
-			PassedRule *passed = palloc(sizeof(PassedRule));
-
-			*passed = *(PassedRule *) lfirst(cell);
-			passed->why = pstrdup(passed->why);
-			outcome->passed = lappend(outcome->passed, passed);
-		}
-	}
-	if (!list_member_ptr(statement->pinned, decision->config))
-	{
-		lr_config_pin(decision->config);
-		statement->pinned = lappend(statement->pinned, decision->config);
-	}
-	MemoryContextSwitchTo(oldcontext);
-	return outcome;
-}
-
-static Outcome *
-find_outcome(Statement *statement, const Outcome *probe, bool *found)
-{
-	if (statement->outcomes == NULL)
-	{
-		HASHCTL ctl = {.keysize = sizeof(Outcome), .entrysize = sizeof(Outcome), .hash = outcome_hash, .match = outcome_match, .hcxt = statement->mcxt};
-
-		statement->outcomes = hash_create("leadroute outcomes", 64, &ctl,
-										  HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
-	}
-	return hash_search(statement->outcomes, probe, HASH_ENTER, found);
 }
 
 static Decision

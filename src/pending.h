@@ -7,11 +7,11 @@
 
 #include "identity.h"
 #include "lib/ilist.h"
+#include "outcome.h"
+#include "rekey.h"
 #include "route.h"
 #include "stage.h"
 #include "sticky.h"
-
-typedef struct Statement Statement;
 
 typedef enum PendingKind
 {
@@ -20,25 +20,6 @@ typedef enum PendingKind
 	PENDING_REDECISION, /* the rules decided about a known lead again */
 	PENDING_STAGE		/* nothing but a stage (of any kind there may be one beside) */
 } PendingKind;
-
-/* What many leads of a statement share. */
-typedef struct Outcome
-{
-	FlowConfig *config;
-	const char *status;
-	const char *code;
-	const RuleConfig *rule;
-	const char *owner;
-	const char *team;
-	const char *territory;
-	const char *queue;
-	const char *over_cap;
-	const char *segment;
-	const char *intent;
-	const char *how; /* a literal */
-	List *passed;
-	const char *path; /* of the passed rules, as JSON text */
-} Outcome;
 
 /* Of a lead that shares a key with an earlier one. */
 typedef struct Link
@@ -145,37 +126,11 @@ extern const LastInsert *lr_statement_last(Statement *statement);
 /* Whether the statement's last INSERT left this stage in its row, of leadroute's own making. */
 extern bool lr_statement_last_stage(Statement *statement, const char *stage);
 
-/*
- * The key of a lead that a row of the statement changes, noted before the row is written: its AFTER trigger tells that
- * it stands. Where the row leaves its partition it arrives in another one instead, and no AFTER UPDATE fires.
- */
-typedef struct Rekey
-{
-	const char *flow;
-	const char *from;
-	const char *to;
-	uint64 group; /* of the statement */
-	Oid relid;	  /* that the row was in */
-	bool unique;  /* an index guards the key */
-	bool arrives; /* as an INSERT, in another partition */
-	bool told;	  /* effect.c knows it */
-} Rekey;
+/* The keys of leads that the statement's rows change. */
+extern RekeyList *lr_statement_rekeys(Statement *statement);
 
-extern void lr_statement_rekey(Statement *statement, const char *flow, const char *from, const char *to, Oid relid,
-							   bool unique);
-
-/* The one whose row, of another relation than `relid`, is about to be inserted as `lead`; or NULL. */
-extern Rekey *lr_statement_arriving(Statement *statement, const char *flow, const char *lead, Oid relid);
-
-/* For AFTER triggers: that of a key, old or new (NULL: any), among the statements under way; or NULL. */
-extern Rekey *lr_rekey_find(const char *flow, const char *from, const char *to);
-
-/*
- * Tells effect.c the rest of what statements around the current one have changed, once their rows stand: half of it
- * would look as if one lead had taken another's key.
- */
-extern void lr_rekeys_tell(void);
-extern void lr_rekey_tell(Rekey *rekey);
+/* The hands' new owners that wait for their rows under the old ones go to the new ones. */
+extern void lr_statement_follow_rekeys(Statement *statement);
 
 /* The decision that waits, or has just been confirmed and perhaps not been written, for a lead; or NULL. */
 extern Pending *lr_pending_find(const char *flow, const char *lead);

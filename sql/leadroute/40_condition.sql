@@ -49,6 +49,14 @@ COMMENT ON COLUMN leadroute.facts.engagement IS 'The engagement, 0 to 100.';
 COMMENT ON COLUMN leadroute.facts.grade IS 'The grade, as A1; NULL where the model has no marks.';
 COMMENT ON COLUMN leadroute.facts.signals IS 'The lead''s signals that still count: an object of type and number, as {"demo_request": 1}; types without one are left out. NULL where the flow has no signal_types.';
 
+/* What conditions call in place of core's (letter_case.c). */
+CREATE FUNCTION leadroute.lower_text(value text) RETURNS text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'lr_sql_lower';
+COMMENT ON FUNCTION leadroute.lower_text(text) IS 'Internal: lower(), which conditions call so where the collation treats ASCII as most do.';
+CREATE FUNCTION leadroute.upper_text(value text) RETURNS text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'lr_sql_upper';
+COMMENT ON FUNCTION leadroute.upper_text(text) IS 'Internal: upper(), which conditions call so where the collation treats ASCII as most do.';
+
 CREATE FUNCTION leadroute.check_condition(condition text, relation regclass, flow text DEFAULT 'default') RETURNS void
 	LANGUAGE c STABLE STRICT PARALLEL SAFE
 	SET search_path = pg_catalog, leadroute, pg_temp

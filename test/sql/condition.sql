@@ -290,6 +290,15 @@ SHOW TimeZone;
 RESET ALL;
 SET client_min_messages = warning;
 DROP FUNCTION cond_test.lower(text);
+
+-- ours say what core's say, whatever the letters and the collation
+SELECT bool_and(leadroute.lower_text(t COLLATE "de-x-icu") = lower(t COLLATE "de-x-icu") AND leadroute.upper_text(t COLLATE "de-x-icu") = upper(t COLLATE "de-x-icu")
+		AND leadroute.lower_text(t COLLATE "C") = lower(t COLLATE "C") AND leadroute.lower_text(t) = lower(t) AND leadroute.upper_text(t) = upper(t)) AS same
+  FROM (SELECT chr(n) || 'Ab' || chr(n % 128 + 1) AS t FROM generate_series(1, 8500) n UNION ALL SELECT '' UNION ALL SELECT repeat('Zz', 10000)) x;
+SELECT leadroute.condition_holds($$lower(title COLLATE "de-x-icu") = 'chief ärzt' AND upper(title COLLATE "de-x-icu") = 'CHIEF ÄRZT'$$, l) AS letters, leadroute.condition_holds($$lower(kind) = 'abc' AND upper('x' || kind) = 'XABC'$$, l) AS ascii,
+	   leadroute.condition_holds($$lower(kind COLLATE "tr-x-icu") = 'abı'$$, turkish) AS turkish
+  FROM (VALUES ('CHIEF Ärzt', 'aBc'::varchar)) AS l (title, kind), (VALUES ('ABI'::text)) AS turkish (kind);
+
 SELECT 'cond_test.leads'::regclass::oid AS leads \gset
 CREATE ROLE regress_condition_nobody;
 GRANT USAGE ON SCHEMA leadroute TO regress_condition_nobody;
