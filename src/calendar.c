@@ -24,6 +24,7 @@
 #include "compat.h"
 #include "config.h"
 #include "config_row.h"
+#include "config_share.h"
 #include "fmgr.h"
 #include "hours.h"
 #include "leadroute.h"
@@ -55,6 +56,14 @@ struct LrCalendar
 	TimestampTz read_in;
 };
 
+typedef struct HoursRead
+{
+	const LrCalendar *calendar;
+	MemoryContext mcxt;
+	LrHours *hours;
+	bool exists;
+} HoursRead;
+
 static HTAB *calendars = NULL;
 static MemoryContext cache_context = NULL; /* holds the table, the names and the hours */
 static uint64 generation = 1;
@@ -66,6 +75,7 @@ static LrHours *opening_hours(LrCalendar *calendar);
 static uint64 current_generation(const LrCalendar *calendar);
 static bool holds(const LrCalendar *calendar);
 static void refresh(LrCalendar *calendar);
+static void read_hours(void *arg);
 static LrHours *read_calendar(const LrCalendar *calendar, MemoryContext mcxt, bool *exists);
 static LrHours *read_always(const LrCalendar *calendar, MemoryContext mcxt);
 static uint64 read_rows(const char *query, const LrCalendar *calendar);
@@ -193,39 +203,37 @@ refresh(LrCalendar *calendar)
 {
 	/* the context belongs to the transaction until it is whole */
 	MemoryContext mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute calendar", ALLOCSET_SMALL_SIZES);
-	ConfigReading reading;
-	LrHours *hours;
+	HoursRead read = {.calendar = calendar, .mcxt = mcxt, .exists = true};
 	uint64 seen;
-	bool exists = true;
 	bool parallel = IsInParallelMode();
 
 	if (anchor_relid == InvalidOid || get_relname_relid("calendars", lr_schema_oid()) != anchor_relid)
 		anchor_relid = lr_relation_oid("calendars");
 	AcceptInvalidationMessages();
 	seen = current_generation(calendar);
-	PG_TRY();
-	{
-		lr_reading_begin(&reading, "calendar", calendar->key.flow, calendar->key.name, anchor_relid, mcxt);
-		hours = strcmp(calendar->key.name, LR_CALENDAR_ALWAYS) == 0 ? read_always(calendar, mcxt) : read_calendar(calendar, mcxt, &exists);
-		lr_reading_end(&reading);
-	}
-	PG_CATCH();
-	{
-		lr_reading_drop();
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
+	lr_config_reading("calendar", calendar->key.flow, calendar->key.name, anchor_relid, mcxt, read_hours, &read);
 
 	if (calendar->hours != NULL)
 		lr_hours_free(calendar->hours);
-	if (hours != NULL)
-		lr_hours_keep(hours, cache_context);
-	calendar->exists = exists;
-	calendar->hours = hours;
+	if (read.hours != NULL)
+		lr_hours_keep(read.hours, cache_context);
+	calendar->exists = read.exists;
+	calendar->hours = read.hours;
 	calendar->generation = seen;
 	calendar->parallel = parallel;
 	calendar->read_in = GetCurrentTransactionStartTimestamp();
 	MemoryContextDelete(mcxt);
+}
+
+static void
+read_hours(void *arg)
+{
+	HoursRead *read = arg;
+
+	if (strcmp(read->calendar->key.name, LR_CALENDAR_ALWAYS) == 0)
+		read->hours = read_always(read->calendar, read->mcxt);
+	else
+		read->hours = read_calendar(read->calendar, read->mcxt, &read->exists);
 }
 
 /* NULL where there is no such calendar, or no such zone. */

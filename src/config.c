@@ -19,6 +19,7 @@
 #include "config.h"
 #include "config_row.h"
 #include "consent.h"
+#include "config_share.h"
 #include "email.h"
 #include "fmgr.h"
 #include "fold.h"
@@ -58,7 +59,7 @@ static void make_cache(void);
 static bool flow_is_unknown(const char *flow);
 static void remember_unknown(const char *flow);
 static FlowConfig *config_read(const char *flow);
-static void read_parts(FlowConfig *config);
+static void read_parts(void *arg);
 static void read_flow(FlowConfig *config);
 static void read_attachment(FlowConfig *config);
 static void read_rules(FlowConfig *config);
@@ -234,7 +235,6 @@ config_read(const char *flow)
 {
 	MemoryContext mcxt;
 	FlowConfig *config;
-	ConfigReading reading;
 
 	if (anchor_relid == InvalidOid || get_relname_relid("flows", lr_schema_oid()) != anchor_relid)
 		anchor_relid = lr_relation_oid("flows");
@@ -247,24 +247,15 @@ config_read(const char *flow)
 
 	AcceptInvalidationMessages();
 	config->generation = generation;
-	PG_TRY();
-	{
-		lr_reading_begin(&reading, "flow", flow, "", anchor_relid, mcxt);
-		read_parts(config);
-		lr_reading_end(&reading);
-	}
-	PG_CATCH();
-	{
-		lr_reading_drop();
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
+	lr_config_reading("flow", flow, "", anchor_relid, mcxt, read_parts, config);
 	return config;
 }
 
 static void
-read_parts(FlowConfig *config)
+read_parts(void *arg)
 {
+	FlowConfig *config = arg;
+
 	read_flow(config);
 	read_attachment(config);
 	read_rules(config);

@@ -7,7 +7,7 @@
  * queries (config_share.c). It holds the columns' types, a cell for each value, and behind these what is passed by reference: a variable-length value
  * with a header of four bytes and a zero behind it.
  *
- * Tables are read by SPI as the extension's owner; nothing is locked but what a query locks. A reading that fails is forgotten by lr_reading_drop().
+ * Tables are read by SPI as the extension's owner; nothing is locked but what a query locks.
  */
 #include "postgres.h"
 
@@ -16,8 +16,10 @@
 #include "common/hashfn.h"
 #include "compat.h"
 #include "config_row.h"
+#include "config_share.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
+#include "owner.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -46,9 +48,21 @@ typedef struct Answer
 	Oid types[FLEXIBLE_ARRAY_MEMBER]; /* then, aligned, the cells by row */
 } Answer;
 
-static ConfigReading *reading = NULL; /* under way */
-static Answer *answer = NULL;		  /* of the last query */
+/* Queries that belong together. */
+typedef struct Reading
+{
+	MemoryContext mcxt; /* keeps the answers */
+	SharePlace place;
+	char *image; /* what is left of the one that was found; NULL: the tables are read */
+	char *end;
+	List *answers; /* of the tables, to be shared */
+} Reading;
 
+static Reading *reading = NULL; /* under way */
+static Answer *answer = NULL;	/* of the last query */
+
+static void read_image(void (*read)(void *), void *arg);
+static void read_tables(void (*read)(void *), void *arg);
 static Answer *next_of_image(uint64 query);
 static Answer *ask(const char *query, const char *flow, const char *name);
 static void put_cell(StringInfo data, int at, Datum value, Form_pg_attribute attribute);
@@ -59,58 +73,58 @@ static void *bytes_of(const Cell *cell);
 /* ---- readings ---- */
 
 void
-lr_reading_begin(ConfigReading *begun, const char *kind, const char *flow, const char *name, Oid anchor, MemoryContext mcxt)
+lr_config_reading(const char *kind, const char *flow, const char *name, Oid anchor, MemoryContext mcxt, void (*read)(void *), void *arg)
 {
+	MemoryContext caller = MemoryContextSwitchTo(mcxt);
+	Reading begun = {.mcxt = mcxt};
 	Size size;
 
-	memset(begun, 0, sizeof(ConfigReading));
-	begun->mcxt = mcxt;
-	begun->caller = MemoryContextSwitchTo(mcxt);
-	begun->image = lr_share_find(kind, flow, name, anchor, &begun->place, &size);
-	MemoryContextSwitchTo(begun->caller);
-	if (begun->image)
+	Assert(reading == NULL);
+	begun.image = lr_share_find(kind, flow, name, anchor, &begun.place, &size);
+	begun.end = begun.image + size;
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
 	{
-		begun->end = begun->image + size;
-		begun->scratch = AllocSetContextCreate(begun->caller, "leadroute configuration", ALLOCSET_SMALL_SIZES);
-		MemoryContextSwitchTo(begun->scratch);
+		reading = &begun;
+		if (begun.image)
+			read_image(read, arg);
+		else
+			read_tables(read, arg);
 	}
-	else
+	PG_FINALLY();
 	{
-		lr_owner_begin(&begun->session);
-		lr_share_look(&begun->place);
+		reading = NULL;
+		answer = NULL;
 	}
-	reading = begun;
-	answer = NULL;
+	PG_END_TRY();
 }
 
-void
-lr_reading_end(ConfigReading *ended)
+static void
+read_image(void (*read)(void *), void *arg)
 {
-	Assert(reading == ended);
-	lr_reading_drop();
-	if (ended->scratch)
-	{
-		MemoryContextSwitchTo(ended->caller);
-		MemoryContextDelete(ended->scratch);
-		return;
-	}
-	if (ended->place.publishes)
-	{
-		SharePiece *pieces = palloc(list_length(ended->answers) * sizeof(SharePiece));
-		ListCell *lc;
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "leadroute configuration", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(scratch);
 
-		foreach(lc, ended->answers)
-			pieces[foreach_current_index(lc)] = (SharePiece){.data = lfirst(lc), .size = ((Answer *) lfirst(lc))->size};
-		lr_share_publish(&ended->place, pieces, list_length(ended->answers));
-	}
-	lr_owner_end(&ended->session);
+	read(arg);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(scratch);
 }
 
-void
-lr_reading_drop(void)
+static void
+read_tables(void (*read)(void *), void *arg)
 {
-	reading = NULL;
-	answer = NULL;
+	OwnerSession session;
+	SharePiece *pieces;
+	ListCell *lc;
+
+	lr_owner_begin(&session);
+	lr_share_look(&reading->place);
+	read(arg);
+	pieces = palloc(list_length(reading->answers) * sizeof(SharePiece));
+	foreach(lc, reading->answers)
+		pieces[foreach_current_index(lc)] = (SharePiece){.data = lfirst(lc), .size = ((Answer *) lfirst(lc))->size};
+	lr_share_publish(&reading->place, pieces, list_length(reading->answers));
+	lr_owner_end(&session);
 }
 
 /* ---- queries ---- */

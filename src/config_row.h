@@ -6,31 +6,14 @@
 #define LR_CONFIG_ROW_H
 
 #include "config.h"
-#include "config_share.h"
-#include "nodes/pg_list.h"
-#include "owner.h"
-
-/* Queries that belong together, and are answered from shared memory where a session has asked them already. */
-typedef struct ConfigReading
-{
-	SharePlace place;
-	OwnerSession session;
-	MemoryContext mcxt;	   /* keeps what was read */
-	MemoryContext scratch; /* current while a shared image is read; NULL: the tables are, as the extension's owner */
-	MemoryContext caller;
-	char *image; /* the answers that are left of it; NULL: the tables are read */
-	char *end;
-	List *answers; /* those of the tables, to be shared */
-} ConfigReading;
 
 /*
- * Begins to read what a kind and names stand for: the same queries in the same order, wherever they have the same answers. Invalidations must have been
- * accepted and counted before. anchor is the table whose invalidation tells of changes. Every path ends with lr_reading_end(), or
- * where something failed lr_reading_drop().
+ * Runs a function whose queries belong together: the same in the same order, wherever they have the same answers. They are answered from shared
+ * memory where a session has asked them already for this kind and these names, else by the tables as the extension's owner. Invalidations must have
+ * been accepted and counted before; anchor is the table whose invalidation tells of changes. Rows live in mcxt. What the function allocates
+ * elsewhere is gone when it has returned.
  */
-extern void lr_reading_begin(ConfigReading *reading, const char *kind, const char *flow, const char *name, Oid anchor, MemoryContext mcxt);
-extern void lr_reading_end(ConfigReading *reading);
-extern void lr_reading_drop(void);
+extern void lr_config_reading(const char *kind, const char *flow, const char *name, Oid anchor, MemoryContext mcxt, void (*read)(void *), void *arg);
 
 /*
  * A query with the flow as $1, and where name is not NULL it as $2, under the newest snapshot (in a parallel query under its own). Its rows are what the
