@@ -12,14 +12,15 @@
  */
 #include "postgres.h"
 
-#include "config_row.h"
 #include <math.h>
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "config_row.h"
 #include "executor/executor.h"
 #include "feature.h"
 #include "owner.h"
+#include "plan.h"
 #include "predict.h"
 #include "protect.h"
 #include "route.h"
@@ -78,17 +79,20 @@ struct PredictionModel
 
 struct PredictionPlan
 {
-	struct PredictionPlan *next; /* of the same shape */
 	MemoryContext mcxt;
 	MemoryContext scratch;
-	FlowConfig *config;
-	uint64 generation;
-	const char *flow;
 	PredictionModel *model;
 	FeatureSource *sources; /* one a column; attno 0: the table has none */
 	bool may_fail;			/* some type's output function may */
 	bool warned;
 };
+
+/* The one for leads of a flow. */
+typedef struct ShapePlan
+{
+	FlowPlan base;
+	PredictionPlan *prediction;
+} ShapePlan;
 
 typedef struct PredictCall
 {
@@ -316,7 +320,7 @@ lr_predict(const LeadRow *row, FlowConfig *config)
 			if (!plan->warned)
 				ereport(WARNING,
 						(errcode(error->sqlerrcode),
-						 errmsg("model \"%s\" of flow \"%s\" cannot read a lead: %s", plan->model->model, plan->flow, error->message),
+						 errmsg("model \"%s\" of flow \"%s\" cannot read a lead: %s", plan->model->model, config->flow, error->message),
 						 errdetail("Lead \"%s\" has no probability. Further ones are not reported in this session.", row->lead ? row->lead : "")));
 			plan->warned = true;
 			return NULL;
@@ -339,30 +343,15 @@ predict_protected(void *arg)
 static PredictionPlan *
 shape_plan(LeadShape *shape, FlowConfig *config)
 {
-	PredictionPlan **link = &shape->predictions;
-	PredictionPlan *plan;
-	MemoryContext mcxt;
+	ShapePlan *plan = lr_plan_find(shape, PLAN_PREDICTION, config);
 
-	for (; *link; link = &(*link)->next)
+	if (plan == NULL)
 	{
-		plan = *link;
-		if (strcmp(plan->flow, config->flow) != 0)
-			continue;
-		if (plan->config == config && plan->generation == config->generation)
-			return plan;
-		*link = plan->next;
-		MemoryContextDelete(plan->mcxt);
-		break;
+		plan = lr_plan_make(sizeof(ShapePlan), config);
+		plan->prediction = lr_predict_plan(config->prediction, shape->desc, &shape->columns, plan->base.mcxt);
+		lr_plan_keep(shape, PLAN_PREDICTION, plan);
 	}
-	mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute prediction", ALLOCSET_SMALL_SIZES);
-	plan = lr_predict_plan(config->prediction, shape->desc, &shape->columns, mcxt);
-	plan->config = config;
-	plan->generation = config->generation;
-	plan->flow = MemoryContextStrdup(mcxt, config->flow);
-	MemoryContextSetParent(mcxt, shape->mcxt);
-	plan->next = shape->predictions;
-	shape->predictions = plan;
-	return plan;
+	return plan->prediction;
 }
 
 PredictionPlan *

@@ -16,6 +16,7 @@
 #include "condition.h"
 #include "executor/executor.h"
 #include "facts.h"
+#include "plan.h"
 #include "protect.h"
 #include "qualify.h"
 #include "route.h"
@@ -37,11 +38,7 @@
 
 typedef struct ScorePlan
 {
-	struct ScorePlan *next; /* of the same shape */
-	MemoryContext mcxt;
-	FlowConfig *config;
-	uint64 generation;
-	const char *flow;
+	FlowPlan base;
 	LeadShape *shape;
 	LrConditionScope scope;
 	ExprContext *econtext;
@@ -104,30 +101,14 @@ static const char *const dimension_names[SCORE_DIMENSIONS] = {"fit", "engagement
 static ScorePlan *
 score_plan(LeadShape *shape, FlowConfig *config)
 {
-	ScorePlan **link = &shape->scores;
-	ScorePlan *plan;
-	MemoryContext mcxt;
+	ScorePlan *plan = lr_plan_find(shape, PLAN_SCORE, config);
 	MemoryContext oldcontext;
 
-	for (; *link; link = &(*link)->next)
-	{
-		plan = *link;
-		if (strcmp(plan->flow, config->flow) != 0)
-			continue;
-		if (plan->config == config && plan->generation == config->generation)
-			return plan;
-		*link = plan->next;
-		MemoryContextDelete(plan->mcxt);
-		break;
-	}
+	if (plan)
+		return plan;
 
-	mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute score", ALLOCSET_SMALL_SIZES);
-	oldcontext = MemoryContextSwitchTo(mcxt);
-	plan = palloc0(sizeof(ScorePlan));
-	plan->mcxt = mcxt;
-	plan->config = config;
-	plan->generation = config->generation;
-	plan->flow = pstrdup(config->flow);
+	plan = lr_plan_make(sizeof(ScorePlan), config);
+	oldcontext = MemoryContextSwitchTo(plan->base.mcxt);
 	plan->shape = shape;
 	lr_facts_scope(shape, &plan->scope);
 	plan->facts = MakeSingleTupleTableSlot(plan->scope.facts, &TTSOpsVirtual);
@@ -149,16 +130,14 @@ score_plan(LeadShape *shape, FlowConfig *config)
 		compile_criterion(plan, i);
 	MemoryContextSwitchTo(oldcontext);
 
-	MemoryContextSetParent(mcxt, shape->mcxt);
-	plan->next = shape->scores;
-	shape->scores = plan;
+	lr_plan_keep(shape, PLAN_SCORE, plan);
 	return plan;
 }
 
 static void
 compile_criterion(ScorePlan *plan, int number)
 {
-	const ScoringCriterion *criterion = &plan->config->scoring->criteria[number];
+	const ScoringCriterion *criterion = &plan->base.config->scoring->criteria[number];
 	Scoring compiling = {.plan = plan, .next = number};
 	LrCondition *condition;
 
@@ -175,7 +154,7 @@ compile_criterion(ScorePlan *plan, int number)
 	plan->reads_signals |= bms_is_member(plan->signals_fact, lr_condition_facts(condition));
 	plan->reads_clock |= bms_is_member(lr_facts_column(plan->scope.facts, "at"), lr_condition_facts(condition));
 	if (bms_is_member(lr_facts_of_prediction(plan->scope.facts), lr_condition_facts(condition)))
-		plan->columns = bms_add_members(plan->columns, lr_predict_columns(plan->shape, plan->config));
+		plan->columns = bms_add_members(plan->columns, lr_predict_columns(plan->shape, plan->base.config));
 	if (bms_overlap(plan->account_facts, lr_condition_facts(condition)))
 	{
 		static const LeadInput inputs[] = {INPUT_EMAIL, INPUT_WEBSITE, INPUT_COMPANY};
@@ -191,7 +170,7 @@ compile(void *arg)
 {
 	Scoring *compiling = arg;
 	ScorePlan *plan = compiling->plan;
-	LrCondition *condition = lr_condition_compile(plan->config->scoring->criteria[compiling->next].condition, &plan->scope, plan->mcxt);
+	LrCondition *condition = lr_condition_compile(plan->base.config->scoring->criteria[compiling->next].condition, &plan->scope, plan->base.mcxt);
 
 	if (bms_overlap(plan->own_facts, lr_condition_facts(condition)))
 		ereport(ERROR,
@@ -340,7 +319,7 @@ static void
 ask_conditions(Scoring *scoring, bool *warned)
 {
 	ScorePlan *plan = scoring->plan;
-	int ncriteria = plan->config->scoring->ncriteria;
+	int ncriteria = plan->base.config->scoring->ncriteria;
 
 	ResetExprContext(plan->econtext);
 	memset(plan->holds, 0, ncriteria * sizeof(bool));
@@ -367,7 +346,7 @@ ask_some(void *arg)
 {
 	Scoring *scoring = arg;
 	ScorePlan *plan = scoring->plan;
-	int ncriteria = plan->config->scoring->ncriteria;
+	int ncriteria = plan->base.config->scoring->ncriteria;
 
 	for (; scoring->next < ncriteria; scoring->next++)
 	{
@@ -395,7 +374,7 @@ ask(Scoring *scoring, LrCondition *condition)
 
 	if (!scoring->facts_ready && !bms_is_empty(facts))
 	{
-		lr_facts_fill(plan->facts, plan->config, row,
+		lr_facts_fill(plan->facts, plan->base.config, row,
 					  scoring->memo->has_submitted_at ? scoring->memo->submitted_at : lr_lead_submitted_at(row->shape, row->slot, row->at),
 					  plan->econtext->ecxt_per_tuple_memory);
 		scoring->facts_ready = true;
@@ -407,7 +386,7 @@ ask(Scoring *scoring, LrCondition *condition)
 		MemoryContext oldcontext = MemoryContextSwitchTo(plan->econtext->ecxt_per_tuple_memory);
 
 		plan->facts->tts_values[plan->signals_fact - 1] = signals_fact(&scoring->memo->score);
-		plan->facts->tts_isnull[plan->signals_fact - 1] = plan->config->scoring->ntypes == 0;
+		plan->facts->tts_isnull[plan->signals_fact - 1] = plan->base.config->scoring->ntypes == 0;
 		MemoryContextSwitchTo(oldcontext);
 		scoring->signals_ready = true;
 	}
@@ -422,7 +401,7 @@ fill_account(Scoring *scoring)
 	ScorePlan *plan = scoring->plan;
 	AccountMatch match;
 
-	(void) lr_account_find(plan->config, lr_route_account_value, unconstify(LeadRow *, scoring->row), &match);
+	(void) lr_account_find(plan->base.config, lr_route_account_value, unconstify(LeadRow *, scoring->row), &match);
 	lr_facts_account(plan->facts, match.nhits > 0 ? match.hits : NULL, plan->econtext->ecxt_per_tuple_memory);
 	scoring->account_ready = true;
 }
@@ -430,7 +409,7 @@ fill_account(Scoring *scoring)
 static void
 complain(const Scoring *scoring, int number, ErrorData *error, bool *warned)
 {
-	const FlowConfig *config = scoring->plan->config;
+	const FlowConfig *config = scoring->plan->base.config;
 
 	if (config->fails)
 		ReThrowError(error);
@@ -449,7 +428,7 @@ complain(const Scoring *scoring, int number, ErrorData *error, bool *warned)
 static ScorePoints
 add_criterion(Scoring *scoring, int number, LeadScore *score, List **lines)
 {
-	const ScoringConfig *config = scoring->plan->config->scoring;
+	const ScoringConfig *config = scoring->plan->base.config->scoring;
 	const ScoringCriterion *criterion = &config->criteria[number];
 	SignalWorth worth = {.signals = -1, .next = DT_NOEND};
 
