@@ -37,6 +37,7 @@
 
 PG_FUNCTION_INFO_V1(lr_config_changed);
 PG_FUNCTION_INFO_V1(lr_table_changed);
+PG_FUNCTION_INFO_V1(lr_forget_configuration);
 
 #define UNKNOWN_FLOWS 4096
 
@@ -814,6 +815,16 @@ lr_config_changed(PG_FUNCTION_ARGS)
 	CacheInvalidateRelcacheByRelid(lr_relation_oid("flows"));
 	lr_share_changed();
 	return PointerGetDatum(NULL);
+}
+
+/* Of changes that no trigger tells of. */
+Datum
+lr_forget_configuration(PG_FUNCTION_ARGS)
+{
+	CacheInvalidateRelcacheByRelid(lr_relation_oid("flows"));
+	CacheInvalidateRelcacheByRelid(lr_relation_oid("calendars"));
+	lr_share_changed();
+	PG_RETURN_VOID();
 }
 
 /* The trigger on a table that sessions hold a copy of (table_copy.c): forgotten when, and if, the change commits. */

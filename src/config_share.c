@@ -22,6 +22,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/parallel.h"
 #include "access/twophase.h"
 #include "access/xact.h"
@@ -29,14 +30,19 @@
 #include "common/hashfn.h"
 #include "config_share.h"
 #include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
 #include "leadroute.h"
 #include "miscadmin.h"
+#include "port/atomics.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+
+PG_FUNCTION_INFO_V1(lr_shared_configuration);
 
 #define SHARE_TRANCHE "leadroute_configuration"
 #define SHARE_COUNTERS 64
@@ -56,6 +62,9 @@ typedef struct SharedImages
 	Size size;
 	Size used;
 	ShareCounters counters[SHARE_COUNTERS];
+	pg_atomic_uint64 taken;
+	uint64 published;
+	uint64 emptied;
 	char images[FLEXIBLE_ARRAY_MEMBER] pg_attribute_aligned(MAXIMUM_ALIGNOF);
 } SharedImages;
 
@@ -146,6 +155,7 @@ startup_shmem(void)
 	if (!found)
 	{
 		memset(shared, 0, offsetof(SharedImages, images));
+		pg_atomic_init_u64(&shared->taken, 0);
 		shared->lock = &GetNamedLWLockTranche(SHARE_TRANCHE)->lock;
 		shared->size = mul_size(shared_kilobytes, 1024);
 		/* transactions may be prepared since before the start */
@@ -241,7 +251,10 @@ lr_share_find(const char *kind, const char *flow, const char *name, Oid anchor, 
 		*size = entry->size;
 		image = MemoryContextAllocExtended(CurrentMemoryContext, entry->size, MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
 		if (image)
+		{
 			memcpy(image, shared->images + entry->offset, entry->size);
+			pg_atomic_fetch_add_u64(&shared->taken, 1);
+		}
 	}
 	place->publishes = image == NULL && counters->writers == 0;
 	place->generation = counters->generation;
@@ -315,6 +328,7 @@ lr_share_publish(const SharePlace *place, const SharePiece *pieces, int n)
 		{
 			entry->generation = place->generation;
 			entry->offset = shared->used;
+			shared->published++;
 			entry->size = size;
 			for (int i = 0; i < n; i++)
 			{
@@ -336,4 +350,31 @@ forget_images(void)
 	while ((entry = hash_seq_search(&status)) != NULL)
 		(void) hash_search(directory, &entry->key, HASH_REMOVE, NULL);
 	shared->used = 0;
+	shared->emptied++;
+}
+
+/* ---- asking ---- */
+
+Datum
+lr_shared_configuration(PG_FUNCTION_ARGS)
+{
+	Datum values[6] = {0};
+	bool nulls[6] = {true, true, true, true, true, true};
+	TupleDesc desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (shared)
+	{
+		memset(nulls, false, sizeof(nulls));
+		LWLockAcquire(shared->lock, LW_SHARED);
+		values[0] = Int32GetDatum((int32) hash_get_num_entries(directory));
+		values[1] = Int64GetDatum((int64) shared->used);
+		values[2] = Int64GetDatum((int64) shared->size);
+		values[3] = Int64GetDatum((int64) pg_atomic_read_u64(&shared->taken));
+		values[4] = Int64GetDatum((int64) shared->published);
+		values[5] = Int64GetDatum((int64) shared->emptied);
+		LWLockRelease(shared->lock);
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
