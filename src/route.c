@@ -108,11 +108,13 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	RoutePlan *plan = lr_plan_find(shape, PLAN_ROUTE, config);
 	MemoryContext mcxt;
 	MemoryContext oldcontext;
+	const Outlines *outlines;
 	const char **conditions;
 
 	if (plan)
 		return plan;
 
+	outlines = lr_outlines(shape, config);
 	plan = lr_plan_make(sizeof(RoutePlan), config);
 	mcxt = plan->base.mcxt;
 	oldcontext = MemoryContextSwitchTo(mcxt);
@@ -120,14 +122,14 @@ lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 	for (int i = 0; i < config->nrules; i++)
 		conditions[i] = config->rules[i].condition;
 	lr_facts_scope(shape, &plan->scope);
-	plan->rules = lr_ruleset_make(conditions, config->nrules, &plan->scope, mcxt);
+	plan->rules = lr_ruleset_make(conditions, config->nrules, &plan->scope, outlines, mcxt);
 	plan->skills = palloc0(Max(config->nrules, 1) * sizeof(LrCondition *));
 	plan->facts = MakeSingleTupleTableSlot(plan->scope.facts, &TTSOpsVirtual);
 	plan->account_facts = lr_facts_of_account(plan->scope.facts);
 	plan->score_facts = lr_score_of_facts(plan->scope.facts);
 	plan->econtext = CreateStandaloneExprContext();
 	plan->point = lr_point_columns(config, shape);
-	plan->policies = lr_policy_plan(config, &plan->scope, mcxt);
+	plan->policies = lr_policy_plan(config, &plan->scope, outlines, mcxt);
 	MemoryContextSwitchTo(oldcontext);
 
 	lr_plan_keep(shape, PLAN_ROUTE, plan);

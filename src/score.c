@@ -20,6 +20,7 @@
 #include "protect.h"
 #include "qualify.h"
 #include "route.h"
+#include "ruleset.h"
 #include "score.h"
 #include "signals.h"
 #include "state.h"
@@ -49,7 +50,8 @@ typedef struct ScorePlan
 	Bitmapset *columns;		  /* of the row that criteria read */
 	bool reads_signals;		  /* some criterion does, or a condition of one */
 	bool reads_clock;		  /* some condition reads facts.at */
-	LrCondition **conditions; /* one a criterion; NULL: it has none, or one that does not compile */
+	RuleSet *index;			  /* of the criteria that have an outline: which cannot hold */
+	LrCondition **conditions; /* one a criterion; NULL: it has none, or one that does not compile, or is not compiled yet */
 	ErrorData **errors;		  /* why not */
 	bool *holds;			  /* of the row at hand */
 	ScorePoints *groups;	  /* sums of the row at hand: one a group */
@@ -71,7 +73,8 @@ typedef struct Scoring
 } Scoring;
 
 static ScorePlan *score_plan(LeadShape *shape, FlowConfig *config);
-static void compile_criterion(ScorePlan *plan, int number);
+static bool look_at_criterion(ScorePlan *plan, int number, const Outlines *outlines);
+static void add_columns(ScorePlan *plan, const Bitmapset *columns, const Bitmapset *facts);
 static void compile(void *arg);
 static void work_out(const LeadRow *row, FlowConfig *config, ScoreMemo *memo, bool *warned, List **lines);
 static bool needs_submitted_at(const ScoringConfig *scoring);
@@ -103,10 +106,13 @@ score_plan(LeadShape *shape, FlowConfig *config)
 {
 	ScorePlan *plan = lr_plan_find(shape, PLAN_SCORE, config);
 	MemoryContext oldcontext;
+	const Outlines *outlines;
+	const char **texts;
 
 	if (plan)
 		return plan;
 
+	outlines = lr_outlines(shape, config);
 	plan = lr_plan_make(sizeof(ScorePlan), config);
 	oldcontext = MemoryContextSwitchTo(plan->base.mcxt);
 	plan->shape = shape;
@@ -126,36 +132,51 @@ score_plan(LeadShape *shape, FlowConfig *config)
 	/* some say something whatever gives points */
 	for (int i = 0; i < config->scoring->ntypes; i++)
 		plan->reads_signals |= lr_qualify_reads(&config->scoring->types[i]) || config->scoring->types[i].effect != 0;
+	texts = palloc0(Max(config->scoring->ncriteria, 1) * sizeof(char *));
 	for (int i = 0; i < config->scoring->ncriteria; i++)
-		compile_criterion(plan, i);
+		if (look_at_criterion(plan, i, outlines))
+			texts[i] = config->scoring->criteria[i].condition;
+	plan->index = lr_ruleset_make(texts, config->scoring->ncriteria, &plan->scope, outlines, plan->base.mcxt);
 	MemoryContextSwitchTo(oldcontext);
 
 	lr_plan_keep(shape, PLAN_SCORE, plan);
 	return plan;
 }
 
-static void
-compile_criterion(ScorePlan *plan, int number)
+/* Which columns and signals it reads: true where an outline tells, else it is compiled. */
+static bool
+look_at_criterion(ScorePlan *plan, int number, const Outlines *outlines)
 {
 	const ScoringCriterion *criterion = &plan->base.config->scoring->criteria[number];
 	Scoring compiling = {.plan = plan, .next = number};
-	LrCondition *condition;
+	const Outline *outline;
 
 	if (criterion->condition == NULL)
 	{
 		plan->reads_signals |= criterion->type != SIGNAL_UNKNOWN;
-		return;
+		return false;
+	}
+	outline = lr_outline(outlines, criterion->condition);
+	if (outline && !bms_overlap(plan->own_facts, outline->facts))
+	{
+		add_columns(plan, outline->columns, outline->facts);
+		return true;
 	}
 	plan->errors[number] = lr_protect(compile, &compiling);
-	if (plan->errors[number])
-		return;
-	condition = plan->conditions[number];
-	plan->columns = bms_add_members(plan->columns, lr_condition_columns(condition));
-	plan->reads_signals |= bms_is_member(plan->signals_fact, lr_condition_facts(condition));
-	plan->reads_clock |= bms_is_member(lr_facts_column(plan->scope.facts, "at"), lr_condition_facts(condition));
-	if (bms_is_member(lr_facts_of_prediction(plan->scope.facts), lr_condition_facts(condition)))
+	if (plan->errors[number] == NULL)
+		add_columns(plan, lr_condition_columns(plan->conditions[number]), lr_condition_facts(plan->conditions[number]));
+	return false;
+}
+
+static void
+add_columns(ScorePlan *plan, const Bitmapset *columns, const Bitmapset *facts)
+{
+	plan->columns = bms_add_members(plan->columns, columns);
+	plan->reads_signals |= bms_is_member(plan->signals_fact, facts);
+	plan->reads_clock |= bms_is_member(lr_facts_column(plan->scope.facts, "at"), facts);
+	if (bms_is_member(lr_facts_of_prediction(plan->scope.facts), facts))
 		plan->columns = bms_add_members(plan->columns, lr_predict_columns(plan->shape, plan->base.config));
-	if (bms_overlap(plan->account_facts, lr_condition_facts(condition)))
+	if (bms_overlap(plan->account_facts, facts))
 	{
 		static const LeadInput inputs[] = {INPUT_EMAIL, INPUT_WEBSITE, INPUT_COMPANY};
 
@@ -322,6 +343,7 @@ ask_conditions(Scoring *scoring, bool *warned)
 	int ncriteria = plan->base.config->scoring->ncriteria;
 
 	ResetExprContext(plan->econtext);
+	lr_ruleset_start(plan->index);
 	memset(plan->holds, 0, ncriteria * sizeof(bool));
 	ask_some(scoring);
 	scoring->protected = true;
@@ -352,11 +374,17 @@ ask_some(void *arg)
 	{
 		LrCondition *condition = plan->conditions[scoring->next];
 
+		if (plan->errors[scoring->next])
+			return;
+		if (plan->base.config->scoring->criteria[scoring->next].condition == NULL ||
+			lr_ruleset_excludes(plan->index, scoring->next, scoring->row->slot))
+			continue;
 		if (condition == NULL)
 		{
-			if (plan->errors[scoring->next])
+			if (!scoring->protected)
 				return;
-			continue;
+			compile(scoring);
+			condition = plan->conditions[scoring->next];
 		}
 		/* facts may take the time of the request, which may come as text */
 		if (!scoring->protected && (!lr_condition_cannot_fail(condition) || !bms_is_empty(lr_condition_facts(condition))))

@@ -15,6 +15,7 @@
 #include "consent.h"
 #include "executor/executor.h"
 #include "facts.h"
+#include "outline.h"
 #include "plan.h"
 #include "protect.h"
 #include "qualify.h"
@@ -56,6 +57,7 @@ struct Watch
 	LrConditionScope scope;
 	ExprContext *econtext;
 	TupleTableSlot *facts;
+	const Outlines *outlines;
 	Bitmapset *columns; /* attribute numbers */
 	Bitmapset *score_facts;
 	bool reads_score;		  /* some condition that an UPDATE is watched for does */
@@ -77,6 +79,8 @@ typedef struct Evaluation
 } Evaluation;
 
 static void watch_condition(Watch *watch, int which, const char *name, const char *text, Oid type);
+static bool look_at(Watch *watch, Watched *watched, const Bitmapset **columns, const Bitmapset **facts);
+static bool is_compiled(Watch *watch, Watched *watched);
 static void watch_clocks(Watch *watch);
 static void compile(void *arg);
 static void add_required(Watch *watch, const TransitionConfig *transition);
@@ -89,6 +93,7 @@ static void evaluate(void *arg);
 Watch *
 lr_watch(LeadShape *shape, FlowConfig *config)
 {
+	const Outlines *outlines;
 	Watch *watch;
 	MemoryContext oldcontext;
 
@@ -99,7 +104,9 @@ lr_watch(LeadShape *shape, FlowConfig *config)
 	if (watch)
 		return watch;
 
+	outlines = lr_outlines(shape, config);
 	watch = lr_plan_make(sizeof(Watch), config);
+	watch->outlines = outlines;
 	oldcontext = MemoryContextSwitchTo(watch->base.mcxt);
 	watch->shape = shape;
 	lr_facts_scope(shape, &watch->scope);
@@ -140,26 +147,59 @@ lr_watch(LeadShape *shape, FlowConfig *config)
 	return watch;
 }
 
+/* What its outline does not tell of a condition that UPDATEs are watched for, compiling it does; others are compiled when they are asked. */
 static void
 watch_condition(Watch *watch, int which, const char *name, const char *text, Oid type)
 {
 	Watched *watched = &watch->conditions[which];
-	Evaluation evaluation = {.watch = watch, .watched = watched};
+	const Bitmapset *columns;
+	const Bitmapset *facts;
 
 	watched->name = name;
 	watched->text = text;
 	watched->type = type;
-	if (text == NULL)
-		return;
-	watched->error = lr_protect(compile, &evaluation);
 	/* what is no condition is looked at when a lead is decided, or begins to wait, and then stays */
-	if (watched->error == NULL && type == BOOLOID && which != WATCH_MASK)
+	if (text == NULL || type != BOOLOID || which == WATCH_MASK || !look_at(watch, watched, &columns, &facts))
+		return;
+	watch->columns = bms_add_members(watch->columns, columns);
+	if (bms_is_member(lr_facts_of_prediction(watch->scope.facts), facts))
+		watch->columns = bms_add_members(watch->columns, lr_predict_columns(watch->shape, watch->base.config));
+	watch->reads_score |= bms_overlap(watch->score_facts, facts);
+}
+
+/* What a condition reads; false where it does not compile. */
+static bool
+look_at(Watch *watch, Watched *watched, const Bitmapset **columns, const Bitmapset **facts)
+{
+	const Outline *outline = lr_outline(watch->outlines, watched->text);
+
+	if (outline)
 	{
-		watch->columns = bms_add_members(watch->columns, lr_condition_columns(watched->condition));
-		if (bms_is_member(lr_facts_of_prediction(watch->scope.facts), lr_condition_facts(watched->condition)))
-			watch->columns = bms_add_members(watch->columns, lr_predict_columns(watch->shape, watch->base.config));
-		watch->reads_score |= bms_overlap(watch->score_facts, lr_condition_facts(watched->condition));
+		*columns = outline->columns;
+		*facts = outline->facts;
+		return true;
 	}
+	if (!is_compiled(watch, watched))
+		return false;
+	*columns = lr_condition_columns(watched->condition);
+	*facts = lr_condition_facts(watched->condition);
+	return true;
+}
+
+/* Compiles it where it is not; false where it cannot be, and why stays with it. */
+static bool
+is_compiled(Watch *watch, Watched *watched)
+{
+	Evaluation evaluation = {.watch = watch, .watched = watched};
+	MemoryContext oldcontext;
+
+	if (watched->condition == NULL && watched->error == NULL)
+	{
+		oldcontext = MemoryContextSwitchTo(watch->base.mcxt);
+		watched->error = lr_protect(compile, &evaluation);
+		MemoryContextSwitchTo(oldcontext);
+	}
+	return watched->error == NULL;
 }
 
 /* The columns that policies read, and that tell a touch. */
@@ -179,14 +219,15 @@ watch_clocks(Watch *watch)
 		for (int j = 0; j < (int) lengthof(texts); j++)
 		{
 			Watched watched = {.text = texts[j], .type = BOOLOID};
-			Evaluation evaluation = {.watch = watch, .watched = &watched};
+			const Bitmapset *columns;
+			const Bitmapset *facts;
 
 			/* one that does not compile is told of where the policy is asked */
-			if (texts[j] && lr_protect(compile, &evaluation) == NULL)
+			if (texts[j] && look_at(watch, &watched, &columns, &facts))
 			{
-				watch->columns = bms_add_members(watch->columns, lr_condition_columns(watched.condition));
-				watch->clocks_read_score |= bms_overlap(watch->score_facts, lr_condition_facts(watched.condition));
-				if (bms_is_member(lr_facts_column(watch->scope.facts, "consent"), lr_condition_facts(watched.condition)))
+				watch->columns = bms_add_members(watch->columns, columns);
+				watch->clocks_read_score |= bms_overlap(watch->score_facts, facts);
+				if (bms_is_member(lr_facts_column(watch->scope.facts, "consent"), facts))
 					add_column(watch, &watch->shape->consent);
 			}
 		}
@@ -358,15 +399,17 @@ lr_watch_text(Watch *watch, WatchText which, const LeadRow *row, bool *warned)
 static bool
 ask(Watch *watch, Evaluation *evaluation, bool *warned)
 {
-	const Watched *watched = evaluation->watched;
-	ErrorData *error = watched->error;
+	Watched *watched = evaluation->watched;
+	ErrorData *error = NULL;
 
 	if (watched->text == NULL)
 		return false;
 	evaluation->warned = warned;
-	if (error == NULL && lr_condition_cannot_fail(watched->condition) && bms_is_empty(lr_condition_facts(watched->condition)))
+	if (!is_compiled(watch, watched))
+		error = watched->error;
+	else if (lr_condition_cannot_fail(watched->condition) && bms_is_empty(lr_condition_facts(watched->condition)))
 		evaluate(evaluation);
-	else if (error == NULL)
+	else
 		error = lr_protect(evaluate, evaluation);
 	if (error == NULL)
 		return true;
