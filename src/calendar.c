@@ -23,6 +23,8 @@
 #include "common/int.h"
 #include "compat.h"
 #include "config.h"
+#include "config_row.h"
+#include "config_share.h"
 #include "fmgr.h"
 #include "hours.h"
 #include "leadroute.h"
@@ -54,6 +56,14 @@ struct LrCalendar
 	TimestampTz read_in;
 };
 
+typedef struct HoursRead
+{
+	const LrCalendar *calendar;
+	MemoryContext mcxt;
+	LrHours *hours;
+	bool exists;
+} HoursRead;
+
 static HTAB *calendars = NULL;
 static MemoryContext cache_context = NULL; /* holds the table, the names and the hours */
 static uint64 generation = 1;
@@ -65,10 +75,10 @@ static LrHours *opening_hours(LrCalendar *calendar);
 static uint64 current_generation(const LrCalendar *calendar);
 static bool holds(const LrCalendar *calendar);
 static void refresh(LrCalendar *calendar);
+static void read_hours(void *arg);
 static LrHours *read_calendar(const LrCalendar *calendar, MemoryContext mcxt, bool *exists);
 static LrHours *read_always(const LrCalendar *calendar, MemoryContext mcxt);
 static uint64 read_rows(const char *query, const LrCalendar *calendar);
-static Datum row_value(uint64 row, int column);
 static uint32 hash_key(const void *key, Size size);
 static int match_key(const void *a, const void *b, Size size);
 static void make_table(void);
@@ -193,30 +203,37 @@ refresh(LrCalendar *calendar)
 {
 	/* the context belongs to the transaction until it is whole */
 	MemoryContext mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute calendar", ALLOCSET_SMALL_SIZES);
-	OwnerSession session;
-	LrHours *hours;
+	HoursRead read = {.calendar = calendar, .mcxt = mcxt, .exists = true};
 	uint64 seen;
-	bool exists = true;
 	bool parallel = IsInParallelMode();
 
 	if (anchor_relid == InvalidOid || get_relname_relid("calendars", lr_schema_oid()) != anchor_relid)
 		anchor_relid = lr_relation_oid("calendars");
-	lr_owner_begin(&session);
 	AcceptInvalidationMessages();
 	seen = current_generation(calendar);
-	hours = strcmp(calendar->key.name, LR_CALENDAR_ALWAYS) == 0 ? read_always(calendar, mcxt) : read_calendar(calendar, mcxt, &exists);
-	lr_owner_end(&session);
+	lr_config_reading("calendar", calendar->key.flow, calendar->key.name, anchor_relid, mcxt, read_hours, &read);
 
 	if (calendar->hours != NULL)
 		lr_hours_free(calendar->hours);
-	if (hours != NULL)
-		lr_hours_keep(hours, cache_context);
-	calendar->exists = exists;
-	calendar->hours = hours;
+	if (read.hours != NULL)
+		lr_hours_keep(read.hours, cache_context);
+	calendar->exists = read.exists;
+	calendar->hours = read.hours;
 	calendar->generation = seen;
 	calendar->parallel = parallel;
 	calendar->read_in = GetCurrentTransactionStartTimestamp();
 	MemoryContextDelete(mcxt);
+}
+
+static void
+read_hours(void *arg)
+{
+	HoursRead *read = arg;
+
+	if (strcmp(read->calendar->key.name, LR_CALENDAR_ALWAYS) == 0)
+		read->hours = read_always(read->calendar, read->mcxt);
+	else
+		read->hours = read_calendar(read->calendar, read->mcxt, &read->exists);
 }
 
 /* NULL where there is no such calendar, or no such zone. */
@@ -234,7 +251,7 @@ read_calendar(const LrCalendar *calendar, MemoryContext mcxt, bool *exists)
 		*exists = false;
 		return NULL;
 	}
-	zone = lr_zone(lr_spi_text(0, 1));
+	zone = lr_zone(lr_row_text(0, 1));
 	if (zone == NULL)
 		return NULL;
 
@@ -243,9 +260,9 @@ read_calendar(const LrCalendar *calendar, MemoryContext mcxt, bool *exists)
 	week = MemoryContextAlloc(mcxt, Max(nweek, 1) * sizeof(WeekHours));
 	for (int i = 0; i < nweek; i++)
 	{
-		week[i].weekday = DatumGetInt16(row_value(i, 1)) - 1;
-		week[i].opens = DatumGetTimeADT(row_value(i, 2));
-		week[i].closes = DatumGetTimeADT(row_value(i, 3));
+		week[i].weekday = DatumGetInt16(lr_row_value(i, 1)) - 1;
+		week[i].opens = DatumGetTimeADT(lr_row_value(i, 2));
+		week[i].closes = DatumGetTimeADT(lr_row_value(i, 3));
 		if (week[i].closes <= week[i].opens)
 			week[i].closes += USECS_PER_DAY;
 	}
@@ -258,10 +275,10 @@ read_calendar(const LrCalendar *calendar, MemoryContext mcxt, bool *exists)
 	closures = MemoryContextAllocHuge(mcxt, Max(nclosures, 1) * sizeof(Closure));
 	for (int i = 0; i < nclosures; i++)
 	{
-		int64 day = DatumGetDateADT(row_value(i, 1)) * USECS_PER_DAY;
+		int64 day = DatumGetDateADT(lr_row_value(i, 1)) * USECS_PER_DAY;
 
-		closures[i].start = day + DatumGetTimeADT(row_value(i, 2));
-		closures[i].end = day + DatumGetTimeADT(row_value(i, 3));
+		closures[i].start = day + DatumGetTimeADT(lr_row_value(i, 2));
+		closures[i].end = day + DatumGetTimeADT(lr_row_value(i, 3));
 	}
 	return lr_hours_make(mcxt, zone, week, nweek, closures, nclosures);
 }
@@ -271,7 +288,7 @@ static LrHours *
 read_always(const LrCalendar *calendar, MemoryContext mcxt)
 {
 	bool found = read_rows("SELECT timezone FROM leadroute.flows WHERE flow = $1 AND $2 IS NOT NULL", calendar) > 0;
-	LrZone *zone = lr_zone(found ? lr_spi_text(0, 1) : "UTC");
+	LrZone *zone = lr_zone(found ? lr_row_text(0, 1) : "UTC");
 	WeekHours week[7];
 
 	if (zone == NULL)
@@ -285,38 +302,10 @@ read_always(const LrCalendar *calendar, MemoryContext mcxt)
 	return lr_hours_make(mcxt, zone, week, 7, NULL, 0);
 }
 
-/* Runs a query with the flow as $1 and the calendar's name as $2; the rows are SPI_tuptable's. */
 static uint64
 read_rows(const char *query, const LrCalendar *calendar)
 {
-	Oid types[2] = {TEXTOID, TEXTOID};
-	Datum values[2];
-	SPIPlanPtr plan = SPI_prepare(query, 2, types);
-	Snapshot snapshot;
-	int result;
-
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed for \"%s\": %s", query, SPI_result_code_string(SPI_result));
-	values[0] = CStringGetTextDatum(calendar->key.flow);
-	values[1] = CStringGetTextDatum(calendar->key.name);
-	snapshot = RegisterSnapshot(IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot());
-	result = SPI_execute_snapshot(plan, values, NULL, snapshot, InvalidSnapshot, true, false, 0);
-	UnregisterSnapshot(snapshot);
-	if (result != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_snapshot failed for \"%s\": %s", query, SPI_result_code_string(result));
-	return SPI_processed;
-}
-
-/* A value of a column that is NOT NULL. */
-static Datum
-row_value(uint64 row, int column)
-{
-	bool isnull;
-	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-
-	if (isnull)
-		elog(ERROR, "unexpected null value in column %d", column);
-	return value;
+	return lr_config_rows_named(query, calendar->key.flow, calendar->key.name);
 }
 
 /* ---- asking ---- */
@@ -468,5 +457,6 @@ lr_calendar_changed(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by trigger manager", "calendar_changed")));
 	CacheInvalidateRelcacheByRelid(lr_relation_oid("calendars"));
+	lr_share_changed();
 	return PointerGetDatum(NULL);
 }

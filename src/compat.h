@@ -57,13 +57,15 @@ typedef TU_UpdateIndexes lr_UpdateIndexes;
 
 /* ---- 17 ---- */
 
-/* the index of this session's PGPROC; infinite intervals; an index may keep something open between rows */
+/* the index of this session's PGPROC, its transaction's number; infinite intervals; an index may keep something open between rows */
 #if PG_VERSION_NUM < 170000
 #define lr_index_insert_cleanup(index, info) ((void) (index), (void) (info))
 #define INTERVAL_IS_NOEND(interval) ((void) (interval), false)
 #define INTERVAL_NOT_FINITE(interval) ((void) (interval), false)
 #define MyProcNumber (MyProc->pgprocno)
+#define lr_local_transaction() (MyProc->lxid)
 #else
+#define lr_local_transaction() (MyProc->vxid.lxid)
 #define lr_index_insert_cleanup(index, info) index_insert_cleanup(index, info)
 #endif
 

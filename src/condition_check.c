@@ -22,6 +22,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_cast.h"
 #include "catalog/pg_collation.h"
@@ -43,6 +44,7 @@
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -72,6 +74,7 @@ static const char *const refused_builtins[] = {
 	"table_to_xml", "table_to_xml_and_xmlschema", "table_to_xmlschema",
 	"ts_rewrite", "ts_stat", "txid_current"};
 
+static LrConditionTrust *look_up_trust(void);
 static char *extension_schema(Oid extension);
 static bool check_walker(Node *node, void *context);
 static void refuse_kind(Node *node, CheckContext *context);
@@ -98,13 +101,45 @@ static bool function_may_fail(Oid function, void *context);
 
 /*
  * lr_condition_trust
+ *		The same for the conditions of one command, as far as nothing was made in between: each condition would else look the extensions up
+ *		in the catalog, which has no cache of them. The session's; it lives until the next call.
+ */
+LrConditionTrust *
+lr_condition_trust(void)
+{
+	static MemoryContext mcxt = NULL;
+	static LrConditionTrust *trust = NULL;
+	static TimestampTz statement = 0;
+	static CommandId command = InvalidCommandId;
+	static LocalTransactionId transaction = InvalidLocalTransactionId;
+	static char *setting = NULL;
+	MemoryContext caller;
+
+	if (trust && statement == GetCurrentStatementStartTimestamp() && command == GetCurrentCommandId(false) &&
+		transaction == lr_local_transaction() && strcmp(setting, lr_condition_extensions) == 0)
+		return trust;
+	trust = NULL;
+	if (mcxt == NULL)
+		mcxt = AllocSetContextCreate(CacheMemoryContext, "leadroute condition extensions", ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(mcxt);
+	caller = MemoryContextSwitchTo(mcxt);
+	setting = pstrdup(lr_condition_extensions);
+	statement = GetCurrentStatementStartTimestamp();
+	command = GetCurrentCommandId(false);
+	transaction = lr_local_transaction();
+	trust = look_up_trust();
+	MemoryContextSwitchTo(caller);
+	return trust;
+}
+
+/*
  *		The allowed extensions that are installed, and the search_path that goes with them.
  *
  * leadroute itself needs no entry in the setting. A name that is not installed is skipped: the default
  * names citext, which is no requirement.
  */
-LrConditionTrust *
-lr_condition_trust(void)
+static LrConditionTrust *
+look_up_trust(void)
 {
 	LrConditionTrust *trust = (LrConditionTrust *) palloc0(sizeof(LrConditionTrust));
 	StringInfoData path;

@@ -19,6 +19,7 @@
 #include "config.h"
 #include "config_row.h"
 #include "consent.h"
+#include "config_share.h"
 #include "email.h"
 #include "fmgr.h"
 #include "fold.h"
@@ -36,6 +37,7 @@
 
 PG_FUNCTION_INFO_V1(lr_config_changed);
 PG_FUNCTION_INFO_V1(lr_table_changed);
+PG_FUNCTION_INFO_V1(lr_forget_configuration);
 
 #define UNKNOWN_FLOWS 4096
 
@@ -58,6 +60,7 @@ static void make_cache(void);
 static bool flow_is_unknown(const char *flow);
 static void remember_unknown(const char *flow);
 static FlowConfig *config_read(const char *flow);
+static void read_parts(void *arg);
 static void read_flow(FlowConfig *config);
 static void read_attachment(FlowConfig *config);
 static void read_rules(FlowConfig *config);
@@ -227,14 +230,12 @@ lr_config_collect(void)
 	}
 }
 
-/* Returns a configuration in a context of its own; reads as the extension's owner. */
+/* Returns a configuration in a context of its own: what another session has read, else read as the extension's owner. */
 static FlowConfig *
 config_read(const char *flow)
 {
 	MemoryContext mcxt;
 	FlowConfig *config;
-	OwnerSession session;
-	uint64 seen;
 
 	if (anchor_relid == InvalidOid || get_relname_relid("flows", lr_schema_oid()) != anchor_relid)
 		anchor_relid = lr_relation_oid("flows");
@@ -245,9 +246,17 @@ config_read(const char *flow)
 	config->mcxt = mcxt;
 	config->flow = MemoryContextStrdup(mcxt, flow);
 
-	lr_owner_begin(&session);
 	AcceptInvalidationMessages();
-	seen = generation;
+	config->generation = generation;
+	lr_config_reading("flow", flow, "", anchor_relid, mcxt, read_parts, config);
+	return config;
+}
+
+static void
+read_parts(void *arg)
+{
+	FlowConfig *config = arg;
+
 	read_flow(config);
 	read_attachment(config);
 	read_rules(config);
@@ -263,10 +272,6 @@ config_read(const char *flow)
 	lr_predict_read_config(config);
 	lr_score_read_config(config);
 	lr_consent_read_config(config);
-	config->generation = seen;
-	lr_owner_end(&session);
-
-	return config;
 }
 
 static void
@@ -286,22 +291,22 @@ read_flow(FlowConfig *config)
 	config->keeps_given = lr_row_bool(0, 3);
 	config->crm_is_master = lr_row_bool(0, 4);
 	config->email_options = (lr_row_bool(0, 5) ? LR_EMAIL_TAGS : 0) | (lr_row_bool(0, 6) ? LR_EMAIL_DOTS : 0);
-	config->default_country = lr_row_text(config, 0, 7);
-	config->duplicate_policy = parse_policy(SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 8));
+	config->default_country = lr_row_text(0, 7);
+	config->duplicate_policy = parse_policy(lr_row_text(0, 8));
 	config->replay_window = lr_row_int64(0, 9);
 	config->returning_after = lr_row_int64(0, 10);
-	config->closed_when = lr_row_text(config, 0, 11);
-	config->won_when = lr_row_text(config, 0, 12);
-	config->priority = lr_row_text(config, 0, 13);
-	config->route_when = lr_row_text(config, 0, 14);
-	config->first_stage = lr_row_text(config, 0, 15);
+	config->closed_when = lr_row_text(0, 11);
+	config->won_when = lr_row_text(0, 12);
+	config->priority = lr_row_text(0, 13);
+	config->route_when = lr_row_text(0, 14);
+	config->first_stage = lr_row_text(0, 15);
 	config->stage_reports = lr_row_bool(0, 16);
-	config->segment = lr_row_text(config, 0, 17);
-	config->intent = lr_row_text(config, 0, 18);
+	config->segment = lr_row_text(0, 17);
+	config->intent = lr_row_text(0, 18);
 	config->watches = config->closed_when || config->won_when || config->priority || config->route_when || config->segment ||
 					  config->intent;
 	lr_row_interval(0, 19, &config->max_backdate);
-	config->touched_when = lr_row_text(config, 0, 20);
+	config->touched_when = lr_row_text(0, 20);
 }
 
 static DuplicatePolicy
@@ -326,10 +331,10 @@ read_attachment(FlowConfig *config)
 					   config->flow) == 0)
 		return;
 	attachment = MemoryContextAllocZero(config->mcxt, sizeof(AttachmentConfig));
-	attachment->key_column = lr_row_text(config, 0, 1);
-	attachment->flow_column = lr_row_text(config, 0, 2);
+	attachment->key_column = lr_row_text(0, 1);
+	attachment->flow_column = lr_row_text(0, 2);
 	attachment->broken = lr_row_bool(0, 3);
-	attachment->problem = lr_row_text(config, 0, 4);
+	attachment->problem = lr_row_text(0, 4);
 
 	attachment->nmappings = (int)
 		lr_config_rows("SELECT m.key, CASE jsonb_typeof(m.value) WHEN 'object'"
@@ -342,9 +347,9 @@ read_attachment(FlowConfig *config)
 												  Max(attachment->nmappings, 1) * sizeof(ColumnMapping));
 	for (int i = 0; i < attachment->nmappings; i++)
 	{
-		attachment->mappings[i].name = lr_row_text(config, i, 1);
-		attachment->mappings[i].column = lr_row_text(config, i, 2);
-		attachment->mappings[i].timezone = lr_row_text(config, i, 3);
+		attachment->mappings[i].name = lr_row_text(i, 1);
+		attachment->mappings[i].column = lr_row_text(i, 2);
+		attachment->mappings[i].timezone = lr_row_text(i, 3);
 	}
 	config->attachment = attachment;
 }
@@ -362,17 +367,17 @@ read_rules(FlowConfig *config)
 	{
 		RuleConfig *rule = &config->rules[i];
 
-		rule->rule = lr_row_text(config, i, 1);
+		rule->rule = lr_row_text(i, 1);
 		rule->position = lr_row_int(i, 2);
-		rule->condition = lr_row_text(config, i, 3);
-		rule->target = parse_target(SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 4));
-		rule->target_name = lr_row_text(config, i, 5);
+		rule->condition = lr_row_text(i, 3);
+		rule->target = parse_target(lr_row_text(i, 4));
+		rule->target_name = lr_row_text(i, 5);
 		rule->waits = lr_row_bool(i, 6) || i == config->nrules - 1; /* below the last is nothing to fall to */
-		rule->skills = lr_row_text(config, i, 7);
+		rule->skills = lr_row_text(i, 7);
 		config->asks_skills |= rule->skills != NULL;
-		rule->hold_until = lr_row_text(config, i, 8);
+		rule->hold_until = lr_row_text(i, 8);
 		lr_row_interval(i, 9, &rule->hold_for);
-		rule->reroute_when = lr_row_text(config, i, 10);
+		rule->reroute_when = lr_row_text(i, 10);
 		config->watches |= rule->hold_until || rule->reroute_when;
 	}
 }
@@ -401,15 +406,15 @@ read_reps(FlowConfig *config)
 	{
 		RepConfig *rep = &config->reps[i];
 
-		rep->rep = lr_row_text(config, i, 1);
+		rep->rep = lr_row_text(i, 1);
 		rep->active = lr_row_bool(i, 2);
 		rep->accepting = lr_row_bool(i, 3);
 		rep->capacity = lr_row_limit(i, 4);
-		rep->calendar = lr_row_text(config, i, 5);
-		rep->caps = row_caps(config, i, 6, lr_row_text(config, i, 7), &rep->ncaps);
-		rep->backup = lr_row_text(config, i, 8);
-		rep->name = lr_row_text(config, i, 9);
-		rep->manager = lr_row_text(config, i, 10);
+		rep->calendar = lr_row_text(i, 5);
+		rep->caps = row_caps(config, i, 6, lr_row_text(i, 7), &rep->ncaps);
+		rep->backup = lr_row_text(i, 8);
+		rep->name = lr_row_text(i, 9);
+		rep->manager = lr_row_text(i, 10);
 	}
 	read_leaves(config);
 	read_skills(config);
@@ -426,12 +431,12 @@ read_leaves(FlowConfig *config)
 
 	for (uint64 row = 0; row < rows;)
 	{
-		const char *name = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1);
+		const char *name = lr_row_text(row, 1);
 		RepConfig *rep = lr_config_rep(config, name);
 		uint64 end = row;
 		int n;
 
-		while (end < rows && strcmp(SPI_getvalue(SPI_tuptable->vals[end], SPI_tuptable->tupdesc, 1), name) == 0)
+		while (end < rows && strcmp(lr_row_text(end, 1), name) == 0)
 			end++;
 		n = (int) (end - row);
 		if (rep)
@@ -461,17 +466,17 @@ read_skills(FlowConfig *config)
 										   config->flow);
 	config->skills = MemoryContextAllocZero(config->mcxt, Max(config->nskills, 1) * sizeof(char *));
 	for (int i = 0; i < config->nskills; i++)
-		config->skills[i] = lr_row_text(config, i, 1);
+		config->skills[i] = lr_row_text(i, 1);
 
 	rows = lr_config_rows("SELECT rep, skill, level FROM leadroute.rep_skills WHERE flow = $1 ORDER BY rep, skill", config->flow);
 	for (uint64 row = 0; row < rows;)
 	{
-		const char *name = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1);
+		const char *name = lr_row_text(row, 1);
 		RepConfig *rep = lr_config_rep(config, name);
 		uint64 end = row;
 		int n;
 
-		while (end < rows && strcmp(SPI_getvalue(SPI_tuptable->vals[end], SPI_tuptable->tupdesc, 1), name) == 0)
+		while (end < rows && strcmp(lr_row_text(end, 1), name) == 0)
 			end++;
 		n = (int) (end - row);
 		if (rep)
@@ -479,7 +484,7 @@ read_skills(FlowConfig *config)
 			rep->skills = MemoryContextAlloc(config->mcxt, n * sizeof(SkillConfig));
 			for (int i = 0; i < n; i++)
 			{
-				int skill = lr_config_skill(config, SPI_getvalue(SPI_tuptable->vals[row + i], SPI_tuptable->tupdesc, 2));
+				int skill = lr_config_skill(config, lr_row_text(row + i, 2));
 
 				/* one that another session has added in between: its invalidation is on its way */
 				if (skill < 0)
@@ -517,12 +522,12 @@ read_teams(FlowConfig *config)
 		int capacity = Max(lr_row_int(i, 2), 1);
 
 		team = &config->teams[i];
-		team->team = lr_row_text(config, i, 1);
+		team->team = lr_row_text(i, 1);
 		team->strategy = (TeamStrategy) lr_row_word(i, 3, strategies, lengthof(strategies));
 		team->most_free = lr_row_bool(i, 4);
 		team->hours = (TeamHours) lr_row_word(i, 5, hours, lengthof(hours));
-		team->calendar = lr_row_text(config, i, 6);
-		team->zone = lr_row_text(config, i, 7);
+		team->calendar = lr_row_text(i, 6);
+		team->zone = lr_row_text(i, 7);
 		team->levels = lr_row_bool(i, 8);
 		team->catch_up_limit = lr_row_limit(i, 9);
 		team->reset = (TeamReset) lr_row_word(i, 10, resets, lengthof(resets));
@@ -532,9 +537,9 @@ read_teams(FlowConfig *config)
 		team->weights = MemoryContextAllocZero(config->mcxt, capacity * sizeof(int));
 		team->details = MemoryContextAllocZero(config->mcxt, capacity * sizeof(MemberConfig));
 		team->nmembers = lr_row_int(i, 2);
-		team->overflow = lr_row_text(config, i, 12);
+		team->overflow = lr_row_text(i, 12);
 		team->sticky = (TeamSticky) lr_row_word(i, 13, stickies, lengthof(stickies));
-		team->channel = lr_row_text(config, i, 14);
+		team->channel = lr_row_text(i, 14);
 	}
 
 	rows = lr_config_rows("SELECT m.team, m.rep, m.weight, m.capacity, array_to_string(m.caps, ','), m.rank,"
@@ -550,22 +555,21 @@ read_teams(FlowConfig *config)
 
 		team = &config->teams[i];
 		while (row < rows &&
-			   strcmp(SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1), team->team) < 0)
+			   strcmp(lr_row_text(row, 1), team->team) < 0)
 			row++; /* members of a team that has no row */
 		while (row < rows && found < team->nmembers &&
-			   strcmp(SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1), team->team) == 0)
+			   strcmp(lr_row_text(row, 1), team->team) == 0)
 		{
 			MemberConfig *member = &team->details[found];
-			bool isnull;
 
-			team->member_names[found] = lr_row_text(config, row, 2);
+			team->member_names[found] = lr_row_text(row, 2);
 			team->weights[found] = lr_row_int(row, 3);
 			team->members[found] = lr_config_rep(config, team->member_names[found]);
 			member->capacity = lr_row_limit(row, 4);
 			member->caps = row_caps(config, row, 5, team->zone, &member->ncaps);
 			member->rank = lr_row_int(row, 6);
-			member->multiplier = DatumGetFloat8(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 7, &isnull));
-			member->prefers = lr_row_varlena(config, row, 8);
+			member->multiplier = lr_row_number(row, 7, 1);
+			member->prefers = lr_row_varlena(row, 8);
 			team->prefers |= member->prefers != NULL;
 			member->joined_at = lr_row_time(row, 9, DT_NOBEGIN);
 			member->left_at = lr_row_time(row, 10, DT_NOEND);
@@ -581,13 +585,15 @@ static CapConfig *
 row_caps(FlowConfig *config, uint64 row, int column, const char *zone, int *n)
 {
 	static const char *const units[] = {"hour", "day", "week", "month"};
-	char *text = lr_row_text(config, row, column);
+	const char *written = lr_row_text(row, column);
+	char *text;
 	CapConfig *caps;
 	char *rest;
 
 	*n = 0;
-	if (text == NULL)
+	if (written == NULL)
 		return NULL;
+	text = MemoryContextStrdup(config->mcxt, written);
 	caps = MemoryContextAllocZero(config->mcxt, MAX_CAPS * sizeof(CapConfig));
 	for (char *word = strtok_r(text, ",", &rest); word && *n < MAX_CAPS; word = strtok_r(NULL, ",", &rest))
 	{
@@ -615,8 +621,8 @@ read_sides(FlowConfig *config)
 	config->sides = MemoryContextAllocZero(config->mcxt, Max(config->nsides, 1) * sizeof(SideConfig));
 	for (int i = 0; i < config->nsides; i++)
 	{
-		config->sides[i].map = lr_row_text(config, i, 1);
-		config->sides[i].side = lr_row_text(config, i, 2);
+		config->sides[i].map = lr_row_text(i, 1);
+		config->sides[i].side = lr_row_text(i, 2);
 	}
 }
 
@@ -638,15 +644,15 @@ read_match_rules(FlowConfig *config)
 		MatchRule *rule = &config->match_rules[known];
 		bool twice = false;
 
-		rule->rule = lr_row_text(config, row, 1);
-		rule->kind = lr_row_text(config, row, 2);
-		for (char *number = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 3); number; number = strchr(number, ',') ? strchr(number, ',') + 1 : NULL)
+		rule->rule = lr_row_text(row, 1);
+		rule->kind = lr_row_text(row, 2);
+		for (char *number = lr_row_text(row, 3); number; number = strchr(number, ',') ? strchr(number, ',') + 1 : NULL)
 			rule->kinds[rule->nkinds++] = (MatchKind) atoi(number);
 		for (int i = 0; i < known; i++)
 			twice |= strcmp(config->match_rules[i].kind, rule->kind) == 0;
 		if (twice)
 			memset(rule, 0, sizeof(MatchRule));
-		else if (strcmp(SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 4), "act") == 0)
+		else if (strcmp(lr_row_text(row, 4), "act") == 0)
 			config->nmatch_rules++;
 		else
 			config->nsuggest_rules++;
@@ -662,7 +668,7 @@ read_sources(FlowConfig *config)
 	config->sources = MemoryContextAllocZero(config->mcxt, Max(rows, 1) * sizeof(SourceConfig));
 	for (uint64 row = 0; row < rows; row++)
 	{
-		const char *source = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1);
+		const char *source = lr_row_text(row, 1);
 		char *words = lr_fold_words(source, (int) strlen(source));
 		bool twice = false;
 
@@ -671,7 +677,7 @@ read_sources(FlowConfig *config)
 		if (twice)
 			continue;
 		config->sources[config->nsources].words = MemoryContextStrdup(config->mcxt, words);
-		config->sources[config->nsources++].intent = lr_row_text(config, row, 2);
+		config->sources[config->nsources++].intent = lr_row_text(row, 2);
 	}
 	qsort(config->sources, config->nsources, sizeof(SourceConfig), compare_sources);
 }
@@ -687,8 +693,8 @@ read_messages(FlowConfig *config)
 {
 	if (lr_config_rows("SELECT link_template, mask_when, outbox_notify FROM leadroute.flows WHERE flow = $1", config->flow) > 0)
 	{
-		config->link_template = lr_row_text(config, 0, 1);
-		config->mask_when = lr_row_text(config, 0, 2);
+		config->link_template = lr_row_text(0, 1);
+		config->mask_when = lr_row_text(0, 2);
 		config->outbox_notify = lr_row_bool(0, 3);
 		config->watches |= config->mask_when != NULL;
 	}
@@ -699,7 +705,7 @@ read_messages(FlowConfig *config)
 	config->outbox_types = MemoryContextAllocZero(config->mcxt, Max(config->noutbox_types, 1) * sizeof(MessageType));
 	for (int i = 0; i < config->noutbox_types; i++)
 	{
-		config->outbox_types[i].type = lr_row_text(config, i, 1);
+		config->outbox_types[i].type = lr_row_text(i, 1);
 		config->outbox_types[i].claimed = lr_row_bool(i, 2);
 	}
 }
@@ -708,15 +714,13 @@ read_messages(FlowConfig *config)
 static void
 read_accounts(FlowConfig *config)
 {
-	bool isnull;
-
 	config->has_accounts = lr_config_rows("SELECT FROM leadroute.account_flows WHERE flow = $1 AND NOT aliases", config->flow) > 0;
 	config->has_aliases = lr_config_rows("SELECT FROM leadroute.account_flows WHERE flow = $1 AND aliases", config->flow) > 0;
 	if (lr_config_rows("SELECT buying_committee_size, buying_committee_window FROM leadroute.flows WHERE flow = $1",
 					   config->flow) == 0)
 		return;
 	config->committee_size = lr_row_int(0, 1);
-	config->committee_window = *DatumGetIntervalP(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
+	lr_row_interval(0, 2, &config->committee_window);
 }
 
 static int
@@ -809,7 +813,18 @@ lr_config_changed(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by trigger manager", "config_changed")));
 	CacheInvalidateRelcacheByRelid(lr_relation_oid("flows"));
+	lr_share_changed();
 	return PointerGetDatum(NULL);
+}
+
+/* Of changes that no trigger tells of. */
+Datum
+lr_forget_configuration(PG_FUNCTION_ARGS)
+{
+	CacheInvalidateRelcacheByRelid(lr_relation_oid("flows"));
+	CacheInvalidateRelcacheByRelid(lr_relation_oid("calendars"));
+	lr_share_changed();
+	PG_RETURN_VOID();
 }
 
 /* The trigger on a table that sessions hold a copy of (table_copy.c): forgotten when, and if, the change commits. */

@@ -6,7 +6,6 @@
 
 #include "config.h"
 #include "config_row.h"
-#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -36,20 +35,20 @@ lr_policies_read_config(FlowConfig *config)
 	{
 		PolicyConfig *policy = &config->policies[i];
 
-		policy->policy = lr_row_text(config, i, 1);
-		policy->condition = lr_row_text(config, i, 2);
-		policy->metric = lr_row_text(config, i, 3);
+		policy->policy = lr_row_text(i, 1);
+		policy->condition = lr_row_text(i, 2);
+		policy->metric = lr_row_text(i, 3);
 		for (policy->kind = 0; policy->kind < METRIC_OTHER; policy->kind++)
 			if (strcmp(metrics[policy->kind], policy->metric) == 0)
 				break;
 		policy->end_of_day = lr_row_bool(i, 4);
 		policy->days = lr_row_int(i, 5);
 		lr_row_interval(i, 6, &policy->target);
-		policy->calendar = lr_row_text(config, i, 7);
+		policy->calendar = lr_row_text(i, 7);
 		policy->start = (ClockStart) lr_row_word(i, 8, starts, lengthof(starts));
-		policy->stage = lr_row_text(config, i, 9);
+		policy->stage = lr_row_text(i, 9);
 		policy->pauses = lr_row_texts(config, i, 10, &policy->npauses);
-		policy->success = lr_row_text(config, i, 11);
+		policy->success = lr_row_text(i, 11);
 		policy->on_change = (PolicyChange) lr_row_word(i, 12, changes, lengthof(changes));
 		policy->max_rounds = lr_row_int(i, 13);
 	}
@@ -77,20 +76,19 @@ read_steps(FlowConfig *config)
 		for (uint64 row = 0; row < rows; row++)
 		{
 			StepConfig *step = &policy->steps[policy->nsteps];
-			bool isnull;
 
-			if (strcmp(SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1), policy->policy) != 0)
+			if (strcmp(lr_row_text(row, 1), policy->policy) != 0)
 				continue;
-			step->step = lr_row_text(config, row, 2);
+			step->step = lr_row_text(row, 2);
 			step->base = (StepBase) lr_row_word(row, 3, bases, lengthof(bases));
-			step->fraction = DatumGetFloat8(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 4, &isnull));
+			step->fraction = lr_row_number(row, 4, 0);
 			lr_row_interval(row, 5, &step->span);
 			step->before = lr_row_bool(row, 6);
 			step->acts = lr_row_bool(row, 7);
-			step->text = lr_row_text(config, row, 8);
-			step->action = lr_row_text(config, row, 9);
-			step->recipient = lr_row_text(config, row, 10);
-			step->argument = lr_row_text(config, row, 11);
+			step->text = lr_row_text(row, 8);
+			step->action = lr_row_text(row, 9);
+			step->recipient = lr_row_text(row, 10);
+			step->argument = lr_row_text(row, 11);
 			policy->nsteps++;
 		}
 	}

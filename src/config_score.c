@@ -7,7 +7,6 @@
 #include "postgres.h"
 
 #include "config_row.h"
-#include "executor/spi.h"
 #include "owner.h"
 #include "score.h"
 #include "utils/memutils.h"
@@ -56,7 +55,7 @@ read_types(FlowConfig *config, ScoringConfig *scoring)
 	scoring->types = MemoryContextAllocZero(config->mcxt, scoring->ntypes * sizeof(SignalType));
 	for (int i = 0; i < scoring->ntypes; i++)
 	{
-		scoring->types[i].type = lr_row_text(config, i, 1);
+		scoring->types[i].type = lr_row_text(i, 1);
 		scoring->types[i].high_intent = lr_row_bool(i, 2);
 		scoring->types[i].has_counts_for = lr_row_interval(i, 3, &scoring->types[i].counts_for);
 		/* none, no_scoring, no_consent, no_outreach */
@@ -78,7 +77,7 @@ read_model(FlowConfig *config, ScoringConfig *scoring)
 					   " WHERE f.flow = $1",
 					   config->flow) == 0)
 		return false;
-	scoring->model = lr_row_text(config, 0, 1);
+	scoring->model = lr_row_text(0, 1);
 	for (int i = 0; i < SCORE_DIMENSIONS; i++)
 	{
 		scoring->weights[i] = lr_row_int64(0, 2 + i);
@@ -102,8 +101,8 @@ read_groups(FlowConfig *config, ScoringConfig *scoring)
 	scoring->groups = MemoryContextAllocZero(config->mcxt, Max(scoring->ngroups, 1) * sizeof(ScoringGroup));
 	for (int i = 0; i < scoring->ngroups; i++)
 	{
-		scoring->groups[i].group = lr_row_text(config, i, 1);
-		scoring->groups[i].has_cap = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2) != NULL;
+		scoring->groups[i].group = lr_row_text(i, 1);
+		scoring->groups[i].has_cap = lr_row_text(i, 2) != NULL;
 		scoring->groups[i].cap = lr_row_int64(i, 2);
 	}
 }
@@ -126,17 +125,17 @@ static void
 read_criterion(FlowConfig *config, ScoringConfig *scoring, uint64 row, ScoringCriterion *criterion)
 {
 	static const char *const decays[] = {"none", "per_period", "per_period_inactive", "half_life"};
-	const char *group = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 3);
-	const char *decay = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 12);
+	const char *group = lr_row_text(row, 3);
+	const char *decay = lr_row_text(row, 12);
 
-	criterion->criterion = lr_row_text(config, row, 1);
-	criterion->dimension = strcmp(SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 2), "fit") == 0 ? SCORE_FIT : SCORE_ENGAGEMENT;
+	criterion->criterion = lr_row_text(row, 1);
+	criterion->dimension = strcmp(lr_row_text(row, 2), "fit") == 0 ? SCORE_FIT : SCORE_ENGAGEMENT;
 	criterion->group = -1;
 	for (int i = 0; group && i < scoring->ngroups; i++)
 		if (strcmp(scoring->groups[i].group, group) == 0)
 			criterion->group = i;
-	criterion->condition = lr_row_text(config, row, 4);
-	criterion->signal_type = lr_row_text(config, row, 5);
+	criterion->condition = lr_row_text(row, 4);
+	criterion->signal_type = lr_row_text(row, 5);
 	if (criterion->signal_type)
 		criterion->type = find_type(scoring, criterion->signal_type);
 	criterion->points = lr_row_int64(row, 6);
@@ -181,7 +180,7 @@ read_marks(FlowConfig *config, ScoringConfig *scoring)
 		int dimension = lr_row_bool(row, 1) ? SCORE_ENGAGEMENT : SCORE_FIT;
 		GradeMark *mark = &scoring->marks[dimension][scoring->nmarks[dimension]++];
 
-		mark->mark = lr_row_text(config, row, 2);
+		mark->mark = lr_row_text(row, 2);
 		mark->at_least = lr_row_int64(row, 3);
 	}
 }

@@ -6,7 +6,6 @@
 
 #include "config.h"
 #include "config_row.h"
-#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -34,12 +33,12 @@ lr_stages_read_config(FlowConfig *config)
 	config->stages = MemoryContextAllocZero(config->mcxt, config->nstages * sizeof(StageConfig));
 	for (int i = 0; i < config->nstages; i++)
 	{
-		config->stages[i].stage = lr_row_text(config, i, 1);
+		config->stages[i].stage = lr_row_text(i, 1);
 		config->stages[i].kind = lr_row_word(i, 2, kinds, lengthof(kinds));
-		config->stages[i].entry_condition = lr_row_text(config, i, 3);
-		config->stages[i].touched_stage = lr_row_text(config, i, 4);
-		config->stages[i].role = lr_row_text(config, i, 5);
-		config->stages[i].next_stage = lr_row_text(config, i, 6);
+		config->stages[i].entry_condition = lr_row_text(i, 3);
+		config->stages[i].touched_stage = lr_row_text(i, 4);
+		config->stages[i].role = lr_row_text(i, 5);
+		config->stages[i].next_stage = lr_row_text(i, 6);
 		lr_row_interval(i, 7, &config->stages[i].max_age);
 	}
 	config->watches = true;
@@ -58,8 +57,8 @@ read_transitions(FlowConfig *config)
 	{
 		TransitionConfig *transition = &config->transitions[i];
 
-		transition->from = lr_row_text(config, i, 1);
-		transition->to = lr_row_text(config, i, 2);
+		transition->from = lr_row_text(i, 1);
+		transition->to = lr_row_text(i, 2);
 		transition->required = lr_row_texts(config, i, 3, &transition->nrequired);
 		transition->at_least = lr_row_int(i, 4);
 		transition->columns = lr_row_texts(config, i, 5, &transition->ncolumns);

@@ -32,7 +32,7 @@ lr_consent_read_config(FlowConfig *config)
 	config->consent_words = MemoryContextAlloc(config->mcxt, config->nconsent_words * sizeof(ConsentWord));
 	for (int i = 0; i < config->nconsent_words; i++)
 	{
-		char *word = lr_row_text(config, i, 1);
+		char *word = lr_row_text(i, 1);
 
 		word = lr_fold(word, (int) strlen(word), 0);
 		config->consent_words[i].word = MemoryContextStrdup(config->mcxt, word);

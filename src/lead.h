@@ -66,6 +66,18 @@ typedef struct LeadColumn
 	Oid ioparam;
 } LeadColumn;
 
+/* What is made for a shape and a flow together (plan.h). */
+typedef enum PlanKind
+{
+	PLAN_OUTLINES,	 /* outline.c */
+	PLAN_ROUTE,		 /* route.c */
+	PLAN_WATCH,		 /* watch.c */
+	PLAN_PREDICTION, /* predict.c */
+	PLAN_SCORE		 /* score.c */
+} PlanKind;
+
+#define PLAN_KINDS (PLAN_SCORE + 1)
+
 typedef struct LeadShape
 {
 	Oid relid;
@@ -94,10 +106,7 @@ typedef struct LeadShape
 	Oid key_index;							  /* some btree that begins with the key, or InvalidOid */
 	bool may_refuse;						  /* a row of a new key may yet be kept out: another unique index, a later trigger */
 	bool watched;							  /* a user's AFTER ROW trigger for INSERT may read what was decided */
-	struct RoutePlan *plans;				  /* route.c: compiled for this shape, a list */
-	struct Watch *watches;					  /* watch.c: the same */
-	struct PredictionPlan *predictions;		  /* predict.c: the same */
-	struct ScorePlan *scores;				  /* score.c: the same */
+	struct FlowPlan *plans[PLAN_KINDS];		  /* plan.c: made for this shape, a list each */
 
 	/* the cache's own */
 	MemoryContext mcxt;

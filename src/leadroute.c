@@ -10,6 +10,7 @@
 #include "catalog/pg_namespace.h"
 #include "compat.h"
 #include "config.h"
+#include "config_share.h"
 #include "fmgr.h"
 #include "hint.h"
 #include "lead.h"
@@ -107,6 +108,12 @@ lr_now(void)
 }
 
 bool
+lr_clock_is_set(void)
+{
+	return lr_clock_instant != NULL;
+}
+
+bool
 lr_installed(void)
 {
 	Oid schema = get_namespace_oid("leadroute", true);
@@ -192,6 +199,7 @@ _PG_init(void)
 
 	/* the rotation first: its commit callback must run after the one that confirms turns */
 	lr_rotation_init();
+	lr_share_init();
 	lr_config_init();
 	lr_calendar_init();
 	lr_lead_init();

@@ -15,6 +15,7 @@ extern PGDLLIMPORT char *lr_condition_extensions; /* leadroute.condition_extensi
 
 /* The instant of "now": leadroute.clock where it is set (tests), else the real one. */
 extern TimestampTz lr_now(void);
+extern bool lr_clock_is_set(void);
 
 /* The role that owns the extension; names in conditions resolve as it. */
 extern Oid lr_extension_owner(void);

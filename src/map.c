@@ -14,20 +14,18 @@
 
 #include "access/genam.h"
 #include "access/relscan.h"
-#include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
+#include "config_row.h"
 #include "leadroute.h"
 #include "map.h"
 #include "territory.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/rangetypes.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -55,7 +53,7 @@ enum
 };
 
 #define TREE_TERRITORIES 1000
-#define TREE_BYTES (1024 * 1024) /* of areas */
+#define TREE_BYTES 1048576 /* of areas */
 
 typedef struct MapNode
 {
@@ -67,6 +65,8 @@ typedef struct MapNode
 struct MapTree
 {
 	struct MapTree *next;
+	MemoryContext mcxt;
+	const char *flow;
 	const char *map;
 	bool whole; /* all of the map is in it; if not, the index is to be asked */
 	MapNode *outermost;
@@ -85,7 +85,7 @@ static Comparison comparisons[INDEX_DURING]; /* by column of the index */
 static Oid compared_index = InvalidOid;		 /* whose they are */
 
 static MapTree *tree_of(FlowConfig *config, const char *map);
-static MapTree *tree_read(const char *flow, const char *map);
+static void tree_read(void *arg);
 static int compare_nodes(const void *a, const void *b);
 static void tree_add(MapTree *tree, MapNode *node);
 static bool tree_find(const MapTree *tree, struct varlena *point, TerritoryHit *hit, List **chain);
@@ -116,78 +116,54 @@ tree_of(FlowConfig *config, const char *map)
 {
 	MapTree *tree;
 	MemoryContext mcxt;
-	MemoryContext oldcontext;
 
 	for (tree = config->maps; tree; tree = tree->next)
 		if (strcmp(tree->map, map) == 0)
 			return tree;
 
 	mcxt = AllocSetContextCreate(CurrentMemoryContext, "leadroute map", ALLOCSET_SMALL_SIZES);
-	oldcontext = MemoryContextSwitchTo(mcxt);
-	tree = tree_read(config->flow, map);
-	if (!tree->whole)
-	{
-		MemoryContextReset(mcxt);
-		tree = palloc0(sizeof(MapTree));
-	}
-	tree->map = pstrdup(map);
-	MemoryContextSwitchTo(oldcontext);
+	tree = MemoryContextAllocZero(mcxt, sizeof(MapTree));
+	tree->mcxt = mcxt;
+	tree->flow = config->flow;
+	tree->map = MemoryContextStrdup(mcxt, map);
+	lr_config_reading("map", config->flow, map, lr_relation_oid("flows"), mcxt, tree_read, tree);
 	MemoryContextSetParent(mcxt, config->mcxt);
 	tree->next = config->maps;
 	config->maps = tree;
 	return tree;
 }
 
-/* Reads a map through its primary key with the newest snapshot, no further than a tree may be large. */
-static MapTree *
-tree_read(const char *flow, const char *map)
+/* Reads a map with the newest snapshot, no further than is needed to see that it is too large. */
+static void
+tree_read(void *arg)
 {
-	MapTree *tree = palloc0(sizeof(MapTree));
-	MapNode **nodes = palloc(TREE_TERRITORIES * sizeof(MapNode *));
-	Size bytes = 0;
-	int n = 0;
-	Relation rel = table_open(lr_relation_oid("territories"), AccessShareLock);
-	Relation index = index_open(lr_relation_oid("territories_pkey"), AccessShareLock);
-	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	IndexScanDesc scan;
-	ScanKeyData keys[2];
+	MapTree *tree = arg;
+	MapNode *nodes;
+	MapNode **order;
+	int n;
 
-	ScanKeyEntryInitialize(&keys[0], 0, 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[0],
-						   F_TEXTEQ, CStringGetTextDatum(flow));
-	ScanKeyEntryInitialize(&keys[1], 0, 2, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[1],
-						   F_TEXTEQ, CStringGetTextDatum(map));
-	scan = lr_index_beginscan(rel, index, snapshot, NULL, lengthof(keys), 0);
-	index_rescan(scan, keys, lengthof(keys), NULL, 0);
-	tree->whole = true;
-	while (tree->whole && index_getnext_slot(scan, ForwardScanDirection, slot))
+	(void) lr_config_rows_named("SELECT count(*) <= " CppAsString2(TREE_TERRITORIES) " AND coalesce(sum(pg_column_size(t.area)) <= " CppAsString2(TREE_BYTES)
+								" AND bool_and(lower_inf(t.during) AND upper_inf(t.during)) AND min(t.precedence) = max(t.precedence), true)"
+								" FROM (SELECT area, during, precedence FROM leadroute.territories WHERE flow = $1 AND map = $2"
+								" LIMIT " CppAsString2(TREE_TERRITORIES) " + 1) t",
+								tree->flow, tree->map);
+	tree->whole = lr_row_bool(0, 1);
+	if (!tree->whole)
+		return;
+
+	n = (int) lr_config_rows_named("SELECT territory, team, rep, precedence, area FROM leadroute.territories"
+								   " WHERE flow = $1 AND map = $2 ORDER BY territory",
+								   tree->flow, tree->map);
+	nodes = MemoryContextAllocZero(tree->mcxt, Max(n, 1) * sizeof(MapNode));
+	order = palloc(Max(n, 1) * sizeof(MapNode *));
+	for (int i = 0; i < n; i++)
 	{
-		bool isnull;
-		char during = range_get_flags(DatumGetRangeTypeP(slot_getattr(slot, TERRITORY_DURING, &isnull)));
-		MapNode *node = palloc0(sizeof(MapNode));
-
-		(void) read_hit(slot, NULL, false, &node->territory);
-		bytes += VARSIZE_ANY(node->territory.area);
-		tree->whole = n < TREE_TERRITORIES && bytes <= TREE_BYTES &&
-					  (during & RANGE_LB_INF) && (during & RANGE_UB_INF) &&
-					  (n == 0 || node->territory.precedence == nodes[0]->territory.precedence);
-		if (tree->whole)
-			nodes[n++] = node;
+		nodes[i].territory = (TerritoryHit){.territory = lr_row_text(i, 1), .team = lr_row_text(i, 2), .rep = lr_row_text(i, 3), .precedence = lr_row_int(i, 4), .area = lr_row_varlena(i, 5)};
+		order[i] = &nodes[i];
 	}
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	UnregisterSnapshot(snapshot);
-	index_close(index, AccessShareLock);
-	table_close(rel, AccessShareLock);
-
-	if (tree->whole)
-	{
-		qsort(nodes, n, sizeof(MapNode *), compare_nodes);
-		for (int i = 0; i < n; i++)
-			tree_add(tree, nodes[i]);
-	}
-	pfree(nodes);
-	return tree;
+	qsort(order, n, sizeof(MapNode *), compare_nodes);
+	for (int i = 0; i < n; i++)
+		tree_add(tree, order[i]);
 }
 
 /* Containing areas first: lr_territory_cmp has them last. */

@@ -12,14 +12,15 @@
  */
 #include "postgres.h"
 
-#include "config_row.h"
 #include <math.h>
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "config_row.h"
 #include "executor/executor.h"
 #include "feature.h"
 #include "owner.h"
+#include "plan.h"
 #include "predict.h"
 #include "protect.h"
 #include "route.h"
@@ -78,17 +79,20 @@ struct PredictionModel
 
 struct PredictionPlan
 {
-	struct PredictionPlan *next; /* of the same shape */
 	MemoryContext mcxt;
 	MemoryContext scratch;
-	FlowConfig *config;
-	uint64 generation;
-	const char *flow;
 	PredictionModel *model;
 	FeatureSource *sources; /* one a column; attno 0: the table has none */
 	bool may_fail;			/* some type's output function may */
 	bool warned;
 };
+
+/* The one for leads of a flow. */
+typedef struct ShapePlan
+{
+	FlowPlan base;
+	PredictionPlan *prediction;
+} ShapePlan;
 
 typedef struct PredictCall
 {
@@ -108,7 +112,6 @@ static bool is_plain(const FeatureSource *source);
 static void predict_protected(void *arg);
 static double column_effect(PredictionPlan *plan, int number, TupleTableSlot *slot, PredictionReason *reason);
 static double number_effect(const PredictionModel *model, const PredictionColumn *column, PredictionReason *reason);
-static double row_number(uint64 row, int column, double otherwise);
 
 /* ---- the model, from its rows ---- */
 
@@ -141,16 +144,16 @@ read_model(MemoryContext mcxt, const char *flow, const char *chosen)
 	uint64 rows;
 	int nplaceholders;
 
-	if (lr_config_rows(psprintf("SELECT m.model, v.version, v.intercept, array_to_json(v.placeholders)"
+	if (lr_config_rows(psprintf("SELECT m.model, v.version, v.intercept, array_to_json(v.placeholders)::text"
 								" FROM leadroute.prediction_models m JOIN leadroute.prediction_versions v ON v.flow = m.flow AND v.model = m.model"
 								" WHERE m.flow = $1 AND %s",
 								chosen),
 					   flow) == 0)
 		return NULL;
 	model = MemoryContextAllocZero(mcxt, sizeof(PredictionModel));
-	model->model = MemoryContextStrdup(mcxt, lr_spi_text(0, 1));
-	model->version = atoi(lr_spi_text(0, 2));
-	model->intercept = row_number(0, 3, 0);
+	model->model = MemoryContextStrdup(mcxt, lr_row_text(0, 1));
+	model->version = lr_row_int(0, 2);
+	model->intercept = lr_row_number(0, 3, 0);
 
 	nplaceholders = (int) lr_config_rows(psprintf("SELECT p FROM leadroute.prediction_models m JOIN leadroute.prediction_versions v ON v.flow = m.flow"
 												  " AND v.model = m.model, unnest(v.placeholders) p WHERE m.flow = $1 AND p IS NOT NULL AND %s",
@@ -160,7 +163,7 @@ read_model(MemoryContext mcxt, const char *flow, const char *chosen)
 	model->placeholders = MemoryContextAllocZero(mcxt, Max(nplaceholders, 1) * sizeof(double));
 	for (int i = 0; i < nplaceholders; i++)
 	{
-		placeholders[i] = lr_spi_text(i, 1);
+		placeholders[i] = lr_row_text(i, 1);
 		if (lr_feature_parse(placeholders[i], strlen(placeholders[i]), &model->placeholders[model->nplaceholders]))
 			model->nplaceholders++;
 	}
@@ -175,16 +178,16 @@ read_model(MemoryContext mcxt, const char *flow, const char *chosen)
 	model->columns = MemoryContextAllocZero(mcxt, Max(rows, 1) * sizeof(PredictionColumn));
 	for (uint64 row = 0; row < rows; row++)
 	{
-		const char *name = lr_spi_text(row, 1);
+		const char *name = lr_row_text(row, 1);
 
 		if (column == NULL || strcmp(column->name, name) != 0)
 		{
 			if (column)
 				finish_column(model, column, placeholders, nplaceholders, mcxt);
 			column = add_column(model, name, mcxt);
-			column->levels = MemoryContextAllocZero(mcxt, (atoi(lr_spi_text(row, 10)) + nplaceholders) * sizeof(PredictionLevel));
-			column->bin_lows = MemoryContextAllocZero(mcxt, atoi(lr_spi_text(row, 10)) * sizeof(double));
-			column->bin_effects = MemoryContextAllocZero(mcxt, atoi(lr_spi_text(row, 10)) * sizeof(double));
+			column->levels = MemoryContextAllocZero(mcxt, (lr_row_int(row, 10) + nplaceholders) * sizeof(PredictionLevel));
+			column->bin_lows = MemoryContextAllocZero(mcxt, lr_row_int(row, 10) * sizeof(double));
+			column->bin_effects = MemoryContextAllocZero(mcxt, lr_row_int(row, 10) * sizeof(double));
 		}
 		add_row(model, column, row, mcxt);
 	}
@@ -207,8 +210,8 @@ add_column(PredictionModel *model, const char *name, MemoryContext mcxt)
 static void
 add_row(PredictionModel *model, PredictionColumn *column, uint64 row, MemoryContext mcxt)
 {
-	const char *kind = lr_spi_text(row, 2);
-	double effect = row_number(row, 9, 0);
+	const char *kind = lr_row_text(row, 2);
+	double effect = lr_row_number(row, 9, 0);
 
 	if (strcmp(kind, "missing") == 0)
 		column->missing = effect;
@@ -218,19 +221,19 @@ add_row(PredictionModel *model, PredictionColumn *column, uint64 row, MemoryCont
 	{
 		column->is_number = column->has_slope = true;
 		column->slope = effect;
-		column->low = row_number(row, 4, -get_float8_infinity());
-		column->high = row_number(row, 5, get_float8_infinity());
-		column->center = row_number(row, 6, 0);
-		column->scale = row_number(row, 7, 1);
+		column->low = lr_row_number(row, 4, -get_float8_infinity());
+		column->high = lr_row_number(row, 5, get_float8_infinity());
+		column->center = lr_row_number(row, 6, 0);
+		column->scale = lr_row_number(row, 7, 1);
 	}
 	else if (strcmp(kind, "bin") == 0)
 	{
 		column->is_number = true;
-		column->bin_lows[column->nbins] = row_number(row, 4, -get_float8_infinity());
+		column->bin_lows[column->nbins] = lr_row_number(row, 4, -get_float8_infinity());
 		column->bin_effects[column->nbins++] = effect;
 	}
 	else
-		column->levels[column->nlevels++] = (PredictionLevel){.level = MemoryContextStrdup(mcxt, lr_spi_text(row, 3)), .effect = effect};
+		column->levels[column->nlevels++] = (PredictionLevel){.level = MemoryContextStrdup(mcxt, lr_row_text(row, 3)), .effect = effect};
 }
 
 static void
@@ -240,16 +243,16 @@ finish_column(PredictionModel *model, PredictionColumn *column, char **placehold
 	double sum = 0;
 	double rows = 0;
 
-	for (uint64 row = 0; row < SPI_processed; row++)
+	for (uint64 row = 0; row < lr_rows(); row++)
 	{
-		double n = row_number(row, 8, 0);
+		double n = lr_row_number(row, 8, 0);
 
-		if (strcmp(lr_spi_text(row, 1), column->name) != 0)
+		if (strcmp(lr_row_text(row, 1), column->name) != 0)
 			continue;
 		rows += n;
 		/* a standardised number's average effect is none */
-		if (strcmp(lr_spi_text(row, 2), "number") != 0)
-			sum += n * row_number(row, 9, 0);
+		if (strcmp(lr_row_text(row, 2), "number") != 0)
+			sum += n * lr_row_number(row, 9, 0);
 	}
 	column->average = rows > 0 ? sum / rows : 0;
 	if (column->is_number)
@@ -279,14 +282,6 @@ find_slot(const PredictionColumn *column, const char *level, int len)
 	while (column->slots[at] >= 0 && strcmp(column->levels[column->slots[at]].level, level) != 0)
 		at = (at + 1) & column->mask;
 	return &column->slots[at];
-}
-
-static double
-row_number(uint64 row, int column, double otherwise)
-{
-	char *text = lr_spi_text(row, column);
-
-	return text ? strtod(text, NULL) : otherwise;
 }
 
 const char *
@@ -325,7 +320,7 @@ lr_predict(const LeadRow *row, FlowConfig *config)
 			if (!plan->warned)
 				ereport(WARNING,
 						(errcode(error->sqlerrcode),
-						 errmsg("model \"%s\" of flow \"%s\" cannot read a lead: %s", plan->model->model, plan->flow, error->message),
+						 errmsg("model \"%s\" of flow \"%s\" cannot read a lead: %s", plan->model->model, config->flow, error->message),
 						 errdetail("Lead \"%s\" has no probability. Further ones are not reported in this session.", row->lead ? row->lead : "")));
 			plan->warned = true;
 			return NULL;
@@ -348,30 +343,15 @@ predict_protected(void *arg)
 static PredictionPlan *
 shape_plan(LeadShape *shape, FlowConfig *config)
 {
-	PredictionPlan **link = &shape->predictions;
-	PredictionPlan *plan;
-	MemoryContext mcxt;
+	ShapePlan *plan = lr_plan_find(shape, PLAN_PREDICTION, config);
 
-	for (; *link; link = &(*link)->next)
+	if (plan == NULL)
 	{
-		plan = *link;
-		if (strcmp(plan->flow, config->flow) != 0)
-			continue;
-		if (plan->config == config && plan->generation == config->generation)
-			return plan;
-		*link = plan->next;
-		MemoryContextDelete(plan->mcxt);
-		break;
+		plan = lr_plan_make(sizeof(ShapePlan), config);
+		plan->prediction = lr_predict_plan(config->prediction, shape->desc, &shape->columns, plan->base.mcxt);
+		lr_plan_keep(shape, PLAN_PREDICTION, plan);
 	}
-	mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute prediction", ALLOCSET_SMALL_SIZES);
-	plan = lr_predict_plan(config->prediction, shape->desc, &shape->columns, mcxt);
-	plan->config = config;
-	plan->generation = config->generation;
-	plan->flow = MemoryContextStrdup(mcxt, config->flow);
-	MemoryContextSetParent(mcxt, shape->mcxt);
-	plan->next = shape->predictions;
-	shape->predictions = plan;
-	return plan;
+	return plan->prediction;
 }
 
 PredictionPlan *

@@ -18,6 +18,7 @@
 #include "leadroute.h"
 #include "map.h"
 #include "pick.h"
+#include "plan.h"
 #include "point.h"
 #include "protect.h"
 #include "qualify.h"
@@ -36,11 +37,7 @@
 
 struct RoutePlan
 {
-	struct RoutePlan *next; /* of the same shape */
-	MemoryContext mcxt;
-	FlowConfig *config;
-	uint64 generation;
-	const char *flow;
+	FlowPlan base;
 	LrConditionScope scope;
 	RuleSet *rules;
 	LrCondition **skills; /* one a rule; NULL: asks for none, or not compiled yet */
@@ -108,48 +105,34 @@ static void handle_failure(RouteWalk *walk, ErrorData *error, bool *warned);
 RoutePlan *
 lr_route_plan(LeadShape *shape, Relation rel, FlowConfig *config)
 {
-	RoutePlan **link = &shape->plans;
-	RoutePlan *plan;
+	RoutePlan *plan = lr_plan_find(shape, PLAN_ROUTE, config);
 	MemoryContext mcxt;
 	MemoryContext oldcontext;
+	const Outlines *outlines;
 	const char **conditions;
 
-	for (; *link; link = &(*link)->next)
-	{
-		plan = *link;
-		if (strcmp(plan->flow, config->flow) != 0)
-			continue;
-		if (plan->config == config && plan->generation == config->generation)
-			return plan;
-		*link = plan->next;
-		MemoryContextDelete(plan->mcxt);
-		break;
-	}
+	if (plan)
+		return plan;
 
-	mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute plan", ALLOCSET_DEFAULT_SIZES);
+	outlines = lr_outlines(shape, config);
+	plan = lr_plan_make(sizeof(RoutePlan), config);
+	mcxt = plan->base.mcxt;
 	oldcontext = MemoryContextSwitchTo(mcxt);
-	plan = palloc0(sizeof(RoutePlan));
-	plan->mcxt = mcxt;
-	plan->config = config;
-	plan->generation = config->generation;
-	plan->flow = pstrdup(config->flow);
 	conditions = palloc(Max(config->nrules, 1) * sizeof(char *));
 	for (int i = 0; i < config->nrules; i++)
 		conditions[i] = config->rules[i].condition;
 	lr_facts_scope(shape, &plan->scope);
-	plan->rules = lr_ruleset_make(conditions, config->nrules, &plan->scope, mcxt);
+	plan->rules = lr_ruleset_make(conditions, config->nrules, &plan->scope, outlines, mcxt);
 	plan->skills = palloc0(Max(config->nrules, 1) * sizeof(LrCondition *));
 	plan->facts = MakeSingleTupleTableSlot(plan->scope.facts, &TTSOpsVirtual);
 	plan->account_facts = lr_facts_of_account(plan->scope.facts);
 	plan->score_facts = lr_score_of_facts(plan->scope.facts);
 	plan->econtext = CreateStandaloneExprContext();
 	plan->point = lr_point_columns(config, shape);
-	plan->policies = lr_policy_plan(config, &plan->scope, mcxt);
+	plan->policies = lr_policy_plan(config, &plan->scope, outlines, mcxt);
 	MemoryContextSwitchTo(oldcontext);
 
-	MemoryContextSetParent(mcxt, shape->mcxt);
-	plan->next = shape->plans;
-	shape->plans = plan;
+	lr_plan_keep(shape, PLAN_ROUTE, plan);
 	return plan;
 }
 
@@ -219,7 +202,7 @@ lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warne
 
 	if (asked.prediction == NULL)
 		asked.prediction = &memo;
-	start_decision(decision, plan->config, row);
+	start_decision(decision, plan->base.config, row);
 	ResetExprContext(plan->econtext);
 	lr_ruleset_start(plan->rules);
 
@@ -272,13 +255,13 @@ lr_route_waiting(RoutePlan *plan, const LeadRow *row, const char *rule, const ch
 	bool taken;
 
 	waited.waited = true;
-	start_decision(decision, plan->config, row);
+	start_decision(decision, plan->base.config, row);
 	ResetExprContext(plan->econtext);
 	lr_ruleset_start(plan->rules);
 	decision->submitted_at = lr_lead_submitted_at(row->shape, row->slot, decision->at);
-	for (int i = 0; rule && i < plan->config->nrules; i++)
-		if (strcmp(plan->config->rules[i].rule, rule) == 0)
-			of = &plan->config->rules[i];
+	for (int i = 0; rule && i < plan->base.config->nrules; i++)
+		if (strcmp(plan->base.config->rules[i].rule, rule) == 0)
+			of = &plan->base.config->rules[i];
 	if (team)
 		taken = apply_team(&walk, of, team, &why, &code);
 	else if (rule && of->target == TARGET_ACCOUNT_OWNER)
@@ -298,7 +281,7 @@ walk_begin(void *arg)
 {
 	RouteWalk *walk = arg;
 	Decision *decision = walk->decision;
-	FlowConfig *config = walk->plan->config;
+	FlowConfig *config = walk->plan->base.config;
 	const char *given = walk->row->given_owner;
 	RepConfig *rep;
 
@@ -330,7 +313,7 @@ walk_begin(void *arg)
 static bool
 may_take_place(RouteWalk *walk, RepConfig *rep, const char *name)
 {
-	if (!walk->protected && walk->mode == ROUTE_TAKE && !lr_pick_rep_is_ready(walk->plan->config, rep, name))
+	if (!walk->protected && walk->mode == ROUTE_TAKE && !lr_pick_rep_is_ready(walk->plan->base.config, rep, name))
 		walk->stopped = true;
 	return !walk->stopped;
 }
@@ -352,7 +335,7 @@ static void
 walk_rules(void *arg)
 {
 	RouteWalk *walk = arg;
-	FlowConfig *config = walk->plan->config;
+	FlowConfig *config = walk->plan->base.config;
 
 	for (; walk->next < config->nrules; walk->next++)
 	{
@@ -423,7 +406,7 @@ fill_facts(RouteWalk *walk)
 {
 	RoutePlan *plan = walk->plan;
 
-	lr_facts_fill(plan->facts, plan->config, walk->row, walk->decision->submitted_at, plan->econtext->ecxt_per_tuple_memory);
+	lr_facts_fill(plan->facts, plan->base.config, walk->row, walk->decision->submitted_at, plan->econtext->ecxt_per_tuple_memory);
 	walk->facts_ready = true;
 }
 
@@ -442,13 +425,13 @@ static void
 fill_score_facts(RouteWalk *walk)
 {
 	RoutePlan *plan = walk->plan;
-	const LeadScore *score = lr_score(walk->row, plan->config, walk->warned);
+	const LeadScore *score = lr_score(walk->row, plan->base.config, walk->warned);
 	MemoryContext oldcontext = MemoryContextSwitchTo(plan->econtext->ecxt_per_tuple_memory);
 
 	lr_score_facts(plan->facts, score);
-	lr_consent_facts(plan->facts, walk->row, plan->config, walk->warned);
-	if (plan->config->scoring)
-		lr_qualify_facts(plan->facts, walk->row, plan->config, walk->warned);
+	lr_consent_facts(plan->facts, walk->row, plan->base.config, walk->warned);
+	if (plan->base.config->scoring)
+		lr_qualify_facts(plan->facts, walk->row, plan->base.config, walk->warned);
 	MemoryContextSwitchTo(oldcontext);
 	walk->score_filled = true;
 }
@@ -459,7 +442,7 @@ find_account(RouteWalk *walk)
 {
 	if (!walk->account_ready)
 	{
-		(void) lr_account_find(walk->plan->config, lr_route_account_value, unconstify(LeadRow *, walk->row), &walk->account);
+		(void) lr_account_find(walk->plan->base.config, lr_route_account_value, unconstify(LeadRow *, walk->row), &walk->account);
 		walk->account_ready = true;
 		if (walk->trace)
 			trace_account(walk);
@@ -497,7 +480,7 @@ trace_account(RouteWalk *walk)
 {
 	const AccountMatch *match = &walk->account;
 
-	for (int step = 0; walk->plan->config->has_accounts && step < ACCOUNT_STEPS && step <= match->step; step++)
+	for (int step = 0; walk->plan->base.config->has_accounts && step < ACCOUNT_STEPS && step <= match->step; step++)
 		trace_line(walk, "account", lr_account_step_name(step),
 				   step == match->step	 ? "found"
 				   : match->notes[step]	 ? match->notes[step]
@@ -555,7 +538,7 @@ apply_target(RouteWalk *walk, const RuleConfig *rule)
 				return true;
 			break;
 		case TARGET_NURTURE:
-			if (!lr_is_qualified(walk->row, walk->plan->config, walk->warned) || rule == &walk->plan->config->rules[walk->plan->config->nrules - 1])
+			if (!lr_is_qualified(walk->row, walk->plan->base.config, walk->warned) || rule == &walk->plan->base.config->rules[walk->plan->base.config->nrules - 1])
 			{
 				decision->status = "nurture";
 				decision->code = "nurtured";
@@ -607,7 +590,7 @@ static bool
 apply_hold(RouteWalk *walk, const RuleConfig *rule, char **why)
 {
 	Decision *decision = walk->decision;
-	FlowConfig *config = walk->plan->config;
+	FlowConfig *config = walk->plan->base.config;
 	bool warned = walk->mode == ROUTE_PEEK;
 
 	if (walk->row->released)
@@ -630,14 +613,14 @@ static void
 take_waiting_place(RouteWalk *walk)
 {
 	Decision *decision = walk->decision;
-	TeamConfig *team = decision->team ? lr_config_team(walk->plan->config, decision->team) : NULL;
+	TeamConfig *team = decision->team ? lr_config_team(walk->plan->base.config, decision->team) : NULL;
 
 	/* one that is not there has no queue that is ever drained */
 	if (team == NULL)
 		decision->team = NULL;
 	else if (walk->mode == ROUTE_TAKE)
 	{
-		lr_rotation_take_place(lr_waiting_slot(walk->plan->config, team), &decision->turn);
+		lr_rotation_take_place(lr_waiting_slot(walk->plan->base.config, team), &decision->turn);
 		decision->has_turn = true;
 	}
 }
@@ -646,7 +629,7 @@ take_waiting_place(RouteWalk *walk)
 static const char *
 overflow(RouteWalk *walk)
 {
-	TeamConfig *team = walk->decision->team ? lr_config_team(walk->plan->config, walk->decision->team) : NULL;
+	TeamConfig *team = walk->decision->team ? lr_config_team(walk->plan->base.config, walk->decision->team) : NULL;
 
 	return team ? team->overflow : NULL;
 }
@@ -662,7 +645,7 @@ apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char 
 
 	if (walk->trace)
 		trace_line(walk, "point", rule->target_name, "is looked up", lr_territory_text(point));
-	if (!lr_map_find(walk->plan->config, rule->target_name, point, decision->at, &hit,
+	if (!lr_map_find(walk->plan->base.config, rule->target_name, point, decision->at, &hit,
 					 walk->trace ? &chain : NULL))
 	{
 		*why = psprintf("no territory of map \"%s\" covers the lead", rule->target_name);
@@ -707,7 +690,7 @@ static bool
 apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why, const char **code)
 {
 	Decision *decision = walk->decision;
-	FlowConfig *config = walk->plan->config;
+	FlowConfig *config = walk->plan->base.config;
 	TeamConfig *team = lr_config_team(config, name);
 	PickRequest request = {.config = config, .team = team, .rule = rule, .at = decision->at, .ntried = walk->row->ntried, .tried = walk->row->tried, .explains = walk->trace != NULL};
 	PickReason reason;
@@ -787,14 +770,14 @@ ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request)
 
 	if (rule->skills == NULL)
 		return true;
-	condition = &plan->skills[rule - plan->config->rules];
+	condition = &plan->skills[rule - plan->base.config->rules];
 	if (!walk->protected && walk->mode == ROUTE_TAKE && (*condition == NULL || !lr_condition_cannot_fail(*condition)))
 	{
 		walk->stopped = true;
 		return false;
 	}
 	if (*condition == NULL)
-		*condition = lr_condition_compile_as(rule->skills, &plan->scope, TEXTARRAYOID, plan->mcxt);
+		*condition = lr_condition_compile_as(rule->skills, &plan->scope, TEXTARRAYOID, plan->base.mcxt);
 	prepare_facts(walk, *condition);
 	value = lr_condition_value(*condition, plan->econtext, &isnull);
 	if (isnull)
@@ -805,7 +788,7 @@ ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request)
 	skills = palloc(Max(n, 1) * sizeof(SkillConfig));
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
-			skills[request->nskills++] = lr_pick_skill(plan->config, TextDatumGetCString(names[i]));
+			skills[request->nskills++] = lr_pick_skill(plan->base.config, TextDatumGetCString(names[i]));
 	request->skills = skills;
 	return true;
 }
@@ -824,7 +807,7 @@ static bool
 apply_rep(RouteWalk *walk, const char *name, bool owns, char **why)
 {
 	Decision *decision = walk->decision;
-	FlowConfig *config = walk->plan->config;
+	FlowConfig *config = walk->plan->base.config;
 	RepConfig *rep = lr_config_rep(config, name);
 	PickReason reason;
 
@@ -910,7 +893,7 @@ apply_owner(RouteWalk *walk, const char *owner, char **away, char **why)
 static const char *
 stand_in(RouteWalk *walk, const char *owner, char **away)
 {
-	const FlowConfig *config = walk->plan->config;
+	const FlowConfig *config = walk->plan->base.config;
 	const char *name = owner;
 
 	*away = NULL;
@@ -934,7 +917,7 @@ static void
 handle_failure(RouteWalk *walk, ErrorData *error, bool *warned)
 {
 	Decision *decision = walk->decision;
-	FlowConfig *config = walk->plan->config;
+	FlowConfig *config = walk->plan->base.config;
 	const char *rule = walk->next < config->nrules ? config->rules[walk->next].rule : NULL;
 	ErrorData *again;
 
@@ -973,7 +956,7 @@ walk_fallback(void *arg)
 {
 	RouteWalk *walk = arg;
 
-	if (!apply_target(walk, &walk->plan->config->rules[walk->plan->config->nrules - 1]))
+	if (!apply_target(walk, &walk->plan->base.config->rules[walk->plan->base.config->nrules - 1]))
 		elog(ERROR, "the last rule fell through");
 }
 
@@ -981,8 +964,8 @@ walk_fallback(void *arg)
 static void
 keep_prediction(RouteWalk *walk)
 {
-	const PredictionModel *model = walk->plan->config->prediction;
-	const Prediction *prediction = lr_predict(walk->row, walk->plan->config);
+	const PredictionModel *model = walk->plan->base.config->prediction;
+	const Prediction *prediction = lr_predict(walk->row, walk->plan->base.config);
 	Prediction *kept;
 	int version;
 

@@ -42,7 +42,7 @@ static LrCondition *success_of(PolicyPlan *plan, int policy);
 static void trace_clocks(RouteWalk *walk, const Decision *decision);
 
 PolicyPlan *
-lr_policy_plan(const FlowConfig *config, const LrConditionScope *scope, MemoryContext mcxt)
+lr_policy_plan(const FlowConfig *config, const LrConditionScope *scope, const Outlines *outlines, MemoryContext mcxt)
 {
 	PolicyPlan *plan;
 	const char **conditions;
@@ -56,7 +56,7 @@ lr_policy_plan(const FlowConfig *config, const LrConditionScope *scope, MemoryCo
 	conditions = palloc(config->npolicies * sizeof(char *));
 	for (int i = 0; i < config->npolicies; i++)
 		conditions[i] = config->policies[i].condition;
-	plan->rules = lr_ruleset_make(conditions, config->npolicies, scope, mcxt);
+	plan->rules = lr_ruleset_make(conditions, config->npolicies, scope, outlines, mcxt);
 	plan->successes = MemoryContextAllocZero(mcxt, config->npolicies * sizeof(LrCondition *));
 	return plan;
 }

@@ -6,12 +6,13 @@
 #define LR_ROUTE_CLOCKS_H
 
 #include "condition.h"
+#include "outline.h"
 #include "route.h"
 
 typedef struct PolicyPlan PolicyPlan;
 
 /* In mcxt, with which it goes; NULL where the flow has no policies. The scope must outlive it. */
-extern PolicyPlan *lr_policy_plan(const FlowConfig *config, const LrConditionScope *scope, MemoryContext mcxt);
+extern PolicyPlan *lr_policy_plan(const FlowConfig *config, const LrConditionScope *scope, const Outlines *outlines, MemoryContext mcxt);
 
 /*
  * The clocks that a decision starts: for each metric of the first policy whose condition holds. A failure starts none, with a WARNING unless

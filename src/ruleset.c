@@ -5,16 +5,15 @@
  * Most conditions demand that some column equal a constant or one of a list: country = 'US', industry IN (…). All
  * tests of one column by one operator make a switch: a hash table from constants to the rules that want them. One
  * look-up a switch then excludes every rule that wants another value, however many there are, and none of those is
- * evaluated. What a switch does not know is never excluded, so rules enter it when they are compiled, not before.
+ * evaluated. What a switch does not know is never excluded: rules enter it with their outline (outline.c), where there is one, else when they are compiled.
  *
  * Only operators and hash functions that are leakproof are used: an index that may fail would need protection.
  * Memory: everything lies in the plan's context and goes with it.
  */
 #include "postgres.h"
 
-#include "nodes/nodeFuncs.h"
+#include "condition_test.h"
 #include "ruleset.h"
-#include "utils/array.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -73,36 +72,22 @@ struct RuleSet
 	const char **texts;
 	const LrConditionScope *scope;
 	LrCondition **conditions; /* one a rule */
+	bool *entered;			  /* the same: its tests are in the switches */
 	Switch *switches;
 	uint64 *possible; /* a bit a rule: what is left for the row */
 	uint64 *passes;	  /* room for what one switch lets pass */
 	bool looked;	  /* possible has been made for the row */
 };
 
-/* An equality test in a condition: the column must equal one of the values. */
-typedef struct Test
-{
-	AttrNumber attno;
-	Oid operator;
-	Oid collation;
-	Oid type;	  /* of the values */
-	List *values; /* of Datum, as pointers to them; none: it can never hold */
-} Test;
-
 static void look(RuleSet *set, TupleTableSlot *row);
 static void add_wanted(RuleSet *set, Switch *sw, Datum value);
-static void enter_rule(RuleSet *set, int rule, const Test *test);
-static Switch *switch_of(RuleSet *set, const Test *test);
+static void enter_tests(RuleSet *set, int rule, List *tests);
+static void enter_rule(RuleSet *set, int rule, const ConditionTest *test);
+static Switch *switch_of(RuleSet *set, const ConditionTest *test);
 static void want(RuleSet *set, Switch *sw, Datum value, int rule);
-static List *tests_of(const Expr *expr);
-static Test *equality(Oid operator, Oid collation, const Expr *left, const Expr *right, bool any_of);
-static Datum *one_value(Datum value);
-static List *elements(Datum array, Oid type);
-static List *either(List *tests, List *others);
-static Test *same_test(List *tests, const Test *like);
 
 RuleSet *
-lr_ruleset_make(const char *const *conditions, int n, const LrConditionScope *scope, MemoryContext mcxt)
+lr_ruleset_make(const char *const *conditions, int n, const LrConditionScope *scope, const Outlines *outlines, MemoryContext mcxt)
 {
 	RuleSet *set = MemoryContextAllocZero(mcxt, sizeof(RuleSet));
 
@@ -112,7 +97,15 @@ lr_ruleset_make(const char *const *conditions, int n, const LrConditionScope *sc
 	memcpy(set->texts, conditions, n * sizeof(char *));
 	set->scope = scope;
 	set->conditions = MemoryContextAllocZero(mcxt, Max(n, 1) * sizeof(LrCondition *));
+	set->entered = MemoryContextAllocZero(mcxt, Max(n, 1) * sizeof(bool));
 	set->possible = MemoryContextAllocZero(mcxt, Max(WORDS(n), 1) * sizeof(uint64));
+	for (int i = 0; i < n; i++)
+	{
+		const Outline *outline = conditions[i] ? lr_outline(outlines, conditions[i]) : NULL;
+
+		if (outline)
+			enter_tests(set, i, outline->tests);
+	}
 	return set;
 }
 
@@ -179,20 +172,29 @@ LrCondition *
 lr_ruleset_compile(RuleSet *set, int rule)
 {
 	LrCondition *condition = set->conditions[rule];
-	ListCell *cell;
 
 	if (condition)
 		return condition;
 	condition = lr_condition_compile(set->texts[rule], set->scope, set->mcxt);
-	foreach(cell, tests_of(lr_condition_expr(condition)))
-		enter_rule(set, rule, lfirst(cell));
+	if (!set->entered[rule])
+		enter_tests(set, rule, lr_condition_tests(lr_condition_expr(condition)));
 	set->conditions[rule] = condition;
 	return condition;
 }
 
+static void
+enter_tests(RuleSet *set, int rule, List *tests)
+{
+	ListCell *cell;
+
+	foreach(cell, tests)
+		enter_rule(set, rule, lfirst(cell));
+	set->entered[rule] = true;
+}
+
 /* First what it wants, then that it is tested: half of this, where memory runs out, excludes nothing wrongly. */
 static void
-enter_rule(RuleSet *set, int rule, const Test *test)
+enter_rule(RuleSet *set, int rule, const ConditionTest *test)
 {
 	Switch *sw = switch_of(set, test);
 	ListCell *cell;
@@ -203,7 +205,7 @@ enter_rule(RuleSet *set, int rule, const Test *test)
 }
 
 static Switch *
-switch_of(RuleSet *set, const Test *test)
+switch_of(RuleSet *set, const ConditionTest *test)
 {
 	MemoryContext oldcontext;
 	Switch *sw;
@@ -269,146 +271,4 @@ want(RuleSet *set, Switch *sw, Datum value, int rule)
 	}
 	wanted->rules[wanted->nrules++] = rule;
 	MemoryContextSwitchTo(oldcontext);
-}
-
-/* The tests without which an expression is never true; a list of Test, in the current context. */
-static List *
-tests_of(const Expr *expr)
-{
-	ListCell *cell;
-	List *tests = NIL;
-
-	if (IsA(expr, OpExpr))
-	{
-		const OpExpr *op = (const OpExpr *) expr;
-		Test *test = NULL;
-
-		if (list_length(op->args) == 2)
-			test = equality(op->opno, op->inputcollid, linitial(op->args), lsecond(op->args), false);
-		return test ? list_make1(test) : NIL;
-	}
-	if (IsA(expr, ScalarArrayOpExpr))
-	{
-		const ScalarArrayOpExpr *op = (const ScalarArrayOpExpr *) expr;
-		Test *test = NULL;
-
-		if (op->useOr)
-			test = equality(op->opno, op->inputcollid, linitial(op->args), lsecond(op->args), true);
-		return test ? list_make1(test) : NIL;
-	}
-	if (!IsA(expr, BoolExpr) || ((const BoolExpr *) expr)->boolop == NOT_EXPR)
-		return NIL;
-	foreach(cell, ((const BoolExpr *) expr)->args)
-	{
-		List *its = tests_of(lfirst(cell));
-
-		if (((const BoolExpr *) expr)->boolop == AND_EXPR)
-			tests = list_concat(tests, its);
-		else
-			tests = cell == list_head(((const BoolExpr *) expr)->args) ? its : either(tests, its);
-	}
-	return tests;
-}
-
-/* "column = constant" or "column = ANY (constant array)", either side first where the operator has a commutator; or NULL. */
-static Test *
-equality(Oid operator, Oid collation, const Expr *left, const Expr *right, bool any_of)
-{
-	RegProcedure hashes[2];
-	const Const *constant;
-	const Expr *column = left;
-	Test *test;
-
-	if (IsA(left, Const) && !any_of)
-	{
-		column = right;
-		right = left;
-		operator= get_commutator(operator);
-	}
-	while (IsA(column, RelabelType))
-		column = ((const RelabelType *) column)->arg;
-	if (!OidIsValid(operator) || !IsA(column, Var) || ((const Var *) column)->varno != OUTER_VAR || !IsA(right, Const))
-		return NULL;
-	if (!op_hashjoinable(operator, exprType((const Node *) column)) || !get_op_hash_functions(operator, & hashes[0], &hashes[1]) ||
-		!get_func_leakproof(get_opcode(operator)))
-		return NULL;
-	/* texts that differ as bytes may be equal under such a collation, and hash alike only with care */
-	if (OidIsValid(collation) && !get_collation_isdeterministic(collation))
-		return NULL;
-
-	constant = (const Const *) right;
-	test = palloc0(sizeof(Test));
-	test->attno = ((const Var *) column)->varattno;
-	test->operator= operator;
-	test->collation = collation;
-	test->type = any_of ? get_element_type(constant->consttype) : constant->consttype;
-	if (any_of && !OidIsValid(test->type))
-		return NULL;
-	if (!constant->constisnull)
-		test->values = any_of ? elements(constant->constvalue, test->type) : list_make1(one_value(constant->constvalue));
-	return test;
-}
-
-static Datum *
-one_value(Datum value)
-{
-	Datum *copy = palloc(sizeof(Datum));
-
-	*copy = value;
-	return copy;
-}
-
-static List *
-elements(Datum array, Oid type)
-{
-	List *values = NIL;
-	Datum *datums;
-	bool *nulls;
-	int n;
-	int16 length;
-	bool by_value;
-	char align;
-
-	get_typlenbyvalalign(type, &length, &by_value, &align);
-	deconstruct_array(DatumGetArrayTypeP(array), type, length, by_value, align, &datums, &nulls, &n);
-	for (int i = 0; i < n; i++)
-		if (!nulls[i])
-			values = lappend(values, one_value(datums[i]));
-	return values;
-}
-
-/* What holds whichever of two arms does: the tests that both have, of the values of either. */
-static List *
-either(List *tests, List *others)
-{
-	List *both = NIL;
-	ListCell *cell;
-
-	foreach(cell, tests)
-	{
-		Test *test = lfirst(cell);
-		Test *other = same_test(others, test);
-
-		if (other == NULL)
-			continue;
-		test->values = list_concat(test->values, other->values);
-		both = lappend(both, test);
-	}
-	return both;
-}
-
-static Test *
-same_test(List *tests, const Test *like)
-{
-	ListCell *cell;
-
-	foreach(cell, tests)
-	{
-		Test *test = lfirst(cell);
-
-		if (test->attno == like->attno && test->operator== like->operator&& test->collation == like->collation &&
-										  test->type == like->type)
-			return test;
-	}
-	return NULL;
 }

@@ -7,21 +7,22 @@
 #define LR_RULESET_H
 
 #include "condition.h"
+#include "outline.h"
 
 typedef struct RuleSet RuleSet;
 
 /*
  * Rules by their conditions, of which each may be NULL, over rows of a scope; the texts and the scope must outlive the set, which lies in
- * mcxt, as a copy of the array does.
+ * mcxt, as a copy of the array does. Outlines, which may be NULL, are needed only now.
  */
-extern RuleSet *lr_ruleset_make(const char *const *conditions, int n, const LrConditionScope *scope, MemoryContext mcxt);
+extern RuleSet *lr_ruleset_make(const char *const *conditions, int n, const LrConditionScope *scope, const Outlines *outlines, MemoryContext mcxt);
 
 /* A new row: what the index says of the row before is forgotten. */
 extern void lr_ruleset_start(RuleSet *set);
 
 /*
  * Whether the row in the slot fails an equality test that the rule's condition cannot hold without. Never fails; a
- * condition that is not compiled yet is never excluded.
+ * condition that has no outline and is not compiled yet is never excluded.
  */
 extern bool lr_ruleset_excludes(RuleSet *set, int rule, TupleTableSlot *row);
 

@@ -16,9 +16,11 @@
 #include "condition.h"
 #include "executor/executor.h"
 #include "facts.h"
+#include "plan.h"
 #include "protect.h"
 #include "qualify.h"
 #include "route.h"
+#include "ruleset.h"
 #include "score.h"
 #include "signals.h"
 #include "state.h"
@@ -37,11 +39,7 @@
 
 typedef struct ScorePlan
 {
-	struct ScorePlan *next; /* of the same shape */
-	MemoryContext mcxt;
-	FlowConfig *config;
-	uint64 generation;
-	const char *flow;
+	FlowPlan base;
 	LeadShape *shape;
 	LrConditionScope scope;
 	ExprContext *econtext;
@@ -52,7 +50,8 @@ typedef struct ScorePlan
 	Bitmapset *columns;		  /* of the row that criteria read */
 	bool reads_signals;		  /* some criterion does, or a condition of one */
 	bool reads_clock;		  /* some condition reads facts.at */
-	LrCondition **conditions; /* one a criterion; NULL: it has none, or one that does not compile */
+	RuleSet *index;			  /* of the criteria that have an outline: which cannot hold */
+	LrCondition **conditions; /* one a criterion; NULL: it has none, or one that does not compile, or is not compiled yet */
 	ErrorData **errors;		  /* why not */
 	bool *holds;			  /* of the row at hand */
 	ScorePoints *groups;	  /* sums of the row at hand: one a group */
@@ -74,7 +73,8 @@ typedef struct Scoring
 } Scoring;
 
 static ScorePlan *score_plan(LeadShape *shape, FlowConfig *config);
-static void compile_criterion(ScorePlan *plan, int number);
+static bool look_at_criterion(ScorePlan *plan, int number, const Outlines *outlines);
+static void add_columns(ScorePlan *plan, const Bitmapset *columns, const Bitmapset *facts);
 static void compile(void *arg);
 static void work_out(const LeadRow *row, FlowConfig *config, ScoreMemo *memo, bool *warned, List **lines);
 static bool needs_submitted_at(const ScoringConfig *scoring);
@@ -104,30 +104,17 @@ static const char *const dimension_names[SCORE_DIMENSIONS] = {"fit", "engagement
 static ScorePlan *
 score_plan(LeadShape *shape, FlowConfig *config)
 {
-	ScorePlan **link = &shape->scores;
-	ScorePlan *plan;
-	MemoryContext mcxt;
+	ScorePlan *plan = lr_plan_find(shape, PLAN_SCORE, config);
 	MemoryContext oldcontext;
+	const Outlines *outlines;
+	const char **texts;
 
-	for (; *link; link = &(*link)->next)
-	{
-		plan = *link;
-		if (strcmp(plan->flow, config->flow) != 0)
-			continue;
-		if (plan->config == config && plan->generation == config->generation)
-			return plan;
-		*link = plan->next;
-		MemoryContextDelete(plan->mcxt);
-		break;
-	}
+	if (plan)
+		return plan;
 
-	mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute score", ALLOCSET_SMALL_SIZES);
-	oldcontext = MemoryContextSwitchTo(mcxt);
-	plan = palloc0(sizeof(ScorePlan));
-	plan->mcxt = mcxt;
-	plan->config = config;
-	plan->generation = config->generation;
-	plan->flow = pstrdup(config->flow);
+	outlines = lr_outlines(shape, config);
+	plan = lr_plan_make(sizeof(ScorePlan), config);
+	oldcontext = MemoryContextSwitchTo(plan->base.mcxt);
 	plan->shape = shape;
 	lr_facts_scope(shape, &plan->scope);
 	plan->facts = MakeSingleTupleTableSlot(plan->scope.facts, &TTSOpsVirtual);
@@ -145,38 +132,51 @@ score_plan(LeadShape *shape, FlowConfig *config)
 	/* some say something whatever gives points */
 	for (int i = 0; i < config->scoring->ntypes; i++)
 		plan->reads_signals |= lr_qualify_reads(&config->scoring->types[i]) || config->scoring->types[i].effect != 0;
+	texts = palloc0(Max(config->scoring->ncriteria, 1) * sizeof(char *));
 	for (int i = 0; i < config->scoring->ncriteria; i++)
-		compile_criterion(plan, i);
+		if (look_at_criterion(plan, i, outlines))
+			texts[i] = config->scoring->criteria[i].condition;
+	plan->index = lr_ruleset_make(texts, config->scoring->ncriteria, &plan->scope, outlines, plan->base.mcxt);
 	MemoryContextSwitchTo(oldcontext);
 
-	MemoryContextSetParent(mcxt, shape->mcxt);
-	plan->next = shape->scores;
-	shape->scores = plan;
+	lr_plan_keep(shape, PLAN_SCORE, plan);
 	return plan;
 }
 
-static void
-compile_criterion(ScorePlan *plan, int number)
+/* Which columns and signals it reads: true where an outline tells, else it is compiled. */
+static bool
+look_at_criterion(ScorePlan *plan, int number, const Outlines *outlines)
 {
-	const ScoringCriterion *criterion = &plan->config->scoring->criteria[number];
+	const ScoringCriterion *criterion = &plan->base.config->scoring->criteria[number];
 	Scoring compiling = {.plan = plan, .next = number};
-	LrCondition *condition;
+	const Outline *outline;
 
 	if (criterion->condition == NULL)
 	{
 		plan->reads_signals |= criterion->type != SIGNAL_UNKNOWN;
-		return;
+		return false;
+	}
+	outline = lr_outline(outlines, criterion->condition);
+	if (outline && !bms_overlap(plan->own_facts, outline->facts))
+	{
+		add_columns(plan, outline->columns, outline->facts);
+		return true;
 	}
 	plan->errors[number] = lr_protect(compile, &compiling);
-	if (plan->errors[number])
-		return;
-	condition = plan->conditions[number];
-	plan->columns = bms_add_members(plan->columns, lr_condition_columns(condition));
-	plan->reads_signals |= bms_is_member(plan->signals_fact, lr_condition_facts(condition));
-	plan->reads_clock |= bms_is_member(lr_facts_column(plan->scope.facts, "at"), lr_condition_facts(condition));
-	if (bms_is_member(lr_facts_of_prediction(plan->scope.facts), lr_condition_facts(condition)))
-		plan->columns = bms_add_members(plan->columns, lr_predict_columns(plan->shape, plan->config));
-	if (bms_overlap(plan->account_facts, lr_condition_facts(condition)))
+	if (plan->errors[number] == NULL)
+		add_columns(plan, lr_condition_columns(plan->conditions[number]), lr_condition_facts(plan->conditions[number]));
+	return false;
+}
+
+static void
+add_columns(ScorePlan *plan, const Bitmapset *columns, const Bitmapset *facts)
+{
+	plan->columns = bms_add_members(plan->columns, columns);
+	plan->reads_signals |= bms_is_member(plan->signals_fact, facts);
+	plan->reads_clock |= bms_is_member(lr_facts_column(plan->scope.facts, "at"), facts);
+	if (bms_is_member(lr_facts_of_prediction(plan->scope.facts), facts))
+		plan->columns = bms_add_members(plan->columns, lr_predict_columns(plan->shape, plan->base.config));
+	if (bms_overlap(plan->account_facts, facts))
 	{
 		static const LeadInput inputs[] = {INPUT_EMAIL, INPUT_WEBSITE, INPUT_COMPANY};
 
@@ -191,7 +191,7 @@ compile(void *arg)
 {
 	Scoring *compiling = arg;
 	ScorePlan *plan = compiling->plan;
-	LrCondition *condition = lr_condition_compile(plan->config->scoring->criteria[compiling->next].condition, &plan->scope, plan->mcxt);
+	LrCondition *condition = lr_condition_compile(plan->base.config->scoring->criteria[compiling->next].condition, &plan->scope, plan->base.mcxt);
 
 	if (bms_overlap(plan->own_facts, lr_condition_facts(condition)))
 		ereport(ERROR,
@@ -340,9 +340,10 @@ static void
 ask_conditions(Scoring *scoring, bool *warned)
 {
 	ScorePlan *plan = scoring->plan;
-	int ncriteria = plan->config->scoring->ncriteria;
+	int ncriteria = plan->base.config->scoring->ncriteria;
 
 	ResetExprContext(plan->econtext);
+	lr_ruleset_start(plan->index);
 	memset(plan->holds, 0, ncriteria * sizeof(bool));
 	ask_some(scoring);
 	scoring->protected = true;
@@ -367,17 +368,23 @@ ask_some(void *arg)
 {
 	Scoring *scoring = arg;
 	ScorePlan *plan = scoring->plan;
-	int ncriteria = plan->config->scoring->ncriteria;
+	int ncriteria = plan->base.config->scoring->ncriteria;
 
 	for (; scoring->next < ncriteria; scoring->next++)
 	{
 		LrCondition *condition = plan->conditions[scoring->next];
 
+		if (plan->errors[scoring->next])
+			return;
+		if (plan->base.config->scoring->criteria[scoring->next].condition == NULL ||
+			lr_ruleset_excludes(plan->index, scoring->next, scoring->row->slot))
+			continue;
 		if (condition == NULL)
 		{
-			if (plan->errors[scoring->next])
+			if (!scoring->protected)
 				return;
-			continue;
+			compile(scoring);
+			condition = plan->conditions[scoring->next];
 		}
 		/* facts may take the time of the request, which may come as text */
 		if (!scoring->protected && (!lr_condition_cannot_fail(condition) || !bms_is_empty(lr_condition_facts(condition))))
@@ -395,7 +402,7 @@ ask(Scoring *scoring, LrCondition *condition)
 
 	if (!scoring->facts_ready && !bms_is_empty(facts))
 	{
-		lr_facts_fill(plan->facts, plan->config, row,
+		lr_facts_fill(plan->facts, plan->base.config, row,
 					  scoring->memo->has_submitted_at ? scoring->memo->submitted_at : lr_lead_submitted_at(row->shape, row->slot, row->at),
 					  plan->econtext->ecxt_per_tuple_memory);
 		scoring->facts_ready = true;
@@ -407,7 +414,7 @@ ask(Scoring *scoring, LrCondition *condition)
 		MemoryContext oldcontext = MemoryContextSwitchTo(plan->econtext->ecxt_per_tuple_memory);
 
 		plan->facts->tts_values[plan->signals_fact - 1] = signals_fact(&scoring->memo->score);
-		plan->facts->tts_isnull[plan->signals_fact - 1] = plan->config->scoring->ntypes == 0;
+		plan->facts->tts_isnull[plan->signals_fact - 1] = plan->base.config->scoring->ntypes == 0;
 		MemoryContextSwitchTo(oldcontext);
 		scoring->signals_ready = true;
 	}
@@ -422,7 +429,7 @@ fill_account(Scoring *scoring)
 	ScorePlan *plan = scoring->plan;
 	AccountMatch match;
 
-	(void) lr_account_find(plan->config, lr_route_account_value, unconstify(LeadRow *, scoring->row), &match);
+	(void) lr_account_find(plan->base.config, lr_route_account_value, unconstify(LeadRow *, scoring->row), &match);
 	lr_facts_account(plan->facts, match.nhits > 0 ? match.hits : NULL, plan->econtext->ecxt_per_tuple_memory);
 	scoring->account_ready = true;
 }
@@ -430,7 +437,7 @@ fill_account(Scoring *scoring)
 static void
 complain(const Scoring *scoring, int number, ErrorData *error, bool *warned)
 {
-	const FlowConfig *config = scoring->plan->config;
+	const FlowConfig *config = scoring->plan->base.config;
 
 	if (config->fails)
 		ReThrowError(error);
@@ -449,7 +456,7 @@ complain(const Scoring *scoring, int number, ErrorData *error, bool *warned)
 static ScorePoints
 add_criterion(Scoring *scoring, int number, LeadScore *score, List **lines)
 {
-	const ScoringConfig *config = scoring->plan->config->scoring;
+	const ScoringConfig *config = scoring->plan->base.config->scoring;
 	const ScoringCriterion *criterion = &config->criteria[number];
 	SignalWorth worth = {.signals = -1, .next = DT_NOEND};
 

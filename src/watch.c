@@ -15,6 +15,8 @@
 #include "consent.h"
 #include "executor/executor.h"
 #include "facts.h"
+#include "outline.h"
+#include "plan.h"
 #include "protect.h"
 #include "qualify.h"
 #include "utils/builtins.h"
@@ -50,15 +52,12 @@ typedef struct Watched
 
 struct Watch
 {
-	struct Watch *next; /* of the same shape */
-	MemoryContext mcxt;
-	FlowConfig *config;
-	uint64 generation;
-	const char *flow;
+	FlowPlan base;
 	LeadShape *shape;
 	LrConditionScope scope;
 	ExprContext *econtext;
 	TupleTableSlot *facts;
+	const Outlines *outlines;
 	Bitmapset *columns; /* attribute numbers */
 	Bitmapset *score_facts;
 	bool reads_score;		  /* some condition that an UPDATE is watched for does */
@@ -80,6 +79,8 @@ typedef struct Evaluation
 } Evaluation;
 
 static void watch_condition(Watch *watch, int which, const char *name, const char *text, Oid type);
+static bool look_at(Watch *watch, Watched *watched, const Bitmapset **columns, const Bitmapset **facts);
+static bool is_compiled(Watch *watch, Watched *watched);
 static void watch_clocks(Watch *watch);
 static void compile(void *arg);
 static void add_required(Watch *watch, const TransitionConfig *transition);
@@ -92,33 +93,21 @@ static void evaluate(void *arg);
 Watch *
 lr_watch(LeadShape *shape, FlowConfig *config)
 {
-	Watch **link = &shape->watches;
+	const Outlines *outlines;
 	Watch *watch;
-	MemoryContext mcxt;
 	MemoryContext oldcontext;
 
 	/* a consent that is taken back is known at once in any flow */
 	if (!config->watches && shape->consent.attno == 0)
 		return NULL;
-	for (; *link; link = &(*link)->next)
-	{
-		watch = *link;
-		if (strcmp(watch->flow, config->flow) != 0)
-			continue;
-		if (watch->config == config && watch->generation == config->generation)
-			return watch;
-		*link = watch->next;
-		MemoryContextDelete(watch->mcxt);
-		break;
-	}
+	watch = lr_plan_find(shape, PLAN_WATCH, config);
+	if (watch)
+		return watch;
 
-	mcxt = AllocSetContextCreate(CurTransactionContext, "leadroute watch", ALLOCSET_SMALL_SIZES);
-	oldcontext = MemoryContextSwitchTo(mcxt);
-	watch = palloc0(sizeof(Watch));
-	watch->mcxt = mcxt;
-	watch->config = config;
-	watch->generation = config->generation;
-	watch->flow = pstrdup(config->flow);
+	outlines = lr_outlines(shape, config);
+	watch = lr_plan_make(sizeof(Watch), config);
+	watch->outlines = outlines;
+	oldcontext = MemoryContextSwitchTo(watch->base.mcxt);
 	watch->shape = shape;
 	lr_facts_scope(shape, &watch->scope);
 	watch->score_facts = lr_score_of_facts(watch->scope.facts);
@@ -154,39 +143,70 @@ lr_watch(LeadShape *shape, FlowConfig *config)
 	add_column(watch, &shape->closed_at);
 	MemoryContextSwitchTo(oldcontext);
 
-	MemoryContextSetParent(mcxt, shape->mcxt);
-	watch->next = shape->watches;
-	shape->watches = watch;
+	lr_plan_keep(shape, PLAN_WATCH, watch);
 	return watch;
 }
 
+/* What its outline does not tell of a condition that UPDATEs are watched for, compiling it does; others are compiled when they are asked. */
 static void
 watch_condition(Watch *watch, int which, const char *name, const char *text, Oid type)
 {
 	Watched *watched = &watch->conditions[which];
-	Evaluation evaluation = {.watch = watch, .watched = watched};
+	const Bitmapset *columns;
+	const Bitmapset *facts;
 
 	watched->name = name;
 	watched->text = text;
 	watched->type = type;
-	if (text == NULL)
-		return;
-	watched->error = lr_protect(compile, &evaluation);
 	/* what is no condition is looked at when a lead is decided, or begins to wait, and then stays */
-	if (watched->error == NULL && type == BOOLOID && which != WATCH_MASK)
+	if (text == NULL || type != BOOLOID || which == WATCH_MASK || !look_at(watch, watched, &columns, &facts))
+		return;
+	watch->columns = bms_add_members(watch->columns, columns);
+	if (bms_is_member(lr_facts_of_prediction(watch->scope.facts), facts))
+		watch->columns = bms_add_members(watch->columns, lr_predict_columns(watch->shape, watch->base.config));
+	watch->reads_score |= bms_overlap(watch->score_facts, facts);
+}
+
+/* What a condition reads; false where it does not compile. */
+static bool
+look_at(Watch *watch, Watched *watched, const Bitmapset **columns, const Bitmapset **facts)
+{
+	const Outline *outline = lr_outline(watch->outlines, watched->text);
+
+	if (outline)
 	{
-		watch->columns = bms_add_members(watch->columns, lr_condition_columns(watched->condition));
-		if (bms_is_member(lr_facts_of_prediction(watch->scope.facts), lr_condition_facts(watched->condition)))
-			watch->columns = bms_add_members(watch->columns, lr_predict_columns(watch->shape, watch->config));
-		watch->reads_score |= bms_overlap(watch->score_facts, lr_condition_facts(watched->condition));
+		*columns = outline->columns;
+		*facts = outline->facts;
+		return true;
 	}
+	if (!is_compiled(watch, watched))
+		return false;
+	*columns = lr_condition_columns(watched->condition);
+	*facts = lr_condition_facts(watched->condition);
+	return true;
+}
+
+/* Compiles it where it is not; false where it cannot be, and why stays with it. */
+static bool
+is_compiled(Watch *watch, Watched *watched)
+{
+	Evaluation evaluation = {.watch = watch, .watched = watched};
+	MemoryContext oldcontext;
+
+	if (watched->condition == NULL && watched->error == NULL)
+	{
+		oldcontext = MemoryContextSwitchTo(watch->base.mcxt);
+		watched->error = lr_protect(compile, &evaluation);
+		MemoryContextSwitchTo(oldcontext);
+	}
+	return watched->error == NULL;
 }
 
 /* The columns that policies read, and that tell a touch. */
 static void
 watch_clocks(Watch *watch)
 {
-	const FlowConfig *config = watch->config;
+	const FlowConfig *config = watch->base.config;
 	Bitmapset *others = bms_copy(watch->columns);
 
 	bms_free(watch->columns);
@@ -199,14 +219,15 @@ watch_clocks(Watch *watch)
 		for (int j = 0; j < (int) lengthof(texts); j++)
 		{
 			Watched watched = {.text = texts[j], .type = BOOLOID};
-			Evaluation evaluation = {.watch = watch, .watched = &watched};
+			const Bitmapset *columns;
+			const Bitmapset *facts;
 
 			/* one that does not compile is told of where the policy is asked */
-			if (texts[j] && lr_protect(compile, &evaluation) == NULL)
+			if (texts[j] && look_at(watch, &watched, &columns, &facts))
 			{
-				watch->columns = bms_add_members(watch->columns, lr_condition_columns(watched.condition));
-				watch->clocks_read_score |= bms_overlap(watch->score_facts, lr_condition_facts(watched.condition));
-				if (bms_is_member(lr_facts_column(watch->scope.facts, "consent"), lr_condition_facts(watched.condition)))
+				watch->columns = bms_add_members(watch->columns, columns);
+				watch->clocks_read_score |= bms_overlap(watch->score_facts, facts);
+				if (bms_is_member(lr_facts_column(watch->scope.facts, "consent"), facts))
 					add_column(watch, &watch->shape->consent);
 			}
 		}
@@ -223,7 +244,7 @@ compile(void *arg)
 	Evaluation *evaluation = arg;
 	Watch *watch = evaluation->watch;
 
-	evaluation->watched->condition = lr_condition_compile_as(evaluation->watched->text, &watch->scope, evaluation->watched->type, watch->mcxt);
+	evaluation->watched->condition = lr_condition_compile_as(evaluation->watched->text, &watch->scope, evaluation->watched->type, watch->base.mcxt);
 }
 
 /* What a lead lacks for a stage may come with any UPDATE. */
@@ -256,13 +277,13 @@ lr_watch_reads_score(const Watch *watch)
 bool
 lr_watch_changed(const Watch *watch, TupleTableSlot *old, TupleTableSlot *new)
 {
-	return watch && (differs(watch, watch->columns, old, new) || (watch->reads_score && lr_score_changed(watch->shape, watch->config, old, new)));
+	return watch && (differs(watch, watch->columns, old, new) || (watch->reads_score && lr_score_changed(watch->shape, watch->base.config, old, new)));
 }
 
 bool
 lr_watch_clocks_changed(const Watch *watch, TupleTableSlot *old, TupleTableSlot *new)
 {
-	return watch && (differs(watch, watch->clock_columns, old, new) || (watch->clocks_read_score && lr_score_changed(watch->shape, watch->config, old, new)));
+	return watch && (differs(watch, watch->clock_columns, old, new) || (watch->clocks_read_score && lr_score_changed(watch->shape, watch->base.config, old, new)));
 }
 
 bool
@@ -323,7 +344,7 @@ lr_watch_ready(Watch *watch, const LeadRow *row, bool *warned)
 bool
 lr_watch_touched(Watch *watch, const LeadRow *row, bool *warned)
 {
-	return watch && watch->config->npolicies > 0 && holds(watch, WATCH_TOUCHED, row, warned);
+	return watch && watch->base.config->npolicies > 0 && holds(watch, WATCH_TOUCHED, row, warned);
 }
 
 bool
@@ -349,7 +370,7 @@ lr_watch_reroutes(Watch *watch, int rule, const LeadRow *row, bool *warned)
 bool
 lr_watch_enters(Watch *watch, int stage, const LeadRow *row, bool *warned)
 {
-	return watch && holds(watch, WATCH_STAGE(watch->config, stage), row, warned);
+	return watch && holds(watch, WATCH_STAGE(watch->base.config, stage), row, warned);
 }
 
 double
@@ -378,36 +399,38 @@ lr_watch_text(Watch *watch, WatchText which, const LeadRow *row, bool *warned)
 static bool
 ask(Watch *watch, Evaluation *evaluation, bool *warned)
 {
-	const Watched *watched = evaluation->watched;
-	ErrorData *error = watched->error;
+	Watched *watched = evaluation->watched;
+	ErrorData *error = NULL;
 
 	if (watched->text == NULL)
 		return false;
 	evaluation->warned = warned;
-	if (error == NULL && lr_condition_cannot_fail(watched->condition) && bms_is_empty(lr_condition_facts(watched->condition)))
+	if (!is_compiled(watch, watched))
+		error = watched->error;
+	else if (lr_condition_cannot_fail(watched->condition) && bms_is_empty(lr_condition_facts(watched->condition)))
 		evaluate(evaluation);
-	else if (error == NULL)
+	else
 		error = lr_protect(evaluate, evaluation);
 	if (error == NULL)
 		return true;
 
-	if (watch->config->fails)
+	if (watch->base.config->fails)
 		ReThrowError(error);
 	if (!*warned)
 	{
 		*warned = true;
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
-				 errmsg("%s of flow \"%s\" failed: %s", watched->name, watch->flow, error->message),
+				 errmsg("%s of flow \"%s\" failed: %s", watched->name, watch->base.flow, error->message),
 				 errdetail("It counts as %s for lead \"%s\".", watched->type == TEXTOID ? "NULL" : watched->type == FLOAT8OID															 ? "0"
 																							   : watched == &watch->conditions[WATCH_ROUTE] || watched == &watch->conditions[WATCH_MASK] ? "true"
 																																														 : "false",
 						   evaluation->row->lead ? evaluation->row->lead : ""),
 				 errhint("Correct it in leadroute.%s; SELECT * FROM leadroute.check_flow(%s) tells what is not valid.",
 						 watched < &watch->conditions[WATCH_RULES]					   ? "flows"
-						 : watched < &watch->conditions[WATCH_STAGE(watch->config, 0)] ? "rules"
+						 : watched < &watch->conditions[WATCH_STAGE(watch->base.config, 0)] ? "rules"
 																					   : "stages",
-						 quote_literal_cstr(watch->flow))));
+						 quote_literal_cstr(watch->base.flow))));
 	}
 	return false;
 }
@@ -421,17 +444,17 @@ evaluate(void *arg)
 
 	ResetExprContext(watch->econtext);
 	if (!bms_is_empty(lr_condition_facts(evaluation->watched->condition)))
-		lr_facts_fill(watch->facts, watch->config, row, lr_lead_submitted_at(row->shape, row->slot, row->at),
+		lr_facts_fill(watch->facts, watch->base.config, row, lr_lead_submitted_at(row->shape, row->slot, row->at),
 					  watch->econtext->ecxt_per_tuple_memory);
 	if (bms_overlap(watch->score_facts, lr_condition_facts(evaluation->watched->condition)))
 	{
-		const LeadScore *score = lr_score(row, watch->config, evaluation->warned);
+		const LeadScore *score = lr_score(row, watch->base.config, evaluation->warned);
 		MemoryContext oldcontext = MemoryContextSwitchTo(watch->econtext->ecxt_per_tuple_memory);
 
 		lr_score_facts(watch->facts, score);
-		lr_consent_facts(watch->facts, row, watch->config, evaluation->warned);
-		if (watch->config->scoring)
-			lr_qualify_facts(watch->facts, row, watch->config, evaluation->warned);
+		lr_consent_facts(watch->facts, row, watch->base.config, evaluation->warned);
+		if (watch->base.config->scoring)
+			lr_qualify_facts(watch->facts, row, watch->base.config, evaluation->warned);
 		MemoryContextSwitchTo(oldcontext);
 	}
 	watch->econtext->ecxt_outertuple = row->slot;

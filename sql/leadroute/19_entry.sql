@@ -26,6 +26,18 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'lr_table_changed';
 COMMENT ON FUNCTION leadroute.table_changed() IS 'Trigger on mail_domains and title_patterns: all sessions drop what they have read of the table when the change commits.';
 REVOKE ALL ON FUNCTION leadroute.table_changed() FROM PUBLIC;
 
+/* Of changes that fire no trigger: a table of ours was altered, perhaps to load it without its triggers. */
+CREATE FUNCTION leadroute.forget_configuration() RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'lr_forget_configuration';
+COMMENT ON FUNCTION leadroute.forget_configuration() IS 'Has all sessions read the configuration anew when the transaction commits. Only for rows that were written past the tables'' triggers: what those write is known without it.';
+
+CREATE FUNCTION leadroute.shared_configuration(OUT images integer, OUT bytes bigint, OUT size bigint, OUT taken bigint, OUT published bigint, OUT emptied bigint) RETURNS record
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'lr_shared_configuration';
+COMMENT ON FUNCTION leadroute.shared_configuration() IS
+	'What the server''s shared memory holds of the configuration that sessions have read, for new connections, over all databases: how many parts (images), in how many bytes of the size that leadroute.shared_configuration sets; since the start, how often a session took one and so read no table (taken), made one (published), and how often all went because there was no room (emptied). NULLs where the library is not preloaded.';
+
 CREATE FUNCTION leadroute.library_ready() RETURNS boolean
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'lr_library_ready';
 COMMENT ON FUNCTION leadroute.library_ready() IS 'Whether the running server has leadroute in shared_preload_libraries, so that leads can be routed.';

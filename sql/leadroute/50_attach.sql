@@ -795,11 +795,17 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 BEGIN
-	PERFORM leadroute.follow_names();
-	PERFORM leadroute.follow_account_names();
-EXCEPTION WHEN OTHERS THEN
-	RAISE WARNING USING MESSAGE = 'leadroute could not look whether a leads table was replaced', DETAIL = SQLERRM,
-		HINT = 'leadroute.health shows whether the triggers stand.';
+	/* a table of ours: with its triggers off, rows are written that nobody hears of */
+	IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() d WHERE d.schema_name = 'leadroute' AND d.command_tag = 'ALTER TABLE') THEN
+		PERFORM leadroute.forget_configuration();
+	END IF;
+	BEGIN
+		PERFORM leadroute.follow_names();
+		PERFORM leadroute.follow_account_names();
+	EXCEPTION WHEN OTHERS THEN
+		RAISE WARNING USING MESSAGE = 'leadroute could not look whether a leads table was replaced', DETAIL = SQLERRM,
+			HINT = 'leadroute.health shows whether the triggers stand.';
+	END;
 END
 $$;
 COMMENT ON FUNCTION leadroute.table_replaced() IS 'Event trigger: puts the triggers on another table that takes an attached one''s name; marks the attachment broken where the columns do not fit.';

@@ -1,0 +1,50 @@
+/*
+ * config_share.h
+ *		What one session has read of the configuration, for those that come after it: images in shared memory.
+ */
+#ifndef LR_CONFIG_SHARE_H
+#define LR_CONFIG_SHARE_H
+
+#include "postgres_ext.h"
+
+typedef struct ShareKey
+{
+	Oid database;
+	Oid anchor; /* the table whose invalidations sessions hear: another CREATE EXTENSION has another */
+	uint64 names[2];
+} ShareKey;
+
+/* Where an image belongs, and whether what is read now may become one. */
+typedef struct SharePlace
+{
+	ShareKey key;
+	bool publishes;
+	bool clears; /* no transaction is prepared: see config_share.c */
+	uint64 generation;
+	uint32 prepares;
+} SharePlace;
+
+/* A part of an image. */
+typedef struct SharePiece
+{
+	const void *data;
+	Size size; /* a multiple of MAXIMUM_ALIGNOF */
+} SharePiece;
+
+extern void lr_share_init(void);
+
+/*
+ * The image of a kind and names (of a flow, of something in it), copied into the current memory context, or NULL. What it holds is what
+ * the tables say now, for whoever has heard the invalidations until now. Where there is none, *place says whether what the caller
+ * reads from here on may become one.
+ */
+extern void *lr_share_find(const char *kind, const char *flow, const char *name, Oid anchor, SharePlace *place, Size *size);
+
+/* Between lr_owner_begin() and the first query of what is to be published. */
+extern void lr_share_look(SharePlace *place);
+extern void lr_share_publish(const SharePlace *place, const SharePiece *pieces, int n);
+
+/* The transaction changes what images are made of; they are void when it commits, and it neither takes nor makes any itself. */
+extern void lr_share_changed(void);
+
+#endif /* LR_CONFIG_SHARE_H */
