@@ -206,11 +206,11 @@ CALL pg_temp.ask($$SELECT * FROM leadroute.escalations WHERE at > now() - interv
 CALL pg_temp.ask($$SELECT * FROM leadroute.stage_times$$);
 CALL pg_temp.ask($$SELECT stage, count(*) FROM leadroute.stage_history WHERE entered_at > now() - interval '30 days' GROUP BY stage$$);
 CALL pg_temp.ask($$SELECT from_stage, to_stage, skipped, count(*) FROM leadroute.stage_skips WHERE at > now() - interval '30 days' GROUP BY 1, 2, 3$$);
-CALL pg_temp.ask($$SELECT stage, owner, count(*) FROM leadroute.stale_leads GROUP BY 1, 2$$);
-CALL pg_temp.ask($$SELECT * FROM leadroute.stale_leads ORDER BY times_average DESC LIMIT 50$$);
+CALL pg_temp.ask($$SELECT stage, owner, count(*) FROM leadroute.stale_leads WHERE stage_at > now() - interval '30 days' GROUP BY 1, 2$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.stale_leads WHERE owner = 'rep7' AND stage_at > now() - interval '30 days'$$);
 CALL pg_temp.ask($$SELECT * FROM leadroute.review_queue$$);
-CALL pg_temp.ask($$SELECT * FROM leadroute.recycling_report$$);
-CALL pg_temp.ask($$SELECT * FROM leadroute.lead_feedback_report$$);
+CALL pg_temp.ask($$SELECT code, sum(returned), sum(won) FROM leadroute.recycling_report WHERE day > current_date - 30 GROUP BY code$$);
+CALL pg_temp.ask($$SELECT source, outcome, sum(average * ratings) / sum(ratings) FROM leadroute.lead_feedback_report WHERE day > current_date - 30 GROUP BY 1, 2$$);
 CALL pg_temp.ask($$SELECT * FROM leadroute.unknown_signals$$);
 CALL pg_temp.ask($$SELECT * FROM leadroute.health$$);
 CALL pg_temp.ask($$SELECT * FROM leadroute.jobs$$);
