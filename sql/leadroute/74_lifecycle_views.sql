@@ -51,16 +51,20 @@ COMMENT ON COLUMN leadroute.stage_times.median_hours IS 'The median, of leads th
 COMMENT ON COLUMN leadroute.stage_times.p90_hours IS 'What nine of ten of these did not exceed.';
 COMMENT ON COLUMN leadroute.stage_times.as_of IS 'The instant that the figures are of; NULL: no sweep has looked.';
 
+/* First the changes of stage that pass anything by, of which there are few: the others cost no look at their lead. */
 CREATE VIEW leadroute.stage_skips AS
-	SELECT h.flow, h.lead, h.entered_at AS at, h.previous_stage AS from_stage, h.stage AS to_stage, k.skipped, h.code, h.actor
-	FROM leadroute.stage_history h
-		JOIN leadroute.stages a ON a.flow = h.flow AND a.stage = h.previous_stage AND NOT a.beside
-		JOIN leadroute.stages b ON b.flow = h.flow AND b.stage = h.stage AND NOT b.beside AND b.position > a.position
+	SELECT e.flow, e.lead, e.at, e.previous_stage AS from_stage, e.stage AS to_stage, k.skipped, e.code, e.actor
+	FROM (SELECT a.flow, a.stage AS from_stage, b.stage AS to_stage, array_agg(s.stage ORDER BY s.position) AS passed
+		  FROM leadroute.stages a
+			  JOIN leadroute.stages b ON b.flow = a.flow AND b.position > a.position AND NOT b.beside
+			  JOIN leadroute.stages s ON s.flow = a.flow AND s.position > a.position AND s.position < b.position AND NOT s.beside AND s.kind = 'open'
+		  WHERE NOT a.beside
+		  GROUP BY a.flow, a.stage, b.stage) w
+		JOIN leadroute.events e ON e.flow = w.flow AND e.kind = 'stage' AND e.previous_stage = w.from_stage AND e.stage = w.to_stage
 		CROSS JOIN LATERAL (
-			SELECT array_agg(s.stage ORDER BY s.position) AS skipped FROM leadroute.stages s
-			WHERE s.flow = h.flow AND NOT s.beside AND s.kind = 'open' AND s.position > a.position AND s.position < b.position
-				/* where it was before is not skipped */
-				AND NOT EXISTS (SELECT FROM leadroute.events e WHERE e.flow = h.flow AND e.lead = h.lead AND e.kind = 'stage' AND e.stage = s.stage AND e.at <= h.entered_at)) k
+			SELECT array_agg(p.stage ORDER BY p.n) AS skipped FROM unnest(w.passed) WITH ORDINALITY p(stage, n)
+			/* where it was before is not skipped */
+			WHERE NOT EXISTS (SELECT FROM leadroute.events h WHERE h.flow = e.flow AND h.lead = e.lead AND h.kind = 'stage' AND h.stage = p.stage AND h.at <= e.at)) k
 	WHERE k.skipped IS NOT NULL;
 COMMENT ON VIEW leadroute.stage_skips IS 'Leads that went past stages of the way (those not marked as beside it) in which they had never been.';
 COMMENT ON COLUMN leadroute.stage_skips.flow IS 'The flow.';
@@ -141,13 +145,14 @@ COMMENT ON COLUMN leadroute.recycling_report.value IS 'What these were worth.';
 COMMENT ON COLUMN leadroute.recycling_report.conversion_pct IS 'Of a hundred that came back so many were won; NULL where none came back.';
 
 CREATE VIEW leadroute.lead_feedback_report AS
-	SELECT f.flow, f.day, coalesce(f.source, '') AS source, coalesce(s.outcome, 'open') AS outcome, count(*) AS ratings, count(DISTINCT f.lead) AS leads,
+	SELECT f.flow, f.day, coalesce(f.source, '') AS source, coalesce(f.outcome, 'open') AS outcome, count(*) AS ratings, count(DISTINCT f.lead) AS leads,
 		round(avg(f.rating), 2) AS average,
 		count(*) FILTER (WHERE f.rating = 1) AS ones, count(*) FILTER (WHERE f.rating = 2) AS twos, count(*) FILTER (WHERE f.rating = 3) AS threes,
 		count(*) FILTER (WHERE f.rating = 4) AS fours, count(*) FILTER (WHERE f.rating = 5) AS fives
-	FROM (SELECT g.*, (g.at AT TIME ZONE z.timezone)::date AS day FROM leadroute.lead_feedback g JOIN leadroute.flows z ON z.flow = g.flow) f
-		LEFT JOIN leadroute.lead_states s ON s.flow = f.flow AND s.lead = f.lead
-	GROUP BY f.flow, f.day, coalesce(f.source, ''), coalesce(s.outcome, 'open');
+	/* the state is looked up lead by lead: a range of days reads those of its own */
+	FROM (SELECT g.*, (g.at AT TIME ZONE z.timezone)::date AS day, (SELECT s.outcome FROM leadroute.lead_states s WHERE s.flow = g.flow AND s.lead = g.lead) AS outcome
+		  FROM leadroute.lead_feedback g JOIN leadroute.flows z ON z.flow = g.flow) f
+	GROUP BY f.flow, f.day, coalesce(f.source, ''), coalesce(f.outcome, 'open');
 COMMENT ON VIEW leadroute.lead_feedback_report IS 'What people think of leads, by source and outcome and the day on which they said so. An average of several rows is sum(average * ratings) / sum(ratings).';
 COMMENT ON COLUMN leadroute.lead_feedback_report.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.lead_feedback_report.day IS 'The day on which it was said, in flows.timezone.';

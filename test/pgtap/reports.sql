@@ -296,12 +296,13 @@ SELECT is_empty('SELECT lr.wrong()', 'a key that is none of the table''s stops n
 CREATE ROLE lr_analyst; CREATE ROLE lr_board; CREATE ROLE lr_nobody;
 GRANT leadroute_reader TO lr_analyst;
 GRANT USAGE ON SCHEMA leadroute TO lr_board;
-GRANT SELECT ON leadroute.sla_compliance, leadroute.sla_status TO lr_board;
+GRANT SELECT ON leadroute.sla_compliance, leadroute.sla_status, leadroute.rep_scorecard TO lr_board;
 SET ROLE lr_analyst;
 SELECT lives_ok(format('SELECT * FROM leadroute.%I', v), v || ' is the reader''s') FROM unnest('{queue,sla_status,escalations,sla_compliance,breach_reasons,response_times,speed_buckets,routing_accuracy,rule_performance,data_quality,lead_aging,funnel,rep_scorecard,trend_7_30,contact_by_hour}'::text[]) v;
 SELECT lives_ok('SELECT * FROM leadroute.compare_periods(''2026-03-09'', ''2026-03-09'', ''2026-03-10'', ''2026-03-11'')', 'compare_periods() too');
 SET ROLE lr_board;
 SELECT lives_ok('SELECT * FROM leadroute.sla_compliance', 'sums can be shown to who may read nothing else');
+SELECT throws_ok('SELECT * FROM leadroute.rep_scorecard', '42501', NULL, 'those that go by today ask for the reader''s role');
 SELECT throws_ok('SELECT * FROM leadroute.sla_status', '42501', NULL, 'personal data cannot: the view runs with the reader''s own rights');
 SET ROLE lr_nobody;
 SELECT throws_ok('SELECT * FROM leadroute.sla_compliance', '42501', NULL, 'nobody reads them by default');

@@ -78,6 +78,7 @@ BEGIN
 				  UNION ALL SELECT n::text, at + interval '30 min', 6, 'reminder', 'breached', NULL, 'rep' || rep, NULL, NULL, NULL, 'told rep' || rep,
 					  jsonb_build_array(jsonb_build_object('policy', 'policy' || segment, 'round', 1, 'step', 'half', 'recipient', 'rep' || rep, 'due', at + interval '30 min', 'late_by', '00:00:05')) FROM month WHERE luck BETWEEN 0.5 AND 0.66 AND at < until - interval '30 min'
 				  UNION ALL SELECT n::text, closed, 7, 'closed', CASE WHEN luck < 0.05 THEN 'won' ELSE 'closed' END, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM month WHERE closed IS NOT NULL) e
+			WHERE e.at < until
 			ORDER BY e.at;
 		INSERT INTO leadroute.sla_fired (flow, lead, policy, round, step, action, due_at, fired_at, late_by, owner, recipient)
 			SELECT 'default', n::text, 'policy' || segment, 1, 'half', 'remind', at + interval '30 min', at + interval '30 min 5 s', '5 s', 'rep' || rep, 'rep' || rep
@@ -93,6 +94,7 @@ BEGIN
 			FROM (SELECT n::text AS lead, CASE WHEN luck > 0.99 THEN 'mystery' ELSE 'page_visit' END AS type, at FROM month
 				  UNION ALL SELECT n::text, 'meeting_booked', touched + interval '1 minute' FROM month WHERE luck < 0.08 AND touched IS NOT NULL
 				  UNION ALL SELECT n::text, 'meeting_held', touched + interval '2 days' FROM month WHERE luck < 0.05 AND touched IS NOT NULL) g
+			WHERE g.at < until
 			ORDER BY g.at;
 		INSERT INTO leadroute.rejections (flow, lead, at, code, owner, source, action, cycle, returned_at, returned_by)
 			SELECT 'default', n::text, at + interval '6 days', CASE WHEN luck < 0.32 THEN 'ENG-01' ELSE 'FIT-01' END, 'rep' || rep, 'source ' || source, CASE WHEN luck < 0.32 THEN 'recycle' ELSE 'nurture' END,
@@ -206,11 +208,11 @@ CALL pg_temp.ask($$SELECT * FROM leadroute.escalations WHERE at > now() - interv
 CALL pg_temp.ask($$SELECT * FROM leadroute.stage_times$$);
 CALL pg_temp.ask($$SELECT stage, count(*) FROM leadroute.stage_history WHERE entered_at > now() - interval '30 days' GROUP BY stage$$);
 CALL pg_temp.ask($$SELECT from_stage, to_stage, skipped, count(*) FROM leadroute.stage_skips WHERE at > now() - interval '30 days' GROUP BY 1, 2, 3$$);
-CALL pg_temp.ask($$SELECT stage, owner, count(*) FROM leadroute.stale_leads GROUP BY 1, 2$$);
-CALL pg_temp.ask($$SELECT * FROM leadroute.stale_leads ORDER BY times_average DESC LIMIT 50$$);
+CALL pg_temp.ask($$SELECT stage, owner, count(*) FROM leadroute.stale_leads WHERE stage_at > now() - interval '30 days' GROUP BY 1, 2$$);
+CALL pg_temp.ask($$SELECT * FROM leadroute.stale_leads WHERE owner = 'rep7' AND stage_at > now() - interval '30 days'$$);
 CALL pg_temp.ask($$SELECT * FROM leadroute.review_queue$$);
-CALL pg_temp.ask($$SELECT * FROM leadroute.recycling_report$$);
-CALL pg_temp.ask($$SELECT * FROM leadroute.lead_feedback_report$$);
+CALL pg_temp.ask($$SELECT code, sum(returned), sum(won) FROM leadroute.recycling_report WHERE day > current_date - 30 GROUP BY code$$);
+CALL pg_temp.ask($$SELECT source, outcome, sum(average * ratings) / sum(ratings) FROM leadroute.lead_feedback_report WHERE day > current_date - 30 GROUP BY 1, 2$$);
 CALL pg_temp.ask($$SELECT * FROM leadroute.unknown_signals$$);
 CALL pg_temp.ask($$SELECT * FROM leadroute.health$$);
 CALL pg_temp.ask($$SELECT * FROM leadroute.jobs$$);
