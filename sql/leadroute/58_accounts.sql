@@ -331,6 +331,32 @@ CREATE FUNCTION leadroute.detach_accounts(relation regclass) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_call_for_owner';
 COMMENT ON FUNCTION leadroute.detach_accounts(regclass) IS 'Ends what attach_accounts() began; the accounts stay.';
 
+/* What the front doors of tables that a flow follows beside its leads have in common. */
+CREATE FUNCTION leadroute.expect_source(relation regclass, columns jsonb, flow text, what text, why text, example text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	fault	text;
+BEGIN
+	IF NOT leadroute.caller_is_admin() THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format('permission denied to attach %s of table %s', what, relation),
+			DETAIL = why, HINT = 'A member of leadroute_admin may, or a superuser.';
+	ELSIF coalesce(flow, '') = '' OR columns IS NULL OR jsonb_typeof(columns) <> 'object' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = CASE WHEN coalesce(flow, '') = '' THEN 'a flow has a name' ELSE 'columns must be a JSON object' END, HINT = example;
+	END IF;
+	SELECT CASE WHEN c.relkind NOT IN ('r', 'p') THEN 'It is not a table.' WHEN c.relpersistence = 't' THEN 'It is a temporary table.' WHEN c.relispartition THEN 'It is a partition.'
+				WHEN c.relnamespace::regnamespace::text IN ('leadroute', 'pg_catalog', 'information_schema') THEN 'It is a system table.' END INTO fault
+	FROM pg_class c WHERE c.oid = relation;
+	IF fault IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'wrong_object_type', MESSAGE = format('table %s cannot be followed', relation), DETAIL = fault;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION leadroute.expect_source(regclass, jsonb, text, text, text, text) IS
+	'Part of attach_accounts() and attach_activities(): refuses who may not, a mapping that is none, and what is no table to follow.';
+
 CREATE FUNCTION leadroute.attach_accounts_owned(relation regclass, columns jsonb, flow text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -343,23 +369,9 @@ DECLARE
 	other		leadroute.account_attachments;
 	known		bigint;
 BEGIN
-	IF NOT leadroute.caller_is_admin() THEN
-		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-			MESSAGE = format('permission denied to attach accounts of table %s', relation),
-			DETAIL = 'Accounts decide who gets the leads of a flow.',
-			HINT = 'A member of leadroute_admin may, or a superuser.';
-	ELSIF coalesce(flow, '') = '' OR columns IS NULL OR jsonb_typeof(columns) <> 'object' THEN
-		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = CASE WHEN coalesce(flow, '') = '' THEN 'a flow has a name' ELSE 'columns must be a JSON object' END,
-			HINT = 'SELECT leadroute.attach_accounts(''public.accounts'', columns => ''{"tier": "Tier__c"}'').';
-	END IF;
-	SELECT c.relname, c.relpersistence, c.relispartition, n.nspname INTO source
-	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation;
-	IF source.relpersistence = 't' OR source.relispartition OR source.nspname IN ('leadroute', 'pg_catalog', 'information_schema') THEN
-		RAISE EXCEPTION USING ERRCODE = 'wrong_object_type',
-			MESSAGE = format('table %s cannot be followed', relation),
-			DETAIL = CASE WHEN source.relpersistence = 't' THEN 'It is a temporary table.' WHEN source.relispartition THEN 'It is a partition.' ELSE 'It is a system table.' END;
-	END IF;
+	PERFORM leadroute.expect_source(relation, columns, flow, 'accounts', 'Accounts decide who gets the leads of a flow.',
+									'SELECT leadroute.attach_accounts(''public.accounts'', columns => ''{"tier": "Tier__c"}'').');
+	SELECT c.relname, n.nspname INTO source FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation;
 	fault := leadroute.account_fault(relation, columns);
 	IF fault IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = CASE WHEN fault LIKE '%is not a table' THEN 'wrong_object_type' WHEN fault LIKE '%in columns%' THEN 'invalid_parameter_value'

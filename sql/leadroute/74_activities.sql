@@ -123,28 +123,11 @@ SET client_min_messages = warning
 AS $$
 #variable_conflict use_variable
 DECLARE
-	source	record;
 	bad		text;
 	trigger	record;
 BEGIN
-	IF NOT leadroute.caller_is_admin() THEN
-		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
-			MESSAGE = format('permission denied to attach activities of table %s', relation),
-			DETAIL = 'Touches stop the clocks of a flow''s leads.',
-			HINT = 'A member of leadroute_admin may, or a superuser.';
-	ELSIF coalesce(flow, '') = '' OR columns IS NULL OR jsonb_typeof(columns) <> 'object' THEN
-		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = CASE WHEN coalesce(flow, '') = '' THEN 'a flow has a name' ELSE 'columns must be a JSON object' END,
-			HINT = 'SELECT leadroute.attach_activities(''public.tasks'', columns => ''{"lead": "WhoId", "kind": "TaskSubtype"}'').';
-	END IF;
-	SELECT c.relkind, c.relpersistence, c.relispartition, n.nspname INTO source
-	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation;
-	IF source.relkind NOT IN ('r', 'p') OR source.relpersistence = 't' OR source.relispartition OR source.nspname IN ('leadroute', 'pg_catalog', 'information_schema') THEN
-		RAISE EXCEPTION USING ERRCODE = 'wrong_object_type',
-			MESSAGE = format('table %s cannot be followed', relation),
-			DETAIL = CASE WHEN source.relkind NOT IN ('r', 'p') THEN 'It is not a table.' WHEN source.relpersistence = 't' THEN 'It is a temporary table.'
-						  WHEN source.relispartition THEN 'It is a partition.' ELSE 'It is a system table.' END;
-	END IF;
+	PERFORM leadroute.expect_source(relation, columns, flow, 'activities', 'Touches stop the clocks of a flow''s leads.',
+									'SELECT leadroute.attach_activities(''public.tasks'', columns => ''{"lead": "WhoId", "kind": "TaskSubtype"}'').');
 	SELECT string_agg(e.key, ', ' ORDER BY e.key) INTO bad FROM jsonb_each(columns) e WHERE e.key NOT IN ('lead', 'kind', 'at', 'by', 'seconds');
 	IF bad IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
