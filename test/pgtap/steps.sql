@@ -144,6 +144,8 @@ CALL leadroute.sweep(parts => '{steps}');
 SELECT is((SELECT count(*) FROM leadroute.sla_fired WHERE action = 'reassign' AND lead::bigint > 1000)::int, 0, 'no reassignment');
 SELECT is_empty('SELECT FROM lr.leads l JOIN lr.owners o USING (id) WHERE l.owner <> o.owner', 'each has the owner that it had');
 SELECT is((SELECT format('%s of %s', count(*) FILTER (WHERE rep_outcome = 'met'), count(*)) FROM leadroute.clocks WHERE lead::bigint > 1000), '1000 of 1000', 'all reps were in time');
+CALL leadroute.sweep(parts => '{reports}');
+SELECT is((SELECT string_agg(DISTINCT rep_met_pct::text, ' ') FROM leadroute.sla_compliance WHERE policy = 'five' AND day = '2026-03-07'), '100.0', 'and so the analysts read');
 UPDATE leadroute.sweep_parts SET batch = 100 WHERE part = 'steps';
 DELETE FROM leadroute.sla_policies;
 INSERT INTO leadroute.sla_policies (policy, position, metric, target) VALUES ('quick', 10, 'first_touch', '10 min');
