@@ -53,9 +53,9 @@ struct Statement
 	MemoryContext mcxt;
 	StatementRef *ref; /* NULL when the statement is over */
 	SubTransactionId subid;
-	dlist_head entries;		/* of Pending in the hash, newest first */
-	uint32 open;			/* decisions neither confirmed nor dropped */
-	uint32 unwritten;		/* confirmed ones that still stand in the hash */
+	dlist_head entries; /* of Pending in the hash, newest first */
+	uint32 open;		/* decisions neither confirmed nor dropped */
+	uint32 unwritten;	/* confirmed ones that still stand in the hash */
 	OutcomeSet outcomes;
 	LastInsert last;
 	Pending *newest; /* decision, as long as it waits for its row */
