@@ -164,6 +164,30 @@ isnt(owner('BR', q{SET leadroute.clock = '2020-01-15 12:00+00'; }), 'cy', 'under
 is(shared('published'), $published, 'which nobody shares');
 is(owner('BR'), 'cy', 'and here he is not');
 
+# what is known of conditions belongs to columns, which partitions have in an order of their own
+sql(q{
+	SET client_min_messages = warning;
+	CREATE TABLE crm.parted (id bigint PRIMARY KEY, email text, country text, industry text, owner text) PARTITION BY RANGE (id);
+	CREATE TABLE crm.one PARTITION OF crm.parted FOR VALUES FROM (1) TO (100);
+	CREATE TABLE crm.two (owner text, industry text, id bigint NOT NULL, country text, email text);
+	ALTER TABLE crm.parted ATTACH PARTITION crm.two FOR VALUES FROM (100) TO (200);
+	SELECT leadroute.attach('crm.parted', flow => 'p');
+	INSERT INTO leadroute.reps (flow, rep) VALUES ('p', 'x'), ('p', 'y');
+	INSERT INTO leadroute.rules (flow, position, rule, condition, target, target_name, if_unavailable) VALUES
+		('p', 10, 'us', 'country = ''US'' AND industry = ''it''', 'rep', 'x', 'fallthrough'), ('p', 90, 'rest', NULL, 'rep', 'y', 'wait');
+	SELECT leadroute.activate('p');
+});
+for my $first (1, 101, 3, 103)
+{
+	is(sql("INSERT INTO crm.parted (id, country, industry) VALUES ($first, 'US', 'it') RETURNING owner"), 'x', "lead $first meets the rule");
+	is(sql("INSERT INTO crm.parted (id, country, industry) VALUES ($first + 1, 'US', 'hr') RETURNING owner"), 'y', "the next does not");
+}
+sql('ALTER TABLE crm.parted RENAME country TO land; ALTER TABLE crm.parted RENAME industry TO country; ALTER TABLE crm.parted RENAME land TO industry');
+for my $first (5, 105)
+{
+	is(sql("INSERT INTO crm.parted (id, country, industry) VALUES ($first, 'US', 'it') RETURNING owner"), 'x', "columns renamed: lead $first meets the rule");
+}
+
 # another extension of the same name
 settled('before DROP EXTENSION');
 sql(q{
