@@ -348,8 +348,8 @@ typedef struct FlowConfig
 	bool require_consent;	 /* nobody gets or hears of a lead without its consent */
 	int nconsent_words;		 /* of the flow's own */
 	struct ConsentWord *consent_words;
-	int recycle_limit;		 /* how often a lead is recycled */
-	bool archives;			 /* what is nurtured is archived after a time */
+	int recycle_limit; /* how often a lead is recycled */
+	bool archives;	   /* what is nurtured is archived after a time */
 	Interval archive_after;
 	bool stage_reports;	 /* stage_master = report: an illegal change is an event, no error */
 	const char *segment; /* expressions that give text; NULL: there is none */

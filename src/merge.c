@@ -39,7 +39,7 @@ typedef struct Merge
 	const char *first;
 	const char *lead;
 	const char *match;
-	HeapTuple tuple;
+	Datum row; /* of a partition, that one's type */
 	Oid rowtype;
 	TimestampTz at;
 	bool newer; /* it was submitted after the earlier lead */
@@ -64,7 +64,7 @@ static char *key_condition(Relation rel, const FlowConfig *attachment, const cha
 static List *merge_columns(Relation rel, const FlowConfig *attachment, const Merge *merge);
 static char *spi_value(MemoryContext context, uint64 row, int column);
 static void update_first(Relation rel, const FlowConfig *attachment, const Merge *merge, List *columns, char **row, char **before, char **after);
-static Datum row_datum(const Merge *merge);
+static char *row_json(const Merge *merge);
 static void write_event(const Merge *merge, const char *row, const char *before, const char *after);
 static char *column_list(Relation rel);
 static void restore_first(Relation rel, const FlowConfig *attachment, const char *first, const char *changed);
@@ -102,7 +102,8 @@ lr_merge_absorb(Arrival *arrival, HeapTuple tuple)
 	merge->first = pstrdup(first->lead);
 	merge->lead = pstrdup(arrival->lead);
 	merge->match = pstrdup(first->match);
-	merge->tuple = heap_copytuple(tuple);
+	/* core's own way: COPY's tuples are not what a composite value needs */
+	merge->row = heap_copy_tuple_as_datum(tuple, RelationGetDescr(arrival->rel));
 	merge->rowtype = arrival->rel->rd_rel->reltype;
 	merge->at = decision.at;
 	merge->newer = !first->has_submitted_at || decision.submitted_at >= first->submitted_at;
@@ -245,7 +246,7 @@ static void
 update_first(Relation rel, const FlowConfig *attachment, const Merge *merge, List *columns, char **row, char **before, char **after)
 {
 	Oid types[] = {merge->rowtype, TEXTOID};
-	Datum values[] = {row_datum(merge), CStringGetTextDatum(merge->first)};
+	Datum values[] = {merge->row, CStringGetTextDatum(merge->first)};
 	char *key = key_condition(rel, attachment, "t", 2);
 	char *name = root_name(rel);
 	MemoryContext context = CurrentMemoryContext;
@@ -292,26 +293,31 @@ update_first(Relation rel, const FlowConfig *attachment, const Merge *merge, Lis
 	lr_owner_end(&session);
 }
 
-/* The absorbed row; of a partition, that one's type. */
-static Datum
-row_datum(const Merge *merge)
+/* The absorbed row as JSON text, in the current context. No plan is kept: a table that takes the place of this one has rows of another type. */
+static char *
+row_json(const Merge *merge)
 {
-	HeapTupleHeader header = (HeapTupleHeader) palloc(merge->tuple->t_len);
+	Oid types[] = {merge->rowtype};
+	Datum values[] = {merge->row};
+	MemoryContext context = CurrentMemoryContext;
+	OwnerSession session;
+	char *json;
 
-	memcpy(header, merge->tuple->t_data, merge->tuple->t_len);
-	HeapTupleHeaderSetDatumLength(header, merge->tuple->t_len);
-	HeapTupleHeaderSetTypeId(header, merge->rowtype);
-	HeapTupleHeaderSetTypMod(header, -1);
-	return HeapTupleHeaderGetDatum(header);
+	lr_owner_begin(&session);
+	if (SPI_execute_with_args("SELECT to_jsonb($1)", lengthof(types), types, values, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the row of lead \"%s\"", merge->lead);
+	json = spi_value(context, 0, 1);
+	lr_owner_end(&session);
+	return json;
 }
 
 /* Of the earlier lead: the absorbed row, and what it changed. */
 static void
 write_event(const Merge *merge, const char *row, const char *before, const char *after)
 {
-	Oid types[] = {TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, merge->rowtype, TEXTOID, TEXTOID, TEXTOID};
+	Oid types[] = {TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
 	Datum values[] = {CStringGetTextDatum(merge->flow), CStringGetTextDatum(merge->first), TimestampTzGetDatum(merge->at),
-					  CStringGetTextDatum(merge->lead), row_datum(merge),
+					  CStringGetTextDatum(merge->lead), CStringGetTextDatum(row ? row : row_json(merge)),
 					  CStringGetTextDatum(before ? before : "{}"), CStringGetTextDatum(after ? after : "{}"),
 					  CStringGetTextDatum(merge->match)};
 	OwnerSession session;
@@ -319,7 +325,7 @@ write_event(const Merge *merge, const char *row, const char *before, const char 
 	lr_owner_begin(&session);
 	lr_owner_execute("INSERT INTO leadroute.events (flow, lead, at, kind, code, reason, path)"
 					 " SELECT $1, $2, $3, 'absorbed', 'absorbed', format('lead %s (same %s) was merged into it', $4, $8),"
-					 "   jsonb_build_array(jsonb_build_object('lead', $4, 'match', $8, 'row', to_jsonb($5), 'changed',"
+					 "   jsonb_build_array(jsonb_build_object('lead', $4, 'match', $8, 'row', $5::jsonb, 'changed',"
 					 "     coalesce((SELECT jsonb_object_agg(a.key, jsonb_build_object('from', b.value, 'to', a.value))"
 					 "       FROM jsonb_each($7::jsonb) a JOIN jsonb_each($6::jsonb) b ON b.key = a.key WHERE a.value <> b.value), '{}')))",
 					 lengthof(types), types, values, SPI_OK_INSERT);

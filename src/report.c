@@ -42,8 +42,10 @@ lr_sql_merge_numbers(PG_FUNCTION_ARGS)
 		result->ndim = 1;
 		result->dataoffset = 0;
 		result->elemtype = INT4OID;
-		ARR_DIMS(result)[0] = count;
-		ARR_LBOUND(result)[0] = 1;
+		ARR_DIMS(result)
+		[0] = count;
+		ARR_LBOUND(result)
+		[0] = 1;
 		out = (int32 *) ARR_DATA_PTR(result);
 	}
 	else

@@ -118,8 +118,8 @@ typedef struct LeadScore
 	ScorePoints score;
 	ScorePoints fit;
 	ScorePoints engagement;
-	const char *grade; /* or NULL; in the context that was current, as counts is */
-	int *counts;	   /* of signals that still count, one a type; NULL: no signal of a known type */
+	const char *grade;	/* or NULL; in the context that was current, as counts is */
+	int *counts;		/* of signals that still count, one a type; NULL: no signal of a known type */
 	int effects;		/* of signals that still count */
 	const char *review; /* the criterion that wants the lead looked at; NULL: none does */
 	TimestampTz at;

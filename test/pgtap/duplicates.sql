@@ -212,6 +212,11 @@ SELECT is((SELECT lead FROM leadroute.identities WHERE key = '+14155552699|ng'),
 SELECT throws_ok('SELECT leadroute.unmerge(81)', '55000', 'lead "81" of flow "default" was not merged into another', 'once');
 INSERT INTO leads (id, email) VALUES (83, 'two@x.example'), (84, 'two@x.example'), (84, 'two@x.example');
 SELECT is((SELECT count(*) FROM leads WHERE id IN (83, 84)), 1::bigint, 'two rows of one statement, and one of them twice');
+COPY leads (id, email, company) FROM STDIN;
+880	two@x.example	Copied
+881	two@x.example	\N
+\.
+SELECT is((SELECT concat_ws(' ', company, (SELECT string_agg(concat_ws(' ', lead, status), ', ' ORDER BY lead) FROM leadroute.lead_states WHERE lead IN ('880', '881'))) FROM leads WHERE id = 83), 'Copied 880 merged, 881 merged', 'and COPY');
 DELETE FROM leads WHERE id = 83;
 INSERT INTO leads (id, email) VALUES (84, 'two@x.example');
 SELECT is((SELECT status FROM leadroute.lead_states WHERE lead = '84'), 'assigned', 'who was merged into one that is gone is a lead');
