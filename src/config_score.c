@@ -93,7 +93,7 @@ read_model(FlowConfig *config, ScoringConfig *scoring)
 static void
 read_groups(FlowConfig *config, ScoringConfig *scoring)
 {
-	scoring->ngroups = (int) lr_config_rows("SELECT DISTINCT c.\"group\", (g.cap * 100)::int8 FROM leadroute.flows f"
+	scoring->ngroups = (int) lr_config_rows("SELECT DISTINCT c.\"group\", (g.cap * 100)::int8, g.cap IS NOT NULL FROM leadroute.flows f"
 											" JOIN leadroute.scoring_criteria c ON c.flow = f.flow AND c.model = f.scoring_model"
 											" LEFT JOIN leadroute.scoring_groups g ON g.flow = c.flow AND g.model = c.model AND g.\"group\" = c.\"group\""
 											" WHERE f.flow = $1 AND c.\"group\" IS NOT NULL ORDER BY 1",
@@ -102,7 +102,7 @@ read_groups(FlowConfig *config, ScoringConfig *scoring)
 	for (int i = 0; i < scoring->ngroups; i++)
 	{
 		scoring->groups[i].group = lr_row_text(i, 1);
-		scoring->groups[i].has_cap = lr_row_text(i, 2) != NULL;
+		scoring->groups[i].has_cap = lr_row_bool(i, 3);
 		scoring->groups[i].cap = lr_row_int64(i, 2);
 	}
 }

@@ -14,6 +14,20 @@ COMMENT ON FUNCTION leadroute.find_account(text, text, text, text, text) IS
 
 /* --- the columns of a CRM's table --- */
 
+/* HubSpot's loaders put property_ before each name. */
+CREATE FUNCTION leadroute.usual_column(relation regclass, names text[]) RETURNS name
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT a.attname
+	FROM pg_attribute a
+		CROSS JOIN LATERAL regexp_replace(regexp_replace(lower(a.attname::text), '^(property|properties)_', ''), '[^a-z0-9]', '', 'g') AS plain
+	WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND plain = ANY (names)
+	ORDER BY array_position(names, plain), a.attnum
+	LIMIT 1
+$$;
+COMMENT ON FUNCTION leadroute.usual_column(regclass, text[]) IS 'The column of a CRM''s table that bears the first of some names, case and punctuation aside; NULL where none does.';
+
 CREATE FUNCTION leadroute.account_columns(relation regclass, columns jsonb, OUT canonical text, OUT attname name, OUT told boolean) RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -31,13 +45,7 @@ AS $$
 				 ('tier', '{tier,accounttier,tierc,accounttierc,customertier,hstargetaccount}'),
 				 ('parent', '{parent,parentid,parentaccountid,hsparentcompanyid,parentcompanyid}'),
 				 ('deleted', '{isdeleted,fivetrandeleted,deleted,archived,sdcdeletedat}')) k(canonical, names)
-		LEFT JOIN LATERAL (
-			SELECT a.attname
-			FROM pg_attribute a
-				CROSS JOIN LATERAL regexp_replace(regexp_replace(lower(a.attname::text), '^(property|properties)_', ''), '[^a-z0-9]', '', 'g') AS plain
-			WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND plain = ANY (k.names)
-			ORDER BY array_position(k.names, plain), a.attnum
-			LIMIT 1) l ON true
+		CROSS JOIN LATERAL leadroute.usual_column(relation, k.names) l(attname)
 $$;
 COMMENT ON FUNCTION leadroute.account_columns(regclass, jsonb) IS
 	'Which column of a CRM''s accounts table is which: key, name, website, domain, owner, tier, parent, deleted, as told in columns, else by the names that Salesforce, HubSpot and loaders give them.';

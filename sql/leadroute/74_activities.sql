@@ -16,13 +16,7 @@ AS $$
 				 ('at', '{at,happenedat,occurredat,activityat,completedat,completeddatetime,hstimestamp,activitydate,createdat,createddate}'),
 				 ('by', '{by,rep,owner,ownerid,hubspotownerid,userid,agent}'),
 				 ('seconds', '{seconds,durationseconds,calldurationinseconds,duration}')) k(canonical, names)
-		LEFT JOIN LATERAL (
-			SELECT a.attname
-			FROM pg_attribute a
-				CROSS JOIN LATERAL regexp_replace(regexp_replace(lower(a.attname::text), '^(property|properties)_', ''), '[^a-z0-9]', '', 'g') AS plain
-			WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND plain = ANY (k.names)
-			ORDER BY array_position(k.names, plain), a.attnum
-			LIMIT 1) l ON true
+		CROSS JOIN LATERAL leadroute.usual_column(relation, k.names) l(attname)
 $$;
 COMMENT ON FUNCTION leadroute.activity_columns(regclass, jsonb) IS
 	'Which column of a table of activities is which: lead, kind, at, by, seconds, as told in columns, else by the names that CRMs and loaders give them.';

@@ -67,7 +67,7 @@ GRANT EXECUTE ON FUNCTION leadroute.flow_today(text), leadroute.report(date, dat
 GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text),
 	leadroute.explain(record, text), leadroute.lead_profile(record, text) TO leadroute_reader;
 
-GRANT EXECUTE ON FUNCTION leadroute.find_account(text, text, text, text, text), leadroute.account_columns(regclass, jsonb) TO leadroute_reader;
+GRANT EXECUTE ON FUNCTION leadroute.find_account(text, text, text, text, text), leadroute.account_columns(regclass, jsonb), leadroute.usual_column(regclass, text[]) TO leadroute_reader;
 /* the functions that views call */
 GRANT EXECUTE ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(text, text, text), leadroute.rotation_team(text, text, text[]),
 	leadroute.rotation_reconciled(), leadroute.cap_drift(), leadroute.rotation_drift() TO leadroute_reader;
