@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # decision.sh: instructions a lead takes, and its decision among more and more rules and territories; by callgrind.
-# A condition is compiled when it is first asked: leads come from the same seed, and those of a flow that grows are of thirty kinds, so that a session
+# A condition is compiled when it is first asked: those who come to a flow that grows are of thirty kinds, so that a session
 # of few leads has compiled what one of many will ask.
 # BENCH_DECISION_RULES, BENCH_DECISION_TERRITORIES: how many, the first is what the others are compared with; BENCH_DECISION_LEADS.
 
