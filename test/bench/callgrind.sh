@@ -42,7 +42,7 @@ callgrind_ended() { sed -n 's/.*\[\([0-9]*\)\] pgbench .*disconnection:.*/\1/p' 
 callgrind_session() { # SCRIPT LEADS
 	local tries pid before
 	before=$(callgrind_ended | wc -l)
-	pgbench_run "$1" -c 1 -t "$2" >"$scratch/slice" 2>&1 || die "$1 under valgrind: $(<"$scratch/slice")"
+	pgbench_run "$1" -c 1 -t "$2" --random-seed="$2" >"$scratch/slice" 2>&1 || die "$1 under valgrind: $(<"$scratch/slice")"
 	for ((tries = 0; tries < 300; tries++)); do
 		pid=$(callgrind_ended | sed -n "$((before + 2))p")
 		if [[ -n $pid ]] && grep -q '^totals:' "$scratch/callgrind/$pid" 2>/dev/null; then

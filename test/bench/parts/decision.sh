@@ -1,12 +1,15 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # decision.sh: instructions a lead takes, and its decision among more and more rules and territories; by callgrind.
+# A condition is compiled when it is first asked: those who come to a flow that grows are of thirty kinds, so that a session
+# of few leads has compiled what one of many will ask.
 # BENCH_DECISION_RULES, BENCH_DECISION_TERRITORIES: how many, the first is what the others are compared with; BENCH_DECISION_LEADS.
 
 decision_rules=${BENCH_DECISION_RULES:-50 1000}
 decision_territories=${BENCH_DECISION_TERRITORIES:-$(by_mode "100 2000" "100 100000")}
 decision_leads=${BENCH_DECISION_LEADS:-$(by_mode 40 250)}
+decision_few=$(by_mode 100 200)
 decision_about() { say "instructions a lead by callgrind: f0 f1 p1 lr; the decision with $decision_rules rules; the map with $decision_territories territories"; }
-decision_seconds() { calc "40 + 7 * $decision_leads * 0.05 + ${decision_territories##* } * 0.00025"; }
+decision_seconds() { calc "40 + 7 * ($decision_leads + 2 * $decision_few) * 0.03 + ${decision_territories##* } * 0.00025"; }
 
 decision_run() {
 	local missing size variant
@@ -20,7 +23,7 @@ decision_run() {
 	for size in $decision_rules; do decision_flow rules "$size"; done
 	for size in $decision_rules; do decision_flow rules_like "$size"; done
 	for size in $decision_territories; do decision_flow territories "$size"; done
-	write_script grown "\\set n random(1, 1000000)" "INSERT INTO grow.lr $(grown_leads 0 | tr '\n\t' '  ') FROM (SELECT :n::integer AS n) n;"
+	write_script grown "\\set n random(1, 30)" "\\set u random(1, 2000000000)" "INSERT INTO grow.lr $(grown_leads :u | tr '\n\t' '  ') FROM (SELECT :n::integer AS n) n;"
 	callgrind_start
 	need_peers
 	for variant in f0 f1 p1 lr; do decision_count lead "$variant" 0 peers "$variant"; done
@@ -38,7 +41,7 @@ decision_flow() { # CURVE SIZE
 }
 
 decision_count() { # KIND VARIANT SIZE DATABASE SCRIPT
-	local few=100
+	local few=$decision_few
 	database=$4
 	callgrind_lead "$5" "$few" $((few + decision_leads)) >"$scratch/counted.$1.$2.$3"
 }

@@ -78,7 +78,7 @@ growth_to() { # CURVE FIRST LAST
 	query -c "SELECT leadroute.activate()" -c "ANALYZE" >/dev/null
 }
 
-# Conditions of which a lead of growth_insert meets some by their equality test, and none holds.
+# Conditions of which each lead (grown_leads) meets one by its equality test, be there 50 or 10,000 of them, and none holds.
 grown_condition="CASE n % 3 WHEN 0 THEN format('source = ''src%s'' AND employees > 1000000', n) WHEN 1 THEN format('industry = ''ind%s'' AND country = ''US'' AND region = ''nowhere''', n)
 	ELSE format('region IN (''r%s'', ''q%s'') AND employees < 0', n, n) END"
 
@@ -130,6 +130,6 @@ growth_insert() { # VARIANT LEADS: lead 0, or those from 1 on
 
 grown_leads() { # SERIAL: columns and values of the leads n
 	say "(email, country, region, postal_code, industry, employees, title, source)
-		SELECT 'u$1_' || n || '@company' || 1 + n::bigint * 7919 % 1000003 || '.example', CASE n % 4 WHEN 0 THEN 'DE' ELSE 'US' END, 'r' || n % 1000, lpad((n::bigint * 6151 % 100000)::text, 5, '0'),
-			   'ind' || n % 1000, n % 1000, 'Chief ' || n % 50 || ' Officer', 'src' || n % 1000"
+		SELECT 'u' || $1 || '_' || n || '@company' || 1 + n::bigint * 7919 % 1000003 || '.example', CASE n % 4 WHEN 0 THEN 'DE' ELSE 'US' END, 'r' || 1 + n % 50, lpad((n::bigint * 6151 % 100000)::text, 5, '0'),
+			   'ind' || 1 + n % 50, n % 1000, 'Chief ' || 1 + n % 50 || ' Officer', 'src' || 1 + n % 50"
 }
