@@ -40,7 +40,7 @@ busy_cores() {
 	sleep 2
 	machine=$(($(machine_ticks) - machine))
 	cluster_cpu
-	awk -v us=$((machine * 10000 - cpu + cluster)) 'BEGIN { printf "%.2f", us > 0 ? us / 2000000 : 0 }'
+	awk -v us=$((machine * 10000 - cpu + cluster)) 'BEGIN { printf "%.2f", (us > 0 ? us / 2000000 : 0) }'
 }
 
 # user, nice, system, irq, softirq, steal of all cores, in ticks of 10 ms
