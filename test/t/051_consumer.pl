@@ -1,5 +1,5 @@
 # A consumer that posts to Slack's webhook (a local HTTP server here), killed again and again: nothing is lost, nothing is posted again after its acknowledgement.
-# Debian's nodejs and node-pg; .ci/run installs them where it can.
+# Debian's nodejs and node-pg (.ci/run installs them where it can), else what LEADROUTE_NODE_MODULES holds or npm brings.
 use strict;
 use warnings;
 
@@ -12,8 +12,16 @@ use Time::HiRes qw(usleep);
 my $node_js = `command -v node 2>/dev/null`;
 chomp $node_js;
 plan skip_all => 'node is not installed' if $node_js eq '';
-$ENV{NODE_PATH} //= '/usr/share/nodejs';
-plan skip_all => 'node-pg is not installed (apt install node-pg)' if system("$node_js -e 'require(\"pg\"); fetch' >/dev/null 2>&1") != 0;
+sub has_pg { return system("$node_js -e 'require(\"pg\"); fetch' >/dev/null 2>&1") == 0; }
+$ENV{NODE_PATH} //= $ENV{LEADROUTE_NODE_MODULES} // '/usr/share/nodejs';
+if (!has_pg() && system('command -v npm >/dev/null 2>&1') == 0)
+{
+	my $folder = PostgreSQL::Test::Utils::tempdir;
+	local $ENV{HOME} = $folder;
+	run_command([ 'npm', 'install', '--prefix', $folder, '--no-audit', '--no-fund', 'pg@8' ]);
+	$ENV{NODE_PATH} = "$folder/node_modules";
+}
+plan skip_all => 'the module pg is not installed (apt install node-pg, or npm)' if !has_pg();
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
