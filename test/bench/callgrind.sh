@@ -31,7 +31,7 @@ callgrind_stop() {
 callgrind_end() {
 	local process
 	for process in /proc/[0-9]*; do
-		if tr '\0' ' ' 2>/dev/null <"$process/cmdline" | grep -q -- "--callgrind-out-file=$scratch/"; then as_server kill -KILL "${process#/proc/}"; fi
+		if [[ $(tr '\0' ' ' <"$process/cmdline") == *--callgrind-out-file="$scratch"/* ]]; then as_server kill -KILL "${process#/proc/}"; fi
 	done 2>/dev/null
 }
 
@@ -57,6 +57,8 @@ callgrind_session() { # SCRIPT LEADS
 # Instructions a lead: of all, and of each of leadroute's functions with what it calls. Prints lines "NUMBER NAME", the first is "NUMBER total".
 callgrind_lead() { # SCRIPT FEW MANY
 	local few many file
+	# the first session of all reads the configuration for those that follow
+	callgrind_session "$1" 5 >/dev/null
 	few=$(callgrind_session "$1" "$2")
 	many=$(callgrind_session "$1" "$3")
 	for file in "$few" "$many"; do callgrind_annotate --inclusive=yes --threshold=100 --auto=no "$file" >"$file.inclusive" 2>/dev/null; done

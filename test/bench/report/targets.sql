@@ -51,8 +51,8 @@ INSERT INTO lines (line, wanted, aim, at_most, part, value, beside)
 	 WHERE EXISTS (SELECT FROM runs WHERE part = 'bulk') AND :small <> :large
 	 UNION ALL SELECT 'COPY of 1 M: us a lead against 200 k', 1.1, 1.0, true, 'bulk', NULL, NULL WHERE :small = :large OR NOT EXISTS (SELECT FROM runs WHERE part = 'bulk');
 INSERT INTO lines (line, wanted, aim, at_most, part, value, beside)
-	SELECT line, 2, 1.1, true, 'decision', figure('decision', kind, 'lr', 'lr_route_decide', 1, 1000) / figure('decision', kind, 'lr', 'lr_route_decide', 1, 50),
-		   concat_ws('; ', 'instructions of lr_route_decide', 'leadroute''s whole CPU ' || ((SELECT own FROM own_costs o WHERE o.kind = l.kind AND size = 1000) / (SELECT own FROM own_costs o WHERE o.kind = l.kind AND size = 50))::numeric(10, 2) || ' times')
+	SELECT line, 2, 1.1, true, 'decision', figure('decision', kind, 'lr', 'lr_lead_before', 1, 1000) / figure('decision', kind, 'lr', 'lr_lead_before', 1, 50),
+		   concat_ws('; ', 'instructions of all that is done before the row is stored', 'of the rules'' walk alone ' || (figure('decision', kind, 'lr', 'lr_route_decide', 1, 1000) / figure('decision', kind, 'lr', 'lr_route_decide', 1, 50))::numeric(10, 1), 'leadroute''s whole CPU ' || ((SELECT own FROM own_costs o WHERE o.kind = l.kind AND size = 1000) / (SELECT own FROM own_costs o WHERE o.kind = l.kind AND size = 50))::numeric(10, 2) || ' times')
 	  FROM (VALUES (1, '1,000 rules against 50, cost of the decision', 'rules'), (2, '... where one rule in six has no equality test', 'rules_like')) l (place, line, kind) ORDER BY place;
 INSERT INTO lines (line, wanted, aim, at_most, part, value, low, high, beside)
 	SELECT 'territory look-up, 100,000 in the map, steady state, us of CPU', 10, 2, true, 'growth', m.own - n.own, m.low - n.high, m.high - n.low, CASE WHEN m.size <> 100000 THEN count_of(m.size) || ' territories' END
