@@ -383,7 +383,7 @@ typedef struct FlowConfig
 	bool has_aliases;					/* the same of account_aliases */
 	int committee_size;					/* persons of an account that make a buying committee; 0: none does */
 	Interval committee_window;			/* within which they arrive */
-	struct MapTree *maps;				/* map.c's: read when first asked for */
+	struct KeptMap *maps;				/* map.c's: read when first asked for */
 	struct ScoringConfig *scoring;		/* score.h; NULL: neither a model nor types of signals */
 
 	/* the cache's own */

@@ -5,10 +5,9 @@
  * Territories of one map and precedence are nested or apart, so those that cover a point form a chain, and the
  * innermost is the one that all others contain.
  *
- * A map of up to TREE_TERRITORIES that always holds is read into a tree, each territory under the innermost that
- * contains it: a look-up asks the territories of one level until one covers the point, then those inside it. The tree
- * belongs to the session's configuration, and is dropped with it when a territory changes. In a larger map, or
- * one with precedences or times, a look-up is one scan of the GiST index behind territories_do_not_cross.
+ * A map of up to TREE_TERRITORIES that always holds is read into memory (map_tree.c). That belongs to the session's
+ * configuration, and is dropped with it when a territory changes. In a larger map, or one with precedences or
+ * times, a look-up is one scan of the GiST index behind territories_do_not_cross.
  */
 #include "postgres.h"
 
@@ -22,6 +21,7 @@
 #include "config_row.h"
 #include "leadroute.h"
 #include "map.h"
+#include "map_tree.h"
 #include "territory.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -55,24 +55,22 @@ enum
 #define TREE_TERRITORIES 1000
 #define TREE_BYTES 1048576 /* of areas */
 
-typedef struct MapNode
+/* What a session keeps of a map. */
+typedef struct KeptMap
 {
-	TerritoryHit territory;
-	struct MapNode *inner;
-	struct MapNode *next; /* of the same level */
-} MapNode;
-
-struct MapTree
-{
-	struct MapTree *next;
+	struct KeptMap *next;
 	MemoryContext mcxt;
 	const char *flow;
 	const char *map;
-	bool whole; /* all of the map is in it; if not, the index is to be asked */
-	MapNode *outermost;
-};
+	MapTree *tree; /* NULL: the index is to be asked */
+} KeptMap;
 
-typedef struct MapTree MapTree;
+typedef struct Innermost
+{
+	bool found;
+	TerritoryHit *hit;
+	List **chain;
+} Innermost;
 
 typedef struct Comparison
 {
@@ -84,11 +82,11 @@ typedef struct Comparison
 static Comparison comparisons[INDEX_DURING]; /* by column of the index */
 static Oid compared_index = InvalidOid;		 /* whose they are */
 
-static MapTree *tree_of(FlowConfig *config, const char *map);
-static void tree_read(void *arg);
-static int compare_nodes(const void *a, const void *b);
-static void tree_add(MapTree *tree, MapNode *node);
-static bool tree_find(const MapTree *tree, struct varlena *point, TerritoryHit *hit, List **chain);
+static KeptMap *kept_map(FlowConfig *config, const char *map);
+static void read_map(void *arg);
+static bool tree_find(MapTree *tree, struct varlena *point, TerritoryHit *hit, List **chain);
+static void note_hit(const TerritoryHit *hit, void *arg);
+static int compare_hits(const ListCell *a, const ListCell *b);
 static void add_to_chain(List **chain, const TerritoryHit *hit);
 static bool index_find(const char *flow, const char *map, struct varlena *point, TimestampTz at,
 					   TerritoryHit *hit, List **chain);
@@ -103,117 +101,95 @@ bool
 lr_map_find(FlowConfig *config, const char *map, struct varlena *point, TimestampTz at,
 			TerritoryHit *hit, List **chain)
 {
-	MapTree *tree = tree_of(config, map);
+	KeptMap *kept = kept_map(config, map);
 
-	if (tree->whole)
-		return tree_find(tree, point, hit, chain);
+	if (kept->tree)
+		return tree_find(kept->tree, point, hit, chain);
 	return index_find(config->flow, map, point, at, hit, chain);
 }
 
-/* The map's tree, read when first asked for; lives as long as the configuration. */
-static MapTree *
-tree_of(FlowConfig *config, const char *map)
+/* Read when first asked for; lives as long as the configuration. */
+static KeptMap *
+kept_map(FlowConfig *config, const char *map)
 {
-	MapTree *tree;
+	KeptMap *kept;
 	MemoryContext mcxt;
 
-	for (tree = config->maps; tree; tree = tree->next)
-		if (strcmp(tree->map, map) == 0)
-			return tree;
+	for (kept = config->maps; kept; kept = kept->next)
+		if (strcmp(kept->map, map) == 0)
+			return kept;
 
 	mcxt = AllocSetContextCreate(CurrentMemoryContext, "leadroute map", ALLOCSET_SMALL_SIZES);
-	tree = MemoryContextAllocZero(mcxt, sizeof(MapTree));
-	tree->mcxt = mcxt;
-	tree->flow = config->flow;
-	tree->map = MemoryContextStrdup(mcxt, map);
-	lr_config_reading("map", config->flow, map, lr_relation_oid("flows"), mcxt, tree_read, tree);
+	kept = MemoryContextAllocZero(mcxt, sizeof(KeptMap));
+	kept->mcxt = mcxt;
+	kept->flow = config->flow;
+	kept->map = MemoryContextStrdup(mcxt, map);
+	lr_config_reading("map", config->flow, map, lr_relation_oid("flows"), mcxt, read_map, kept);
 	MemoryContextSetParent(mcxt, config->mcxt);
-	tree->next = config->maps;
-	config->maps = tree;
-	return tree;
+	kept->next = config->maps;
+	config->maps = kept;
+	return kept;
 }
 
 /* Reads a map with the newest snapshot, no further than is needed to see that it is too large. */
 static void
-tree_read(void *arg)
+read_map(void *arg)
 {
-	MapTree *tree = arg;
-	MapNode *nodes;
-	MapNode **order;
+	KeptMap *kept = arg;
+	TerritoryHit *hits;
 	int n;
 
-	(void) lr_config_rows_named("SELECT count(*) <= " CppAsString2(TREE_TERRITORIES) " AND coalesce(sum(pg_column_size(t.area)) <= " CppAsString2(TREE_BYTES)
-								" AND bool_and(lower_inf(t.during) AND upper_inf(t.during)) AND min(t.precedence) = max(t.precedence), true)"
-								" FROM (SELECT area, during, precedence FROM leadroute.territories WHERE flow = $1 AND map = $2"
-								" LIMIT " CppAsString2(TREE_TERRITORIES) " + 1) t",
-								tree->flow, tree->map);
-	tree->whole = lr_row_bool(0, 1);
-	if (!tree->whole)
+	(void) lr_config_rows_named("SELECT count(*) <= " CppAsString2(TREE_TERRITORIES) " AND coalesce(sum(pg_column_size(t.area)) <= " CppAsString2(TREE_BYTES) " AND bool_and(lower_inf(t.during) AND upper_inf(t.during)) AND min(t.precedence) = max(t.precedence), true)"
+																																							  " FROM (SELECT area, during, precedence FROM leadroute.territories WHERE flow = $1 AND map = $2"
+																																							  " LIMIT " CppAsString2(TREE_TERRITORIES) " + 1) t",
+								kept->flow, kept->map);
+	if (!lr_row_bool(0, 1))
 		return;
 
 	n = (int) lr_config_rows_named("SELECT territory, team, rep, precedence, area FROM leadroute.territories"
 								   " WHERE flow = $1 AND map = $2 ORDER BY territory",
-								   tree->flow, tree->map);
-	nodes = MemoryContextAllocZero(tree->mcxt, Max(n, 1) * sizeof(MapNode));
-	order = palloc(Max(n, 1) * sizeof(MapNode *));
+								   kept->flow, kept->map);
+	hits = MemoryContextAlloc(kept->mcxt, Max(n, 1) * sizeof(TerritoryHit));
 	for (int i = 0; i < n; i++)
-	{
-		nodes[i].territory = (TerritoryHit){.territory = lr_row_text(i, 1), .team = lr_row_text(i, 2), .rep = lr_row_text(i, 3), .precedence = lr_row_int(i, 4), .area = lr_row_varlena(i, 5)};
-		order[i] = &nodes[i];
-	}
-	qsort(order, n, sizeof(MapNode *), compare_nodes);
-	for (int i = 0; i < n; i++)
-		tree_add(tree, order[i]);
+		hits[i] = (TerritoryHit){
+			.territory = lr_row_text(i, 1),
+			.team = lr_row_text(i, 2),
+			.rep = lr_row_text(i, 3),
+			.precedence = lr_row_int(i, 4),
+			.area = lr_row_varlena(i, 5),
+		};
+	kept->tree = lr_map_tree_make(hits, n, kept->mcxt);
 }
 
-/* Containing areas first: lr_territory_cmp has them last. */
-static int
-compare_nodes(const void *a, const void *b)
-{
-	return lr_territory_cmp((*(MapNode *const *) b)->territory.area, (*(MapNode *const *) a)->territory.area);
-}
-
-/* Those that contain the node's area are in the tree already. */
-static void
-tree_add(MapTree *tree, MapNode *node)
-{
-	MapNode **level = &tree->outermost;
-	MapNode *other = *level;
-
-	while (other)
-	{
-		if (lr_territory_contains(other->territory.area, node->territory.area))
-		{
-			level = &other->inner;
-			other = *level;
-		}
-		else
-			other = other->next;
-	}
-	node->next = *level;
-	*level = node;
-}
-
+/* The chain has the outermost first. */
 static bool
-tree_find(const MapTree *tree, struct varlena *point, TerritoryHit *hit, List **chain)
+tree_find(MapTree *tree, struct varlena *point, TerritoryHit *hit, List **chain)
 {
-	const MapNode *node = tree->outermost;
-	bool found = false;
+	Innermost innermost = {.hit = hit, .chain = chain};
 
-	while (node)
-	{
-		if (lr_territory_contains(node->territory.area, point))
-		{
-			*hit = node->territory;
-			found = true;
-			if (chain)
-				add_to_chain(chain, hit);
-			node = node->inner;
-		}
-		else
-			node = node->next;
-	}
-	return found;
+	lr_map_tree_find(tree, point, note_hit, &innermost);
+	if (chain)
+		list_sort(*chain, compare_hits);
+	return innermost.found;
+}
+
+/* Those that cover a point are nested, and lr_territory_cmp has the inner one first. */
+static void
+note_hit(const TerritoryHit *hit, void *arg)
+{
+	Innermost *innermost = arg;
+
+	if (innermost->chain)
+		add_to_chain(innermost->chain, hit);
+	if (!innermost->found || lr_territory_cmp(hit->area, innermost->hit->area) < 0)
+		*innermost->hit = *hit;
+	innermost->found = true;
+}
+
+static int
+compare_hits(const ListCell *a, const ListCell *b)
+{
+	return lr_territory_cmp(((TerritoryHit *) lfirst(b))->area, ((TerritoryHit *) lfirst(a))->area);
 }
 
 static void

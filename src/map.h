@@ -6,6 +6,7 @@
 #define LR_MAP_H
 
 #include "config.h"
+#include "nodes/pg_list.h"
 #include "utils/timestamp.h"
 
 typedef struct TerritoryHit

@@ -427,9 +427,9 @@ ask(Watch *watch, Evaluation *evaluation, bool *warned)
 																																														 : "false",
 						   evaluation->row->lead ? evaluation->row->lead : ""),
 				 errhint("Correct it in leadroute.%s; SELECT * FROM leadroute.check_flow(%s) tells what is not valid.",
-						 watched < &watch->conditions[WATCH_RULES]					   ? "flows"
+						 watched < &watch->conditions[WATCH_RULES]							? "flows"
 						 : watched < &watch->conditions[WATCH_STAGE(watch->base.config, 0)] ? "rules"
-																					   : "stages",
+																							: "stages",
 						 quote_literal_cstr(watch->base.flow))));
 	}
 	return false;

@@ -8,7 +8,7 @@
 # and drops databases, and a superuser postgres where the cluster's is called otherwise, since the documents show who did a
 # thing; shared_preload_libraries must name pg_cron and leadroute. `make doc` and test/t/040_docs.pl call it.
 #
-# README.md and doc/*.md: blocks fenced as ```sql run in their order, each in a session of its own, in the database that
+# README.md, doc/*.md in the order in which it first links to them, then the others: blocks fenced as ```sql run in their order, each in a session of its own, in the database that
 # the last comment <!-- database: NAME --> names; blocks before the first such comment are not run. A comment
 # <!-- sql ... --> runs unseen. Where the next fence is ```text, it holds what psql prints; else an
 # ERROR or WARNING is a fault. doc/reference.md is made whole, from the comments on the extension's objects.
@@ -144,6 +144,13 @@ sub run_document
 	return $blocks;
 }
 
+# README.md, those that it links to in their order, and the others.
+sub documents
+{
+	my %seen = ('doc/reference.md' => 1);
+	return grep { !$seen{$_}++ } ('README.md', read_file('README.md') =~ m{\]\((doc/\w+\.md)\)}g, sort glob('doc/*.md'));
+}
+
 # ---- doc/reference.md -------------------------------------------------------------------------------
 
 sub reference
@@ -157,7 +164,7 @@ sub reference
 run_sql('postgres', 'CREATE ROLE postgres SUPERUSER LOGIN;');
 $ENV{PGUSER} = 'postgres';
 my $blocks = 0;
-$blocks += run_document($_) foreach ('README.md', grep { $_ ne 'doc/reference.md' } sort glob('doc/*.md'));
+$blocks += run_document($_) foreach documents();
 fault('README.md', 'no block ran') unless $blocks;
 my $current = -e 'doc/reference.md' ? read_file('doc/reference.md') : '';
 settle('doc/reference.md', $current, reference());

@@ -1,13 +1,13 @@
 -- A small map is kept in memory as a tree, a larger one or one with precedences or times is asked through its index: all say
 -- what SQL says, and follow a changed territory at once, in a transaction and back.
 BEGIN;
-SELECT plan(10);
+SELECT plan(12);
 SELECT setseed(0.25) \g /dev/null
 
 INSERT INTO leadroute.reps (rep) VALUES ('ana');
 INSERT INTO leadroute.teams (team) VALUES ('all');
 INSERT INTO leadroute.team_members (team, rep) VALUES ('all', 'ana');
-CREATE TABLE leads (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, country text, region text, employees integer, territory text);
+CREATE TABLE leads (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, country text, region text, employees integer, code text, territory text);
 SELECT leadroute.attach('leads', columns => '{"country": null, "region": null}') \g /dev/null
 
 /* four deep, and gaps */
@@ -25,6 +25,16 @@ INSERT INTO leadroute.territories (map, territory, area, team)
 INSERT INTO leadroute.territories (map, territory, area, precedence, during, team) VALUES
 	('ranked', 'plain', 'country: 1, 2', 0, '(,)', 'all'), ('ranked', 'first', 'country: 2, 3', 5, '(,)', 'all'),
 	('timed', 'past', 'country: 1', 0, '(,2020-01-01)', 'all'), ('timed', 'now', 'country: 1; region: 1', 0, '[2020-01-01,)', 'all');
+/* lists of codes inside prefixes inside a country, beside all but that country, inside everything */
+INSERT INTO leadroute.territories (map, territory, area, team)
+	SELECT 'codes', 'list ' || p || ' ' || g, format('country: 1; code: %s', string_agg(p || lpad((g + 7 * k)::text, 3, '0'), ', '))::leadroute.territory, 'all'
+	  FROM generate_series(10, 39) p, generate_series(0, 5) g, generate_series(0, 39) k GROUP BY p, g
+	UNION ALL SELECT 'codes', 'prefix ' || p, format('country: 1; code: %s*', p)::leadroute.territory, 'all' FROM generate_series(10, 39) p
+	UNION ALL SELECT 'codes', 'large ' || p, format('country: 1; code: %s*; employees: [50,)', p)::leadroute.territory, 'all' FROM generate_series(43, 45) p
+	ORDER BY 2;
+INSERT INTO leadroute.territories (map, territory, area, team) VALUES
+	('codes', 'range', 'country: 1; code: 40..45', 'all'), ('codes', 'one', 'country: 1', 'all'), ('codes', 'others', 'country: !1', 'all'),
+	('codes', 'all', '{}', 'all'), ('codes', 'of a size', 'country: !1; employees: [20,30)', 'all');
 INSERT INTO leadroute.rules (position, rule, target, target_name) VALUES (10, 'map', 'territory', 'small'), (99, 'rest', 'team', 'all');
 SELECT leadroute.activate() \g /dev/null
 
@@ -32,8 +42,10 @@ CREATE FUNCTION pg_temp.disagree(map text, n integer) RETURNS SETOF text LANGUAG
 BEGIN
 	UPDATE leadroute.rules SET target_name = disagree.map WHERE rule = 'map';
 	DELETE FROM leads;
-	INSERT INTO leads (country, region, employees)
-		SELECT (1 + floor(random() * 6))::integer, nullif((floor(random() * 8))::integer, 0), nullif((floor(random() * 90))::integer, 0) FROM generate_series(1, n);
+	INSERT INTO leads (country, region, employees, code)
+		SELECT (1 + floor(random() * 6))::integer, nullif((floor(random() * 8))::integer, 0), nullif((floor(random() * 90))::integer, 0),
+			CASE WHEN random() < 0.95 THEN (10 + floor(random() * 42)) || lpad(floor(random() * 300)::text, 3, '0') END
+		  FROM generate_series(1, n);
 	RETURN QUERY SELECT format('%s: %s, not %s', to_jsonb(l), l.territory, r.territory)
 		FROM leads l
 		LEFT JOIN LATERAL (SELECT t.territory FROM leadroute.territories t
@@ -44,6 +56,8 @@ END
 $$;
 SELECT is_empty($$SELECT pg_temp.disagree('small', 1000)$$, 'the tree finds what SQL finds');
 SELECT cmp_ok((SELECT count(DISTINCT territory) FROM leads), '>', 60::bigint, '... in most of the map');
+SELECT is_empty($$SELECT pg_temp.disagree('codes', 3000)$$, 'lists, prefixes, ranges and all but one');
+SELECT cmp_ok((SELECT count(DISTINCT territory) FROM leads), '>', 100::bigint, '... in most of that map');
 SELECT is_empty($$SELECT pg_temp.disagree('large', 1000)$$, 'so does the index, in a map too large for a tree');
 SELECT is_empty($$SELECT pg_temp.disagree('ranked', 200)$$, '... and with precedences');
 SELECT is_empty($$SELECT pg_temp.disagree('timed', 200)$$, '... and with times');
