@@ -19,6 +19,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "leadroute.h"
+#include "mask.h"
 #include "miscadmin.h"
 #include "owner.h"
 #include "reason.h"
@@ -42,6 +43,7 @@ PG_FUNCTION_INFO_V1(lr_settle);
 static void explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const char *attachment,
 						 const char *flow, TimestampTz at);
 static const char *explain_watched(ReturnSetInfo *rsinfo, const Arrival *arrival, const LeadRow *row);
+static const char *shown_key(const Arrival *arrival, const LeadRow *row);
 static void put_condition(ReturnSetInfo *rsinfo, const char *name, const char *condition, bool holds);
 static void explain_events(ReturnSetInfo *rsinfo, const char *flow, const char *lead);
 static void explain_score(ReturnSetInfo *rsinfo, Arrival *arrival, const LeadRow *row);
@@ -207,7 +209,7 @@ explain_slot(FunctionCallInfo fcinfo, Relation rel, TupleTableSlot *slot, const 
 	{
 		TraceLine duplicate = {.item = "duplicate", .name = arrival.first.lead, .verdict = "shares a key with it"};
 
-		duplicate.detail = psprintf("%s %s; that lead is %s%s%s", arrival.first.match, arrival.first.key, arrival.first.status,
+		duplicate.detail = psprintf("%s %s; that lead is %s%s%s", arrival.first.match, shown_key(&arrival, &row), arrival.first.status,
 									arrival.first.owner ? ", owner " : ", without owner", arrival.first.owner ? arrival.first.owner : "");
 		put_line(rsinfo, &duplicate);
 		row.first = arrival.first.lead;
@@ -298,6 +300,19 @@ explain_watched(ReturnSetInfo *rsinfo, const Arrival *arrival, const LeadRow *ro
 			return CODE_NO_CONSENT;
 	}
 	return ready ? NULL : CODE_NOT_READY;
+}
+
+/* What it shares with its first lead: masked where messages and views mask what they say of a person. */
+static const char *
+shown_key(const Arrival *arrival, const LeadRow *row)
+{
+	FlowConfig *config = arrival->config;
+	bool warned = false;
+	Consent consent = lr_consent_kept(lr_consent(row, config, &warned));
+
+	if (consent != CONSENT_NO && !(config->mask_when && lr_watch_masks(lr_watch(arrival->shape, config), row, &warned)))
+		return arrival->first.key;
+	return lr_mask("email", arrival->first.key);
 }
 
 /* A condition of the flow; nothing where it has none. */

@@ -16,7 +16,6 @@
 #include "executor/executor.h"
 #include "facts.h"
 #include "leadroute.h"
-#include "map.h"
 #include "pick.h"
 #include "plan.h"
 #include "point.h"
@@ -25,80 +24,23 @@
 #include "reason.h"
 #include "route.h"
 #include "route_clocks.h"
+#include "route_walk.h"
 #include "ruleset.h"
-#include "sticky.h"
-#include "territory.h"
-#include "utils/array.h"
+#include "target.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
-#include "waiting.h"
-#include "watch.h"
-
-struct RoutePlan
-{
-	FlowPlan base;
-	LrConditionScope scope;
-	RuleSet *rules;
-	LrCondition **skills; /* one a rule; NULL: asks for none, or not compiled yet */
-	ExprContext *econtext;
-	TupleTableSlot *facts;
-	Bitmapset *account_facts; /* those that take a look-up */
-	Bitmapset *score_facts;	  /* those that take the lead's score */
-	LeadPoint *point;
-	struct PolicyPlan *policies; /* route_clocks.c's */
-};
-
-/* A walk through the rules, resumable where protection is wanted. */
-struct RouteWalk
-{
-	RoutePlan *plan;
-	const LeadRow *row;
-	RouteMode mode;
-	List **trace;
-	Decision *decision;
-	int next;		/* rule to look at */
-	bool protected; /* may compile and evaluate anything */
-	bool facts_ready;
-	bool account_ready;	 /* looked up: account says what was found */
-	bool account_filled; /* into the facts */
-	bool score_filled;	 /* the same */
-	bool *warned;
-	AccountMatch account;
-	bool stopped; /* a step may fail and is not protected: nothing is decided yet */
-};
 
 static void start_decision(Decision *decision, FlowConfig *config, const LeadRow *row);
 static void walk_begin(void *arg);
-static bool may_take_place(RouteWalk *walk, RepConfig *rep, const char *name);
-static bool may_take_turn(RouteWalk *walk, const PickRequest *request);
 static void walk_rules(void *arg);
 static void walk_fallback(void *arg);
 static bool cannot_fail(const RoutePlan *plan, int number);
 static bool rule_holds(RouteWalk *walk, int number);
-static void prepare_facts(RouteWalk *walk, const LrCondition *condition);
 static void fill_facts(RouteWalk *walk);
 static void fill_account_facts(RouteWalk *walk);
 static void fill_score_facts(RouteWalk *walk);
-static const AccountHit *find_account(RouteWalk *walk);
 static void trace_account(RouteWalk *walk);
-static bool apply_target(RouteWalk *walk, const RuleConfig *rule);
-static const char *overflow(RouteWalk *walk);
-static bool is_tried(const LeadRow *row, const char *rep);
-static bool apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char **code);
-static bool others_wait(RouteWalk *walk, const PickRequest *request);
-static bool apply_hold(RouteWalk *walk, const RuleConfig *rule, char **why);
-static void take_waiting_place(RouteWalk *walk);
-static bool apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why, const char **code);
-static void find_sticky(RouteWalk *walk, PickRequest *request, StickyHit *hit);
-static bool ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request);
-static bool apply_rep(RouteWalk *walk, const char *name, bool owns, char **why);
-static bool apply_account_owner(RouteWalk *walk, char **why, const char **code);
-static bool apply_owner(RouteWalk *walk, const char *owner, char **away, char **why);
-static const char *stand_in(RouteWalk *walk, const char *owner, char **away);
 static void keep_prediction(RouteWalk *walk);
-static void trace_line(RouteWalk *walk, const char *item, const char *name, const char *verdict, const char *detail);
-static void trace_team(RouteWalk *walk, const PickRequest *request, int picked);
 static void trace_decision(RouteWalk *walk);
 static void handle_failure(RouteWalk *walk, ErrorData *error, bool *warned);
 
@@ -161,14 +103,8 @@ lr_route_policy_plan(const RoutePlan *plan)
 bool
 lr_route_holds(RouteWalk *walk, LrCondition *condition)
 {
-	prepare_facts(walk, condition);
+	lr_route_prepare_facts(walk, condition);
 	return lr_condition_holds(condition, walk->plan->econtext);
-}
-
-void
-lr_route_trace(RouteWalk *walk, const char *item, const char *name, const char *verdict, const char *detail)
-{
-	trace_line(walk, item, name, verdict, detail);
 }
 
 static void
@@ -231,7 +167,7 @@ lr_route_decide(RoutePlan *plan, const LeadRow *row, RouteMode mode, bool *warne
 	if (strcmp(decision->status, "unrouted") != 0)
 	{
 		/* it is known and counted by its account whatever the rules ask */
-		const AccountHit *hit = find_account(&walk);
+		const AccountHit *hit = lr_route_account(&walk);
 
 		decision->account = hit ? hit->account : NULL;
 		decision->account_by = hit ? lr_account_step_name(walk.account.step) : NULL;
@@ -263,11 +199,11 @@ lr_route_waiting(RoutePlan *plan, const LeadRow *row, const char *rule, const ch
 		if (strcmp(plan->base.config->rules[i].rule, rule) == 0)
 			of = &plan->base.config->rules[i];
 	if (team)
-		taken = apply_team(&walk, of, team, &why, &code);
+		taken = lr_target_team(&walk, of, team, &why, &code);
 	else if (rule && of->target == TARGET_ACCOUNT_OWNER)
-		taken = apply_owner(&walk, queue, &away, &why);
+		taken = lr_target_owner(&walk, queue, &away, &why);
 	else
-		taken = apply_rep(&walk, queue, false, &why);
+		taken = lr_target_rep(&walk, queue, false, &why);
 	if (!taken)
 		return false;
 	decision->status = "assigned";
@@ -291,10 +227,10 @@ walk_begin(void *arg)
 	rep = lr_config_rep(config, given);
 	if (!(rep && rep->active) && !config->crm_is_master)
 	{
-		trace_line(walk, "rep", given, "not kept", "the row arrived with an owner who is no active rep");
+		lr_route_trace(walk, "rep", given, "not kept", "the row arrived with an owner who is no active rep");
 		return;
 	}
-	if (!may_take_place(walk, rep, given))
+	if (!lr_target_may_take(walk, rep, given))
 		return;
 	decision->status = "assigned";
 	decision->code = "given";
@@ -304,27 +240,6 @@ walk_begin(void *arg)
 		decision->over_cap = lr_pick_given(config, "", given, decision->at, &decision->turn);
 		decision->has_turn = true;
 	}
-}
-
-/*
- * Whether a place can be taken here: shared memory may have no room for a member who was not asked for before. Where
- * not, the walk stops, to be repeated under protection.
- */
-static bool
-may_take_place(RouteWalk *walk, RepConfig *rep, const char *name)
-{
-	if (!walk->protected && walk->mode == ROUTE_TAKE && !lr_pick_rep_is_ready(walk->plan->base.config, rep, name))
-		walk->stopped = true;
-	return !walk->stopped;
-}
-
-/* The same for a turn. */
-static bool
-may_take_turn(RouteWalk *walk, const PickRequest *request)
-{
-	if (!walk->protected && walk->mode == ROUTE_TAKE && !lr_pick_is_ready(request))
-		walk->stopped = true;
-	return !walk->stopped;
 }
 
 /*
@@ -349,12 +264,12 @@ walk_rules(void *arg)
 				return;
 			if (excluded || !rule_holds(walk, walk->next))
 			{
-				trace_line(walk, "rule", rule->rule, "does not hold", rule->condition);
+				lr_route_trace(walk, "rule", rule->rule, "does not hold", rule->condition);
 				continue;
 			}
 		}
-		trace_line(walk, "rule", rule->rule, "holds", rule->condition ? rule->condition : "always");
-		if (apply_target(walk, rule))
+		lr_route_trace(walk, "rule", rule->rule, "holds", rule->condition ? rule->condition : "always");
+		if (lr_target_apply(walk, rule))
 			return;
 		if (walk->stopped)
 		{
@@ -381,13 +296,13 @@ rule_holds(RouteWalk *walk, int number)
 	RoutePlan *plan = walk->plan;
 	LrCondition *condition = lr_ruleset_compile(plan->rules, number);
 
-	prepare_facts(walk, condition);
+	lr_route_prepare_facts(walk, condition);
 	return lr_condition_holds(condition, plan->econtext);
 }
 
 /* What an expression may read, before it is evaluated. */
-static void
-prepare_facts(RouteWalk *walk, const LrCondition *condition)
+void
+lr_route_prepare_facts(RouteWalk *walk, const LrCondition *condition)
 {
 	RoutePlan *plan = walk->plan;
 
@@ -416,7 +331,7 @@ fill_account_facts(RouteWalk *walk)
 {
 	RoutePlan *plan = walk->plan;
 
-	lr_facts_account(plan->facts, find_account(walk), plan->econtext->ecxt_per_tuple_memory);
+	lr_facts_account(plan->facts, lr_route_account(walk), plan->econtext->ecxt_per_tuple_memory);
 	walk->account_filled = true;
 }
 
@@ -437,8 +352,8 @@ fill_score_facts(RouteWalk *walk)
 }
 
 /* The lead's account, looked up once a decision; NULL where it has none. */
-static const AccountHit *
-find_account(RouteWalk *walk)
+const AccountHit *
+lr_route_account(RouteWalk *walk)
 {
 	if (!walk->account_ready)
 	{
@@ -481,435 +396,16 @@ trace_account(RouteWalk *walk)
 	const AccountMatch *match = &walk->account;
 
 	for (int step = 0; walk->plan->base.config->has_accounts && step < ACCOUNT_STEPS && step <= match->step; step++)
-		trace_line(walk, "account", lr_account_step_name(step),
-				   step == match->step	 ? "found"
-				   : match->notes[step]	 ? match->notes[step]
-				   : match->values[step] ? "no account"
-										 : "nothing to look for",
-				   match->values[step]);
+		lr_route_trace(walk, "account", lr_account_step_name(step),
+					   step == match->step	 ? "found"
+					   : match->notes[step]	 ? match->notes[step]
+					   : match->values[step] ? "no account"
+											 : "nothing to look for",
+					   match->values[step]);
 	for (int i = 0; i < match->nhits; i++)
-		trace_line(walk, "account", match->hits[i].account,
-				   i == 0 ? "is its account" : psprintf("passed over: %s", match->hits[i].decided),
-				   lr_account_describe(&match->hits[i]));
-}
-
-/* Gives the lead to the rule's target; false where the rule falls through. */
-static bool
-apply_target(RouteWalk *walk, const RuleConfig *rule)
-{
-	Decision *decision = walk->decision;
-	char *why = NULL;
-	const char *code = NULL;
-	PassedRule *passed;
-
-	decision->rule = rule;
-	decision->status = "assigned";
-	decision->code = walk->row->unknown_flow ? "no_flow" : "assigned";
-	switch (rule->target)
-	{
-		case TARGET_DISCARD:
-			decision->status = "discarded";
-			decision->code = "discarded";
-			return true;
-		case TARGET_QUEUE:
-			decision->status = "waiting";
-			decision->code = "queued";
-			decision->queue = rule->target_name;
-			return true;
-		case TARGET_TERRITORY:
-			if (apply_territory(walk, rule, &why, &code))
-				return true;
-			break;
-		case TARGET_TEAM:
-			if (apply_team(walk, rule, rule->target_name, &why, &code))
-				return true;
-			break;
-		case TARGET_REP:
-			code = "rep_unavailable";
-			if (apply_rep(walk, rule->target_name, false, &why))
-				return true;
-			break;
-		case TARGET_HOLD:
-			if (apply_hold(walk, rule, &why))
-				return true;
-			break;
-		case TARGET_ACCOUNT_OWNER:
-			if (apply_account_owner(walk, &why, &code))
-				return true;
-			break;
-		case TARGET_NURTURE:
-			if (!lr_is_qualified(walk->row, walk->plan->base.config, walk->warned) || rule == &walk->plan->base.config->rules[walk->plan->base.config->nrules - 1])
-			{
-				decision->status = "nurture";
-				decision->code = "nurtured";
-				return true;
-			}
-			why = pstrdup("it is qualified");
-			break;
-	}
-
-	if (walk->stopped)
-	{
-		decision->rule = NULL;
-		decision->status = NULL;
-		decision->code = NULL;
-		decision->team = decision->territory = NULL;
-		return false;
-	}
-	if ((rule->waits && rule->target != TARGET_HOLD && rule->target != TARGET_NURTURE) || (code && strcmp(code, CODE_ALL_TRIED) == 0 && overflow(walk)))
-	{
-		decision->status = "waiting";
-		decision->code = code;
-		/* it waits where a team would have taken it, else under the target's own name */
-		decision->queue = decision->team ? decision->team : rule->target_name;
-		if (rule->target == TARGET_ACCOUNT_OWNER)
-			decision->queue = strcmp(code, "owner_inactive") == 0 ? walk->account.hits->owner : "account_owner";
-		/* they are no team's any more: people take them from there */
-		if (strcmp(code, CODE_ALL_TRIED) == 0 && overflow(walk))
-		{
-			decision->queue = overflow(walk);
-			decision->team = NULL;
-		}
-		take_waiting_place(walk);
-		return true;
-	}
-	trace_line(walk, "rule", rule->rule, "falls through", why);
-	passed = palloc(sizeof(PassedRule));
-	passed->rule = rule;
-	passed->why = why;
-	decision->passed = lappend(decision->passed, passed);
-	decision->rule = NULL;
-	decision->status = NULL;
-	decision->code = NULL;
-	decision->team = decision->territory = decision->owner = NULL;
-	return false;
-}
-
-/* Holds the lead, unless what it waits for is there or the time has passed: then the rules below have it. */
-static bool
-apply_hold(RouteWalk *walk, const RuleConfig *rule, char **why)
-{
-	Decision *decision = walk->decision;
-	FlowConfig *config = walk->plan->base.config;
-	bool warned = walk->mode == ROUTE_PEEK;
-
-	if (walk->row->released)
-		*why = pstrdup("it has held the lead long enough");
-	else if (rule->hold_until && lr_watch_hold_ends(lr_watch(walk->row->shape, config), (int) (rule - config->rules), walk->row, &warned))
-		*why = pstrdup("what it waits for is there");
-	else
-	{
-		decision->status = "waiting";
-		decision->code = "held";
-		decision->held_until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(decision->at),
-																	   IntervalPGetDatum(&rule->hold_for)));
-		return true;
-	}
-	return false;
-}
-
-/* A lead that waits for a team counts as waiting, for everybody at once. */
-static void
-take_waiting_place(RouteWalk *walk)
-{
-	Decision *decision = walk->decision;
-	TeamConfig *team = decision->team ? lr_config_team(walk->plan->base.config, decision->team) : NULL;
-
-	/* one that is not there has no queue that is ever drained */
-	if (team == NULL)
-		decision->team = NULL;
-	else if (walk->mode == ROUTE_TAKE)
-	{
-		lr_rotation_take_place(lr_waiting_slot(walk->plan->base.config, team), &decision->turn);
-		decision->has_turn = true;
-	}
-}
-
-/* The queue of leads that everybody in the team has let lapse; NULL where it has none. */
-static const char *
-overflow(RouteWalk *walk)
-{
-	TeamConfig *team = walk->decision->team ? lr_config_team(walk->plan->base.config, walk->decision->team) : NULL;
-
-	return team ? team->overflow : NULL;
-}
-
-static bool
-apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char **code)
-{
-	Decision *decision = walk->decision;
-	TerritoryHit hit;
-	List *chain = NIL;
-	struct varlena *point = lr_point(walk->plan->point, walk->row, rule->target_name);
-	ListCell *cell;
-
-	if (walk->trace)
-		trace_line(walk, "point", rule->target_name, "is looked up", lr_territory_text(point));
-	if (!lr_map_find(walk->plan->base.config, rule->target_name, point, decision->at, &hit,
-					 walk->trace ? &chain : NULL))
-	{
-		*why = psprintf("no territory of map \"%s\" covers the lead", rule->target_name);
-		*code = "no_territory";
-		trace_line(walk, "territory", rule->target_name, "none", NULL);
-		return false;
-	}
-	foreach(cell, chain)
-	{
-		TerritoryHit *covering = lfirst(cell);
-
-		trace_line(walk, "territory", covering->territory,
-				   strcmp(covering->territory, hit.territory) == 0 ? "innermost" : "covers it too",
-				   lr_territory_text(covering->area));
-	}
-	decision->territory = hit.territory;
-	*code = "rep_unavailable";
-	if (hit.rep && apply_rep(walk, hit.rep, false, why))
-		return true;
-	return !walk->stopped && hit.team && apply_team(walk, rule, hit.team, why, code);
-}
-
-/* Leads that wait go first. Where somebody could have this one, he could have one of them: a place that nobody handed on. */
-static bool
-others_wait(RouteWalk *walk, const PickRequest *request)
-{
-	PickReason ignored;
-
-	if (request->team->waiting == NULL && !walk->protected && walk->mode == ROUTE_TAKE)
-	{
-		walk->stopped = true;
-		return false;
-	}
-	if (lr_waiting_count(request->config, request->team) <= 0)
-		return false;
-	if (walk->mode == ROUTE_TAKE && lr_pick(request, NULL, &ignored) >= 0)
-		lr_drain_want(request->config->flow);
-	return true;
-}
-
-static bool
-apply_team(RouteWalk *walk, const RuleConfig *rule, const char *name, char **why, const char **code)
-{
-	Decision *decision = walk->decision;
-	FlowConfig *config = walk->plan->base.config;
-	TeamConfig *team = lr_config_team(config, name);
-	PickRequest request = {.config = config, .team = team, .rule = rule, .at = decision->at, .ntried = walk->row->ntried, .tried = walk->row->tried, .explains = walk->trace != NULL};
-	PickReason reason;
-	StickyHit sticky;
-	int picked;
-
-	*code = "no_member";
-	decision->team = team ? team->team : name;
-	*code = "no_member";
-	if (team == NULL)
-	{
-		*why = psprintf("team \"%s\" does not exist", name);
-		trace_line(walk, "team", name, "not there", NULL);
-		return false;
-	}
-	if (!ask_skills(walk, rule, &request))
-		return false;
-	find_sticky(walk, &request, &sticky);
-	if (!may_take_turn(walk, &request))
-		return false;
-	if (team->prefers)
-		request.point = lr_point(walk->plan->point, walk->row, "");
-	if (!walk->row->waited && others_wait(walk, &request))
-	{
-		*code = "queued_behind";
-		*why = psprintf("others wait for team \"%s\" already", name);
-		trace_line(walk, "team", name, "others wait", psprintf("%d wait before it", lr_waiting_count(config, team)));
-		return false;
-	}
-	if (walk->stopped)
-		return false;
-	picked = lr_pick(&request, walk->mode == ROUTE_TAKE ? &decision->turn : NULL, &reason);
-	if (walk->trace)
-		trace_team(walk, &request, picked);
-	if (picked < 0)
-	{
-		*code = lr_pick_code(reason);
-		*why = strcmp(*code, "no_member") == 0 ? psprintf("team \"%s\" has no eligible member", name)
-											   : psprintf("team \"%s\" has no eligible member (%s)", name, lr_pick_summary(team));
-		return false;
-	}
-	decision->has_turn = (walk->mode == ROUTE_TAKE);
-	decision->owner = team->member_names[picked];
-	decision->how = request.sticky && strcmp(decision->owner, request.sticky) == 0 ? sticky.how : lr_pick_strategy(team);
-	decision->sticks = team->sticky == STICKY_ACCOUNT;
-	return true;
-}
-
-/* Who of a sticky team has an earlier lead. */
-static void
-find_sticky(RouteWalk *walk, PickRequest *request, StickyHit *hit)
-{
-	const AccountHit *account;
-
-	if (request->team->sticky == STICKY_NONE)
-		return;
-	account = request->team->sticky == STICKY_ACCOUNT ? find_account(walk) : NULL;
-	if (!lr_sticky_find(request->config, request->team, walk->row->lead, walk->row->first, account ? account->account : NULL, hit))
-		return;
-	request->sticky = hit->owner;
-	trace_line(walk, "sticky", hit->owner, hit->how, psprintf("has lead %s", hit->lead));
-}
-
-/* The skills that the rule asks for, of this lead. False where that may fail and is not protected: the walk stops. */
-static bool
-ask_skills(RouteWalk *walk, const RuleConfig *rule, PickRequest *request)
-{
-	RoutePlan *plan = walk->plan;
-	LrCondition **condition;
-	SkillConfig *skills;
-	ArrayType *array;
-	Datum *names;
-	bool *nulls;
-	int n;
-	Datum value;
-	bool isnull;
-
-	if (rule->skills == NULL)
-		return true;
-	condition = &plan->skills[rule - plan->base.config->rules];
-	if (!walk->protected && walk->mode == ROUTE_TAKE && (*condition == NULL || !lr_condition_cannot_fail(*condition)))
-	{
-		walk->stopped = true;
-		return false;
-	}
-	if (*condition == NULL)
-		*condition = lr_condition_compile_as(rule->skills, &plan->scope, TEXTARRAYOID, plan->base.mcxt);
-	prepare_facts(walk, *condition);
-	value = lr_condition_value(*condition, plan->econtext, &isnull);
-	if (isnull)
-		return true;
-
-	array = DatumGetArrayTypeP(value);
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &n);
-	skills = palloc(Max(n, 1) * sizeof(SkillConfig));
-	for (int i = 0; i < n; i++)
-		if (!nulls[i])
-			skills[request->nskills++] = lr_pick_skill(plan->base.config, TextDatumGetCString(names[i]));
-	request->skills = skills;
-	return true;
-}
-
-static bool
-is_tried(const LeadRow *row, const char *rep)
-{
-	for (int i = 0; i < row->ntried; i++)
-		if (strcmp(row->tried[i], rep) == 0)
-			return true;
-	return false;
-}
-
-/* A rep by name; who owns the account has its leads also off shift, and beyond his limits. */
-static bool
-apply_rep(RouteWalk *walk, const char *name, bool owns, char **why)
-{
-	Decision *decision = walk->decision;
-	FlowConfig *config = walk->plan->base.config;
-	RepConfig *rep = lr_config_rep(config, name);
-	PickReason reason;
-
-	if (rep == NULL)
-	{
-		*why = psprintf("rep \"%s\" does not exist", name);
-		trace_line(walk, "rep", name, "not there", NULL);
-		return false;
-	}
-	if (is_tried(walk->row, name))
-	{
-		*why = psprintf("rep \"%s\" has let it lapse", name);
-		trace_line(walk, "rep", name, "has let it lapse", NULL);
-		return false;
-	}
-	if (!may_take_place(walk, rep, name))
-		return false;
-	if (!owns)
-		reason = lr_pick_rep(config, rep, decision->at, walk->mode == ROUTE_TAKE ? &decision->turn : NULL);
-	else if ((reason = lr_pick_owner(rep, decision->at)) == PICK_ELIGIBLE && walk->mode == ROUTE_TAKE)
-		decision->over_cap = lr_pick_given(config, "", rep->rep, decision->at, &decision->turn);
-	if (reason != PICK_ELIGIBLE)
-	{
-		*why = psprintf("rep \"%s\" is %s", name, lr_pick_reason_text(reason));
-		trace_line(walk, "rep", name, lr_pick_reason_text(reason), NULL);
-		return false;
-	}
-	trace_line(walk, "rep", name, "takes it", NULL);
-	decision->owner = rep->rep;
-	decision->has_turn = (walk->mode == ROUTE_TAKE);
-	return true;
-}
-
-/* The owner of the lead's account takes it without a turn; it counts as load. */
-static bool
-apply_account_owner(RouteWalk *walk, char **why, const char **code)
-{
-	const AccountHit *hit = find_account(walk);
-	char *away;
-
-	*code = "no_account";
-	if (hit == NULL)
-	{
-		*why = pstrdup("the lead has no account");
-		return false;
-	}
-	if (hit->owner == NULL)
-	{
-		*why = psprintf("account \"%s\" has no owner", hit->account);
-		return false;
-	}
-	*code = "owner_inactive";
-	if (!apply_owner(walk, hit->owner, &away, why))
-	{
-		if (!walk->stopped && away)
-			*why = psprintf("rep \"%s\" is %s, and %s", hit->owner, away, *why);
-		if (!walk->stopped)
-			*why = psprintf("the owner of account \"%s\" cannot take it: %s", hit->account, *why);
-		return false;
-	}
-	if (strcmp(walk->decision->code, "assigned") == 0)
-		walk->decision->code = "account_owner";
-	return true;
-}
-
-/* Gives the lead to an owner or who stands in for him; *away as stand_in() has it. */
-static bool
-apply_owner(RouteWalk *walk, const char *owner, char **away, char **why)
-{
-	const char *rep = stand_in(walk, owner, away);
-
-	if (!apply_rep(walk, rep, true, why))
-		return false;
-	if (*away)
-		walk->decision->stands_in = psprintf("%s is %s: the backup %s", owner, *away, rep);
-	return true;
-}
-
-/*
- * Who has what is an owner's: he himself, else the first of his chain of backups who is active and not on leave, else its
- * last. *away says why others than the owner were passed over, NULL where it is he.
- */
-static const char *
-stand_in(RouteWalk *walk, const char *owner, char **away)
-{
-	const FlowConfig *config = walk->plan->base.config;
-	const char *name = owner;
-
-	*away = NULL;
-	/* rows that were restored, or written by the table's owner, may form a circle */
-	for (int step = 0; step < config->nreps; step++)
-	{
-		const RepConfig *rep = lr_config_rep(config, name);
-		PickReason reason = rep ? lr_pick_owner(rep, walk->decision->at) : PICK_NO_REP;
-
-		if (reason == PICK_ELIGIBLE || rep == NULL || rep->backup == NULL)
-			break;
-		trace_line(walk, "rep", name, lr_pick_reason_text(reason), psprintf("its backup is %s", rep->backup));
-		*away = *away ? psprintf("%s, the backup %s is %s", *away, name, lr_pick_reason_text(reason)) : pstrdup(lr_pick_reason_text(reason));
-		name = rep->backup;
-	}
-	return name;
+		lr_route_trace(walk, "account", match->hits[i].account,
+					   i == 0 ? "is its account" : psprintf("passed over: %s", match->hits[i].decided),
+					   lr_account_describe(&match->hits[i]));
 }
 
 /* The error undid what the walk did. Either the flow wants it, or the last rule's target takes the lead. */
@@ -923,7 +419,7 @@ handle_failure(RouteWalk *walk, ErrorData *error, bool *warned)
 
 	if (config->fails && walk->mode == ROUTE_TAKE)
 		ReThrowError(error);
-	trace_line(walk, "rule", rule, "failed", error->message);
+	lr_route_trace(walk, "rule", rule, "failed", error->message);
 
 	start_decision(decision, config, walk->row);
 	walk->protected = true;
@@ -956,7 +452,7 @@ walk_fallback(void *arg)
 {
 	RouteWalk *walk = arg;
 
-	if (!apply_target(walk, &walk->plan->base.config->rules[walk->plan->base.config->nrules - 1]))
+	if (!lr_target_apply(walk, &walk->plan->base.config->rules[walk->plan->base.config->nrules - 1]))
 		elog(ERROR, "the last rule fell through");
 }
 
@@ -982,12 +478,12 @@ keep_prediction(RouteWalk *walk)
 		initStringInfo(&reasons);
 		for (int i = 0; i < kept->nreasons; i++)
 			appendStringInfo(&reasons, "%s%s", i ? ", " : "", lr_predict_reason(model, &kept->reasons[i]));
-		trace_line(walk, "prediction", psprintf("%s, version %d", name, version), psprintf("%.4f", kept->probability), reasons.data);
+		lr_route_trace(walk, "prediction", psprintf("%s, version %d", name, version), psprintf("%.4f", kept->probability), reasons.data);
 	}
 }
 
-static void
-trace_line(RouteWalk *walk, const char *item, const char *name, const char *verdict, const char *detail)
+void
+lr_route_trace(RouteWalk *walk, const char *item, const char *name, const char *verdict, const char *detail)
 {
 	TraceLine *line;
 
@@ -1002,31 +498,9 @@ trace_line(RouteWalk *walk, const char *item, const char *name, const char *verd
 }
 
 static void
-trace_team(RouteWalk *walk, const PickRequest *request, int picked)
-{
-	TeamConfig *team = request->team;
-
-	trace_line(walk, "team", team->team, picked < 0 ? "no eligible member" : "takes it",
-			   psprintf("%d members, %s", team->nmembers, lr_pick_strategy(team)));
-	for (int i = 0; i < team->nmembers; i++)
-	{
-		char *obstacle = lr_pick_obstacle(request, i);
-		int64 pointer;
-		int32 open;
-
-		lr_rotation_read(lr_pick_slot(request->config, team, i), &pointer, &open);
-		trace_line(walk, "rep", team->member_names[i],
-				   obstacle ? psprintf("passed over: %s", obstacle) : i == picked ? "goes next"
-																				  : "waits for a turn",
-				   psprintf("weight %d, turns %.6g, open %d; %s %d", team->weights[i], (double) pointer / ROTATION_SCALE, open,
-							obstacle ? "would be number" : "number", lr_pick_position(request, i)));
-	}
-}
-
-static void
 trace_decision(RouteWalk *walk)
 {
 	if (walk->trace)
-		trace_line(walk, "decision", walk->decision->owner ? walk->decision->owner : walk->decision->queue,
-				   walk->decision->code, lr_route_reason(walk->decision));
+		lr_route_trace(walk, "decision", walk->decision->owner ? walk->decision->owner : walk->decision->queue,
+					   walk->decision->code, lr_route_reason(walk->decision));
 }

@@ -159,4 +159,4 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE leadroute.drain(text, integer) IS
-	'Gives leads that wait, in one flow or (NULL) all, to whoever has room: highest priority first, then who asked first. Commits after each batch; in a transaction block it does one batch and commits nothing. Several may run at once.';
+	'Gives leads that wait, in one flow or (NULL) all, to whoever has room: highest priority first, then who asked first. Commits after each batch; in a transaction block it does one batch and commits nothing. Several may run at once and wait for nobody: the last place may then go past the lead that another is just at.';

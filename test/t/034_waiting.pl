@@ -76,7 +76,10 @@ $node->command_ok([ 'pgbench', '-n', '-c', '3', '-j', '2', '-t', '2', '-f', $dra
 is(sql(q{SELECT open FROM leadroute.rep_load}), '13', 'fill all places and no more');
 is(waiting() . ' ' . counted(), '26 26', 'the others wait');
 is(sql(q{SELECT count(*) FROM (SELECT lead FROM leadroute.events WHERE kind = 'drained' GROUP BY lead HAVING count(*) > 1) x}), '0', 'nobody was given away twice');
-is(sql(q{SELECT max(submitted_at) < (SELECT min(submitted_at) FROM leadroute.lead_states WHERE status = 'waiting') FROM leadroute.lead_states WHERE code = 'from_queue'}), 't', 'the oldest first');
+# who has locked the oldest may find the last place taken by one who passed it by: one such lead for each of the others at work
+cmp_ok(sql(q{SELECT count(*) FROM leadroute.lead_states w WHERE w.status = 'waiting'
+	AND w.submitted_at < (SELECT max(g.submitted_at) FROM leadroute.lead_states g WHERE g.code = 'from_queue')}),
+	'<=', 2, 'the oldest first, but for those that another drain was at');
 
 # a restore
 my $dump = $node->basedir . '/dump.sql';
