@@ -139,7 +139,8 @@ BEGIN
 		code := 'undefined_column';
 		problem := format('table %s has no column that names a lead', relation);
 		detail := 'It has no primary key or unique index of one column that is not null, and no column "id".';
-		hint := format('Name it: SELECT leadroute.attach(%L, columns => ''{"key": "…"}'').', relation);
+		hint := format('Name it: SELECT leadroute.attach(%L, columns => %L).', relation,
+					   columns || jsonb_build_object('key', coalesce(leadroute.likely_columns(relation, columns)->>'key', '…')));
 		RETURN NEXT;
 	END IF;
 
@@ -213,36 +214,56 @@ END
 $$;
 COMMENT ON FUNCTION leadroute.column_faults(regclass, jsonb, name) IS 'What keeps a table from being attached with this mapping; no row where it fits.';
 
+/* HubSpot's loaders put property_ before each name. */
+CREATE FUNCTION leadroute.usual_column(relation regclass, names text[]) RETURNS name
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT a.attname
+	FROM pg_attribute a
+		CROSS JOIN LATERAL regexp_replace(regexp_replace(lower(a.attname::text), '^(property|properties)_', ''), '[^a-z0-9]', '', 'g') AS plain
+	WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND plain = ANY (names)
+	ORDER BY array_position(names, plain), a.attnum
+	LIMIT 1
+$$;
+COMMENT ON FUNCTION leadroute.usual_column(regclass, text[]) IS 'The column of a CRM''s table that bears the first of some names, case and punctuation aside; NULL where none does.';
+
 /* Names that loaders give, without case, prefix and underscores. */
 CREATE FUNCTION leadroute.likely_columns(relation regclass, columns jsonb) RETURNS jsonb
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
-	SELECT jsonb_object_agg(s.canonical, s.attname)
-	FROM (SELECT DISTINCT ON (k.canonical) k.canonical, a.attname
-		  FROM (VALUES ('email', '{email,emailaddress,workemail,businessemail}'::text[]),
-					   ('phone', '{phone,phonenumber,telephone,mobilephone,mobile}'),
-					   ('first_name', '{firstname,givenname}'), ('last_name', '{lastname,surname,familyname}'),
-					   ('company', '{company,companyname,organization,organisation}'), ('website', '{website,websiteurl,domain,url}'),
-					   ('title', '{title,jobtitle}'), ('country', '{country,countrycode}'),
-					   ('region', '{region,state,statecode,province,stateprovince}'),
-					   ('postal_code', '{postalcode,zipcode,zip,postcode}'), ('industry', '{industry}'),
-					   ('employees', '{employees,numberofemployees,numemployees,employeecount}'),
-					   ('annual_revenue', '{annualrevenue,revenue}'), ('language', '{language,hslanguage}'),
-					   ('product', '{product,productinterest,productinterestc}'), ('source', '{source,leadsource,hsanalyticssource}'),
-					   ('intent', '{intent}'), ('value', '{value,amount}'), ('consent', '{consent,optin}'),
-					   ('submitted_at', '{submittedat,createddate,createdate,createdat}'),
-					   ('owner', '{owner,ownerid,hubspotownerid}'),
-					   ('deleted', '{deleted,isdeleted,fivetrandeleted}')) k(canonical, names)
-			CROSS JOIN pg_attribute a
-			CROSS JOIN LATERAL regexp_replace(regexp_replace(lower(a.attname::text), '^property_', ''), '[^a-z0-9]', '', 'g') AS plain
-		  WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND plain = ANY (k.names)
-			AND columns->k.canonical IS NULL
-			AND NOT EXISTS (SELECT FROM pg_attribute x WHERE x.attrelid = relation AND x.attname = k.canonical AND x.attnum > 0)
-		  ORDER BY k.canonical, array_position(k.names, plain), a.attnum) s
+	SELECT jsonb_object_agg(k.canonical,
+		/* an instant without a zone says which one it is in */
+		CASE WHEN k.canonical = 'submitted_at' AND leadroute.base_type(a.atttypid) <> 'timestamptz'::regtype
+			 THEN jsonb_build_object('column', a.attname, 'timezone', current_setting('TimeZone'))
+			 ELSE to_jsonb(a.attname) END)
+	FROM (VALUES ('key', '{leadid,recordid,prospectid,contactid,leadnumber,mqlid}'::text[]),
+				 ('email', '{email,emailaddress,workemail,businessemail,emailaddress1,emailid,mail}'),
+				 ('phone', '{phone,phonenumber,telephone,telephone1,workphone,businessphone,mobilephone,mobilephonenumber,mobile}'),
+				 ('first_name', '{firstname,givenname}'), ('last_name', '{lastname,surname,familyname}'),
+				 ('company', '{company,companyname,companyaccount,accountname,organization,organisation,organizationname}'),
+				 ('website', '{website,websiteurl,companywebsite,companydomainname,domain,url}'),
+				 ('title', '{title,jobtitle,designation}'),
+				 ('country', '{country,countrycode,countryname,countryregion,countryterritory,address1country,mailingcountry,billingcountry}'),
+				 ('region', '{region,state,stateregion,stateprovince,stateorprovince,statecode,statename,province,address1stateorprovince,mailingstate,billingstate}'),
+				 ('postal_code', '{postalcode,zipcode,zip,zippostalcode,postcode,address1postalcode,mailingpostalcode,billingpostalcode}'),
+				 ('industry', '{industry,sector}'),
+				 ('employees', '{employees,numberofemployees,noofemployees,numemployees,employeecount}'),
+				 ('annual_revenue', '{annualrevenue,revenue}'), ('language', '{language,preferredlanguage,hslanguage}'),
+				 ('product', '{product,productinterest,productinterestc}'),
+				 ('source', '{source,leadsource,originalsource,leadorigin,origin,hsanalyticssource}'),
+				 ('intent', '{intent}'), ('value', '{value,amount}'), ('consent', '{consent,optin}'),
+				 ('submitted_at', '{submittedat,createddate,createdate,createdat,createdtime,createdon,creationdate}'),
+				 ('owner', '{owner,ownerid,hubspotownerid,leadownerid,leadowner,contactowner}'),
+				 ('deleted', '{deleted,isdeleted,fivetrandeleted}')) k(canonical, names)
+		JOIN pg_attribute a ON a.attrelid = relation AND a.attname = leadroute.usual_column(relation, k.names)
+	WHERE columns->k.canonical IS NULL
+		AND CASE WHEN k.canonical = 'key' THEN leadroute.find_key(relation, columns) IS NULL
+				 ELSE NOT EXISTS (SELECT FROM pg_attribute x WHERE x.attrelid = relation AND x.attname = k.canonical AND x.attnum > 0) END
 $$;
 COMMENT ON FUNCTION leadroute.likely_columns(regclass, jsonb) IS
-	'What columns might say: canonical names that have no column yet, and columns named as Salesforce, HubSpot and loaders name them.';
+	'What columns might say: canonical names that have no column yet, and columns named as CRMs, their exports and loaders name them; with a zone where submitted_at has none. NULL where nothing is likely.';
 
 /* The tables that hold the rows: pg_partition_leaves() knows only partitioned ones. */
 CREATE FUNCTION leadroute.leaves(relation regclass, OUT relid regclass) RETURNS SETOF regclass

@@ -14,20 +14,6 @@ COMMENT ON FUNCTION leadroute.find_account(text, text, text, text, text) IS
 
 /* --- the columns of a CRM's table --- */
 
-/* HubSpot's loaders put property_ before each name. */
-CREATE FUNCTION leadroute.usual_column(relation regclass, names text[]) RETURNS name
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-	SELECT a.attname
-	FROM pg_attribute a
-		CROSS JOIN LATERAL regexp_replace(regexp_replace(lower(a.attname::text), '^(property|properties)_', ''), '[^a-z0-9]', '', 'g') AS plain
-	WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND plain = ANY (names)
-	ORDER BY array_position(names, plain), a.attnum
-	LIMIT 1
-$$;
-COMMENT ON FUNCTION leadroute.usual_column(regclass, text[]) IS 'The column of a CRM''s table that bears the first of some names, case and punctuation aside; NULL where none does.';
-
 CREATE FUNCTION leadroute.account_columns(relation regclass, columns jsonb, OUT canonical text, OUT attname name, OUT told boolean) RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp

@@ -3,7 +3,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS leadroute CASCADE;
 SET client_min_messages = error;
-SELECT plan(37);
+SELECT plan(40);
 
 CREATE SCHEMA lr;
 CREATE TABLE lr.leads (id bigint PRIMARY KEY, email text, country text, owner text);
@@ -52,6 +52,14 @@ SELECT is(count(*)::int, 3, 'its partition has the row triggers, ENABLE ALWAYS')
 -- names of loaders
 CREATE TABLE lr."Lead" ("Id" text, "LastName" text, "OwnerId" text, "IsDeleted" boolean, property_email text);
 SELECT is(leadroute.likely_columns('lr."Lead"', '{}'), '{"last_name": "LastName", "owner": "OwnerId", "deleted": "IsDeleted", "email": "property_email"}'::jsonb, 'columns is proposed');
+CREATE TABLE lr.export ("Record ID" text, "First Name" text, "Contact owner" text, "Country/Region" text, "State/Region" text, "Zip/Postal Code" text, "Number of Employees" text, "Create Date" text);
+SELECT is(leadroute.likely_columns('lr.export', '{}'), '{"key": "Record ID", "first_name": "First Name", "owner": "Contact owner", "country": "Country/Region", "region": "State/Region",
+	"postal_code": "Zip/Postal Code", "employees": "Number of Employees", "submitted_at": {"column": "Create Date", "timezone": "Europe/Paris"}}'::jsonb,
+	'of an export''s headings too; what has no zone gets the session''s') FROM set_config('TimeZone', 'Europe/Paris', true);
+SELECT is((SELECT f.hint FROM leadroute.column_faults('lr.export', '{"deleted": null}', NULL) f), 'Name it: SELECT leadroute.attach(''lr.export'', columns => ''{"key": "Record ID", "deleted": null}'').', 'the key is proposed beside what was given');
+INSERT INTO leadroute.flows (flow) VALUES ('export');
+SELECT lives_ok($$SELECT leadroute.attach('lr.export', 'export', leadroute.likely_columns('lr.export', '{}'))$$, 'what is proposed fits');
+SET LOCAL timezone = DEFAULT;
 
 -- what takes the name
 CREATE TABLE lr.staging (LIKE lr.leads);
