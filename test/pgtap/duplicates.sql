@@ -78,11 +78,10 @@ SELECT is((SELECT path FROM leadroute.events WHERE lead = '3'), '[{"lead": "1", 
 SELECT is((SELECT count(*) FROM leadroute.explain(2) WHERE item = 'duplicate' AND name = '1'), 1::bigint, 'explain, of a stored lead');
 SELECT is((SELECT string_agg(verdict, ',') FROM leadroute.explain(jsonb_populate_record(NULL::leads, '{"id": 99, "email": "KIM@acme.example"}')) WHERE item IN ('duplicate', 'decision')),
 	'shares a key with it,duplicate', 'and of a row');
-SAVEPOINT masked;
 SELECT matches((SELECT detail FROM leadroute.explain(2) WHERE item = 'duplicate'), '^email kim@acme.example; ', 'with the key that they share');
 UPDATE leadroute.flows SET mask_when = 'true';
 SELECT matches((SELECT detail FROM leadroute.explain(2) WHERE item = 'duplicate'), '^email k\*\*\*@acme.example; ', 'masked where mask_when says so');
-ROLLBACK TO masked;
+UPDATE leadroute.flows SET mask_when = NULL;
 SELECT is((SELECT string_agg(kind || '=' || key, ' ' ORDER BY kind) FROM leads l, leadroute.lead_keys(l) WHERE id = 1), 'email=kim@acme.example phone+last_name=+14155552671|ng', 'lead_keys');
 
 -- the same external id is the same lead, whatever else differs
