@@ -224,71 +224,56 @@ COMMENT ON FUNCTION leadroute.flow_conditions_written() IS 'Trigger on flows: th
 CREATE TRIGGER flow_written_conditions BEFORE INSERT OR UPDATE OF closed_when, won_when, route_when, touched_when, mask_when, priority, segment, intent ON leadroute.flows
 	FOR EACH ROW EXECUTE FUNCTION leadroute.flow_conditions_written();
 
-CREATE FUNCTION leadroute.rule_written() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-DECLARE
-	leads	regclass;
-BEGIN
-	IF NOT leadroute.restoring() THEN
-		leads := leadroute.flow_table(NEW.flow);
-		IF leads IS NOT NULL THEN
-			PERFORM leadroute.check_condition(c, leads, NEW.flow) FROM unnest(ARRAY[NEW.condition, NEW.hold_until, NEW.reroute_when]) c WHERE c IS NOT NULL;
-		END IF;
-	END IF;
-	RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION leadroute.rule_written() IS 'Trigger on rules: each condition is parsed and type-checked where the flow''s leads table is there.';
-CREATE TRIGGER rule_written BEFORE INSERT OR UPDATE OF condition, hold_until, reroute_when, flow ON leadroute.rules
-	FOR EACH ROW WHEN (num_nonnulls(NEW.condition, NEW.hold_until, NEW.reroute_when) > 0) EXECUTE FUNCTION leadroute.rule_written();
-
-CREATE FUNCTION leadroute.stage_written() RETURNS trigger
+/* Arguments: a column of the row and the type its expression gives, and so on. */
+CREATE FUNCTION leadroute.expressions_written() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 DECLARE
 	leads	regclass := leadroute.flow_table(NEW.flow);
+	written	jsonb;
 BEGIN
-	IF NOT leadroute.restoring() AND leads IS NOT NULL THEN
-		PERFORM leadroute.check_condition(NEW.entry_condition, leads, NEW.flow);
+	IF leads IS NOT NULL AND NOT leadroute.restoring() THEN
+		written := to_jsonb(NEW);
+		FOR i IN 0 .. TG_NARGS - 1 BY 2 LOOP
+			PERFORM leadroute.check_expression(written->>TG_ARGV[i], leads, TG_ARGV[i + 1]::regtype, NEW.flow);
+		END LOOP;
 	END IF;
 	RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION leadroute.stage_written() IS 'Trigger on stages: the entry condition is parsed and type-checked where the flow''s leads table is there.';
+COMMENT ON FUNCTION leadroute.expressions_written() IS 'Trigger on configuration: the expressions over a lead''s row are parsed and type-checked where the flow''s leads table is there.';
+CREATE TRIGGER rule_written BEFORE INSERT OR UPDATE OF condition, hold_until, reroute_when, skills, flow ON leadroute.rules
+	FOR EACH ROW WHEN (num_nonnulls(NEW.condition, NEW.hold_until, NEW.reroute_when, NEW.skills) > 0)
+	EXECUTE FUNCTION leadroute.expressions_written('condition', 'boolean', 'hold_until', 'boolean', 'reroute_when', 'boolean', 'skills', 'text[]');
+CREATE TRIGGER sla_policy_written BEFORE INSERT OR UPDATE OF condition, success, flow ON leadroute.sla_policies
+	FOR EACH ROW WHEN (num_nonnulls(NEW.condition, NEW.success) > 0)
+	EXECUTE FUNCTION leadroute.expressions_written('condition', 'boolean', 'success', 'boolean');
 CREATE TRIGGER stage_written BEFORE INSERT OR UPDATE OF entry_condition, flow ON leadroute.stages
-	FOR EACH ROW WHEN (NEW.entry_condition IS NOT NULL) EXECUTE FUNCTION leadroute.stage_written();
+	FOR EACH ROW WHEN (NEW.entry_condition IS NOT NULL) EXECUTE FUNCTION leadroute.expressions_written('entry_condition', 'boolean');
+CREATE TRIGGER criterion_written BEFORE INSERT OR UPDATE OF condition, flow ON leadroute.scoring_criteria
+	FOR EACH ROW WHEN (NEW.condition IS NOT NULL) EXECUTE FUNCTION leadroute.expressions_written('condition', 'boolean');
 
-CREATE FUNCTION leadroute.criterion_written() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION leadroute.criterion_of_itself() RETURNS trigger
+LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 DECLARE
-	leads	regclass;
-	own		text[];
+	own		text[] := regexp_match(regexp_replace(NEW.condition, '''[^'']*''', '''''', 'g'), '\mfacts\s*\.\s*"?(score|fit|engagement|grade)\M');
 BEGIN
-	IF NOT leadroute.restoring() THEN
-		own := regexp_match(regexp_replace(NEW.condition, '''[^'']*''', '''''', 'g'), '\mfacts\s*\.\s*"?(score|fit|engagement|grade)\M');
-		IF own IS NOT NULL THEN
-			RAISE EXCEPTION USING ERRCODE = 'invalid_column_reference',
-				MESSAGE = format('criterion cannot reference facts.%s', own[1]),
-				DETAIL = 'It is made of the criteria.',
-				HINT = 'Let it read the lead''s columns, facts.signals or another fact.',
-				SCHEMA = 'leadroute', TABLE = 'scoring_criteria', COLUMN = 'condition';
-		END IF;
-		leads := leadroute.flow_table(NEW.flow);
-		IF leads IS NOT NULL THEN
-			PERFORM leadroute.check_condition(NEW.condition, leads, NEW.flow);
-		END IF;
+	IF own IS NOT NULL AND NOT leadroute.restoring() THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_column_reference',
+			MESSAGE = format('criterion cannot reference facts.%s', own[1]),
+			DETAIL = 'It is made of the criteria.',
+			HINT = 'Let it read the lead''s columns, facts.signals or another fact.',
+			SCHEMA = 'leadroute', TABLE = 'scoring_criteria', COLUMN = 'condition';
 	END IF;
 	RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION leadroute.criterion_written() IS 'Trigger on scoring_criteria: a condition is parsed and type-checked where the flow''s leads table is there, and must not read what the criteria make.';
-CREATE TRIGGER criterion_written BEFORE INSERT OR UPDATE OF condition, flow ON leadroute.scoring_criteria
-	FOR EACH ROW WHEN (NEW.condition IS NOT NULL) EXECUTE FUNCTION leadroute.criterion_written();
+COMMENT ON FUNCTION leadroute.criterion_of_itself() IS 'Trigger on scoring_criteria: a condition must not read what the criteria make.';
+CREATE TRIGGER criterion_of_itself BEFORE INSERT OR UPDATE OF condition ON leadroute.scoring_criteria
+	FOR EACH ROW WHEN (NEW.condition IS NOT NULL) EXECUTE FUNCTION leadroute.criterion_of_itself();
 
 CREATE FUNCTION leadroute.signal_type_written() RETURNS trigger
 LANGUAGE plpgsql
@@ -545,26 +530,6 @@ CREATE TRIGGER match_rule_restored BEFORE INSERT ON leadroute.match_rules
 	FOR EACH ROW EXECUTE FUNCTION leadroute.first_rows_restored();
 CREATE TRIGGER touch_kind_restored BEFORE INSERT ON leadroute.touch_kinds
 	FOR EACH ROW EXECUTE FUNCTION leadroute.first_rows_restored();
-
-CREATE FUNCTION leadroute.sla_policy_written() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-DECLARE
-	leads	regclass;
-BEGIN
-	IF NOT leadroute.restoring() THEN
-		leads := leadroute.flow_table(NEW.flow);
-		IF leads IS NOT NULL THEN
-			PERFORM leadroute.check_condition(c, leads, NEW.flow) FROM unnest(ARRAY[NEW.condition, NEW.success]) c WHERE c IS NOT NULL;
-		END IF;
-	END IF;
-	RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION leadroute.sla_policy_written() IS 'Trigger on sla_policies: condition and success are parsed and type-checked where the flow''s leads table is there.';
-CREATE TRIGGER sla_policy_written BEFORE INSERT OR UPDATE OF condition, success, flow ON leadroute.sla_policies
-	FOR EACH ROW WHEN (num_nonnulls(NEW.condition, NEW.success) > 0) EXECUTE FUNCTION leadroute.sla_policy_written();
 
 CREATE FUNCTION leadroute.sla_step_written() RETURNS trigger
 LANGUAGE plpgsql

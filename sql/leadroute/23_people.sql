@@ -56,23 +56,6 @@ CREATE FUNCTION leadroute.check_expression(expression text, relation regclass, t
 COMMENT ON FUNCTION leadroute.check_expression(text, regclass, regtype, text) IS
 	'As check_condition, for an expression that gives another type.';
 
-CREATE FUNCTION leadroute.rule_skills_written() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-DECLARE
-	leads	regclass := leadroute.flow_table(NEW.flow);
-BEGIN
-	IF leads IS NOT NULL AND NOT leadroute.restoring() THEN
-		PERFORM leadroute.check_expression(NEW.skills, leads, 'text[]'::regtype, NEW.flow);
-	END IF;
-	RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION leadroute.rule_skills_written() IS 'Trigger on rules: the skills are parsed and type-checked where the flow''s leads table is there.';
-CREATE TRIGGER rule_skills_written BEFORE INSERT OR UPDATE OF skills, flow ON leadroute.rules
-	FOR EACH ROW WHEN (NEW.skills IS NOT NULL) EXECUTE FUNCTION leadroute.rule_skills_written();
-
 /* Caps and resets go by the team's zone. */
 CREATE FUNCTION leadroute.team_written() RETURNS trigger
 LANGUAGE plpgsql
