@@ -156,9 +156,8 @@ BEGIN
 	IF FOUND THEN
 		INSERT INTO p1.events (flow, lead, at, kind, code, rule, owner, team, territory, account, reason)
 			VALUES ('default', NEW.id::text, NEW.routed_at, 'decided', 'assigned', rule_name, NEW.owner, NEW.team, NEW.territory, NEW.account, NEW.route_reason);
-		INSERT INTO p1.outbox (flow, aggregatetype, aggregateid, type, payload, created_at)
-			VALUES ('default', 'lead', NEW.id::text, 'assigned', jsonb_strip_nulls(jsonb_build_object('lead', NEW.id::text, 'flow', 'default', 'code', 'assigned', 'owner', NEW.owner, 'team', NEW.team,
-				'territory', NEW.territory, 'account', NEW.account, 'rule', rule_name, 'reason', NEW.route_reason, 'submitted_at', NEW.submitted_at, 'routed_at', NEW.routed_at)), NEW.routed_at);
+		/* as leadroute does: what the message says is made when it is claimed */
+		INSERT INTO p1.outbox (flow, aggregatetype, aggregateid, type, created_at) VALUES ('default', 'lead', NEW.id::text, 'assigned', NEW.routed_at);
 	END IF;
 	RETURN NULL;
 END
