@@ -42,6 +42,7 @@ static TimestampTz ledger_read_at = 0;
 static SharedMember *attached(RotationSlot *slot);
 static void read_ledger(void);
 static int32 own_freed(const RotationSlot *slot);
+static int32 rep_open(const SharedRep *rep);
 static int pick(const RotationCandidate *candidates, int n);
 static int choose_only(void *arg, int64 *step);
 static bool has_slots(const SharedMember *member, int32 minute);
@@ -281,6 +282,26 @@ lr_rotation_rep_load(RotationSlot *slot)
 	open = lr_rotation_rep_open(slot);
 	lr_rotation_unlock(slot->key.partition);
 	return open;
+}
+
+int32
+lr_rotation_rep_total(const char *flow, const char *rep)
+{
+	RotationKey key;
+	SharedRep *shared;
+	int32 open;
+
+	if (!lr_rotation_available() || RecoveryInProgress())
+		return -1;
+	key = lr_rotation_key(flow, "", rep);
+	lr_rotation_load();
+	shared = lr_rotation_find_rep(&key);
+	if (shared == NULL)
+		return 0;
+	lr_rotation_lock(key.partition, LW_SHARED);
+	open = rep_open(shared);
+	lr_rotation_unlock(key.partition);
+	return Max(open, 0);
 }
 
 void
@@ -594,11 +615,16 @@ lr_rotation_meter(RotationSlot *slot, bool of_rep, RotationPeriod period, const 
 int32
 lr_rotation_rep_open(const RotationSlot *slot)
 {
+	return slot->shared ? rep_open(slot->shared->rep) : slot->ledger_rep_open;
+}
+
+/* Under the partition's lock. */
+static int32
+rep_open(const SharedRep *rep)
+{
 	int32 open = 0;
 
-	if (slot->shared == NULL)
-		return slot->ledger_rep_open;
-	for (const SharedMember *member = slot->shared->rep->members; member != NULL; member = member->next)
+	for (const SharedMember *member = rep->members; member != NULL; member = member->next)
 	{
 		const RotationSlot *own = lr_delta_frees ? hash_search(known_slots, &member->key, HASH_FIND, NULL) : NULL;
 

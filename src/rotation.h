@@ -101,6 +101,9 @@ extern PGDLLEXPORT void lr_rotation_read(RotationSlot *slot, int64 *pointer, int
 /* The open leads of the member's rep over all his teams, in the same way. */
 extern int32 lr_rotation_rep_load(RotationSlot *slot);
 
+/* The same by his name; makes no slot. -1 where shared memory does not answer: not preloaded, or during recovery. */
+extern int32 lr_rotation_rep_total(const char *flow, const char *rep);
+
 /*
  * The same by names, for views: of n members of one team at one instant. Makes no slots, and counts what this
  * transaction frees or raises at its commit. Not during recovery.

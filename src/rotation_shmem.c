@@ -287,6 +287,18 @@ lr_rotation_find_member(const RotationKey *key)
 	return member;
 }
 
+SharedRep *
+lr_rotation_find_rep(const RotationKey *key)
+{
+	RepKey rep_key = {{key->rep[0], key->rep[1]}, key->database, key->partition};
+	SharedRep *rep;
+
+	LWLockAcquire(DIRECTORY_LOCK, LW_SHARED);
+	rep = hash_search(shared_reps, &rep_key, HASH_FIND, NULL);
+	LWLockRelease(DIRECTORY_LOCK);
+	return rep;
+}
+
 SharedMember *
 lr_rotation_member(const RotationKey *key)
 {

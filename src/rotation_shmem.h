@@ -88,6 +88,9 @@ extern SharedMember *lr_rotation_member(const RotationKey *key);
 /* The member of this key, or NULL. */
 extern SharedMember *lr_rotation_find_member(const RotationKey *key);
 
+/* The rep of this key, over all his teams, or NULL. */
+extern SharedRep *lr_rotation_find_rep(const RotationKey *key);
+
 /*
  * The meter of a member or of his rep, found or made; one that is made asks for the ledger to be read again. Errors
  * where there is no room.

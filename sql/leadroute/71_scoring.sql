@@ -84,11 +84,12 @@ DECLARE
 	scored	integer := 0;
 	horizon	xid8 := pg_snapshot_xmax(pg_current_snapshot());
 	ended	xid8 := pg_snapshot_xmin(pg_current_snapshot());
+	instant	timestamptz := leadroute.clock();
 BEGIN
 	/* decay has moved */
 	FOR due IN
 		SELECT s.lead FROM leadroute.lead_states s
-		WHERE s.flow = rescore_due.flow AND s.rescore_at <= leadroute.clock() AND s.closed_at IS NULL
+		WHERE s.flow = rescore_due.flow AND s.rescore_at <= instant AND s.closed_at IS NULL
 		ORDER BY s.rescore_at, s.lead LIMIT batch FOR UPDATE SKIP LOCKED
 	LOOP
 		IF leadroute.rescore_if_free(flow, due, false) = 'done' THEN

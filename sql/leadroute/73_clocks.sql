@@ -126,7 +126,6 @@ SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 DECLARE
 	owned_by	leadroute.reps;
-	held		bigint;
 	member_cap	integer;
 BEGIN
 	/* it was over before leadroute knew of the lead, whoever has it since */
@@ -147,11 +146,12 @@ BEGIN
 		RETURN 'routing';
 	END IF;
 	SELECT r.* INTO owned_by FROM leadroute.reps r WHERE r.flow = clock.flow AND r.rep = clock.owner;
-	SELECT sum(r.open) INTO held FROM leadroute.rotation r WHERE r.flow = clock.flow AND r.rep = clock.owner;
 	SELECT m.capacity INTO member_cap
 	FROM leadroute.lead_states s JOIN leadroute.team_members m ON m.flow = s.flow AND m.team = s.team AND m.rep = clock.owner
 	WHERE s.flow = clock.flow AND s.lead = clock.lead;
-	IF held >= least(owned_by.capacity, member_cap) THEN
+	/* the ledger has a row a lead until a sweep folds it: it is read only where nothing else knows */
+	IF least(owned_by.capacity, member_cap)
+		<= coalesce(leadroute.rep_open(clock.flow, clock.owner), (SELECT sum(r.open) FROM leadroute.rotation r WHERE r.flow = clock.flow AND r.rep = clock.owner)) THEN
 		RETURN 'overload';
 	END IF;
 	IF owned_by.calendar IS NOT NULL AND leadroute.calendar_problem(owned_by.calendar, clock.flow) IS NULL

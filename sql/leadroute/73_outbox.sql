@@ -636,25 +636,34 @@ COMMENT ON FUNCTION leadroute.sweep_outbox(text, integer) IS
 
 CREATE FUNCTION leadroute.sweep_events(flow text, batch integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, leadroute, pg_temp
+SET search_path = pg_catalog, leadroute, pg_temp SET enable_seqscan = off
 AS $$
 #variable_conflict use_variable
 DECLARE
+	/* a value, not a volatile expression, which no index could be asked about */
+	until	timestamptz := (SELECT leadroute.clock() - f.events_keep FROM leadroute.flows f WHERE f.flow = sweep_events.flow);
 	gone	integer;
+	steps	integer;
 BEGIN
 	DELETE FROM leadroute.events e
 	WHERE e.ctid = ANY (ARRAY(
-		SELECT w.ctid FROM leadroute.events w JOIN leadroute.flows f ON f.flow = w.flow
-		WHERE f.flow = sweep_events.flow AND w.at < leadroute.clock() - f.events_keep LIMIT batch FOR UPDATE OF w SKIP LOCKED));
+		SELECT w.ctid FROM leadroute.events w
+		WHERE w.flow = sweep_events.flow AND w.at < until LIMIT batch FOR UPDATE SKIP LOCKED));
 	GET DIAGNOSTICS gone = ROW_COUNT;
-	RETURN gone;
+	/* clocks know of their steps by steps_done */
+	DELETE FROM leadroute.sla_fired d
+	WHERE d.ctid = ANY (ARRAY(
+		SELECT w.ctid FROM leadroute.sla_fired w
+		WHERE w.flow = sweep_events.flow AND w.fired_at < until LIMIT batch - gone FOR UPDATE SKIP LOCKED));
+	GET DIAGNOSTICS steps = ROW_COUNT;
+	RETURN gone + steps;
 END
 $$;
-COMMENT ON FUNCTION leadroute.sweep_events(text, integer) IS 'Part of sweep(): deletes events that are older than flows.events_keep; answers how many.';
+COMMENT ON FUNCTION leadroute.sweep_events(text, integer) IS 'Part of sweep(): deletes events, and the log of steps done, that are older than flows.events_keep; answers how many.';
 
 INSERT INTO leadroute.sweep_parts (part, position, work, batch, batches, every, meaning) VALUES
 	('outbox', 100, 'SELECT n, n = $2 FROM leadroute.sweep_outbox($1, $2) n', 5000, 1000, '1 hour', 'deletes messages that are delivered, or have waited too long'),
-	('events', 110, 'SELECT n, n = $2 FROM leadroute.sweep_events($1, $2) n', 5000, 1000, '1 hour', 'deletes events that are older than flows.events_keep');
+	('events', 110, 'SELECT n, n = $2 FROM leadroute.sweep_events($1, $2) n', 5000, 1000, '1 hour', 'deletes events, and the log of steps done, that are older than flows.events_keep');
 
 /* --- alerts --- */
 

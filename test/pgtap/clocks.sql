@@ -176,7 +176,12 @@ SET leadroute.clock = '2026-03-06 12:00Z';
 INSERT INTO lr.leads (id, source) VALUES (8, 'owl'), (9, 'owl');
 SELECT leadroute.reassign(8, 'cy') \g /dev/null
 UPDATE leadroute.clocks SET owner = 'cy' WHERE lead = '8';
+SELECT pg_stat_get_xact_numscans('leadroute.rotation'::regclass) AS scans \gset
 SELECT is(leadroute.breach_reason(c, '2026-03-06 13:01Z'), 'overload', 'a full owner') FROM leadroute.clocks c WHERE lead = '8';
+SELECT is(pg_stat_get_xact_numscans('leadroute.rotation'::regclass), :scans::bigint, 'for which nobody reads the ledger, where each lead since the last sweep has a row');
+UPDATE leadroute.reps SET capacity = 100 WHERE rep = 'cy';
+SELECT is(leadroute.breach_reason(c, '2026-03-06 13:01Z'), 'no_response', 'he has room for one more') FROM leadroute.clocks c WHERE lead = '8';
+UPDATE leadroute.reps SET capacity = 1 WHERE rep = 'cy';
 UPDATE leadroute.reps SET calendar = 'owl' WHERE rep = (SELECT owner FROM lr.leads WHERE id = 9);
 SELECT is(leadroute.breach_reason(c, '2026-03-06 13:01Z'), 'after_hours', 'an owner who is off shift') FROM leadroute.clocks c WHERE lead = '9';
 UPDATE leadroute.reps SET calendar = NULL;

@@ -234,8 +234,13 @@ SELECT is((SELECT count(*) FROM leadroute.outbox WHERE type = 'alert')::int, 2, 
 
 -- events
 UPDATE leadroute.flows SET events_keep = '30 days';
+INSERT INTO leadroute.sla_fired (flow, lead, policy, round, step, action, due_at, fired_at, late_by)
+	SELECT 'default', d, 'p', 1, 's', 'remind', d::timestamptz, d::timestamptz, '0' FROM unnest('{2026-03-05 23:59Z,2026-03-06 00:00Z}'::text[]) d;
 SET leadroute.clock = '2026-04-05 00:00Z';
+SELECT pg_stat_get_xact_numscans('leadroute.events'::regclass) AS scans \gset
 CALL leadroute.sweep(parts => '{events}');
+SELECT is(pg_stat_get_xact_numscans('leadroute.events'::regclass), :scans::bigint, 'events are not read whole for those that go');
+SELECT is((SELECT string_agg(lead, ' ') FROM leadroute.sla_fired), '2026-03-06 00:00Z', 'with them the log of steps done');
 SELECT is((SELECT count(*) FROM leadroute.events WHERE at < '2026-03-06')::int, 0, 'old events go');
 SELECT isnt((SELECT count(*) FROM leadroute.events)::int, 0, 'others stay');
 
