@@ -26,6 +26,13 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
+static void write_state(const Message *message, JournalRow *state, const char *source_owner, bool routed);
+static void set_outcome(JournalRow *state, const Decision *decision);
+static void set_waiting(JournalRow *state, const Decision *decision);
+static void set_closing(JournalRow *state, const Decision *decision);
+static void set_score(JournalRow *state, const LeadScore *score);
+static void set_lifecycle(JournalRow *state, const Decision *decision);
+static void write_decided(const Message *message, const char *path);
 static void write_qualified(const Message *message);
 static void write_stage(const char *lead, const Decision *decision, const StageChange *change);
 static const char *path_of_duplicate(const Decision *decision, const char *passed);
@@ -38,9 +45,6 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 	static MemoryContext row_context = NULL;
 	MemoryContext oldcontext;
 	JournalRow state;
-	JournalRow row;
-	char *reason;
-	const char *rule = decision->rule ? decision->rule->rule : NULL;
 	bool routed = strcmp(decision->status, "unrouted") != 0;
 	Message message = {.lead = lead, .decision = decision, .state = &state, .shape = shape, .slot = slot};
 
@@ -48,124 +52,12 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 		row_context = AllocSetContextCreate(CacheMemoryContext, "leadroute row", ALLOCSET_SMALL_SIZES);
 	MemoryContextReset(row_context);
 	oldcontext = MemoryContextSwitchTo(row_context);
-	reason = lr_route_reason(decision);
-	message.reason = reason;
+	message.reason = lr_route_reason(decision);
 
-	lr_journal_begin_row(&state);
-	lr_journal_set_text(&state, STATE_FLOW, decision->config->flow);
-	lr_journal_set_text(&state, STATE_LEAD, lead);
-	lr_journal_set_text(&state, STATE_STATUS, decision->status);
-	lr_journal_set_text(&state, STATE_CODE, decision->code);
-	lr_journal_set_text(&state, STATE_OWNER, decision->owner);
-	lr_journal_set_text(&state, STATE_SOURCE_OWNER, source_owner);
-	lr_journal_set_text(&state, STATE_TEAM, decision->team);
-	lr_journal_set_text(&state, STATE_TERRITORY, decision->territory);
-	lr_journal_set_text(&state, STATE_QUEUE, decision->queue);
-	lr_journal_set_text(&state, STATE_RULE, rule);
-	lr_journal_set_time(&state, STATE_SUBMITTED_AT, decision->submitted_at);
-	if (routed)
-	{
-		lr_journal_set_time(&state, STATE_ROUTED_AT, decision->at);
-		lr_journal_set_text(&state, STATE_REASON, reason);
-	}
-	lr_journal_set_text(&state, STATE_DUPLICATE_OF, decision->duplicate_of);
-	/* marked as deleted is as good as gone: a reload of the row is nothing new */
-	if (strcmp(decision->code, "deleted") == 0)
-	{
-		lr_journal_set_time(&state, STATE_CLOSED_AT, decision->at);
-		lr_journal_set_text(&state, STATE_OUTCOME, "deleted");
-	}
-	lr_journal_set_text(&state, STATE_ACCOUNT, decision->account);
-	lr_journal_set_text(&state, STATE_ACCOUNT_BY, decision->account_by);
-	if (decision->held_until != 0)
-		lr_journal_set_time(&state, STATE_HELD_UNTIL, decision->held_until);
-	if (strcmp(decision->status, "nurture") == 0 && decision->config->archives)
-		lr_journal_set_datum(&state, STATE_ARCHIVE_AT,
-							 DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(decision->at),
-												 IntervalPGetDatum(&decision->config->archive_after)));
-	if (strcmp(decision->status, "waiting") == 0)
-	{
-		lr_journal_set_datum(&state, STATE_PRIORITY, Float8GetDatum(decision->priority));
-		lr_journal_set_datum(&state, STATE_QUEUE_ORDER, Int64GetDatum(lr_journal_id()));
-	}
-	lr_traits_write(&state, shape, slot);
-	lr_journal_set_text(&state, STATE_INTENT, decision->intent);
-	lr_journal_set_text(&state, STATE_SEGMENT, decision->segment);
-	if (decision->account_tier != 0)
-		lr_journal_set_datum(&state, STATE_TIER, Int32GetDatum(decision->account_tier));
-	if (decision->closing)
-	{
-		const Closing *closing = decision->closing;
-
-		lr_journal_set_time(&state, STATE_CLOSED_AT, closing->at == DT_NOBEGIN ? decision->at : closing->at);
-		lr_journal_set_text(&state, STATE_OUTCOME, lr_closing_outcome(closing->verdict));
-		lr_journal_set_datum(&state, STATE_WON, BoolGetDatum(closing->verdict == VERDICT_WON));
-		if (closing->value)
-			lr_journal_set_datum(&state, STATE_VALUE, lr_closing_number(closing->value));
-		lr_journal_set_text(&state, STATE_CLOSED_BY, lr_closing_condition(closing));
-	}
-	if (decision->stage)
-	{
-		lr_journal_set_text(&state, STATE_STAGE, decision->stage);
-		lr_journal_set_time(&state, STATE_STAGE_AT, decision->stage_at ? decision->stage_at : decision->at);
-		lr_journal_set_text(&state, STATE_SOURCE_STAGE, decision->source_stage);
-	}
-	if (decision->score)
-	{
-		const LeadScore *score = decision->score;
-
-		lr_journal_set_datum(&state, STATE_SCORE, lr_score_numeric(score->score));
-		lr_journal_set_datum(&state, STATE_FIT, lr_score_numeric(score->fit));
-		lr_journal_set_datum(&state, STATE_ENGAGEMENT, lr_score_numeric(score->engagement));
-		lr_journal_set_text(&state, STATE_GRADE, score->grade);
-		lr_journal_set_time(&state, STATE_SCORED_AT, score->at);
-		if (score->has_since)
-			lr_journal_set_time(&state, STATE_ENGAGEMENT_SINCE, score->since);
-		if (score->next != DT_NOEND)
-			lr_journal_set_time(&state, STATE_RESCORE_AT, score->next);
-	}
-	if (decision->owner)
-		lr_journal_set_time(&state, STATE_ASSIGNED_AT, decision->at);
-	if (decision->nclocks > 0)
-		lr_journal_set_time(&state, STATE_SLA_DUE_AT, lr_clocks_due(decision->clocks, decision->nclocks));
-	if (decision->consent != CONSENT_UNKNOWN)
-		lr_journal_set_datum(&state, STATE_CONSENT, BoolGetDatum(decision->consent == CONSENT_YES));
-	if (decision->qualified_by || decision->qualified_at != 0)
-		lr_journal_set_time(&state, STATE_QUALIFIED_AT, decision->qualified_at != 0 ? decision->qualified_at : decision->at);
-	if (decision->qualified_by || decision->mql_at != 0)
-		lr_journal_set_time(&state, STATE_MQL_AT, decision->mql_at != 0 ? decision->mql_at : decision->at);
-	if (decision->borderline)
-		lr_journal_set_time(&state, STATE_REVIEW_AT, decision->at);
-	lr_journal_append(JOURNAL_STATES, &state);
-
+	write_state(&message, &state, source_owner, routed);
 	/* a lead that arrived while the flow was off, or from a dump, is recorded, not decided */
 	if (routed || (decision->config->active && !lr_restoring()))
-	{
-		lr_journal_begin_row(&row);
-		lr_journal_set_text(&row, EVENT_FLOW, decision->config->flow);
-		lr_journal_set_text(&row, EVENT_LEAD, lead);
-		lr_journal_set_time(&row, EVENT_AT, decision->at);
-		lr_journal_set_text(&row, EVENT_KIND, decision->closing || CODE_WAITS_FOR_ROW(decision->code) ? "recorded" : "decided");
-		lr_journal_set_text(&row, EVENT_CODE, decision->code);
-		lr_journal_set_text(&row, EVENT_RULE, rule);
-		lr_journal_set_text(&row, EVENT_OWNER, decision->owner);
-		lr_journal_set_text(&row, EVENT_TEAM, decision->team);
-		lr_journal_set_text(&row, EVENT_TERRITORY, decision->territory);
-		lr_journal_set_text(&row, EVENT_QUEUE, decision->queue);
-		lr_journal_set_text(&row, EVENT_REASON, reason);
-		if (decision->duplicate_of)
-			path = path_of_duplicate(decision, path);
-		lr_journal_set_text(&row, EVENT_OVER_CAP, decision->over_cap);
-		if (decision->consent != CONSENT_UNKNOWN)
-			lr_journal_set_datum(&row, EVENT_CONSENT, BoolGetDatum(decision->consent == CONSENT_YES));
-		if (path)
-			lr_journal_set_datum(&row, EVENT_PATH, DirectFunctionCall1(jsonb_in, CStringGetDatum(path)));
-		lr_journal_set_text(&row, EVENT_ACCOUNT, decision->account);
-		if (decision->prediction)
-			lr_journal_set_datum(&row, EVENT_PREDICTION,
-								 DirectFunctionCall1(jsonb_in, CStringGetDatum(lr_predict_json(decision->config->prediction, decision->prediction))));
-		lr_journal_append(JOURNAL_EVENTS, &row);
-	}
+		write_decided(&message, path);
 	if (!lr_restoring())
 		for (const StageChange *change = decision->stages; change; change = change->next)
 			write_stage(lead, decision, change);
@@ -186,6 +78,161 @@ lr_record(const char *lead, const Decision *decision, const char *source_owner, 
 	if (decision->account && decision->duplicate_of == NULL)
 		lr_committee_arrived(decision);
 	MemoryContextSwitchTo(oldcontext);
+}
+
+/* The lead's state. */
+static void
+write_state(const Message *message, JournalRow *state, const char *source_owner, bool routed)
+{
+	const Decision *decision = message->decision;
+
+	lr_journal_begin_row(state);
+	lr_journal_set_text(state, STATE_FLOW, decision->config->flow);
+	lr_journal_set_text(state, STATE_LEAD, message->lead);
+	set_outcome(state, decision);
+	lr_journal_set_text(state, STATE_SOURCE_OWNER, source_owner);
+	lr_journal_set_time(state, STATE_SUBMITTED_AT, decision->submitted_at);
+	if (routed)
+	{
+		lr_journal_set_time(state, STATE_ROUTED_AT, decision->at);
+		lr_journal_set_text(state, STATE_REASON, message->reason);
+	}
+	set_waiting(state, decision);
+	lr_traits_write(state, message->shape, message->slot);
+	lr_journal_set_text(state, STATE_INTENT, decision->intent);
+	lr_journal_set_text(state, STATE_SEGMENT, decision->segment);
+	if (decision->account_tier != 0)
+		lr_journal_set_datum(state, STATE_TIER, Int32GetDatum(decision->account_tier));
+	if (decision->closing)
+		set_closing(state, decision);
+	if (decision->score)
+		set_score(state, decision->score);
+	set_lifecycle(state, decision);
+	if (decision->nclocks > 0)
+		lr_journal_set_time(state, STATE_SLA_DUE_AT, lr_clocks_due(decision->clocks, decision->nclocks));
+	lr_journal_append(JOURNAL_STATES, state);
+}
+
+/* What became of the lead: status, code and whose it is. */
+static void
+set_outcome(JournalRow *state, const Decision *decision)
+{
+	lr_journal_set_text(state, STATE_STATUS, decision->status);
+	lr_journal_set_text(state, STATE_CODE, decision->code);
+	lr_journal_set_text(state, STATE_OWNER, decision->owner);
+	if (decision->owner)
+		lr_journal_set_time(state, STATE_ASSIGNED_AT, decision->at);
+	lr_journal_set_text(state, STATE_TEAM, decision->team);
+	lr_journal_set_text(state, STATE_TERRITORY, decision->territory);
+	lr_journal_set_text(state, STATE_QUEUE, decision->queue);
+	lr_journal_set_text(state, STATE_RULE, decision->rule ? decision->rule->rule : NULL);
+	lr_journal_set_text(state, STATE_ACCOUNT, decision->account);
+	lr_journal_set_text(state, STATE_ACCOUNT_BY, decision->account_by);
+	lr_journal_set_text(state, STATE_DUPLICATE_OF, decision->duplicate_of);
+	/* marked as deleted is as good as gone: a reload of the row is nothing new */
+	if (strcmp(decision->code, "deleted") == 0)
+	{
+		lr_journal_set_time(state, STATE_CLOSED_AT, decision->at);
+		lr_journal_set_text(state, STATE_OUTCOME, "deleted");
+	}
+}
+
+/* Until when, and where in the queue, a lead that nobody has waits. */
+static void
+set_waiting(JournalRow *state, const Decision *decision)
+{
+	if (decision->held_until != 0)
+		lr_journal_set_time(state, STATE_HELD_UNTIL, decision->held_until);
+	if (strcmp(decision->status, "nurture") == 0 && decision->config->archives)
+		lr_journal_set_datum(state, STATE_ARCHIVE_AT,
+							 DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(decision->at),
+												 IntervalPGetDatum(&decision->config->archive_after)));
+	if (strcmp(decision->status, "waiting") == 0)
+	{
+		lr_journal_set_datum(state, STATE_PRIORITY, Float8GetDatum(decision->priority));
+		lr_journal_set_datum(state, STATE_QUEUE_ORDER, Int64GetDatum(lr_journal_id()));
+	}
+}
+
+/* The row came closed. */
+static void
+set_closing(JournalRow *state, const Decision *decision)
+{
+	const Closing *closing = decision->closing;
+
+	lr_journal_set_time(state, STATE_CLOSED_AT, closing->at == DT_NOBEGIN ? decision->at : closing->at);
+	lr_journal_set_text(state, STATE_OUTCOME, lr_closing_outcome(closing->verdict));
+	lr_journal_set_datum(state, STATE_WON, BoolGetDatum(closing->verdict == VERDICT_WON));
+	if (closing->value)
+		lr_journal_set_datum(state, STATE_VALUE, lr_closing_number(closing->value));
+	lr_journal_set_text(state, STATE_CLOSED_BY, lr_closing_condition(closing));
+}
+
+static void
+set_score(JournalRow *state, const LeadScore *score)
+{
+	lr_journal_set_datum(state, STATE_SCORE, lr_score_numeric(score->score));
+	lr_journal_set_datum(state, STATE_FIT, lr_score_numeric(score->fit));
+	lr_journal_set_datum(state, STATE_ENGAGEMENT, lr_score_numeric(score->engagement));
+	lr_journal_set_text(state, STATE_GRADE, score->grade);
+	lr_journal_set_time(state, STATE_SCORED_AT, score->at);
+	if (score->has_since)
+		lr_journal_set_time(state, STATE_ENGAGEMENT_SINCE, score->since);
+	if (score->next != DT_NOEND)
+		lr_journal_set_time(state, STATE_RESCORE_AT, score->next);
+}
+
+/* Stage, consent, and since when the lead is qualified. */
+static void
+set_lifecycle(JournalRow *state, const Decision *decision)
+{
+	if (decision->stage)
+	{
+		lr_journal_set_text(state, STATE_STAGE, decision->stage);
+		lr_journal_set_time(state, STATE_STAGE_AT, decision->stage_at ? decision->stage_at : decision->at);
+		lr_journal_set_text(state, STATE_SOURCE_STAGE, decision->source_stage);
+	}
+	if (decision->consent != CONSENT_UNKNOWN)
+		lr_journal_set_datum(state, STATE_CONSENT, BoolGetDatum(decision->consent == CONSENT_YES));
+	if (decision->qualified_by || decision->qualified_at != 0)
+		lr_journal_set_time(state, STATE_QUALIFIED_AT, decision->qualified_at != 0 ? decision->qualified_at : decision->at);
+	if (decision->qualified_by || decision->mql_at != 0)
+		lr_journal_set_time(state, STATE_MQL_AT, decision->mql_at != 0 ? decision->mql_at : decision->at);
+	if (decision->borderline)
+		lr_journal_set_time(state, STATE_REVIEW_AT, decision->at);
+}
+
+/* The event of the decision. */
+static void
+write_decided(const Message *message, const char *path)
+{
+	const Decision *decision = message->decision;
+	JournalRow row;
+
+	lr_journal_begin_row(&row);
+	lr_journal_set_text(&row, EVENT_FLOW, decision->config->flow);
+	lr_journal_set_text(&row, EVENT_LEAD, message->lead);
+	lr_journal_set_time(&row, EVENT_AT, decision->at);
+	lr_journal_set_text(&row, EVENT_KIND, decision->closing || CODE_WAITS_FOR_ROW(decision->code) ? "recorded" : "decided");
+	lr_journal_set_text(&row, EVENT_CODE, decision->code);
+	lr_journal_set_text(&row, EVENT_RULE, decision->rule ? decision->rule->rule : NULL);
+	lr_journal_set_text(&row, EVENT_OWNER, decision->owner);
+	lr_journal_set_text(&row, EVENT_TEAM, decision->team);
+	lr_journal_set_text(&row, EVENT_TERRITORY, decision->territory);
+	lr_journal_set_text(&row, EVENT_QUEUE, decision->queue);
+	lr_journal_set_text(&row, EVENT_REASON, message->reason);
+	if (decision->duplicate_of)
+		path = path_of_duplicate(decision, path);
+	lr_journal_set_text(&row, EVENT_OVER_CAP, decision->over_cap);
+	if (decision->consent != CONSENT_UNKNOWN)
+		lr_journal_set_datum(&row, EVENT_CONSENT, BoolGetDatum(decision->consent == CONSENT_YES));
+	if (path)
+		lr_journal_set_datum(&row, EVENT_PATH, DirectFunctionCall1(jsonb_in, CStringGetDatum(path)));
+	lr_journal_set_text(&row, EVENT_ACCOUNT, decision->account);
+	if (decision->prediction)
+		lr_journal_set_datum(&row, EVENT_PREDICTION,
+							 DirectFunctionCall1(jsonb_in, CStringGetDatum(lr_predict_json(decision->config->prediction, decision->prediction))));
+	lr_journal_append(JOURNAL_EVENTS, &row);
 }
 
 /* A new lead that is an MQL, or nearly one: an event, and a message. */
