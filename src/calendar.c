@@ -6,6 +6,8 @@
  * invalidation of leadroute.calendars, which follows the transaction. The callback only counts; a calendar whose count is
  * old is read anew by the next question to it. 24x7 is in the zone of its flow, so it counts the changes of the configuration too.
  *
+ * Hours that a session has compiled lie in shared memory for those after it (config_share.c), void with any change of configuration.
+ *
  * Rows are read with the newest snapshot (owner.c), as the configuration is. In a parallel query there is none to be had: then
  * the query's own is used, and what was read is forgotten with the transaction.
  *
@@ -75,7 +77,9 @@ static LrHours *opening_hours(LrCalendar *calendar);
 static uint64 current_generation(const LrCalendar *calendar);
 static bool holds(const LrCalendar *calendar);
 static void refresh(LrCalendar *calendar);
-static void read_hours(void *arg);
+static LrHours *find_shared(const LrCalendar *calendar, MemoryContext mcxt, SharePlace *place);
+static void read_hours(HoursRead *read, SharePlace *place);
+static void share_hours(const LrHours *hours, const SharePlace *place);
 static LrHours *read_calendar(const LrCalendar *calendar, MemoryContext mcxt, bool *exists);
 static LrHours *read_always(const LrCalendar *calendar, MemoryContext mcxt);
 static uint64 read_rows(const char *query, const LrCalendar *calendar);
@@ -206,12 +210,15 @@ refresh(LrCalendar *calendar)
 	HoursRead read = {.calendar = calendar, .mcxt = mcxt, .exists = true};
 	uint64 seen;
 	bool parallel = IsInParallelMode();
+	SharePlace place;
 
 	if (anchor_relid == InvalidOid || get_relname_relid("calendars", lr_schema_oid()) != anchor_relid)
 		anchor_relid = lr_relation_oid("calendars");
 	AcceptInvalidationMessages();
 	seen = current_generation(calendar);
-	lr_config_reading("calendar", calendar->key.flow, calendar->key.name, anchor_relid, mcxt, read_hours, &read);
+	read.hours = find_shared(calendar, mcxt, &place);
+	if (read.hours == NULL)
+		read_hours(&read, &place);
 
 	if (calendar->hours != NULL)
 		lr_hours_free(calendar->hours);
@@ -225,15 +232,46 @@ refresh(LrCalendar *calendar)
 	MemoryContextDelete(mcxt);
 }
 
-static void
-read_hours(void *arg)
+/* What another session has compiled, in a context under mcxt; NULL where there is nothing, or the session knows the zone otherwise. */
+static LrHours *
+find_shared(const LrCalendar *calendar, MemoryContext mcxt, SharePlace *place)
 {
-	HoursRead *read = arg;
+	MemoryContext own = AllocSetContextCreate(mcxt, "leadroute hours", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(own);
+	Size size;
+	void *image = lr_share_find("hours", calendar->key.flow, calendar->key.name, anchor_relid, place, &size);
+	LrHours *hours = image ? lr_hours_of_image(own, image) : NULL;
 
+	MemoryContextSwitchTo(caller);
+	if (hours == NULL)
+		MemoryContextDelete(own);
+	return hours;
+}
+
+/* Reads the tables as the extension's owner, for the next session too. */
+static void
+read_hours(HoursRead *read, SharePlace *place)
+{
+	OwnerSession session;
+
+	lr_owner_begin(&session);
+	lr_share_look(place);
 	if (strcmp(read->calendar->key.name, LR_CALENDAR_ALWAYS) == 0)
 		read->hours = read_always(read->calendar, read->mcxt);
 	else
 		read->hours = read_calendar(read->calendar, read->mcxt, &read->exists);
+	if (read->hours && place->publishes)
+		share_hours(read->hours, place);
+	lr_owner_end(&session);
+}
+
+static void
+share_hours(const LrHours *hours, const SharePlace *place)
+{
+	SharePiece piece;
+
+	piece.data = lr_hours_image(hours, &piece.size);
+	lr_share_publish(place, &piece, 1);
 }
 
 /* NULL where there is no such calendar, or no such zone. */

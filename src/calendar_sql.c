@@ -205,5 +205,5 @@ lr_calendar_problem_sql(PG_FUNCTION_ARGS)
 Datum
 lr_zone_is_known(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(lr_zone(text_to_cstring(PG_GETARG_TEXT_PP(0))) != NULL);
+	PG_RETURN_BOOL(lr_zone_exists(text_to_cstring(PG_GETARG_TEXT_PP(0))));
 }

@@ -69,6 +69,7 @@ struct LrHours
 	Cut *cuts;
 
 	/* by span of the zone */
+	int nspans;
 	int64 *skipped;			/* open wall time that changes up to its start left out */
 	int64 *open_at;			/* the total at its start */
 	int64 period_end_total; /* the total at LR_ZONE_PERIOD_END */
@@ -92,6 +93,16 @@ struct LrHours
 	bool known_open;
 };
 
+/* One of the arrays that LrHours points to. */
+typedef struct HoursArray
+{
+	void **at;
+	Size size;
+} HoursArray;
+
+#define HOURS_ARRAYS 7
+
+static int arrays_of(LrHours *hours, HoursArray *arrays);
 static void sort_week(LrHours *hours, const WeekHours *week, int nweek);
 static void make_pieces(LrHours *hours);
 static void make_cuts(LrHours *hours, const Closure *closures, int nclosures);
@@ -159,6 +170,70 @@ void
 lr_hours_keep(LrHours *hours, MemoryContext mcxt)
 {
 	MemoryContextSetParent(hours->mcxt, mcxt);
+}
+
+/*
+ * An image is the struct, its arrays one behind the other, the mark of the zone's changes, by which the arrays go, and the zone's name.
+ */
+void *
+lr_hours_image(const LrHours *hours, Size *size)
+{
+	LrHours copy = *hours;
+	HoursArray arrays[HOURS_ARRAYS];
+	int narrays = arrays_of(&copy, arrays);
+	Size name = strlen(hours->zone->name) + 1;
+	char *image;
+	char *at;
+
+	*size = MAXALIGN(sizeof(LrHours)) + sizeof(uint64) + MAXALIGN(name);
+	for (int i = 0; i < narrays; i++)
+		*size += MAXALIGN(arrays[i].size);
+	at = image = MemoryContextAllocExtended(CurrentMemoryContext, *size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	memcpy(at, hours, sizeof(LrHours));
+	at += MAXALIGN(sizeof(LrHours));
+	for (int i = 0; i < narrays; i++)
+	{
+		if (arrays[i].size > 0)
+			memcpy(at, *arrays[i].at, arrays[i].size);
+		at += MAXALIGN(arrays[i].size);
+	}
+	memcpy(at, &hours->zone->mark, sizeof(uint64));
+	memcpy(at + sizeof(uint64), hours->zone->name, name);
+	return image;
+}
+
+LrHours *
+lr_hours_of_image(MemoryContext mcxt, void *image)
+{
+	LrHours *hours = image;
+	HoursArray arrays[HOURS_ARRAYS];
+	int narrays = arrays_of(hours, arrays);
+	char *at = (char *) image + MAXALIGN(sizeof(LrHours));
+
+	for (int i = 0; i < narrays; i++)
+	{
+		*arrays[i].at = at;
+		at += MAXALIGN(arrays[i].size);
+	}
+	hours->mcxt = mcxt;
+	hours->zone = lr_zone(at + sizeof(uint64));
+	return hours->zone && hours->zone->mark == *(uint64 *) at ? hours : NULL;
+}
+
+static int
+arrays_of(LrHours *hours, HoursArray *arrays)
+{
+	int n = 0;
+
+	arrays[n++] = (HoursArray){(void **) &hours->pieces, hours->npieces * sizeof(WeekPiece)};
+	arrays[n++] = (HoursArray){(void **) &hours->week, hours->nweek * sizeof(WeekHours)};
+	arrays[n++] = (HoursArray){(void **) &hours->cuts, hours->ncuts * sizeof(Cut)};
+	arrays[n++] = (HoursArray){(void **) &hours->skipped, hours->nspans * sizeof(int64)};
+	arrays[n++] = (HoursArray){(void **) &hours->open_at, hours->nspans * sizeof(int64)};
+	arrays[n++] = (HoursArray){(void **) &hours->exceptions, hours->nexceptions * sizeof(int64)};
+	arrays[n++] = (HoursArray){(void **) &hours->exception_ranks, hours->nexceptions * sizeof(int64)};
+	Assert(n == HOURS_ARRAYS);
+	return n;
 }
 
 static int
@@ -285,6 +360,7 @@ make_totals(LrHours *hours)
 {
 	const LrZone *zone = hours->zone;
 
+	hours->nspans = zone->nspans;
 	hours->skipped = palloc(zone->nspans * sizeof(int64));
 	hours->open_at = palloc(zone->nspans * sizeof(int64));
 	hours->skipped[0] = 0;
@@ -808,7 +884,7 @@ day_close(LrHours *hours, int64 day)
 }
 
 TimestampTz
-lr_hours_midnight(const LrHours *hours, int64 day)
+lr_hours_midnight(LrHours *hours, int64 day)
 {
 	if (day < FIRST_DAY || day >= END_DAY)
 		return checked(END_TIMESTAMP);

@@ -32,6 +32,12 @@ typedef struct LrHours LrHours;
  * hundred microseconds for a zone with summer time.
  */
 extern LrHours *lr_hours_make(MemoryContext mcxt, LrZone *zone, const WeekHours *week, int nweek, const Closure *closures, int nclosures);
+/*
+ * The same as one piece of memory that can be copied, in the current memory context, its size a multiple of MAXIMUM_ALIGNOF; and hours out of such a
+ * piece, which they keep as their own and so must lie in mcxt, a context of its own: NULL where their zone has other changes by now.
+ */
+extern void *lr_hours_image(const LrHours *hours, Size *size);
+extern LrHours *lr_hours_of_image(MemoryContext mcxt, void *image);
 extern void lr_hours_free(LrHours *hours);
 /* Gives it another parent, and so another life. */
 extern void lr_hours_keep(LrHours *hours, MemoryContext mcxt);
@@ -64,6 +70,6 @@ extern TimestampTz lr_hours_add_days(LrHours *hours, TimestampTz from, int64 day
 extern TimestampTz lr_hours_close(LrHours *hours, TimestampTz from, int days);
 
 /* The instant at which a local day (days since 2000-01-01) begins. */
-extern TimestampTz lr_hours_midnight(const LrHours *hours, int64 day);
+extern TimestampTz lr_hours_midnight(LrHours *hours, int64 day);
 
 #endif /* LR_HOURS_H */

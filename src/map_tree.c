@@ -4,8 +4,10 @@
  *
  * A side of an area is a sorted list of cuts (territory.h). All cuts of one side, of all areas that constrain it, cut its line into slices,
  * within which no area begins or ends: a point lies in one of them, and only the areas that hold that slice can contain it, beside those that
- * do not constrain the side. A node keeps the slices of the side that parts its areas best, and each slice is a node in turn,
- * made by the first point that comes to it. So a look-up is a binary search a level, and costs nearly the same for ten territories as for a thousand.
+ * do not constrain the side. A node keeps the slices of the side that parts its areas best, and each slice is a node in turn. So a look-up is
+ * a binary search a level, and costs nearly the same for ten territories as for a thousand. Making a node costs as much as asking its areas
+ * a dozen times or more: who brings a lead or two on a connection of its own would pay for what nobody uses. So it is made by the
+ * point that comes to a slice after some others, and until then the slice's areas are asked one by one.
  *
  * Memory: everything lies in the tree's context until that goes. An area stands in each slice that it holds. One that holds far more of them than it has
  * cuts, since others lie inside it, is asked by every point instead, as one is that does not constrain the side.
@@ -17,6 +19,7 @@
 #include "utils/memutils.h"
 
 #define FEW 4			 /* areas are asked one by one */
+#define LOOKS_BEFORE 8	 /* points that come to a slice before it is made a node */
 #define SLICES_BEYOND 32 /* that an area may stand in, more than it has cuts */
 
 /* Slices side by side. */
@@ -35,6 +38,7 @@ typedef struct Areas
 typedef struct Slice
 {
 	Areas areas;
+	int looks;			   /* before it was made a node */
 	struct TreeNode *node; /* NULL: not made yet */
 } Slice;
 
@@ -51,9 +55,10 @@ typedef struct TreeNode
 struct MapTree
 {
 	MemoryContext mcxt;
-	TreeNode *root;
+	Slice root; /* of no side: all areas */
 };
 
+static void ask(const Areas *areas, struct varlena *point, void (*found)(const TerritoryHit *hit, void *arg), void *arg);
 static TreeNode *make_node(const Areas *areas, MemoryContext mcxt);
 static bool next_side(const Areas *areas, const LrSideView *last, LrSideView *next);
 static int cut_side(const Areas *areas, const LrSideView *side, LrCut **cuts);
@@ -74,32 +79,37 @@ lr_map_tree_make(TerritoryHit *hits, int n, MemoryContext mcxt)
 	for (int i = 0; i < n; i++)
 		all.hits[all.n++] = &hits[i];
 	tree->mcxt = mcxt;
-	tree->root = make_node(&all, mcxt);
+	tree->root.areas = all;
 	return tree;
 }
 
 void
 lr_map_tree_find(MapTree *tree, struct varlena *point, void (*found)(const TerritoryHit *hit, void *arg), void *arg)
 {
-	TreeNode *node = tree->root;
+	Slice *slice = &tree->root;
 
-	for (;;)
+	while (slice->areas.n > FEW && (slice->node || slice->looks++ >= LOOKS_BEFORE))
 	{
 		LrSideView view;
-		Slice *slice;
+		TreeNode *node;
 
-		for (int i = 0; i < node->always.n; i++)
-			if (lr_territory_contains(node->always.hits[i]->area, point))
-				found(node->always.hits[i], arg);
-		if (node->side == NULL || !side_of(point, node->side, node->side_len, &view))
-			return;
-		slice = &node->slices[slice_of(lr_side_cut(&view, 0), node->cuts, node->ncuts)];
-		if (slice->areas.n == 0)
-			return;
 		if (slice->node == NULL)
 			slice->node = make_node(&slice->areas, tree->mcxt);
 		node = slice->node;
+		ask(&node->always, point, found, arg);
+		if (node->side == NULL || !side_of(point, node->side, node->side_len, &view))
+			return;
+		slice = &node->slices[slice_of(lr_side_cut(&view, 0), node->cuts, node->ncuts)];
 	}
+	ask(&slice->areas, point, found, arg);
+}
+
+static void
+ask(const Areas *areas, struct varlena *point, void (*found)(const TerritoryHit *hit, void *arg), void *arg)
+{
+	for (int i = 0; i < areas->n; i++)
+		if (lr_territory_contains(areas->hits[i]->area, point))
+			found(areas->hits[i], arg);
 }
 
 /* ---- making a node ---- */
@@ -117,8 +127,6 @@ make_node(const Areas *areas, MemoryContext mcxt)
 	int *sizes = NULL;
 
 	node->always = *areas;
-	if (areas->n <= FEW)
-		return node;
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "leadroute map", ALLOCSET_SMALL_SIZES);
 	oldcontext = MemoryContextSwitchTo(scratch);
 	while (next_side(areas, &side, &side))

@@ -3,10 +3,16 @@
  *		Time zones as tables of the instants at which their offset changes.
  *
  * PostgreSQL answers what a zone's offset is at one instant; business time sums over all changes between two, which
- * may lie ten years apart. So a zone's changes are listed once a session, up to the year 2610, and found by binary search.
+ * may lie ten years apart. So a zone's changes are listed, up to the year 2610, and found by binary search.
+ *
+ * Sharing: reading a zone's file and listing its changes costs a session as much as a dozen leads, so the list lies in shared memory for
+ * the next one (config_share.c), like what is read of the configuration and as long. A new version of the files counts for calendars when
+ * the server has been restarted, as it does for the server's own TimeZone.
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
+#include "config_share.h"
 #include "pgtime.h"
 #include "utils/datetime.h"
 #include "utils/hsearch.h"
@@ -15,49 +21,121 @@
 
 typedef struct ZoneEntry
 {
-	pg_tz *tz;
+	char name[TZ_STRLEN_MAX + 1];
 	LrZone *zone;
 } ZoneEntry;
 
 #define FIRST_YEAR_SECONDS ((pg_time_t) -8520336000) /* 1700-01-01 in seconds of Unix: before any zone's first change */
 #define EPOCH_SECONDS ((pg_time_t) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
 
-static HTAB *zones = NULL;
+static HTAB *zones = NULL; /* by name as it is written */
 
+static LrZone *find_zone(const char *name, MemoryContext mcxt);
+static pg_tz *known_zone(const char *name);
+static LrZone *zone_of_image(const char *name, void *image);
 static LrZone *make_zone(pg_tz *tz);
 
 LrZone *
 lr_zone(const char *name)
 {
-	/* keeps what it finds for the life of the session, one object a zone, whatever the case of its name */
-	pg_tz *tz = pg_tzset(name);
 	ZoneEntry *entry;
+	MemoryContext mcxt;
+	LrZone *zone;
 
-	if (tz == NULL || !pg_tz_acceptable(tz))
+	if (strlen(name) > TZ_STRLEN_MAX)
 		return NULL;
 	if (zones == NULL)
 	{
-		HASHCTL ctl = {.keysize = sizeof(pg_tz *), .entrysize = sizeof(ZoneEntry), .hcxt = CacheMemoryContext};
+		HASHCTL ctl = {.keysize = TZ_STRLEN_MAX + 1, .entrysize = sizeof(ZoneEntry), .hcxt = CacheMemoryContext};
 
-		zones = hash_create("leadroute zones", 16, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		zones = hash_create("leadroute zones", 16, &ctl, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 	}
-	entry = hash_search(zones, &tz, HASH_FIND, NULL);
-	if (entry == NULL)
+	entry = hash_search(zones, name, HASH_FIND, NULL);
+	if (entry)
+		return entry->zone;
+
+	/* the context belongs to the transaction until it is whole */
+	mcxt = AllocSetContextCreate(CurrentMemoryContext, "leadroute zone", ALLOCSET_SMALL_SIZES);
+	zone = find_zone(name, mcxt);
+	if (zone == NULL)
 	{
-		LrZone *zone = make_zone(tz);
-
-		entry = hash_search(zones, &tz, HASH_ENTER, NULL);
-		entry->zone = zone;
+		MemoryContextDelete(mcxt);
+		return NULL;
 	}
-	return entry->zone;
+	entry = hash_search(zones, name, HASH_ENTER, NULL);
+	entry->zone = zone;
+	MemoryContextSetParent(mcxt, CacheMemoryContext);
+	return zone;
 }
 
-/* All is in one context of the zone's own, which is the transaction's until it is whole. */
+/* All that it makes lies in mcxt. An image is the number of spans, the mark, their starts and their offsets. */
+static LrZone *
+find_zone(const char *name, MemoryContext mcxt)
+{
+	MemoryContext caller = MemoryContextSwitchTo(mcxt);
+	SharePlace place;
+	Size size;
+	void *image = lr_share_find("zone", "", name, InvalidOid, &place, &size);
+	LrZone *zone = NULL;
+
+	if (image)
+		zone = zone_of_image(name, image);
+	else
+	{
+		pg_tz *tz = known_zone(name);
+
+		if (tz)
+			zone = make_zone(tz);
+		/* what no callback follows is published once somebody has looked, with a calendar: see config_share.c */
+		if (zone && place.prepares == 0)
+		{
+			int64 nspans = zone->nspans;
+			SharePiece pieces[] = {{&nspans, sizeof(nspans)},
+								   {&zone->mark, sizeof(zone->mark)},
+								   {zone->starts, zone->nspans * sizeof(TimestampTz)},
+								   {zone->offsets, zone->nspans * sizeof(int64)}};
+
+			lr_share_publish(&place, pieces, lengthof(pieces));
+		}
+	}
+	if (zone)
+		zone->name = pstrdup(name);
+	MemoryContextSwitchTo(caller);
+	return zone;
+}
+
+bool
+lr_zone_exists(const char *name)
+{
+	return known_zone(name) != NULL;
+}
+
+/* PostgreSQL keeps what it finds for the life of the session. */
+static pg_tz *
+known_zone(const char *name)
+{
+	pg_tz *tz = pg_tzset(name);
+
+	return tz && pg_tz_acceptable(tz) ? tz : NULL;
+}
+
+static LrZone *
+zone_of_image(const char *name, void *image)
+{
+	int64 *words = image;
+	LrZone *zone = palloc0(sizeof(LrZone));
+
+	zone->nspans = (int) words[0];
+	zone->mark = (uint64) words[1];
+	zone->starts = words + 2;
+	zone->offsets = zone->starts + zone->nspans;
+	return zone;
+}
+
 static LrZone *
 make_zone(pg_tz *tz)
 {
-	MemoryContext mcxt = AllocSetContextCreate(CurrentMemoryContext, "leadroute zone", ALLOCSET_SMALL_SIZES);
-	LrZone *zone = MemoryContextAllocZero(mcxt, sizeof(LrZone));
+	LrZone *zone = palloc0(sizeof(LrZone));
 	pg_time_t end = (pg_time_t) (LR_ZONE_PERIOD_END / USECS_PER_SEC) + EPOCH_SECONDS;
 	pg_time_t at = FIRST_YEAR_SECONDS;
 	int allocated = 64;
@@ -69,8 +147,8 @@ make_zone(pg_tz *tz)
 	int found;
 
 	zone->tz = tz;
-	zone->starts = MemoryContextAlloc(mcxt, allocated * sizeof(TimestampTz));
-	zone->offsets = MemoryContextAlloc(mcxt, allocated * sizeof(int64));
+	zone->starts = palloc(allocated * sizeof(TimestampTz));
+	zone->offsets = palloc(allocated * sizeof(int64));
 
 	found = pg_next_dst_boundary(&at, &before, &before_isdst, &boundary, &after, &after_isdst, tz);
 	zone->starts[0] = PG_INT64_MIN;
@@ -99,7 +177,8 @@ make_zone(pg_tz *tz)
 	if (found < 0)
 		elog(ERROR, "could not read time zone \"%s\"", pg_get_timezone_name(tz));
 
-	MemoryContextSetParent(mcxt, CacheMemoryContext);
+	zone->mark = hash_bytes_extended((const unsigned char *) zone->starts, zone->nspans * (int) sizeof(TimestampTz), 0);
+	zone->mark = hash_bytes_extended((const unsigned char *) zone->offsets, zone->nspans * (int) sizeof(int64), zone->mark);
 	return zone;
 }
 
@@ -128,7 +207,7 @@ lr_zone_span(LrZone *zone, TimestampTz at)
 }
 
 TimestampTz
-lr_zone_instant(const LrZone *zone, int64 local)
+lr_zone_instant(LrZone *zone, int64 local)
 {
 	struct pg_tm tm;
 	fsec_t fsec;
@@ -137,5 +216,9 @@ lr_zone_instant(const LrZone *zone, int64 local)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("timestamp out of range")));
+	if (zone->tz == NULL)
+		zone->tz = known_zone(zone->name);
+	if (zone->tz == NULL)
+		elog(ERROR, "could not read time zone \"%s\"", zone->name);
 	return local + (int64) DetermineTimeZoneOffset(&tm, zone->tz) * USECS_PER_SEC;
 }

@@ -20,23 +20,26 @@
 /* Between starts[i] and starts[i + 1] local time is UTC + offsets[i]. */
 typedef struct LrZone
 {
-	pg_tz *tz;
+	const char *name;
+	uint64 mark;		 /* a hash of the spans */
 	int nspans;			 /* at least one; the first has always been */
 	TimestampTz *starts; /* starts[0] is PG_INT64_MIN */
 	int64 *offsets;		 /* microseconds east of UTC */
 	int hint;			 /* the span that was found last */
+	pg_tz *tz;			 /* NULL until somebody asks for it */
 } LrZone;
 
 /*
- * The zone of that name, as the session keeps it: it is made once, from PostgreSQL's own table of the zone, and
- * never freed (there are some 600). NULL where no zone is named so. The table ends at LR_ZONE_PERIOD_END.
+ * The zone of that name, as the session keeps it: it is made once, from PostgreSQL's own table of the zone or from what another session
+ * made of that, and never freed (there are some 600). NULL where no zone is named so. The table ends at LR_ZONE_PERIOD_END.
  */
 extern LrZone *lr_zone(const char *name);
+extern bool lr_zone_exists(const char *name);
 
 /* The span in which an instant before LR_ZONE_PERIOD_END lies. */
 extern int lr_zone_span(LrZone *zone, TimestampTz at);
 
 /* The instant at which a clock there shows a local time (microseconds since 2000-01-01), as AT TIME ZONE reads it. */
-extern TimestampTz lr_zone_instant(const LrZone *zone, int64 local);
+extern TimestampTz lr_zone_instant(LrZone *zone, int64 local);
 
 #endif /* LR_ZONE_H */
