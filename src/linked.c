@@ -13,15 +13,20 @@
 
 #include "access/table.h"
 #include "catalog/pg_type.h"
+#include "fmgr.h"
 #include "journal.h"
 #include "linked.h"
 #include "owner.h"
 #include "pending.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
+PG_FUNCTION_INFO_V1(lr_sql_hold_rows);
+
 static char **linked_leads(const char *flow, const char *first, bool skips, int *n);
 static bool row_stands(Relation rel, const FlowTable *table, const char *lead);
+static bool hold(Relation rel, const FlowTable *table, const char *lead, bool waits);
 static void follow(const char *flow, const char *first, const char *lead, TimestampTz at);
 
 void
@@ -96,16 +101,45 @@ lr_linked_lock(Relation rel, const FlowTable *table, const char *flow, const cha
 	if (n == 0)
 		return true;
 	for (int i = 0; i < n; i++)
-		if (lr_stored_lock(rel, table, leads[i], rel->rd_rel->relowner, LockWaitSkip) == NULL && row_stands(rel, table, leads[i]))
+		if (!hold(rel, table, leads[i], false))
 			return false;
 	(void) linked_leads(flow, first, true, &nlocked);
 	return nlocked >= n;
+}
+
+/* False, where it does not wait, if somebody else has the lead's row; a lead without one is no hindrance. */
+static bool
+hold(Relation rel, const FlowTable *table, const char *lead, bool waits)
+{
+	return lr_stored_lock(rel, table, lead, rel->rd_rel->relowner, waits ? LockWaitBlock : LockWaitSkip) != NULL || waits || !row_stands(rel, table, lead);
 }
 
 static bool
 row_stands(Relation rel, const FlowTable *table, const char *lead)
 {
 	return lr_stored_fetch(rel, table, lead, rel->rd_rel->relowner) != NULL;
+}
+
+/* hold_rows(flow text, leads text[], waits boolean) RETURNS boolean */
+Datum
+lr_sql_hold_rows(PG_FUNCTION_ARGS)
+{
+	FlowTable table = lr_flow_table_if_any(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	bool waits = PG_GETARG_BOOL(2);
+	bool held = true;
+	Relation rel;
+	Datum *leads;
+	bool *null;
+	int n;
+
+	if (!OidIsValid(table.relid))
+		PG_RETURN_BOOL(true);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &leads, &null, &n);
+	rel = table_open(table.relid, RowExclusiveLock);
+	for (int i = 0; i < n && held; i++)
+		held = null[i] || hold(rel, &table, TextDatumGetCString(leads[i]), waits);
+	table_close(rel, NoLock);
+	PG_RETURN_BOOL(held);
 }
 
 /* The caller holds the duplicate's row. Somebody may have given it an owner meanwhile. */

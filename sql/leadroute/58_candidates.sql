@@ -921,13 +921,20 @@ DECLARE
 	first	leadroute.lead_states;
 	second	leadroute.lead_states;
 	keys	text[];
+	locked	text[];
 	moved	text;
+	clock	leadroute.clocks;
 BEGIN
-	/* each stands for itself, or is linked already; locked in the order of their keys */
-	SELECT array_agg(DISTINCT coalesce(s.duplicate_of, k.lead) COLLATE "C") INTO keys
-	FROM unnest(ARRAY[link_leads.lead, link_leads.other]) k(lead)
-		LEFT JOIN leadroute.lead_states s ON s.flow = in_flow AND s.lead = k.lead AND s.status IN ('duplicate', 'merged');
-	PERFORM FROM leadroute.lead_states s WHERE s.flow = in_flow AND s.lead = ANY (keys) ORDER BY s.lead FOR UPDATE;
+	/* each stands for itself, or is linked already; rows, then states, each in the order of their keys. Who holds one of them may have linked it meanwhile. */
+	LOOP
+		SELECT array_agg(DISTINCT coalesce(s.duplicate_of, k.lead) COLLATE "C") INTO keys
+		FROM unnest(ARRAY[link_leads.lead, link_leads.other]) k(lead)
+			LEFT JOIN leadroute.lead_states s ON s.flow = in_flow AND s.lead = k.lead AND s.status IN ('duplicate', 'merged');
+		EXIT WHEN keys = locked;
+		PERFORM leadroute.hold_rows(in_flow, keys, true);
+		PERFORM FROM leadroute.lead_states s WHERE s.flow = in_flow AND s.lead = ANY (keys) ORDER BY s.lead FOR UPDATE;
+		locked := keys;
+	END LOOP;
 	/* who has an owner comes before who has none, then who asked first; the lower key decides where nothing else does */
 	SELECT array_agg(k.lead ORDER BY (s.owner IS NOT NULL AND s.closed_at IS NULL) DESC, coalesce(s.submitted_at, s.routed_at) NULLS LAST, k.lead COLLATE "C")
 		INTO keys
@@ -938,17 +945,29 @@ BEGIN
 		RETURN keys[1];		/* they are one already, or one of them was never recorded */
 	END IF;
 
-	IF second.status = 'assigned' AND second.closed_at IS NULL AND second.owner IS NOT NULL THEN
-		PERFORM leadroute.rotation_open(in_flow, coalesce(second.team, ''), second.owner, -1);
+	/* its place, or that of one who waits for a team */
+	IF second.closed_at IS NULL AND (second.status = 'assigned' AND second.owner IS NOT NULL OR second.status = 'waiting' AND second.team IS NOT NULL) THEN
+		PERFORM leadroute.rotation_open(in_flow, coalesce(second.team, ''), coalesce(second.owner, ''), -1);
 	END IF;
 	UPDATE leadroute.lead_states s
 		SET status = 'duplicate', code = 'duplicate', duplicate_of = first.lead, owner = first.owner, team = first.team, territory = first.territory,
-			queue = NULL, rule = NULL, route_reason = format('duplicate of lead %s: %s said so', first.lead, session_user)
+			queue = NULL, rule = NULL, priority = NULL, queue_order = NULL, held_until = NULL,
+			route_reason = format('duplicate of lead %s: %s said so', first.lead, session_user)
 		WHERE s.flow = in_flow AND s.lead = second.lead;
 	INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason, actor)
 		VALUES (in_flow, second.lead, leadroute.clock(), 'linked', 'duplicate', first.owner, second.owner, first.team, first.territory,
 				format('duplicate of lead %s', first.lead), session_user);
 	UPDATE leadroute.lead_states s SET duplicate_of = first.lead WHERE s.flow = in_flow AND s.duplicate_of = second.lead;
+	/* a duplicate has no clocks: what it waits for is asked of the first one, as if it came now */
+	FOR clock IN
+		SELECT c.* FROM leadroute.clocks c WHERE c.flow = in_flow AND c.lead = second.lead AND c.finished_at IS NULL ORDER BY c.policy, c.round FOR UPDATE
+	LOOP
+		IF clock.metric NOT IN ('queue_age', 'stage_age') THEN
+			PERFORM leadroute.start_asked_clock(in_flow, first.lead, second.lead, clock.policy, clock.started_at, leadroute.clock());
+		END IF;
+		PERFORM leadroute.finish_clock(clock, leadroute.clock(), 'superseded', format('duplicate of lead %s', first.lead));
+	END LOOP;
+	PERFORM leadroute.refresh_due(in_flow, second.lead);
 	/* the rows show it */
 	FOR moved IN
 		SELECT s.lead FROM leadroute.lead_states s

@@ -592,6 +592,7 @@ BEGIN
 	UPDATE leadroute.clocks c SET asked_by = l.new
 	FROM unnest(old_keys, new_keys) l(old, new) JOIN leadroute.lead_states d ON d.flow = clocks_rekey.flow AND d.lead = l.new AND d.duplicate_of IS NOT NULL
 	WHERE c.flow = d.flow AND c.lead = d.duplicate_of AND c.asked_by = l.old;
+	UPDATE leadroute.pending_touches p SET duplicate = l.new FROM unnest(old_keys, new_keys) l(old, new) WHERE p.flow = clocks_rekey.flow AND p.duplicate = l.old;
 END
 $$;
 COMMENT ON FUNCTION leadroute.clocks_rekey(text, text[], text[]) IS 'Part of a change of keys: clocks go with their leads.';
@@ -638,7 +639,7 @@ COMMENT ON FUNCTION leadroute.clocks_follow(text, text, text[], text[], timestam
 
 /* --- touches --- */
 
-CREATE FUNCTION leadroute.lead_touched(flow text, lead text, kind text, at timestamptz, by text DEFAULT NULL, seconds numeric DEFAULT NULL) RETURNS boolean
+CREATE FUNCTION leadroute.lead_touched(flow text, lead text, kind text, at timestamptz, by text DEFAULT NULL, seconds numeric DEFAULT NULL, of text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
@@ -663,10 +664,10 @@ BEGIN
 	counts := k.counts AND (k.min_seconds = 0 OR coalesce(seconds, 0) >= k.min_seconds) AND NOT coalesce(happened < state.submitted_at, false);
 	INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, path, actor)
 		VALUES (flow, lead, happened, CASE WHEN k.inbound THEN 'reply' WHEN counts THEN 'touched' ELSE 'activity' END, CASE WHEN k.inbound THEN 'reply' WHEN counts THEN 'touched' ELSE 'not_counted' END, state.owner, state.team,
-			concat_ws(' ', lead_touched.kind, 'by ' || lead_touched.by, '(' || seconds || ' s)',
+			concat_ws(' ', lead_touched.kind, 'by ' || lead_touched.by, '(' || seconds || ' s)', 'of lead ' || lead_touched.of || ', a duplicate',
 				CASE WHEN NOT counts AND NOT k.inbound THEN CASE WHEN NOT k.counts THEN 'does not count' WHEN happened < state.submitted_at THEN 'came before the lead was submitted'
 					ELSE format('is shorter than %s s', k.min_seconds) END END),
-			jsonb_strip_nulls(jsonb_build_array(jsonb_build_object('touch', lead_touched.kind, 'counts', counts, 'seconds', seconds, 'told_at', nullif(leadroute.clock(), happened)))), lead_touched.by);
+			jsonb_strip_nulls(jsonb_build_array(jsonb_build_object('touch', lead_touched.kind, 'counts', counts, 'seconds', seconds, 'duplicate', lead_touched.of, 'told_at', nullif(leadroute.clock(), happened)))), lead_touched.by);
 	IF k.inbound THEN
 		FOR clock IN
 			SELECT c.* FROM leadroute.clocks c
@@ -675,6 +676,10 @@ BEGIN
 		LOOP
 			PERFORM leadroute.finish_clock(clock, happened, 'cancelled', 'reply');
 		END LOOP;
+	END IF;
+	/* a duplicate's person is the first lead's, whose clocks these are */
+	IF state.status IN ('duplicate', 'merged') AND state.duplicate_of IS NOT NULL AND (counts OR k.inbound) THEN
+		PERFORM leadroute.touch_first(flow, lead, kind, happened, by, seconds);
 	END IF;
 	IF NOT counts THEN
 		PERFORM leadroute.refresh_due(flow, lead);
@@ -692,8 +697,8 @@ BEGIN
 		IF clock.finished_at IS NULL THEN
 			IF happened >= clock.started_at THEN
 				PERFORM leadroute.finish_clock(clock, happened, 'success', kind, by);
-			ELSIF clock.metric = 'first_touch' THEN
-				/* the lead had been touched before this round began, which nobody knew */
+			ELSIF clock.metric = 'first_touch' AND clock.asked_by IS NULL THEN
+				/* the lead had been touched before this round began, which nobody knew; a person who asked again after it still waits */
 				PERFORM leadroute.finish_clock(clock, least(clock.due_at, leadroute.clock()), 'cancelled', kind || ' told late', by);
 			END IF;
 		ELSIF happened >= clock.started_at AND happened < clock.finished_at THEN
@@ -715,7 +720,8 @@ BEGIN
 	END IF;
 
 	/* and the next one is due */
-	IF state.closed_at IS NULL AND EXISTS (SELECT FROM leadroute.sla_policies s WHERE s.flow = lead_touched.flow AND s.metric = 'next_touch')
+	IF state.closed_at IS NULL AND state.status NOT IN ('duplicate', 'merged')
+		AND EXISTS (SELECT FROM leadroute.sla_policies s WHERE s.flow = lead_touched.flow AND s.metric = 'next_touch')
 		AND NOT EXISTS (SELECT FROM leadroute.clocks c WHERE c.flow = lead_touched.flow AND c.lead = lead_touched.lead AND c.metric = 'next_touch'
 						AND (c.finished_at IS NULL OR c.started_at >= happened)) THEN
 		FOR follow IN
@@ -731,8 +737,8 @@ BEGIN
 	RETURN true;
 END
 $$;
-COMMENT ON FUNCTION leadroute.lead_touched(text, text, text, timestamptz, text, numeric) IS
-	'What touch() and its like do to a known lead: an event, its clocks by the time of the touch itself, the next follow-up. Answers whether it counts; NULL where leadroute does not know the lead. A touch in time that is told late turns breached back to met. Errors: undefined_object for a kind that is not in touch_kinds.';
+COMMENT ON FUNCTION leadroute.lead_touched(text, text, text, timestamptz, text, numeric, text) IS
+	'What touch() and its like do to a known lead: an event, its clocks by the time of the touch itself, the next follow-up. Answers whether it counts; NULL where leadroute does not know the lead. A touch in time that is told late turns breached back to met. One of a duplicate is one of its first lead too (touch_first()), with its key as "of". Errors: undefined_object for a kind that is not in touch_kinds.';
 
 /* --- meetings --- */
 
@@ -776,6 +782,9 @@ BEGIN
 		OR NOT EXISTS (SELECT FROM leadroute.sla_policies s WHERE s.flow = meeting_signal.flow AND s.metric IN ('meeting', 'meeting_held')) THEN
 		RETURN;
 	END IF;
+	/* a duplicate's signals are its first lead's, whose row signals_inserted has locked */
+	lead := coalesce((SELECT s.duplicate_of FROM leadroute.lead_states s
+					  WHERE s.flow = meeting_signal.flow AND s.lead = meeting_signal.lead AND s.status IN ('duplicate', 'merged')), lead);
 	SELECT s.* INTO state FROM leadroute.lead_states s WHERE s.flow = meeting_signal.flow AND s.lead = meeting_signal.lead FOR UPDATE;
 	IF NOT FOUND THEN
 		RETURN;
@@ -814,7 +823,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadroute.meeting_signal(text, text, text, timestamptz, timestamptz) IS
-	'What a signal about a meeting does to a lead''s clocks: meeting_booked stops those of metric meeting and starts meeting_held at the meeting''s time (meeting_at), rebooked moves it, meeting_held stops it, no_show breaches it. Any other signal does nothing.';
+	'What a signal about a meeting does to a lead''s clocks: meeting_booked stops those of metric meeting and starts meeting_held at the meeting''s time (meeting_at), rebooked moves it, meeting_held stops it, no_show breaches it. Any other signal does nothing. Of a duplicate the clocks are its first lead''s.';
 
 /* PL/pgSQL: one look at a statement's signals, which are hardly ever about meetings. */
 CREATE FUNCTION leadroute.meeting_signals() RETURNS trigger
@@ -846,7 +855,7 @@ CREATE TRIGGER signals_of_meetings AFTER INSERT ON leadroute.signals REFERENCING
 CREATE FUNCTION leadroute.touch(lead text, kind text DEFAULT 'call', at timestamptz DEFAULT NULL, by text DEFAULT NULL, seconds numeric DEFAULT NULL, flow text DEFAULT 'default') RETURNS boolean
 LANGUAGE c CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_touch';
 COMMENT ON FUNCTION leadroute.touch(text, text, timestamptz, text, numeric, text) IS
-	'Somebody touched a lead: a kind of touch_kinds, when (NULL, or a time to come: now), by whom (NULL: the session''s role) and how long in seconds. Answers whether it counts; NULL for a NULL lead. One that counts stops the clocks first_touch and next_touch by its own time, however late it is told; one that comes from the person (a reply) stops next_touch. Rights and errors as close(); undefined_object for a kind that is not in touch_kinds.';
+	'Somebody touched a lead: a kind of touch_kinds, when (NULL, or a time to come: now), by whom (NULL: the session''s role) and how long in seconds. Answers whether it counts; NULL for a NULL lead. One that counts stops the clocks first_touch and next_touch by its own time, however late it is told; one that comes from the person (a reply) stops next_touch. A touch of a duplicate is one of its first lead too, at once or, where another session is at work on that one, by the next sweep; of a lead that was merged, one of the lead that it was merged into. Rights and errors as close(); undefined_object for a kind that is not in touch_kinds.';
 
 SELECT leadroute.for_other_keys('touch');
 GRANT EXECUTE ON FUNCTION leadroute.touch(text, text, timestamptz, text, numeric, text), leadroute.touch(bigint, text, timestamptz, text, numeric, text),

@@ -167,6 +167,100 @@ END
 $$;
 COMMENT ON FUNCTION leadroute.sweep_asked_clocks(text, integer) IS 'Part of sweep(): starts the clocks of pending_clocks that are still needed; answers how many rows it did. What is locked is left for the next.';
 
-/* before the steps, which may be due at once */
+/*
+ * Touches of duplicates. The person has been spoken to, whichever of his records the rep had open: the touch is told of the first lead too, at its own time,
+ * and stops what runs there. Who tells it may hold the duplicate's row (an UPDATE that fills first_touch_at), and who gives the first lead an owner
+ * waits for that row (linked.c): so nobody waits here for the first. What another session holds is left to the sweep, which is in time however late: a touch counts by when it happened.
+ */
+CREATE TABLE leadroute.pending_touches (
+	flow			text COLLATE "C" NOT NULL,
+	id				bigint NOT NULL DEFAULT leadroute.journal_id(),
+	duplicate		text COLLATE "C" NOT NULL,
+	kind			text COLLATE "C" NOT NULL,
+	at				timestamptz NOT NULL,
+	actor			text,
+	seconds			numeric,
+	PRIMARY KEY (flow, id)
+);
+COMMENT ON TABLE leadroute.pending_touches IS 'Touches of duplicates whose first lead another session was at work on then: the sweep tells that one of them.';
+COMMENT ON COLUMN leadroute.pending_touches.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.pending_touches.id IS 'Mounts with time.';
+COMMENT ON COLUMN leadroute.pending_touches.duplicate IS 'The duplicate''s key, as text.';
+COMMENT ON COLUMN leadroute.pending_touches.kind IS 'The kind of touch.';
+COMMENT ON COLUMN leadroute.pending_touches.at IS 'When it happened.';
+COMMENT ON COLUMN leadroute.pending_touches.actor IS 'Who got in touch, or who told of it.';
+COMMENT ON COLUMN leadroute.pending_touches.seconds IS 'How long it took, in seconds, where that was told.';
+
+CREATE FUNCTION leadroute.hold_rows(flow text, leads text[], waits boolean) RETURNS boolean
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_hold_rows';
+COMMENT ON FUNCTION leadroute.hold_rows(text, text[], boolean) IS
+	'Internal: locks the rows of leads in the leads table, in this order; without "waits" answers false where somebody else holds one. A lead without a row is no hindrance.';
+
+CREATE FUNCTION leadroute.try_touch_first(flow text, duplicate text, kind text, at timestamptz, by text, seconds numeric) RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	first	text;
+BEGIN
+	SELECT d.duplicate_of INTO first FROM leadroute.lead_states d
+	WHERE d.flow = try_touch_first.flow AND d.lead = try_touch_first.duplicate AND d.status IN ('duplicate', 'merged');
+	/* it stands for itself by now, or nothing is known of the first */
+	IF first IS NULL OR NOT EXISTS (SELECT FROM leadroute.lead_states s WHERE s.flow = try_touch_first.flow AND s.lead = first) THEN
+		RETURN true;
+	ELSIF NOT leadroute.hold_rows(flow, ARRAY[first], false) THEN
+		RETURN false;
+	END IF;
+	PERFORM FROM leadroute.lead_states s WHERE s.flow = try_touch_first.flow AND s.lead = first FOR UPDATE SKIP LOCKED;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	/* the kind may be gone from touch_kinds since */
+	IF EXISTS (SELECT FROM leadroute.touch_kinds t WHERE t.flow = try_touch_first.flow AND t.kind = try_touch_first.kind) THEN
+		PERFORM leadroute.lead_touched(flow, first, kind, at, by, seconds, of => duplicate);
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION leadroute.try_touch_first(text, text, text, timestamptz, text, numeric) IS
+	'Tells the first lead of a duplicate that this one was touched; false, without waiting, where another session holds it.';
+
+CREATE FUNCTION leadroute.touch_first(flow text, duplicate text, kind text, at timestamptz, by text, seconds numeric) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	/* a snapshot of its own for each statement: only READ COMMITTED has that */
+	IF current_setting('transaction_isolation') <> 'read committed' OR NOT leadroute.try_touch_first(flow, duplicate, kind, at, by, seconds) THEN
+		INSERT INTO leadroute.pending_touches (flow, duplicate, kind, at, actor, seconds)
+			VALUES (touch_first.flow, touch_first.duplicate, touch_first.kind, touch_first.at, touch_first.by, touch_first.seconds);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION leadroute.touch_first(text, text, text, timestamptz, text, numeric) IS
+	'A touch of a duplicate is one of its first lead: at once, or where another session holds that one, or the transaction is not READ COMMITTED, by the next sweep. Waits for nobody.';
+
+CREATE FUNCTION leadroute.sweep_touches(flow text, batch integer) RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	pending	leadroute.pending_touches;
+	n		integer := 0;
+BEGIN
+	FOR pending IN
+		SELECT p.* FROM leadroute.pending_touches p WHERE p.flow = sweep_touches.flow ORDER BY p.id LIMIT batch FOR UPDATE SKIP LOCKED
+	LOOP
+		CONTINUE WHEN NOT leadroute.try_touch_first(pending.flow, pending.duplicate, pending.kind, pending.at, pending.actor, pending.seconds);
+		DELETE FROM leadroute.pending_touches p WHERE p.flow = pending.flow AND p.id = pending.id;
+		n := n + 1;
+	END LOOP;
+	RETURN n;
+END
+$$;
+COMMENT ON FUNCTION leadroute.sweep_touches(text, integer) IS 'Part of sweep(): tells first leads of the touches in pending_touches; answers of how many. What is locked is left for the next.';
+
+/* before the steps, which may be due at once; a touch before the clocks that it may answer */
 INSERT INTO leadroute.sweep_parts (part, position, work, batch, batches, many, meaning) VALUES
+	('touches', 53, 'SELECT n, n > 0 FROM leadroute.sweep_touches($1, $2) n', 100, 1000, true, 'tells first leads of touches of their duplicates, where they were locked then'),
 	('asked', 54, 'SELECT n, n > 0 FROM leadroute.sweep_asked_clocks($1, $2) n', 100, 1000, true, 'starts the clocks that duplicates asked of leads which were locked then');

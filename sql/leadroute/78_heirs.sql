@@ -36,6 +36,9 @@ BEGIN
 		WHERE p.clock_start <> 'stage_entered' AND p.metric NOT IN ('next_touch', 'meeting_held', 'queue_age')
 			AND EXISTS (SELECT FROM leadroute.clocks c WHERE c.flow = heir_clocks.flow AND c.lead = heir_clocks.gone AND c.metric = p.metric AND c.ended_by LIKE 'closed: %')
 			AND NOT EXISTS (SELECT FROM leadroute.clocks c WHERE c.flow = heir_clocks.flow AND c.lead = heir_clocks.heir AND c.metric = p.metric)
+			/* a touch of its own that the gone lead had not heard of yet */
+			AND NOT (p.metric = 'first_touch' AND EXISTS (SELECT FROM leadroute.events e WHERE e.flow = heir_clocks.flow AND e.lead = heir_clocks.heir
+														  AND e.kind = 'touched' AND e.at >= coalesce(state.submitted_at, state.routed_at)))
 		ORDER BY p.policy
 	LOOP
 		PERFORM leadroute.start_clock(flow, heir, next.policy, next.started_at, state.owner, state.team, coalesce(state.routed_at, next.started_at), leadroute.clock());

@@ -179,7 +179,81 @@ CALL leadroute.sweep(parts => '{asked}');
 SELECT is(lr.clocks('65'), 'day1 open Mon 14:20; demo1 open Fri 14:30 for 67', 'the sweep starts it');
 SELECT is((SELECT count(*) FROM leadroute.pending_clocks), 0::bigint, 'and is done with it');
 
+-- a touch of the duplicate's own record is one of the person: it stops what runs on the first
+SET leadroute.clock = '2026-03-06 15:00Z';
+INSERT INTO lr.leads (id, email, source) VALUES (100, 'own@acme.example', 'ebook');
+INSERT INTO lr.leads (id, email, source, company) VALUES (101, 'own@acme.example', 'demo', 'b');
+SET leadroute.clock = '2026-03-06 15:05Z';
+SAVEPOINT s;
+SELECT is(leadroute.touch(101, 'call', by => 'ana'), true, 'the duplicate is called');
+SELECT is(lr.clocks('100'), 'day1 met Mon 15:00 by call; demo1 met Fri 15:10 by call for 101', 'both clocks of the first are met');
+SELECT is((SELECT concat_ws(' | ', reason, path->0->>'duplicate') FROM leadroute.events WHERE lead = '100' AND kind = 'touched'), 'call by ana of lead 101, a duplicate | 101', 'its event says where');
+SELECT is((SELECT string_agg(concat_ws(' ', lead, to_char(first_touch_at, 'HH24:MI')), ', ' ORDER BY lead) FROM leadroute.lead_states WHERE lead IN ('100', '101')), '100 15:05, 101 15:05', 'both have their first touch');
+SELECT is(lr.clocks('101'), NULL, 'the duplicate has no clocks');
+ROLLBACK TO s;
+SELECT is(lr.clocks('100'), 'day1 open Mon 15:00; demo1 at_risk Fri 15:10 for 101', 'what rolls back is undone');
+SELECT is((SELECT count(*) FROM leadroute.pending_touches), 0::bigint, 'and leaves nothing');
+SELECT is(leadroute.touch(101, 'call', '2026-03-06 15:02Z'), true, 'by its own time');
+SELECT is((SELECT string_agg(to_char(finished_at, 'HH24:MI'), ' ') FROM leadroute.clocks WHERE lead = '100'), '15:02 15:02', 'they stopped then');
+-- what does not count does not, there as here
+INSERT INTO leadroute.touch_kinds (kind, counts, min_seconds) VALUES ('glance', false, 0), ('long call', true, 60);
+INSERT INTO leadroute.touch_kinds (kind, counts, inbound) VALUES ('answer', false, true);
+INSERT INTO lr.leads (id, email, source) VALUES (102, 'own2@acme.example', 'ebook'), (103, 'own2@acme.example', 'demo');
+SELECT is(ARRAY[leadroute.touch(103, 'glance'), leadroute.touch(103, 'long call', seconds => 59)], '{f,f}', 'touches that do not count');
+SELECT is(lr.clocks('102'), 'day1 open Mon 15:05; demo1 open Fri 15:15 for 103', 'stop nothing');
+-- one told late that was before the request does not answer it, whoever's record it stands on
+SET leadroute.clock = '2026-03-06 15:06Z';
+SELECT is(leadroute.touch(102, 'call', '2026-03-06 15:05:30Z'), true, 'in time');
+SELECT is(lr.clocks('102'), 'day1 met Mon 15:05 by call; demo1 met Fri 15:15 by call for 103', 'met');
+INSERT INTO lr.leads (id, email, source, submitted_at) VALUES (104, 'own3@acme.example', 'ebook', '2026-03-06 14:00Z');
+INSERT INTO lr.leads (id, email, source, company) VALUES (105, 'own3@acme.example', 'demo', 'x');
+SELECT is(leadroute.touch(104, 'call', '2026-03-06 15:00Z'), true, 'told late, from before the second request');
+SELECT is(lr.clocks('104'), 'day1 met Mon 14:00 by call; demo1 open Fri 15:16 for 105', 'who asked again after it still waits');
+-- an UPDATE of the duplicate's row, and of both rows by one statement
+UPDATE leadroute.flows SET touched_when = $$note = 'called'$$;
+UPDATE lr.leads SET note = 'called' WHERE id = 105;
+SELECT is(lr.clocks('104'), 'day1 met Mon 14:00 by call; demo1 met Fri 15:16 by recorded for 105', 'touched_when');
+INSERT INTO lr.leads (id, email, source) VALUES (106, 'own4@acme.example', 'ebook'), (107, 'own4@acme.example', 'demo');
+UPDATE lr.leads SET note = 'called' WHERE id IN (106, 107);
+SELECT is(lr.clocks('106'), 'day1 met Mon 15:06 by recorded; demo1 met Fri 15:16 by recorded for 107', 'both rows at once');
+-- a meeting booked on the duplicate is the person's
+INSERT INTO leadroute.sla_policies (policy, position, condition, metric, target) VALUES ('book', 10, $$source = 'ebook'$$, 'meeting', '1 day'), ('held', 10, NULL, 'meeting_held', '1 hour'), ('again', 10, NULL, 'next_touch', '2 days');
+INSERT INTO lr.leads (id, email, source) VALUES (108, 'own5@acme.example', 'ebook'), (109, 'own5@acme.example', 'web');
+INSERT INTO leadroute.signals (lead, type, at, detail) VALUES ('109', 'meeting_booked', leadroute.clock(), '{"meeting_at": "2026-03-09T10:00:00Z"}');
+SELECT is(concat_ws('; ', lr.clocks('108', 'meeting'), lr.clocks('108', 'meeting_held'), lr.clocks('109', 'meeting_held')), 'book1 met Sat 15:06 by meeting_booked; held1 open Mon 11:00', 'the first one''s clocks stop and start');
+SELECT is(leadroute.touch(109, 'call'), true, 'a touch');
+SELECT is(concat_ws('; ', lr.clocks('108', 'next_touch'), lr.clocks('109', 'next_touch')), 'again1 open Sun 15:06', 'the next one is due on the first, and on no duplicate');
+SELECT is(leadroute.touch(109, 'answer'), false, 'the person answers');
+SELECT is(lr.clocks('108', 'next_touch'), 'again1 cancelled Sun 15:06 by reply', 'which ends it');
+DELETE FROM leadroute.sla_policies WHERE policy IN ('book', 'held', 'again');
+-- a pending one; of a duplicate that stands for itself by now there is nothing to tell
+INSERT INTO lr.leads (id, email, source) VALUES (110, 'own6@acme.example', 'ebook'), (111, 'own6@acme.example', 'demo');
+INSERT INTO leadroute.pending_touches (flow, duplicate, kind, at) VALUES ('default', '111', 'call', leadroute.clock()), ('default', '110', 'call', leadroute.clock()), ('default', '111', 'no such', leadroute.clock());
+CALL leadroute.sweep(parts => '{touches}');
+SELECT is(lr.clocks('110'), 'day1 met Mon 15:06 by call; demo1 met Fri 15:16 by call for 111', 'the sweep tells it');
+SELECT is((SELECT count(*) FROM leadroute.pending_touches), 0::bigint, 'and is done with them');
+
+-- accept_duplicate(): the linked lead's clocks are the first one's, where they are tighter
+SET leadroute.clock = '2026-03-06 15:10Z';
+INSERT INTO lr.leads (id, email, source) VALUES (120, 'left@acme.example', 'ebook'), (121, 'right@acme.example', 'demo'), (122, 'middle@acme.example', 'ebook');
+INSERT INTO leadroute.duplicate_candidates (flow, lead, other, score, evidence, found_at, scored_at)
+	SELECT 'default', a, b, 1, '{}', now(), now() FROM (VALUES ('120', '121'), ('120', '122')) v(a, b);
+SELECT is(leadroute.accept_duplicate(121, 120), '120', 'accepted');
+SELECT is(lr.clocks('120'), 'day1 open Mon 15:10; demo1 open Fri 15:20 for 121', 'the first has its clock');
+SELECT is(lr.clocks('121'), 'demo1 superseded Fri 15:20 by duplicate of lead 120', 'the duplicate has none that runs');
+SELECT is((SELECT concat_ws(' ', l.sla_due_at, s.sla_due_at) FROM lr.leads l JOIN leadroute.lead_states s ON s.lead = l.id::text WHERE id = 121), '', 'nor a deadline');
+SELECT is(leadroute.accept_duplicate(122, 120), '120', 'another');
+SELECT is(lr.clocks('120'), 'day1 open Mon 15:10; demo1 open Fri 15:20 for 121', 'which asks for no more');
+UPDATE leadroute.reps SET active = false WHERE rep IN ('ana', 'bo');
+INSERT INTO lr.leads (id, email, source) VALUES (123, 'one7@acme.example', 'web'), (124, 'two7@acme.example', 'web');
+INSERT INTO leadroute.duplicate_candidates (flow, lead, other, score, evidence, found_at, scored_at) VALUES ('default', '123', '124', 1, '{}', now(), now());
+SELECT is(leadroute.accept_duplicate(123, 124), '123', 'two that wait for a team');
+SELECT is((SELECT concat_ws(' ', status, priority, queue_order) FROM leadroute.lead_states WHERE lead = '124'), 'duplicate', 'one of them waits no more');
+SELECT is((SELECT string_agg(d::text, ' ') FROM leadroute.rotation_drift() d), NULL, 'places are those of the leads');
+UPDATE leadroute.reps SET active = true WHERE rep IN ('ana', 'bo');
+
 -- keys
+SET leadroute.clock = '2026-03-06 14:20Z';
 UPDATE lr.leads SET id = 6700 WHERE id = 67;
 SELECT is(lr.clocks('65'), 'day1 open Mon 14:20; demo1 open Fri 14:30 for 6700', 'the duplicate''s key follows');
 UPDATE lr.leads SET id = 6500 WHERE id = 65;
@@ -193,6 +267,8 @@ SELECT is(lr.clocks('70'), 'day1 open Mon 14:20; demo1 open Fri 14:30 for 71', '
 SELECT is((SELECT count(*) FROM lr.leads WHERE id = 71), 0::bigint, 'its row is not there');
 INSERT INTO lr.leads (id, email, source) VALUES (71, 'merge@acme.example', 'demo');
 SELECT is((SELECT count(*) FROM leadroute.clocks WHERE lead = '70'), 3::bigint, 'its next sync asks for nothing');
+SELECT is(leadroute.touch(71, 'call'), true, 'a touch of the key that was merged');
+SELECT is((SELECT reason FROM leadroute.events WHERE lead = '70' AND kind = 'touched'), 'call by postgres of lead 71, a duplicate', 'is one of the first');
 
 -- a flow without policies asks nothing at all
 DELETE FROM leadroute.sla_steps;
