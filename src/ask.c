@@ -142,11 +142,10 @@ lr_flow_table_if_any(const char *flow)
 	FlowTable table = {InvalidOid, NULL};
 
 	lr_owner_begin(&session);
-	if (SPI_execute_with_args("SELECT to_regclass(format('%I.%I', a.table_schema, a.table_name))::oid::text, a.flow"
-							  " FROM leadroute.attachments a WHERE a.flow = $1 OR a.flow_column IS NOT NULL"
-							  " ORDER BY a.flow = $1 DESC, a.flow LIMIT 1",
-							  lengthof(types), types, values, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read leadroute.attachments");
+	lr_owner_read("SELECT to_regclass(format('%I.%I', a.table_schema, a.table_name))::oid::text, a.flow"
+				  " FROM leadroute.attachments a WHERE a.flow = $1 OR a.flow_column IS NOT NULL"
+				  " ORDER BY a.flow = $1 DESC, a.flow LIMIT 1",
+				  lengthof(types), types, values, true);
 	if (SPI_processed == 1 && lr_spi_text(0, 1))
 	{
 		table.relid = atooid(lr_spi_text(0, 1));

@@ -35,6 +35,7 @@ static void add_value(JsonbParseState **json, const char *name, JsonbValue value
 static void add_number(JsonbParseState **json, const char *name, Numeric value);
 static void add_text(JsonbParseState **json, const char *name, const char *value);
 static void add_word(JsonbParseState **json, const char *name, const JournalRow *state, StateColumn column, const char *mask);
+static char *word_of(const JournalRow *state, StateColumn column);
 static void add_time(JsonbParseState **json, const char *name, TimestampTz value);
 static const char *link_of(const char *template, const char *flow, const char *lead);
 static void append_url_text(StringInfo url, const char *value);
@@ -145,17 +146,25 @@ is_masked(const Message *message)
 	FlowConfig *config = message->decision->config;
 	LeadShape *shape = unconstify(LeadShape *, message->shape);
 	bool warned = false;
-	const LeadRow row = {
+	LeadRow row = {
 		.shape = shape,
 		.slot = message->slot,
 		.lead = message->lead,
 		.operation = "INSERT",
 		.at = message->decision->at,
+		.first = message->decision->duplicate_of,
 	};
 
 	if (!message->state->nulls[STATE_CONSENT] && !DatumGetBool(message->state->values[STATE_CONSENT]))
 		return true;
-	return config->mask_when && lr_watch_masks(lr_watch(shape, config), &row, &warned);
+	if (config->mask_when == NULL)
+		return false;
+	row.stage = word_of(message->state, STATE_STAGE);
+	row.segment = word_of(message->state, STATE_SEGMENT);
+	row.intent = word_of(message->state, STATE_INTENT);
+	row.given_owner = word_of(message->state, STATE_SOURCE_OWNER);
+	row.judged = true;
+	return lr_watch_masks(lr_watch(shape, config), &row, &warned);
 }
 
 void
@@ -198,12 +207,15 @@ add_text(JsonbParseState **json, const char *name, const char *value)
 static void
 add_word(JsonbParseState **json, const char *name, const JournalRow *state, StateColumn column, const char *mask)
 {
-	char *value;
+	char *value = word_of(state, column);
 
-	if (state->nulls[column])
-		return;
-	value = TextDatumGetCString(state->values[column]);
-	add_text(json, name, mask ? lr_mask(mask, value) : value);
+	add_text(json, name, mask && value ? lr_mask(mask, value) : value);
+}
+
+static char *
+word_of(const JournalRow *state, StateColumn column)
+{
+	return state->nulls[column] ? NULL : TextDatumGetCString(state->values[column]);
 }
 
 /* As to_jsonb() writes an instant. */

@@ -87,6 +87,15 @@ lr_owner_execute_nulls(const char *query, int nargs, Oid *types, Datum *values, 
 		elog(ERROR, "SPI_execute_snapshot returned %s for \"%s\"", SPI_result_code_string(result), query);
 }
 
+void
+lr_owner_read(const char *query, int nargs, Oid *types, Datum *values, bool read_only)
+{
+	int result = SPI_execute_plan(kept_plan(query, nargs, types), values, NULL, read_only, 0);
+
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_plan returned %s for \"%s\"", SPI_result_code_string(result), query);
+}
+
 /* The plan of a query of ours. A text that is made anew each time fills the table sooner or later: from then on its plans are SPI's. */
 static SPIPlanPtr
 kept_plan(const char *query, int nargs, Oid *types)

@@ -39,6 +39,9 @@ extern void lr_owner_execute(const char *query, int nargs, Oid *types, Datum *va
 /* The same where a value may be NULL: nulls as SPI_execute_plan takes them. */
 extern void lr_owner_execute_nulls(const char *query, int nargs, Oid *types, Datum *values, const char *nulls, int expected);
 
+/* Runs a SELECT with a kept plan as the caller's statement sees things; one that locks rows (not read_only) with the active snapshot too, as a command of its own. */
+extern void lr_owner_read(const char *query, int nargs, Oid *types, Datum *values, bool read_only);
+
 #define QUERY_ARGUMENTS 32
 
 /* A query's arguments, one after the other from $1; begins as {0}. A text that is NULL is a NULL. */

@@ -70,8 +70,8 @@ lr_state_find_seen(const char *flow, const char *lead, LeadState *state)
 static bool
 find(const char *flow, const char *lead, LeadState *state, Snapshot seen)
 {
-	/* who decides writes next: the locks that takes, and keeps */
-	LOCKMODE lock = RecoveryInProgress() ? AccessShareLock : RowExclusiveLock;
+	/* who decides writes next: the locks that takes, and keeps; who asks as his statement sees it may be a report that runs long */
+	LOCKMODE lock = seen || RecoveryInProgress() ? AccessShareLock : RowExclusiveLock;
 	Relation rel = table_open(lr_relation_oid("lead_states"), lock);
 	Relation index = index_open(lr_relation_oid("lead_states_pkey"), lock);
 	TupleTableSlot *slot;

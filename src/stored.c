@@ -93,8 +93,7 @@ fetch(Relation rel, const FlowTable *table, const char *lead, Oid role, const ch
 	SetUserIdAndSecContext(role, session.sec_context | SECURITY_LOCAL_USERID_CHANGE);
 	if (locks)
 		PushActiveSnapshot(GetTransactionSnapshot());
-	if (SPI_execute_with_args(query, lengthof(types), types, values, NULL, !locks, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not run \"%s\"", query);
+	lr_owner_read(query, lengthof(types), types, values, !locks);
 	if (locks)
 		PopActiveSnapshot();
 	if (SPI_processed == 1)

@@ -150,8 +150,7 @@ COMMENT ON FUNCTION leadroute.place_codes(leadroute.territory, text[], text[], t
 /* A restore says so as pg_dump does. */
 CREATE FUNCTION leadroute.restoring() RETURNS boolean
 LANGUAGE sql STABLE
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$ SELECT NOT current_setting('check_function_bodies')::boolean $$;
+RETURN NOT pg_catalog.current_setting('check_function_bodies')::pg_catalog.bool;
 COMMENT ON FUNCTION leadroute.restoring() IS 'Whether rows come from a dump: what they say is taken as it is, as the bodies of functions are.';
 
 /* The jobs of a restore look one after the other: whoever is last sees what all of them brought. */

@@ -38,7 +38,7 @@ COMMENT ON COLUMN leadroute.facts.segment IS 'What flows.segment gives for the r
 COMMENT ON COLUMN leadroute.facts.intent IS 'The lead''s intent by flows.intent, the row''s column intent or leadroute.sources; NULL where segment is, and if none says.';
 COMMENT ON COLUMN leadroute.facts.is_mql IS 'Whether the lead is qualified: by its points (the model''s threshold, min_fit and min_engagement), a signal of high intent, a signal meeting_booked, or approve(); and from then on until reject(). Worked out when a condition reads it; NULL where the flow has no scoring.';
 COMMENT ON COLUMN leadroute.facts.consent IS 'Whether the person has consented to be contacted: what the row''s column consent says (a boolean, or a word such as yes, granted, opted in, or of consent_words), and false after a signal of a type with the effect no_consent or no_outreach. NULL where the row does not say.';
-COMMENT ON COLUMN leadroute.facts.operation IS 'What brought the lead here: INSERT, UPDATE, CATCH_UP, REROUTE (by reroute(), release() and the like) or SIGNAL (its score changed); for a criterion also EXPLAIN (score() and the like).';
+COMMENT ON COLUMN leadroute.facts.operation IS 'What brought the lead here: INSERT, UPDATE, CATCH_UP, REROUTE (by reroute(), release() and the like) or SIGNAL (its score changed); for a criterion also EXPLAIN (score() and the like), as for mask_when where a view asks.';
 COMMENT ON COLUMN leadroute.facts.account IS 'The account that the lead belongs to; NULL if none. Looked up only for a rule that reads it or the other two.';
 COMMENT ON COLUMN leadroute.facts.account_tier IS 'The account''s tier, 1 to 3; NULL if it has none.';
 COMMENT ON COLUMN leadroute.facts.account_owner IS 'The account''s owner, a rep''s key; NULL if it has none.';

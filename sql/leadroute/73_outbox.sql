@@ -18,42 +18,9 @@ COMMENT ON FUNCTION leadroute.mask(text, text) IS
 	'A value that tells whom it is about, so that it no longer does: of an email the first letter and the domain, of a phone the last two digits, of a name the initials, of anything else the first letter. NULL for NULL.';
 
 CREATE FUNCTION leadroute.is_masked(flow text, lead text) RETURNS boolean
-LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-#variable_conflict use_variable
-DECLARE
-	condition	text;
-	attachment	leadroute.attachments;
-	leads		regclass;
-	shown		boolean;
-BEGIN
-	SELECT f.mask_when INTO condition FROM leadroute.flows f WHERE f.flow = is_masked.flow;
-	IF (SELECT s.consent FROM leadroute.lead_states s WHERE s.flow = is_masked.flow AND s.lead = is_masked.lead) = false THEN
-		RETURN true;
-	ELSIF condition IS NULL THEN
-		RETURN false;
-	END IF;
-	attachment := leadroute.flow_attachment(flow);
-	leads := leadroute.attachment_table(attachment);
-	IF leads IS NULL THEN
-		RETURN true;
-	END IF;
-	BEGIN
-		EXECUTE format('SELECT NOT coalesce(leadroute.condition_holds($1, t, NULL, $2), false) FROM %s t WHERE %s', leads,
-			(SELECT CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN format('t.%I = $3::%s', a.attname, format_type(a.atttypid, a.atttypmod))
-						 ELSE format('format(''%%s'', t.%I) = $3', a.attname) END
-			 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = leads AND a.attname = attachment.key_column))
-			INTO shown USING condition, flow, lead;
-	EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
-		shown := false;
-	END;
-	/* a row that is gone says nothing, and what fails shows nothing */
-	RETURN shown IS NOT TRUE;
-END
-$$;
+LANGUAGE c STABLE STRICT COST 100 AS 'MODULE_PATHNAME', 'lr_sql_is_masked';
 COMMENT ON FUNCTION leadroute.is_masked(text, text) IS
-	'Whether the person of a lead is shown masked: he gave no consent, flows.mask_when holds for the row as it is now or fails, or there is no row to ask.';
+	'Whether the person of a lead is shown masked: he gave no consent, flows.mask_when holds for the row as it is now or fails, or there is no row to ask. Answers by the newest configuration; of the row it tells nothing else, so who asks needs no right to read it.';
 
 CREATE FUNCTION leadroute.lead_link(template text, flow text, lead text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'lr_sql_lead_link';
@@ -96,22 +63,20 @@ COMMENT ON FUNCTION leadroute.lead_message(text, text, text, jsonb) IS
 
 /* --- from events to messages --- */
 
+/* Inlined into what calls it, so that no statement that writes events plans it. */
 CREATE FUNCTION leadroute.message_type(kind text, code text, stage text, owner text, previous_owner text, queue text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-	SELECT CASE
-		/* of one name */
-		WHEN kind = ANY ('{breached,mql,review,rejected,recycled,returned}') THEN kind
-		WHEN kind IN ('linked', 'followed') THEN 'duplicate'
-		/* a lead that waited, and has an owner because the person has asked again; one that waits on is nothing new */
-		WHEN kind = 'asked_again' THEN CASE WHEN owner IS NOT NULL THEN 'assigned' END
-		WHEN kind = ANY ('{reassigned,claimed,released,rerouted,drained,hold_ended,offered,handed_over,lapsed,requeued}') THEN
-			CASE WHEN owner IS NULL THEN CASE WHEN queue IS NOT NULL THEN 'queued' END
-				 WHEN previous_owner IS NULL THEN 'assigned'
-				 WHEN owner <> previous_owner THEN 'reassigned' END
-		END
-$$;
+RETURN CASE
+	/* of one name */
+	WHEN kind = ANY ('{breached,mql,review,rejected,recycled,returned}') THEN kind
+	WHEN kind IN ('linked', 'followed') THEN 'duplicate'
+	/* a lead that waited, and has an owner because the person has asked again; one that waits on is nothing new */
+	WHEN kind = 'asked_again' THEN CASE WHEN owner IS NOT NULL THEN 'assigned' END
+	WHEN kind = ANY ('{reassigned,claimed,released,rerouted,drained,hold_ended,offered,handed_over,lapsed,requeued}') THEN
+		CASE WHEN owner IS NULL THEN CASE WHEN queue IS NOT NULL THEN 'queued' END
+			 WHEN previous_owner IS NULL THEN 'assigned'
+			 WHEN owner <> previous_owner THEN 'reassigned' END
+	END;
 COMMENT ON FUNCTION leadroute.message_type(text, text, text, text, text, text) IS
 	'The type of message that an event is told by; NULL: by none. Those of arriving leads, buying committees, reminders, escalations, no-shows and what is resolved are written apart.';
 
@@ -142,9 +107,12 @@ CREATE TRIGGER events_told AFTER INSERT ON leadroute.events REFERENCING NEW TABL
 
 /* As lr_consent_suffices() has it for those that the journal writes. */
 CREATE FUNCTION leadroute.may_be_told(flow text, lead text) RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp SET timezone = 'UTC'
 AS $$
+DECLARE
+	told	boolean;
+BEGIN
 	SELECT coalesce(s.consent, NOT f.require_consent)
 		OR (NOT f.require_consent AND NOT (
 			EXISTS (SELECT FROM leadroute.signal_types t WHERE t.flow = s.flow AND t.effect = 'no_outreach')
@@ -152,8 +120,11 @@ AS $$
 						WHERE g.flow = s.flow AND t.effect = 'no_outreach' AND g.at <= leadroute.clock() AND (t.counts_for IS NULL OR g.at + t.counts_for > leadroute.clock())
 							AND g.lead IN (SELECT s.lead UNION ALL
 										   SELECT d.lead FROM leadroute.lead_states d WHERE d.flow = s.flow AND d.duplicate_of = s.lead AND d.status IN ('duplicate', 'merged')))))
+	INTO told
 	FROM leadroute.lead_states s JOIN leadroute.flows f ON f.flow = s.flow
-	WHERE s.flow = may_be_told.flow AND s.lead = may_be_told.lead
+	WHERE s.flow = may_be_told.flow AND s.lead = may_be_told.lead;
+	RETURN told;
+END
 $$;
 COMMENT ON FUNCTION leadroute.may_be_told(text, text) IS
 	'Whether anybody may hear of a lead: it has the consent that its flow demands, and no signal has taken it out of all outreach.';
@@ -201,22 +172,26 @@ CREATE TRIGGER outbox_hint AFTER INSERT ON leadroute.outbox REFERENCING NEW TABL
  * lead is the state's; where that is gone, or the lead bears another key now, the event alone speaks.
  */
 CREATE FUNCTION leadroute.outbox_payload(message leadroute.outbox) RETURNS jsonb
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
-	SELECT coalesce(message.payload, (
-		SELECT jsonb_strip_nulls(jsonb_build_object('flow', message.flow, 'lead', message.aggregateid)
-			|| coalesce(leadroute.lead_message(message.flow, message.aggregateid), '{}') || coalesce(e.decision, '{}'))
-		FROM (SELECT) one LEFT JOIN LATERAL (
-			SELECT jsonb_build_object('code', e.code, 'owner', e.owner, 'owner_name', r.name, 'manager', r.manager, 'team', e.team, 'channel', t.channel,
-				'territory', e.territory, 'queue', e.queue, 'rule', e.rule, 'reason', e.reason, 'account', e.account, 'account_owner', a.owner,
-				'routed_at', e.at) AS decision
-			FROM leadroute.events e
-				LEFT JOIN leadroute.reps r ON r.flow = e.flow AND r.rep = e.owner
-				LEFT JOIN leadroute.teams t ON t.flow = e.flow AND t.team = e.team
-				LEFT JOIN leadroute.accounts a ON a.flow = e.flow AND a.account = e.account
-			WHERE e.flow = message.flow AND e.lead = message.aggregateid AND e.id < message.id AND e.kind IN ('decided', 'recorded')
-			ORDER BY e.id DESC LIMIT 1) e ON true))
+DECLARE
+	decision	jsonb;
+BEGIN
+	IF message.payload IS NOT NULL THEN
+		RETURN message.payload;
+	END IF;
+	SELECT jsonb_build_object('code', e.code, 'owner', e.owner, 'owner_name', r.name, 'manager', r.manager, 'team', e.team, 'channel', t.channel,
+		'territory', e.territory, 'queue', e.queue, 'rule', e.rule, 'reason', e.reason, 'account', e.account, 'account_owner', a.owner, 'routed_at', e.at) INTO decision
+	FROM leadroute.events e
+		LEFT JOIN leadroute.reps r ON r.flow = e.flow AND r.rep = e.owner
+		LEFT JOIN leadroute.teams t ON t.flow = e.flow AND t.team = e.team
+		LEFT JOIN leadroute.accounts a ON a.flow = e.flow AND a.account = e.account
+	WHERE e.flow = message.flow AND e.lead = message.aggregateid AND e.id < message.id AND e.kind IN ('decided', 'recorded')
+	ORDER BY e.id DESC LIMIT 1;
+	RETURN jsonb_strip_nulls(jsonb_build_object('flow', message.flow, 'lead', message.aggregateid)
+		|| coalesce(leadroute.lead_message(message.flow, message.aggregateid), '{}') || coalesce(decision, '{}'));
+END
 $$;
 COMMENT ON FUNCTION leadroute.outbox_payload(leadroute.outbox) IS
 	'What a message says: its payload, and where that was left to be made (NULL), what the decision of the lead said, with what is known of the lead now.';
