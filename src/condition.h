@@ -85,6 +85,12 @@ extern Oid lr_condition_type(const LrCondition *condition);
 /* A copy of the row type leadroute.facts, not reference-counted, in the current memory context. */
 extern TupleDesc lr_facts_desc(void);
 
+/*
+ * A part of a condition's expression, compiled in the current context to be evaluated by itself, over a row in the outer slot. The part must stay. Errors: those
+ * of the executor.
+ */
+extern ExprState *lr_condition_part(Expr *part);
+
 /* The attributes that an analysed expression reads: varno is OUTER_VAR (the row) or INNER_VAR (facts). */
 extern Bitmapset *lr_condition_attributes(const Expr *expr, int varno);
 

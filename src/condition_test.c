@@ -1,14 +1,20 @@
 /*
  * condition_test.c
- *		The equality tests that a condition demands: what its index and its outline are made of.
+ *		The tests that a condition demands, of equality and of what a text holds: what its index and its outline are made of.
  *
  * Pure in the expression; what is returned lies in the current memory context, the constants in the expression.
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+#include "condition.h"
+#include "condition_check.h"
 #include "condition_test.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 static ConditionTest *equality(Oid operator, Oid collation, const Expr *left, const Expr *right, bool any_of);
@@ -16,6 +22,9 @@ static Datum *one_value(Datum value);
 static List *elements(Datum array, Oid type);
 static List *either(List *tests, List *others);
 static ConditionTest *same_test(List *tests, const ConditionTest *like);
+static List *like_pieces(Oid operator, const Expr *text, const Expr *pattern, bool any_of);
+static char *longest_piece(Datum pattern);
+static List *either_pieces(List *tests, List *others);
 
 List *
 lr_condition_tests(const Expr *expr)
@@ -156,4 +165,113 @@ same_test(List *tests, const ConditionTest *like)
 			return test;
 	}
 	return NULL;
+}
+
+List *
+lr_condition_pieces(const Expr *expr)
+{
+	ListCell *cell;
+	List *tests = NIL;
+
+	if (IsA(expr, OpExpr) && list_length(((const OpExpr *) expr)->args) == 2)
+		return like_pieces(((const OpExpr *) expr)->opno, linitial(((const OpExpr *) expr)->args), lsecond(((const OpExpr *) expr)->args), false);
+	if (IsA(expr, ScalarArrayOpExpr) && ((const ScalarArrayOpExpr *) expr)->useOr)
+		return like_pieces(((const ScalarArrayOpExpr *) expr)->opno, linitial(((const ScalarArrayOpExpr *) expr)->args), lsecond(((const ScalarArrayOpExpr *) expr)->args), true);
+	if (!IsA(expr, BoolExpr) || ((const BoolExpr *) expr)->boolop == NOT_EXPR)
+		return NIL;
+	foreach(cell, ((const BoolExpr *) expr)->args)
+	{
+		List *its = lr_condition_pieces(lfirst(cell));
+
+		if (((const BoolExpr *) expr)->boolop == AND_EXPR)
+			tests = list_concat(tests, its);
+		else
+			tests = cell == list_head(((const BoolExpr *) expr)->args) ? its : either_pieces(tests, its);
+	}
+	return tests;
+}
+
+/*
+ * What "text LIKE pattern", or LIKE ANY of constant patterns, demands of the text. What takes any row compares byte by byte: the collation is the C library's,
+ * and so deterministic.
+ */
+static List *
+like_pieces(Oid operator, const Expr *text, const Expr *pattern, bool any_of)
+{
+	ConditionPieces *test;
+	const Const *constant;
+	List *patterns;
+	ListCell *cell;
+
+	if (get_opcode(operator) != F_TEXTLIKE || !IsA(pattern, Const) || !lr_condition_takes_any_row((Node *) text) || contain_volatile_functions((Node *) text) ||
+		!bms_is_empty(lr_condition_attributes(text, INNER_VAR)))
+		return NIL;
+	constant = (const Const *) pattern;
+	test = palloc0(sizeof(ConditionPieces));
+	test->expr = (Expr *) unconstify(Expr *, text);
+	if (constant->constisnull)
+		return list_make1(test);
+	patterns = any_of ? elements(constant->constvalue, TEXTOID) : list_make1(one_value(constant->constvalue));
+	foreach(cell, patterns)
+	{
+		char *piece = longest_piece(*(Datum *) lfirst(cell));
+
+		/* any text may match, or fail */
+		if (*piece == '\0')
+			return NIL;
+		test->pieces = lappend(test->pieces, piece);
+	}
+	return list_make1(test);
+}
+
+/* The longest run of characters that stand for themselves; empty where there is none, or the pattern is none. */
+static char *
+longest_piece(Datum pattern)
+{
+	char *string = TextDatumGetCString(pattern);
+	char *piece = palloc(strlen(string) + 1);
+	char *longest = pstrdup("");
+	int len = 0;
+
+	for (const char *at = string;; at++)
+	{
+		if (*at != '\0' && *at != '%' && *at != '_')
+		{
+			/* LIKE fails where a text brings it here */
+			if (*at == '\\' && *++at == '\0')
+				return pstrdup("");
+			piece[len++] = *at;
+			continue;
+		}
+		piece[len] = '\0';
+		if (len > (int) strlen(longest))
+			longest = pstrdup(piece);
+		len = 0;
+		if (*at == '\0')
+			return longest;
+	}
+}
+
+/* As either() for tests: those of one expression, with the pieces of either arm. */
+static List *
+either_pieces(List *tests, List *others)
+{
+	List *both = NIL;
+	ListCell *cell;
+	ListCell *other;
+
+	foreach(cell, tests)
+	{
+		ConditionPieces *test = lfirst(cell);
+
+		foreach(other, others)
+		{
+			if (!equal(test->expr, ((ConditionPieces *) lfirst(other))->expr))
+				continue;
+			test->pieces = list_concat(test->pieces, ((ConditionPieces *) lfirst(other))->pieces);
+			both = lappend(both, test);
+			break;
+		}
+	}
+	return both;
 }

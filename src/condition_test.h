@@ -1,6 +1,6 @@
 /*
  * condition_test.h
- *		The equality tests that a condition demands.
+ *		The tests that a condition demands: of equality, and of what a text holds.
  */
 #ifndef LR_CONDITION_TEST_H
 #define LR_CONDITION_TEST_H
@@ -19,7 +19,17 @@ typedef struct ConditionTest
 	List *values; /* of Datum, as pointers to them; none: it can never hold */
 } ConditionTest;
 
+/* The text that the expression gives must hold one of the pieces, byte for byte. It reads the row alone, takes any row, and gives the same whenever asked. */
+typedef struct ConditionPieces
+{
+	Expr *expr;
+	List *pieces; /* of C strings, none of them empty; none: it can never hold */
+} ConditionPieces;
+
 /* The tests without which an analysed expression is never true; a list of ConditionTest, in the current context. */
 extern List *lr_condition_tests(const Expr *expr);
+
+/* Likewise what LIKE demands; a list of ConditionPieces. */
+extern List *lr_condition_pieces(const Expr *expr);
 
 #endif /* LR_CONDITION_TEST_H */

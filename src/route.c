@@ -254,8 +254,14 @@ walk_rules(void *arg)
 
 	for (; walk->next < config->nrules; walk->next++)
 	{
-		const RuleConfig *rule = &config->rules[walk->next];
+		const RuleConfig *rule;
 
+		/* who explains names each rule */
+		if (walk->trace == NULL)
+			walk->next = lr_ruleset_next(walk->plan->rules, walk->next, walk->row->slot);
+		if (walk->next >= config->nrules)
+			break;
+		rule = &config->rules[walk->next];
 		if (rule->condition)
 		{
 			bool excluded = lr_ruleset_excludes(walk->plan->rules, walk->next, walk->row->slot);

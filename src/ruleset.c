@@ -5,7 +5,7 @@
  * Most conditions demand that some column equal a constant or one of a list: country = 'US', industry IN (…). All
  * tests of one column by one operator make a switch: a hash table from constants to the rules that want them. One
  * look-up a switch then excludes every rule that wants another value, however many there are, and none of those is
- * evaluated. What a switch does not know is never excluded: rules enter it with their outline (outline.c), where there is one, else when they are compiled.
+ * evaluated. What LIKE demands of a text is looked up likewise (piece.c). What a switch does not know is never excluded: rules enter it with their outline (outline.c), where there is one, else when they are compiled.
  *
  * Only operators and hash functions that are leakproof are used: an index that may fail would need protection.
  * Memory: everything lies in the plan's context and goes with it.
@@ -13,6 +13,8 @@
 #include "postgres.h"
 
 #include "condition_test.h"
+#include "piece.h"
+#include "port/pg_bitutils.h"
 #include "ruleset.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -29,6 +31,7 @@ typedef struct Wanted
 	int nrules;
 	int room;
 	int *rules;
+	uint64 *bits; /* a bit a rule instead, where they are more than there are words; or NULL */
 } Wanted;
 
 typedef struct Bucket
@@ -74,17 +77,22 @@ struct RuleSet
 	LrCondition **conditions; /* one a rule */
 	bool *entered;			  /* the same: its tests are in the switches */
 	Switch *switches;
+	List *pieces;	  /* of PieceIndex, one an expression */
 	uint64 *possible; /* a bit a rule: what is left for the row */
-	uint64 *passes;	  /* room for what one switch lets pass */
+	uint64 *passes;	  /* room for what one switch or expression lets pass */
 	bool looked;	  /* possible has been made for the row */
 };
 
+static bool is_indexed(const RuleSet *set);
 static void look(RuleSet *set, TupleTableSlot *row);
+static void leave_passes(RuleSet *set);
 static void add_wanted(RuleSet *set, Switch *sw, Datum value);
 static void enter_tests(RuleSet *set, int rule, List *tests);
 static void enter_rule(RuleSet *set, int rule, const ConditionTest *test);
 static Switch *switch_of(RuleSet *set, const ConditionTest *test);
 static void want(RuleSet *set, Switch *sw, Datum value, int rule);
+static void want_rule(Wanted *wanted, int rule);
+static void enter_pieces(RuleSet *set, int rule, List *tests);
 
 RuleSet *
 lr_ruleset_make(const char *const *conditions, int n, const LrConditionScope *scope, const Outlines *outlines, MemoryContext mcxt)
@@ -99,6 +107,7 @@ lr_ruleset_make(const char *const *conditions, int n, const LrConditionScope *sc
 	set->conditions = MemoryContextAllocZero(mcxt, Max(n, 1) * sizeof(LrCondition *));
 	set->entered = MemoryContextAllocZero(mcxt, Max(n, 1) * sizeof(bool));
 	set->possible = MemoryContextAllocZero(mcxt, Max(WORDS(n), 1) * sizeof(uint64));
+	set->passes = MemoryContextAllocZero(mcxt, Max(WORDS(n), 1) * sizeof(uint64));
 	for (int i = 0; i < n; i++)
 	{
 		const Outline *outline = conditions[i] ? lr_outline(outlines, conditions[i]) : NULL;
@@ -118,18 +127,42 @@ lr_ruleset_start(RuleSet *set)
 bool
 lr_ruleset_excludes(RuleSet *set, int rule, TupleTableSlot *row)
 {
-	if (set->switches == NULL)
+	if (!is_indexed(set))
 		return false;
 	if (!set->looked)
 		look(set, row);
 	return (set->possible[rule / WORD_BITS] & UINT64CONST(1) << rule % WORD_BITS) == 0;
 }
 
-/* Asks each switch once; a NULL equals nothing. */
+int
+lr_ruleset_next(RuleSet *set, int rule, TupleTableSlot *row)
+{
+	int word = rule / WORD_BITS;
+	uint64 left;
+
+	if (rule >= set->nrules || !is_indexed(set))
+		return rule;
+	if (!set->looked)
+		look(set, row);
+	left = set->possible[word] & PG_UINT64_MAX << rule % WORD_BITS;
+	while (left == 0 && ++word < WORDS(set->nrules))
+		left = set->possible[word];
+	/* bits behind the last rule are set too */
+	return left == 0 ? set->nrules : Min(word * WORD_BITS + pg_rightmost_one_pos64(left), set->nrules);
+}
+
+static bool
+is_indexed(const RuleSet *set)
+{
+	return set->switches || set->pieces;
+}
+
+/* Asks each switch and each expression once; a NULL equals nothing. */
 static void
 look(RuleSet *set, TupleTableSlot *row)
 {
 	int nwords = WORDS(set->nrules);
+	ListCell *cell;
 
 	memset(set->possible, 0xFF, nwords * sizeof(uint64));
 	for (Switch *sw = set->switches; sw; sw = sw->next)
@@ -140,10 +173,24 @@ look(RuleSet *set, TupleTableSlot *row)
 		memcpy(set->passes, sw->untested, nwords * sizeof(uint64));
 		if (!isnull)
 			add_wanted(set, sw, value);
-		for (int word = 0; word < nwords; word++)
-			set->possible[word] &= set->passes[word];
+		leave_passes(set);
+	}
+	foreach(cell, set->pieces)
+	{
+		lr_pieces_find(lfirst(cell), row, set->passes);
+		leave_passes(set);
 	}
 	set->looked = true;
+}
+
+static void
+leave_passes(RuleSet *set)
+{
+	uint64 *possible = set->possible;
+	const uint64 *passes = set->passes;
+
+	for (int word = 0; word < WORDS(set->nrules); word++)
+		possible[word] &= passes[word];
 }
 
 /* Constants that differ as bytes may both equal the value: 1.0 and 1.00. */
@@ -157,7 +204,9 @@ add_wanted(RuleSet *set, Switch *sw, Datum value)
 	{
 		if (!DatumGetBool(FunctionCall2Coll(&sw->equal, sw->collation, value, wanted->value)))
 			continue;
-		for (int i = 0; i < wanted->nrules; i++)
+		for (int word = 0; wanted->bits && word < WORDS(set->nrules); word++)
+			set->passes[word] |= wanted->bits[word];
+		for (int i = 0; wanted->bits == NULL && i < wanted->nrules; i++)
 			set->passes[wanted->rules[i] / WORD_BITS] |= UINT64CONST(1) << wanted->rules[i] % WORD_BITS;
 	}
 }
@@ -178,6 +227,7 @@ lr_ruleset_compile(RuleSet *set, int rule)
 	condition = lr_condition_compile(set->texts[rule], set->scope, set->mcxt);
 	if (!set->entered[rule])
 		enter_tests(set, rule, lr_condition_tests(lr_condition_expr(condition)));
+	enter_pieces(set, rule, lr_condition_pieces(lr_condition_expr(condition)));
 	set->conditions[rule] = condition;
 	return condition;
 }
@@ -230,8 +280,6 @@ switch_of(RuleSet *set, const ConditionTest *test)
 	get_typlenbyval(test->type, &sw->length, &sw->by_value);
 	sw->untested = palloc(nwords * sizeof(uint64));
 	memset(sw->untested, 0xFF, nwords * sizeof(uint64));
-	if (set->passes == NULL)
-		set->passes = palloc(nwords * sizeof(uint64));
 	sw->wanted = bucket_create(set->mcxt, 16, NULL);
 	MemoryContextSwitchTo(oldcontext);
 
@@ -264,11 +312,58 @@ want(RuleSet *set, Switch *sw, Datum value, int rule)
 		wanted->next = bucket->first;
 		bucket->first = wanted;
 	}
+	if (wanted->bits == NULL && wanted->nrules > WORDS(set->nrules))
+	{
+		uint64 *bits = palloc0(WORDS(set->nrules) * sizeof(uint64));
+
+		for (int i = 0; i < wanted->nrules; i++)
+			bits[wanted->rules[i] / WORD_BITS] |= UINT64CONST(1) << wanted->rules[i] % WORD_BITS;
+		wanted->bits = bits;
+		pfree(wanted->rules);
+		wanted->rules = NULL;
+	}
+	if (wanted->bits)
+		wanted->bits[rule / WORD_BITS] |= UINT64CONST(1) << rule % WORD_BITS;
+	else
+		want_rule(wanted, rule);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+static void
+want_rule(Wanted *wanted, int rule)
+{
 	if (wanted->nrules == wanted->room)
 	{
 		wanted->rules = repalloc(wanted->rules, 2 * wanted->room * sizeof(int));
 		wanted->room *= 2;
 	}
 	wanted->rules[wanted->nrules++] = rule;
-	MemoryContextSwitchTo(oldcontext);
+}
+
+/* Outlines do not have these: an expression is no use to another session. */
+static void
+enter_pieces(RuleSet *set, int rule, List *tests)
+{
+	ListCell *cell;
+	ListCell *known;
+
+	foreach(cell, tests)
+	{
+		const ConditionPieces *test = lfirst(cell);
+		PieceIndex *index = NULL;
+
+		foreach(known, set->pieces)
+			if (lr_pieces_are_of(lfirst(known), test->expr))
+				index = lfirst(known);
+		if (index == NULL)
+		{
+			MemoryContext oldcontext;
+
+			index = lr_pieces_make(test->expr, set->nrules, set->mcxt);
+			oldcontext = MemoryContextSwitchTo(set->mcxt);
+			set->pieces = lappend(set->pieces, index);
+			MemoryContextSwitchTo(oldcontext);
+		}
+		lr_pieces_add(index, rule, test->pieces);
+	}
 }

@@ -21,10 +21,13 @@ extern RuleSet *lr_ruleset_make(const char *const *conditions, int n, const LrCo
 extern void lr_ruleset_start(RuleSet *set);
 
 /*
- * Whether the row in the slot fails an equality test that the rule's condition cannot hold without. Never fails; a
- * condition that has no outline and is not compiled yet is never excluded.
+ * Whether the row in the slot fails a test, of equality or LIKE, that the rule's condition cannot hold without. Never fails; a
+ * condition that has no outline and is not compiled yet is never excluded, nor by LIKE one that is not compiled.
  */
 extern bool lr_ruleset_excludes(RuleSet *set, int rule, TupleTableSlot *row);
+
+/* The first rule from this one on, or n, that the row is not known to fail: that many of lr_ruleset_excludes() in one. */
+extern int lr_ruleset_next(RuleSet *set, int rule, TupleTableSlot *row);
 
 /* A rule's condition: NULL where it has none or is not compiled yet. */
 extern LrCondition *lr_ruleset_condition(const RuleSet *set, int rule);
