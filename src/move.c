@@ -23,6 +23,8 @@ static void take_new_place(const char *flow, const Move *move);
 void
 lr_move_of(const Decision *decision, Move *move)
 {
+	const Jsonb *path = lr_route_path(decision);
+
 	memset(move, 0, sizeof(Move));
 	move->status = decision->status;
 	move->code = decision->code;
@@ -32,7 +34,7 @@ lr_move_of(const Decision *decision, Move *move)
 	move->queue = decision->queue;
 	move->rule = decision->rule ? decision->rule->rule : NULL;
 	move->reason = lr_route_reason(decision);
-	move->path = lr_route_path(decision);
+	move->path = path ? JsonbToCString(NULL, &unconstify(Jsonb *, path)->root, (int) VARSIZE(path)) : NULL;
 	move->account = decision->account;
 	move->account_by = decision->account_by;
 	move->over_cap = decision->over_cap;

@@ -15,6 +15,7 @@
 
 static int outcome_match(const void *a, const void *b, Size size);
 static bool same_text(const char *a, const char *b);
+static bool same_passed(const List *a, const List *b);
 static Outcome *find_outcome(OutcomeSet *set, const Outcome *probe, MemoryContext mcxt, bool *found);
 static uint32 outcome_hash(const void *key, Size size);
 
@@ -34,9 +35,10 @@ lr_outcome_keep(OutcomeSet *set, const Decision *decision, MemoryContext mcxt)
 		.segment = decision->segment,
 		.intent = decision->intent,
 		.how = decision->how,
-		.path = lr_route_path(decision),
+		.passed = decision->passed,
 	};
 	Outcome *outcome;
+	const Jsonb *path;
 	bool found = false;
 	MemoryContext oldcontext;
 
@@ -49,6 +51,7 @@ lr_outcome_keep(OutcomeSet *set, const Decision *decision, MemoryContext mcxt)
 	if (found)
 		return outcome;
 
+	path = lr_route_path(decision);
 	oldcontext = MemoryContextSwitchTo(mcxt);
 	*outcome = probe;
 	if (probe.owner)
@@ -65,11 +68,12 @@ lr_outcome_keep(OutcomeSet *set, const Decision *decision, MemoryContext mcxt)
 		outcome->segment = pstrdup(probe.segment);
 	if (probe.intent)
 		outcome->intent = pstrdup(probe.intent);
-	if (probe.path)
+	if (probe.passed)
 	{
 		ListCell *cell;
 
-		outcome->path = pstrdup(probe.path);
+		outcome->path = memcpy(palloc(VARSIZE(path)), path, VARSIZE(path));
+		outcome->passed = NIL;
 		foreach(cell, decision->passed)
 		{
 			PassedRule *passed = palloc(sizeof(PassedRule));
@@ -97,7 +101,7 @@ outcome_match(const void *a, const void *b, Size size)
 	return !(x->config == y->config && x->rule == y->rule && same_text(x->code, y->code) &&
 			 same_text(x->status, y->status) && same_text(x->owner, y->owner) && same_text(x->team, y->team) &&
 			 same_text(x->territory, y->territory) && same_text(x->queue, y->queue) &&
-			 same_text(x->over_cap, y->over_cap) && same_text(x->how, y->how) && same_text(x->path, y->path) &&
+			 same_text(x->over_cap, y->over_cap) && same_text(x->how, y->how) && same_passed(x->passed, y->passed) &&
 			 same_text(x->segment, y->segment) && same_text(x->intent, y->intent));
 }
 
@@ -105,6 +109,22 @@ static bool
 same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool
+same_passed(const List *a, const List *b)
+{
+	if (list_length(a) != list_length(b))
+		return false;
+	for (int i = 0; i < list_length(a); i++)
+	{
+		const PassedRule *x = list_nth(a, i);
+		const PassedRule *y = list_nth(b, i);
+
+		if (x->rule != y->rule || strcmp(x->why, y->why) != 0)
+			return false;
+	}
+	return true;
 }
 
 static Outcome *

@@ -7,6 +7,7 @@
 
 #include "nodes/pg_list.h"
 #include "route.h"
+#include "utils/jsonb.h"
 #include "utils/hsearch.h"
 
 /* What many leads of a statement share. */
@@ -24,8 +25,8 @@ typedef struct Outcome
 	const char *segment;
 	const char *intent;
 	const char *how; /* a literal */
-	List *passed;
-	const char *path; /* of the passed rules, as JSON text */
+	List *passed;	   /* of PassedRule */
+	const Jsonb *path; /* of these: lr_route_path() */
 } Outcome;
 
 /* All zero when it is empty. */

@@ -10,11 +10,14 @@
 #include "lib/stringinfo.h"
 #include "reason.h"
 #include "utils/builtins.h"
-#include "utils/json.h"
+#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 static void append_named(StringInfo text, const char *before, const char *name, const char *after);
 static const char *waiting_text(const char *code);
+static Jsonb *make_path(const Decision *decision, bool with_match);
+static void push_key(JsonbParseState **state, const char *key);
+static void push_text(JsonbParseState **state, const char *key, const char *text);
 
 char *
 lr_route_reason(const Decision *decision)
@@ -103,8 +106,11 @@ lr_route_reason(const Decision *decision)
 	{
 		PassedRule *passed = lfirst(cell);
 
-		appendStringInfo(&text, "; rule \"%s\" (%d) held, but %s", passed->rule->rule, passed->rule->position,
-						 passed->why);
+		char position[12];
+
+		pg_ltoa(passed->rule->position, position);
+		append_named(&text, "; rule \"", passed->rule->rule, "\" (");
+		append_named(&text, position, ") held, but ", passed->why);
 	}
 	return text.data;
 }
@@ -142,25 +148,60 @@ waiting_text(const char *code)
 	return code;
 }
 
-char *
+Jsonb *
 lr_route_path(const Decision *decision)
 {
-	StringInfoData json;
+	return decision->passed == NIL ? NULL : make_path(decision, false);
+}
+
+Jsonb *
+lr_route_path_of_duplicate(const Decision *decision)
+{
+	return make_path(decision, true);
+}
+
+static Jsonb *
+make_path(const Decision *decision, bool with_match)
+{
+	JsonbParseState *state = NULL;
 	ListCell *cell;
 
-	if (decision->passed == NIL)
-		return NULL;
-	initStringInfo(&json);
+	(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	if (with_match)
+	{
+		(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+		push_text(&state, "match", decision->match);
+		push_text(&state, "lead", decision->duplicate_of);
+		(void) pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	}
 	foreach(cell, decision->passed)
 	{
 		PassedRule *passed = lfirst(cell);
+		JsonbValue position = {.type = jbvNumeric, .val.numeric = int64_to_numeric(passed->rule->position)};
 
-		appendStringInfo(&json, "%s{\"rule\": ", json.len ? ", " : "[");
-		escape_json(&json, passed->rule->rule);
-		appendStringInfo(&json, ", \"position\": %d, \"why\": ", passed->rule->position);
-		escape_json(&json, passed->why);
-		appendStringInfoChar(&json, '}');
+		(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+		push_text(&state, "rule", passed->rule->rule);
+		push_key(&state, "position");
+		(void) pushJsonbValue(&state, WJB_VALUE, &position);
+		push_text(&state, "why", passed->why);
+		(void) pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	}
-	appendStringInfoChar(&json, ']');
-	return json.data;
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL));
+}
+
+static void
+push_key(JsonbParseState **state, const char *key)
+{
+	JsonbValue value = {.type = jbvString, .val.string = {.val = unconstify(char *, key), .len = (int) strlen(key)}};
+
+	(void) pushJsonbValue(state, WJB_KEY, &value);
+}
+
+static void
+push_text(JsonbParseState **state, const char *key, const char *text)
+{
+	JsonbValue value = {.type = jbvString, .val.string = {.val = unconstify(char *, text), .len = (int) strlen(text)}};
+
+	push_key(state, key);
+	(void) pushJsonbValue(state, WJB_VALUE, &value);
 }

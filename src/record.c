@@ -32,14 +32,13 @@ static void set_waiting(JournalRow *state, const Decision *decision);
 static void set_closing(JournalRow *state, const Decision *decision);
 static void set_score(JournalRow *state, const LeadScore *score);
 static void set_lifecycle(JournalRow *state, const Decision *decision);
-static void write_decided(const Message *message, const char *path);
+static void write_decided(const Message *message, const Jsonb *path);
 static void write_qualified(const Message *message);
 static void write_stage(const char *lead, const Decision *decision, const StageChange *change);
-static const char *path_of_duplicate(const Decision *decision, const char *passed);
 static void write_outbox(const Message *message);
 
 void
-lr_record(const char *lead, const Decision *decision, const char *source_owner, const char *path, const LeadShape *shape,
+lr_record(const char *lead, const Decision *decision, const char *source_owner, const Jsonb *path, const LeadShape *shape,
 		  TupleTableSlot *slot)
 {
 	static MemoryContext row_context = NULL;
@@ -204,7 +203,7 @@ set_lifecycle(JournalRow *state, const Decision *decision)
 
 /* The event of the decision. */
 static void
-write_decided(const Message *message, const char *path)
+write_decided(const Message *message, const Jsonb *path)
 {
 	const Decision *decision = message->decision;
 	JournalRow row;
@@ -222,12 +221,12 @@ write_decided(const Message *message, const char *path)
 	lr_journal_set_text(&row, EVENT_QUEUE, decision->queue);
 	lr_journal_set_text(&row, EVENT_REASON, message->reason);
 	if (decision->duplicate_of)
-		path = path_of_duplicate(decision, path);
+		path = lr_route_path_of_duplicate(decision);
 	lr_journal_set_text(&row, EVENT_OVER_CAP, decision->over_cap);
 	if (decision->consent != CONSENT_UNKNOWN)
 		lr_journal_set_datum(&row, EVENT_CONSENT, BoolGetDatum(decision->consent == CONSENT_YES));
 	if (path)
-		lr_journal_set_datum(&row, EVENT_PATH, DirectFunctionCall1(jsonb_in, CStringGetDatum(path)));
+		lr_journal_set_datum(&row, EVENT_PATH, JsonbPGetDatum(path));
 	lr_journal_set_text(&row, EVENT_ACCOUNT, decision->account);
 	if (decision->prediction)
 		lr_journal_set_datum(&row, EVENT_PREDICTION,
@@ -278,23 +277,6 @@ write_stage(const char *lead, const Decision *decision, const StageChange *chang
 	lr_journal_set_text(&row, EVENT_STAGE, change->to);
 	lr_journal_set_text(&row, EVENT_PREVIOUS_STAGE, change->from);
 	lr_journal_append(JOURNAL_EVENTS, &row);
-}
-
-/* The steps of a decision, as JSON text: first the key that was found to be an earlier lead's. */
-static const char *
-path_of_duplicate(const Decision *decision, const char *passed)
-{
-	StringInfoData json;
-
-	initStringInfo(&json);
-	appendStringInfoString(&json, "[{\"match\": ");
-	escape_json(&json, decision->match);
-	appendStringInfoString(&json, ", \"lead\": ");
-	escape_json(&json, decision->duplicate_of);
-	appendStringInfoChar(&json, '}');
-	/* passed is an array too */
-	appendStringInfo(&json, "%s%s", passed ? ", " : "]", passed ? passed + 1 : "");
-	return json.data;
 }
 
 /* What became of the lead; and the owner of its account hears of the contact, whoever got it. */

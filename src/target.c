@@ -24,6 +24,7 @@ static bool may_take_turn(RouteWalk *walk, const PickRequest *request);
 static const char *overflow(RouteWalk *walk);
 static bool is_tried(const LeadRow *row, const char *rep);
 static bool apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char **code);
+static char *uncovered(const char *map);
 static bool others_wait(RouteWalk *walk, const PickRequest *request);
 static bool apply_hold(RouteWalk *walk, const RuleConfig *rule, char **why);
 static void take_waiting_place(RouteWalk *walk);
@@ -188,7 +189,7 @@ apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char 
 	if (!lr_map_find(walk->plan->base.config, rule->target_name, point, decision->at, &hit,
 					 walk->trace ? &chain : NULL))
 	{
-		*why = psprintf("no territory of map \"%s\" covers the lead", rule->target_name);
+		*why = uncovered(rule->target_name);
 		*code = "no_territory";
 		lr_route_trace(walk, "territory", rule->target_name, "none", NULL);
 		return false;
@@ -206,6 +207,21 @@ apply_territory(RouteWalk *walk, const RuleConfig *rule, char **why, const char 
 	if (hit.rep && lr_target_rep(walk, hit.rep, false, why))
 		return true;
 	return !walk->stopped && hit.team && lr_target_team(walk, rule, hit.team, why, code);
+}
+
+/* Most leads of a map with gaps have it, so it is put together without a format. */
+static char *
+uncovered(const char *map)
+{
+	static const char before[] = "no territory of map \"";
+	static const char after[] = "\" covers the lead";
+	size_t len = strlen(map);
+	char *why = palloc(sizeof(before) + len + sizeof(after));
+
+	memcpy(why, before, sizeof(before) - 1);
+	memcpy(why + sizeof(before) - 1, map, len);
+	memcpy(why + sizeof(before) - 1 + len, after, sizeof(after));
+	return why;
 }
 
 bool
