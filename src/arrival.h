@@ -29,6 +29,7 @@ typedef struct Arrival
 	const StageChange *stages; /* how it came there with this row, or NULL */
 	bool unknown_flow;
 	bool updates;	 /* its row stands already, in another flow: it cannot be kept out */
+	bool matters;	 /* an UPDATE: something waits that only the AFTER trigger may write */
 	FirstLead first; /* the earlier lead of the same person, where there is one */
 	Claim *claims;	 /* the keys that were this row's to claim */
 	int nclaims;

@@ -22,17 +22,26 @@
 #include "move.h"
 #include "pick.h"
 #include "qualify.h"
+#include "reads.h"
 #include "reason.h"
 #include "rescore.h"
 #include "utils/datum.h"
+#include "utils/memutils.h"
 #include "waiting.h"
 #include "watch.h"
 
 PG_FUNCTION_INFO_V1(lr_update_matters);
 
-/* What update_matters() answers for the row whose BEFORE trigger fired last. */
-static bool update_matters = false;
+/*
+ * What update_matters() answers: what the BEFORE trigger that fired last found, for its own query. What a trigger, a constraint or a generated column
+ * of the row does in between may fire others; nobody else's answer is taken for the row's.
+ */
+static MemoryContext matters_query = NULL;
+static bool matters_last = false;
 
+static FlowConfig *row_config(const LeadShape *shape, FlowConfig *attachment, TupleTableSlot *slot);
+static bool changed_hands(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new, HeapTuple newtuple, HeapTuple result);
+static HeapTuple change(Arrival *arrival, Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot *new, const char *flow);
 static bool says_otherwise(const Arrival *arrival, TupleTableSlot *old, TupleTableSlot *new, bool *warned, Closing *closing);
 static bool decides_again(Arrival *arrival, TupleTableSlot *old, const LeadState *state);
 static void consent_changes(Arrival *arrival, const LeadState *state);
@@ -41,7 +50,7 @@ static const char *qualifies(Arrival *arrival, const LeadState *state);
 static HeapTuple redecide(Arrival *arrival, HeapTuple tuple, const LeadState *state, const char *by, bool *changed);
 static bool goes_back(Arrival *arrival, const LeadState *state, LeadRow *row, Decision *decision);
 static bool is_own(const Arrival *arrival);
-static bool differs(const LeadColumn *column, TupleDesc desc, TupleTableSlot *old, TupleTableSlot *new);
+static bool differs(const LeadColumn *column, const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new);
 static bool changed_identity(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new);
 static int changed_outputs(const LeadShape *shape, const FlowConfig *config, TupleTableSlot *old, TupleTableSlot *new);
 static HeapTuple keep_score(Arrival *arrival, HeapTuple tuple, const LeadState *state);
@@ -64,10 +73,92 @@ static void went(const Arrival *arrival, TupleTableSlot *slot, const char *outco
 static CommandId row_command(TupleTableSlot *slot);
 
 HeapTuple
-lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot *new,
+lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot *new, const Bitmapset *updated,
 		  const char *flow)
 {
+	MemoryContext query = MemoryContextGetParent(CurrentMemoryContext);
+	FlowConfig *attachment;
+	LeadShape *shape;
+	FlowConfig *config;
 	Arrival arrival;
+	HeapTuple result = newtuple;
+
+	/* the keys that an earlier statement changed, before this one changes them again */
+	lr_effects_rename_now();
+
+	attachment = lr_config_cached(flow);
+	shape = attachment ? lr_lead_shape_cached(RelationGetRelid(rel), attachment) : NULL;
+	config = shape ? row_config(shape, attachment, old) : NULL;
+	/* most updates touch nothing of ours: tell so before anything is read */
+	if (config && !lr_reads_changed(shape, config, updated, old, new))
+		matters_last = shape->updates_after;
+	else
+	{
+		arrival.matters = false;
+		result = change(&arrival, rel, newtuple, old, new, flow);
+		/* the configuration may have been read anew */
+		attachment = lr_config_cached(flow);
+		shape = attachment ? lr_lead_shape_cached(RelationGetRelid(rel), attachment) : NULL;
+		matters_last = arrival.matters || shape == NULL || shape->updates_after || changed_hands(shape, old, new, newtuple, result);
+	}
+	matters_query = query;
+	return result;
+}
+
+/* The flow whose rows a row is one of, where it is known without reading anything; NULL: it is to be looked up. */
+static FlowConfig *
+row_config(const LeadShape *shape, FlowConfig *attachment, TupleTableSlot *slot)
+{
+	const char *flow;
+	FlowConfig *config;
+
+	if (shape->flow_column.attno == 0)
+		return attachment;
+	flow = lr_lead_word(&shape->flow_column, slot);
+	config = flow ? lr_config_cached(flow) : NULL;
+	/* as lr_arrival_flow() has it */
+	if (config && config->exists && (config->attachment == NULL || strcmp(flow, attachment->flow) == 0))
+		return config;
+	return NULL;
+}
+
+/* Whether the row that is to be stored has another key, flow or owner than the old one, or is marked as deleted where that was not. */
+static bool
+changed_hands(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new, HeapTuple newtuple, HeapTuple result)
+{
+	const LeadColumn *const columns[] = {&shape->key, &shape->flow_column, &shape->deleted, &shape->outputs[OUTPUT_OWNER]};
+
+	if (result == NULL)
+		return false;
+	for (int i = 0; i < (int) lengthof(columns); i++)
+	{
+		Form_pg_attribute attribute;
+		bool old_null;
+		bool new_null;
+		Datum old_value;
+		Datum new_value;
+
+		if (columns[i]->attno == 0)
+			continue;
+		if (result == newtuple)
+		{
+			if (differs(columns[i], shape, old, new))
+				return true;
+			continue;
+		}
+		attribute = TupleDescAttr(shape->desc, columns[i]->attno - 1);
+		old_value = slot_getattr(old, columns[i]->attno, &old_null);
+		new_value = heap_getattr(result, columns[i]->attno, shape->desc, &new_null);
+		if (old_null != new_null || (!old_null && !datum_image_eq(old_value, new_value, attribute->attbyval, attribute->attlen)))
+			return true;
+	}
+	return false;
+}
+
+/* Of a row whose columns that are ours may have changed. */
+static HeapTuple
+change(Arrival *arrival, Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot *new, const char *flow)
+{
 	LeadState state;
 	LeadShape *shape;
 	char *old_lead;
@@ -81,27 +172,14 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	const char *by;
 	Closing closing;
 
-	update_matters = false;
-	/* the keys that an earlier statement changed, before this one changes them again */
-	lr_effects_rename_now();
-
-	/* most updates touch nothing of ours: tell so before anything is read */
-	arrival.attachment = lr_config_cached(flow);
-	shape = arrival.attachment ? lr_lead_shape_cached(RelationGetRelid(rel), arrival.attachment) : NULL;
-	if (shape && !changed_identity(shape, old, new) && changed_outputs(shape, arrival.attachment, old, new) == 0 && !differs(&shape->key, shape->desc, old, new) &&
-		!differs(&shape->flow_column, shape->desc, old, new) && !differs(&shape->deleted, shape->desc, old, new) &&
-		!(shape->flow_column.attno != 0 || lr_watch_changed(lr_watch(shape, arrival.attachment), old, new) ||
-		  lr_score_changed(shape, arrival.attachment, old, new)))
+	if (!lr_arrival_start(arrival, rel, new, flow, lr_statement()) || is_own(arrival))
 		return newtuple;
-
-	if (!lr_arrival_start(&arrival, rel, new, flow, lr_statement()) || is_own(&arrival))
-		return newtuple;
-	shape = arrival.shape;
-	old_config = lr_arrival_flow(&arrival, old, &unknown);
-	if (strcmp(old_config->flow, arrival.config->flow) != 0)
+	shape = arrival->shape;
+	old_config = lr_arrival_flow(arrival, old, &unknown);
+	if (strcmp(old_config->flow, arrival->config->flow) != 0)
 	{
-		arrival.updates = true;
-		return lr_arrive(&arrival, newtuple); /* there it is known, or new */
+		arrival->updates = true;
+		return lr_arrive(arrival, newtuple); /* there it is known, or new */
 	}
 
 	/* the key may change with the rest: the state still stands at the old one */
@@ -110,85 +188,85 @@ lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot 
 	 * Here and not when the row stands: an AFTER trigger that fires for these columns would keep them from being
 	 * dropped, and one that fires for all would cost each UPDATE.
 	 */
-	if (old_lead && arrival.config->nmatch_rules > 0 &&
-		(changed_identity(shape, old, new) || differs(&shape->key, shape->desc, old, new)))
-		lr_duplicate_follow(&arrival, old, old_lead, new);
-	if (old_lead && strcmp(old_lead, arrival.lead) != 0)
-		lr_rekeys_note(lr_statement_rekeys(arrival.statement), arrival.config->flow, old_lead, arrival.lead, RelationGetRelid(rel),
+	if (old_lead && arrival->config->nmatch_rules > 0 &&
+		(changed_identity(shape, old, new) || differs(&shape->key, shape, old, new)))
+		lr_duplicate_follow(arrival, old, old_lead, new);
+	if (old_lead && strcmp(old_lead, arrival->lead) != 0)
+		lr_rekeys_note(lr_statement_rekeys(arrival->statement), arrival->config->flow, old_lead, arrival->lead, RelationGetRelid(rel),
 					   shape->guarded);
-	changed = changed_outputs(shape, arrival.config, old, new) != 0 || differs(&shape->deleted, shape->desc, old, new);
-	watched = lr_watch_changed(lr_watch(shape, arrival.config), old, new);
-	scored = lr_score_changed(shape, arrival.config, old, new);
+	changed = changed_outputs(shape, arrival->config, old, new) != 0 || differs(&shape->deleted, shape, old, new);
+	watched = lr_watch_changed(lr_watch(shape, arrival->config), old, new);
+	scored = lr_score_changed(shape, arrival->config, old, new);
 	if (old_lead == NULL || (!changed && !watched && !scored))
 		return newtuple;
 	if (watched)
-		update_matters = says_otherwise(&arrival, old, new, lr_statement_warned(arrival.statement), &closing) ||
-						 lr_watch_clocks_changed(lr_watch(shape, arrival.config), old, new);
-	if (lr_pending_find(arrival.config->flow, old_lead))
+		arrival->matters = says_otherwise(arrival, old, new, lr_statement_warned(arrival->statement), &closing) ||
+						 lr_watch_clocks_changed(lr_watch(shape, arrival->config), old, new);
+	if (lr_pending_find(arrival->config->flow, old_lead))
 		lr_pending_flush();
-	if (!lr_state_find(arrival.config->flow, old_lead, &state))
+	if (!lr_state_find(arrival->config->flow, old_lead, &state))
 	{
 		/* decided in an outer subtransaction, by a statement that goes on: written when that is current again */
-		Pending *pending = lr_pending_find(arrival.config->flow, old_lead);
+		Pending *pending = lr_pending_find(arrival->config->flow, old_lead);
 
-		return pending ? lr_arrival_keep_pending(&arrival, newtuple, pending) : newtuple;
+		return pending ? lr_arrival_keep_pending(arrival, newtuple, pending) : newtuple;
 	}
 	if (lr_state_is_ignored(&state))
 		return newtuple;
-	lr_score_known(&arrival.memo, &state);
-	if (arrival.config->nstages > 0)
+	lr_score_known(&arrival->memo, &state);
+	if (arrival->config->nstages > 0)
 	{
 		/* what leadroute made of a row that an upsert did not insert is nobody's wish */
-		if (arrival.given_stage && lr_statement_last_stage(arrival.statement, arrival.given_stage))
-			arrival.given_stage = NULL;
-		lr_pending_take_stages(arrival.config->flow, arrival.lead, &arrival.given_stage);
-		lr_arrival_follow_stage(&arrival, &state, "UPDATE");
-		if (arrival.stages)
-			changed = watched = update_matters = true;
+		if (arrival->given_stage && lr_statement_last_stage(arrival->statement, arrival->given_stage))
+			arrival->given_stage = NULL;
+		lr_pending_take_stages(arrival->config->flow, arrival->lead, &arrival->given_stage);
+		lr_arrival_follow_stage(arrival, &state, "UPDATE");
+		if (arrival->stages)
+			changed = watched = arrival->matters = true;
 	}
 	if (lr_state_is_unrouted(&state))
 	{
 		/* what an upsert's INSERT has decided was for another row */
-		Pending *pending = lr_pending_find(arrival.config->flow, arrival.lead);
+		Pending *pending = lr_pending_find(arrival->config->flow, arrival->lead);
 
-		if (pending && pending->kind == PENDING_DECISION && !pending->confirmed && pending->statement == arrival.statement)
+		if (pending && pending->kind == PENDING_DECISION && !pending->confirmed && pending->statement == arrival->statement)
 		{
-			if (arrival.given && came_from_excluded(&arrival))
-				arrival.given = pending->source_owner ? pstrdup(pending->source_owner) : NULL;
+			if (arrival->given && came_from_excluded(arrival))
+				arrival->given = pending->source_owner ? pstrdup(pending->source_owner) : NULL;
 			lr_pending_drop(pending);
 		}
 		else if (pending)
-			return lr_arrival_keep_pending(&arrival, newtuple, pending);
-		if (!lr_arrival_revives(&arrival, &state, "UPDATE"))
+			return lr_arrival_keep_pending(arrival, newtuple, pending);
+		if (!lr_arrival_revives(arrival, &state, "UPDATE"))
 		{
-			arrival.lead = old_lead;
-			newtuple = lr_arrival_keep_stages(&arrival, newtuple, lr_now());
+			arrival->lead = old_lead;
+			newtuple = lr_arrival_keep_stages(arrival, newtuple, lr_now());
 			if (scored)
-				(void) qualifies(&arrival, &state);
-			return state.has_score && (scored || changed) ? keep_score(&arrival, newtuple, &state) : newtuple;
+				(void) qualifies(arrival, &state);
+			return state.has_score && (scored || changed) ? keep_score(arrival, newtuple, &state) : newtuple;
 		}
-		update_matters = true;
-		(void) lr_duplicate_identify(&arrival, false);
-		return lr_arrival_decide(&arrival, newtuple, "UPDATE", true);
+		arrival->matters = true;
+		(void) lr_duplicate_identify(arrival, false);
+		return lr_arrival_decide(arrival, newtuple, "UPDATE", true);
 	}
-	arrival.lead = old_lead;
-	consents = differs(&shape->consent, shape->desc, old, new);
-	by = scored ? qualifies(&arrival, &state) : NULL;
-	if ((by && strcmp(state.status, "nurture") == 0 && may_be_given(&arrival)) || (watched && decides_again(&arrival, old, &state)))
+	arrival->lead = old_lead;
+	consents = differs(&shape->consent, shape, old, new);
+	by = scored ? qualifies(arrival, &state) : NULL;
+	if ((by && strcmp(state.status, "nurture") == 0 && may_be_given(arrival)) || (watched && decides_again(arrival, old, &state)))
 	{
-		newtuple = redecide(&arrival, newtuple, &state, by, &redecided);
+		newtuple = redecide(arrival, newtuple, &state, by, &redecided);
 		if (redecided)
 		{
 			if (consents)
-				consent_changes(&arrival, &state);
-			return lr_arrival_keep_stages(&arrival, newtuple, lr_now());
+				consent_changes(arrival, &state);
+			return lr_arrival_keep_stages(arrival, newtuple, lr_now());
 		}
 		if (by && strcmp(state.status, "nurture") == 0)
-			lr_pending_add_qualified(arrival.statement, arrival.config->flow, arrival.lead, by, arrival.qualified_reason, lr_now());
+			lr_pending_add_qualified(arrival->statement, arrival->config->flow, arrival->lead, by, arrival->qualified_reason, lr_now());
 	}
 	if (consents)
-		consent_changes(&arrival, &state);
-	return changed || scored ? keep_outputs(&arrival, newtuple, &state, scored) : newtuple;
+		consent_changes(arrival, &state);
+	return changed || scored ? keep_outputs(arrival, newtuple, &state, scored) : newtuple;
 }
 
 /* Of a lead that is not ready: it has a score, and nothing else that leadroute has decided. */
@@ -198,7 +276,7 @@ keep_score(Arrival *arrival, HeapTuple tuple, const LeadState *state)
 	LeadOutputs outputs = {0};
 
 	if (lr_arrival_rescore(arrival, state, "UPDATE", lr_statement_warned(arrival->statement), &outputs))
-		update_matters = true;
+		arrival->matters = true;
 	return lr_lead_fill(arrival->shape, tuple, &outputs, SCORE_OUTPUTS);
 }
 
@@ -244,7 +322,7 @@ consent_changes(Arrival *arrival, const LeadState *state)
 	if (lr_consent_kept(consent) == (Consent) state->consent)
 		return;
 	lr_pending_add_consent(arrival->statement, arrival->config->flow, arrival->lead, consent, row.at);
-	update_matters = true;
+	arrival->matters = true;
 }
 
 /* As far as the person's consent goes. */
@@ -275,7 +353,7 @@ qualifies(Arrival *arrival, const LeadState *state)
 	else
 		return NULL;
 	arrival->qualified_by = by;
-	update_matters = true;
+	arrival->matters = true;
 	/* with a decision it goes along, else by itself */
 	if (!(by && strcmp(state->status, "nurture") == 0))
 		lr_pending_add_qualified(arrival->statement, config->flow, arrival->lead, by, arrival->qualified_reason, row.at);
@@ -350,19 +428,19 @@ redecide(Arrival *arrival, HeapTuple tuple, const LeadState *state, const char *
 	pending->kind = PENDING_REDECISION;
 	if (by)
 		lr_pending_add_qualified(arrival->statement, arrival->config->flow, arrival->lead, by, arrival->qualified_reason, row.at);
-	update_matters = true;
+	arrival->matters = true;
 	*changed = true;
 	return lr_lead_fill(arrival->shape, tuple, &outputs, ALL_OUTPUTS);
 }
 
 /*
- * update_matters(): in the WHEN of the AFTER UPDATE trigger, evaluated right after the row's own BEFORE trigger: whether
- * that one noted something that only the AFTER trigger may write, though no column that WHEN compares has changed.
+ * update_matters(): the WHEN of the AFTER UPDATE trigger, evaluated after the row's own BEFORE trigger, in the same memory context: whether the AFTER
+ * trigger has anything to do. Where another row's trigger fired in between it has to look for itself.
  */
 Datum
 lr_update_matters(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(update_matters);
+	PG_RETURN_BOOL(matters_last || matters_query != MemoryContextGetParent(CurrentMemoryContext));
 }
 
 /* Whether the row says otherwise of its lead, being closed or won, than it did before, and what. */
@@ -387,22 +465,9 @@ is_own(const Arrival *arrival)
 }
 
 static bool
-differs(const LeadColumn *column, TupleDesc desc, TupleTableSlot *old, TupleTableSlot *new)
+differs(const LeadColumn *column, const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new)
 {
-	Form_pg_attribute attribute;
-	bool old_null;
-	bool new_null;
-	Datum old_value;
-	Datum new_value;
-
-	if (column->attno == 0)
-		return false;
-	attribute = TupleDescAttr(desc, column->attno - 1);
-	old_value = slot_getattr(old, column->attno, &old_null);
-	new_value = slot_getattr(new, column->attno, &new_null);
-	if (old_null || new_null)
-		return old_null != new_null;
-	return !datum_image_eq(old_value, new_value, attribute->attbyval, attribute->attlen);
+	return column->attno != 0 && lr_lead_differs(shape, column->attno, old, new);
 }
 
 /* Whether a column that match rules may compare has changed. */
@@ -410,7 +475,7 @@ static bool
 changed_identity(const LeadShape *shape, TupleTableSlot *old, TupleTableSlot *new)
 {
 	for (int i = 0; i < LEAD_INPUTS; i++)
-		if (differs(&shape->inputs[i], shape->desc, old, new))
+		if (differs(&shape->inputs[i], shape, old, new))
 			return true;
 	return false;
 }
@@ -424,7 +489,7 @@ changed_outputs(const LeadShape *shape, const FlowConfig *config, TupleTableSlot
 
 	/* a flow without a model leaves the score's columns to the user */
 	for (int i = 0; i < LEAD_OUTPUTS; i++)
-		if ((i != OUTPUT_STAGE || config->nstages > 0) && (scores || (SCORE_OUTPUTS & (1 << i)) == 0) && differs(&shape->outputs[i], shape->desc, old, new))
+		if ((i != OUTPUT_STAGE || config->nstages > 0) && (scores || (SCORE_OUTPUTS & (1 << i)) == 0) && differs(&shape->outputs[i], shape, old, new))
 			changed |= 1 << i;
 	return changed;
 }
@@ -442,7 +507,7 @@ keep_outputs(Arrival *arrival, HeapTuple newtuple, const LeadState *state, bool 
 	newtuple = lr_arrival_keep_stages(arrival, newtuple, now);
 	lr_arrival_outputs(arrival, state, owner, now, &outputs);
 	if (scored && lr_arrival_rescore(arrival, state, "UPDATE", lr_statement_warned(arrival->statement), &outputs))
-		update_matters = true;
+		arrival->matters = true;
 	return lr_lead_fill(arrival->shape, newtuple, &outputs, ALL_OUTPUTS);
 }
 
@@ -679,7 +744,7 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 		}
 		return;
 	}
-	if (pending == NULL && differs(&is.shape->outputs[OUTPUT_OWNER], is.shape->desc, old, new))
+	if (pending == NULL && differs(&is.shape->outputs[OUTPUT_OWNER], is.shape, old, new))
 		late_hand_over(&is, was.lead, new);
 	if (renamed)
 	{

@@ -7,8 +7,11 @@
 
 #include "arrival.h"
 
-/* BEFORE UPDATE, in the memory context the trigger was called in: what leadroute fills stays as leadroute has it; a hand's owner is noted. */
-extern HeapTuple lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot *new,
+/*
+ * BEFORE UPDATE, in the memory context the trigger was called in: what leadroute fills stays as leadroute has it; a hand's owner is noted.
+ * `updated` are the columns that the statement sets, NULL where nobody knows.
+ */
+extern HeapTuple lr_change(Relation rel, HeapTuple newtuple, TupleTableSlot *old, TupleTableSlot *new, const Bitmapset *updated,
 						   const char *flow);
 
 /* AFTER ROW: what really happened. */

@@ -337,7 +337,14 @@ find_key_indexes(LeadShape *shape, Relation rel, const char *key)
 	{
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
 
-		if (!TRIGGER_FOR_ROW(trigger->tgtype) || !TRIGGER_FOR_INSERT(trigger->tgtype))
+		if (!TRIGGER_FOR_ROW(trigger->tgtype))
+			continue;
+		if (TRIGGER_FOR_BEFORE(trigger->tgtype) && TRIGGER_FOR_UPDATE(trigger->tgtype))
+		{
+			shape->updates_before |= strcmp(trigger->tgname, "zzz_leadroute") < 0;
+			shape->updates_after |= strcmp(trigger->tgname, "zzz_leadroute") > 0;
+		}
+		if (!TRIGGER_FOR_INSERT(trigger->tgtype))
 			continue;
 		if (TRIGGER_FOR_AFTER(trigger->tgtype) && !trigger->tgisinternal && strcmp(trigger->tgname, "0_leadroute") != 0)
 			shape->watched = true;
@@ -736,6 +743,41 @@ is_of_the_system(const LeadShape *shape, Form_pg_attribute attribute)
 	return attribute->attnum == shape->key.attno || attribute->attnum == shape->submitted_at.attno || attribute->attidentity ||
 		   category == TYPCATEGORY_DATETIME ||
 		   (attribute->atthasdef && (category == TYPCATEGORY_NUMERIC || getBaseType(attribute->atttypid) == UUIDOID));
+}
+
+bool
+lr_lead_any_differs(const LeadShape *shape, const Bitmapset *columns, TupleTableSlot *old, TupleTableSlot *new)
+{
+	int attno = -1;
+
+	while ((attno = bms_next_member(unconstify(Bitmapset *, columns), attno)) >= 0)
+		if (lr_lead_differs(shape, (AttrNumber) attno, old, new))
+			return true;
+	return false;
+}
+
+bool
+lr_lead_differs(const LeadShape *shape, AttrNumber attno, TupleTableSlot *old, TupleTableSlot *new)
+{
+	Form_pg_attribute attribute = TupleDescAttr(shape->desc, attno - 1);
+	bool old_null;
+	bool new_null;
+	Datum old_value = slot_getattr(old, attno, &old_null);
+	Datum new_value = slot_getattr(new, attno, &new_null);
+
+	if (old_null || new_null)
+		return old_null != new_null;
+	if (attribute->attbyval)
+		return old_value != new_value;
+	/* the very bytes, compressed or out of line as they may be */
+	if (attribute->attlen == -1)
+	{
+		Size size = VARSIZE_ANY(DatumGetPointer(old_value));
+
+		if (size == VARSIZE_ANY(DatumGetPointer(new_value)) && memcmp(DatumGetPointer(old_value), DatumGetPointer(new_value), size) == 0)
+			return false;
+	}
+	return !datum_image_eq(old_value, new_value, attribute->attbyval, attribute->attlen);
 }
 
 Datum

@@ -73,10 +73,11 @@ typedef enum PlanKind
 	PLAN_ROUTE,		 /* route.c */
 	PLAN_WATCH,		 /* watch.c */
 	PLAN_PREDICTION, /* predict.c */
-	PLAN_SCORE		 /* score.c */
+	PLAN_SCORE,		 /* score.c */
+	PLAN_READS		 /* reads.c */
 } PlanKind;
 
-#define PLAN_KINDS (PLAN_SCORE + 1)
+#define PLAN_KINDS (PLAN_READS + 1)
 
 typedef struct LeadShape
 {
@@ -106,6 +107,8 @@ typedef struct LeadShape
 	Oid key_index;							  /* some btree that begins with the key, or InvalidOid */
 	bool may_refuse;						  /* a row of a new key may yet be kept out: another unique index, a later trigger */
 	bool watched;							  /* a user's AFTER ROW trigger for INSERT may read what was decided */
+	bool updates_before;					  /* a trigger that fires before ours may change what an UPDATE makes of a row */
+	bool updates_after;						  /* one that fires after ours may */
 	struct FlowPlan *plans[PLAN_KINDS];		  /* plan.c: made for this shape, a list each */
 
 	/* the cache's own */
@@ -202,6 +205,11 @@ extern Datum lr_lead_key_datum(const LeadShape *shape, const char *lead);
 
 /* The column of the table that answers to a canonical name, or to its own; InvalidAttrNumber where none does. */
 extern AttrNumber lr_lead_attno(const LeadShape *shape, const char *name);
+
+/* Whether two rows have different values in a column, by their bytes. */
+extern bool lr_lead_differs(const LeadShape *shape, AttrNumber attno, TupleTableSlot *old, TupleTableSlot *new);
+/* Whether they have in any of several. */
+extern bool lr_lead_any_differs(const LeadShape *shape, const Bitmapset *columns, TupleTableSlot *old, TupleTableSlot *new);
 
 extern void lr_lead_column(LeadColumn *column, TupleDesc desc, const char *name, bool fills, MemoryContext mcxt);
 

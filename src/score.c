@@ -25,7 +25,6 @@
 #include "signals.h"
 #include "state.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -606,24 +605,13 @@ explain_weights(const ScoringConfig *config, List **lines)
 bool
 lr_score_changed(LeadShape *shape, FlowConfig *config, TupleTableSlot *old, TupleTableSlot *new)
 {
-	ScorePlan *plan;
-	int attno = -1;
+	return lr_lead_any_differs(shape, lr_score_columns(shape, config), old, new);
+}
 
-	if (config->scoring == NULL || config->scoring->model == NULL)
-		return false;
-	plan = score_plan(shape, config);
-	while ((attno = bms_next_member(plan->columns, attno)) >= 0)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(shape->desc, attno - 1);
-		bool old_null;
-		bool new_null;
-		Datum old_value = slot_getattr(old, attno, &old_null);
-		Datum new_value = slot_getattr(new, attno, &new_null);
-
-		if (old_null != new_null || (!old_null && !datum_image_eq(old_value, new_value, attribute->attbyval, attribute->attlen)))
-			return true;
-	}
-	return false;
+Bitmapset *
+lr_score_columns(LeadShape *shape, FlowConfig *config)
+{
+	return config->scoring && config->scoring->model ? score_plan(shape, config)->columns : NULL;
 }
 
 bool

@@ -183,6 +183,8 @@ extern const LeadScore *lr_score_explain(const struct LeadRow *row, FlowConfig *
 
 /* Whether an UPDATE changed a column that a criterion reads. */
 extern bool lr_score_changed(struct LeadShape *shape, FlowConfig *config, TupleTableSlot *old, TupleTableSlot *new);
+/* Those columns, as attribute numbers; the plan's own. */
+extern Bitmapset *lr_score_columns(struct LeadShape *shape, FlowConfig *config);
 
 /* Whether a score qualifies a lead by its points: the threshold and both minima. */
 extern bool lr_score_qualifies(const LeadScore *score);

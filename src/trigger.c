@@ -44,7 +44,7 @@ lr_lead_before(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 	{
 		return PointerGetDatum(lr_change(data->tg_relation, data->tg_newtuple, data->tg_trigslot, data->tg_newslot,
-										 flow));
+										 data->tg_updatedcols, flow));
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),

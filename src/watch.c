@@ -20,7 +20,6 @@
 #include "protect.h"
 #include "qualify.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/memutils.h"
 #include "watch.h"
 
@@ -84,7 +83,6 @@ static bool is_compiled(Watch *watch, Watched *watched);
 static void watch_clocks(Watch *watch);
 static void compile(void *arg);
 static void add_required(Watch *watch, const TransitionConfig *transition);
-static bool differs(const Watch *watch, const Bitmapset *columns, TupleTableSlot *old, TupleTableSlot *new);
 static void add_column(Watch *watch, const LeadColumn *column);
 static bool ask(Watch *watch, Evaluation *evaluation, bool *warned);
 static bool holds(Watch *watch, int which, const LeadRow *row, bool *warned);
@@ -277,13 +275,13 @@ lr_watch_reads_score(const Watch *watch)
 bool
 lr_watch_changed(const Watch *watch, TupleTableSlot *old, TupleTableSlot *new)
 {
-	return watch && (differs(watch, watch->columns, old, new) || (watch->reads_score && lr_score_changed(watch->shape, watch->base.config, old, new)));
+	return watch && (lr_lead_any_differs(watch->shape, watch->columns, old, new) || (watch->reads_score && lr_score_changed(watch->shape, watch->base.config, old, new)));
 }
 
 bool
 lr_watch_clocks_changed(const Watch *watch, TupleTableSlot *old, TupleTableSlot *new)
 {
-	return watch && (differs(watch, watch->clock_columns, old, new) || (watch->clocks_read_score && lr_score_changed(watch->shape, watch->base.config, old, new)));
+	return watch && (lr_lead_any_differs(watch->shape, watch->clock_columns, old, new) || (watch->clocks_read_score && lr_score_changed(watch->shape, watch->base.config, old, new)));
 }
 
 bool
@@ -292,24 +290,10 @@ lr_watch_clocks_read_score(const Watch *watch)
 	return watch && watch->clocks_read_score;
 }
 
-static bool
-differs(const Watch *watch, const Bitmapset *columns, TupleTableSlot *old, TupleTableSlot *new)
+Bitmapset *
+lr_watch_columns(const Watch *watch)
 {
-	int attno = -1;
-
-	while ((attno = bms_next_member(unconstify(Bitmapset *, columns), attno)) >= 0)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(watch->shape->desc, attno - 1);
-		bool old_null;
-		bool new_null;
-		Datum old_value = slot_getattr(old, attno, &old_null);
-		Datum new_value = slot_getattr(new, attno, &new_null);
-
-		if (old_null != new_null ||
-			(!old_null && !datum_image_eq(old_value, new_value, attribute->attbyval, attribute->attlen)))
-			return true;
-	}
-	return false;
+	return watch ? watch->columns : NULL;
 }
 
 Verdict

@@ -20,6 +20,9 @@ extern Watch *lr_watch(LeadShape *shape, FlowConfig *config);
 /* Whether an UPDATE changed a column that a watched condition reads, or the lead's value or time of closing. */
 extern bool lr_watch_changed(const Watch *watch, TupleTableSlot *old, TupleTableSlot *new);
 
+/* The columns that such conditions read, and those, beside what criteria read (lr_score_columns). */
+extern Bitmapset *lr_watch_columns(const Watch *watch);
+
 /* Whether a signal may change what such a condition says. */
 extern bool lr_watch_reads_score(const Watch *watch);
 /* Whether it changed one that policies read, or that tells a touch. */

@@ -11,7 +11,7 @@ COMMENT ON FUNCTION leadroute.lead_after() IS 'AFTER ROW trigger of an attached 
 
 CREATE FUNCTION leadroute.update_matters() RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_update_matters';
-COMMENT ON FUNCTION leadroute.update_matters() IS 'In the WHEN of the AFTER UPDATE trigger of an attached table: whether the BEFORE trigger has noted something of the row that it was fired for last.';
+COMMENT ON FUNCTION leadroute.update_matters() IS 'The WHEN of the AFTER UPDATE trigger of an attached table: whether the BEFORE trigger has found something in its row, the key and the owner among it, that the AFTER trigger has to do.';
 
 CREATE FUNCTION leadroute.lead_statement() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'lr_lead_statement';

@@ -332,25 +332,15 @@ SET search_path = pg_catalog, leadroute, pg_temp
 SET client_min_messages = warning
 AS $$
 DECLARE
-	changed	text;
 	always	text;
 	trigger	record;
 BEGIN
-	SELECT string_agg(format('OLD.%I IS DISTINCT FROM NEW.%I', s.attname, s.attname), ' OR ') INTO changed
-	FROM (SELECT DISTINCT a.attname, a.attnum
-		  FROM pg_attribute a
-		  WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
-			AND a.attname IN (attachment.key_column, attachment.flow_column,
-							  leadroute.mapped_column(attachment.columns, 'owner'),
-							  leadroute.mapped_column(attachment.columns, 'deleted'))
-		  ORDER BY a.attnum) s;
-
 	PERFORM leadroute.lock_briefly(relation, 'SHARE ROW EXCLUSIVE', tries);
 	FOR trigger IN
 		SELECT * FROM (VALUES
 			('zzz_leadroute', 'BEFORE INSERT OR UPDATE', 'FOR EACH ROW', 'lead_before'),
 			('0_leadroute', 'AFTER INSERT OR DELETE', 'FOR EACH ROW', 'lead_after'),
-			('0_leadroute_update', 'AFTER UPDATE', format('FOR EACH ROW WHEN (%s OR leadroute.update_matters())', changed), 'lead_after'),
+			('0_leadroute_update', 'AFTER UPDATE', 'FOR EACH ROW WHEN (leadroute.update_matters())', 'lead_after'),
 			('0_leadroute_statement', 'AFTER INSERT OR DELETE', 'FOR EACH STATEMENT', 'lead_statement'),
 			('0_leadroute_truncate', 'AFTER TRUNCATE', 'FOR EACH STATEMENT', 'lead_statement')) t(name, events, level, function)
 	LOOP

@@ -2,8 +2,9 @@
 # bulk.sh: many leads a statement: COPY and INSERT ... SELECT, upserts of known leads, UPDATEs that touch nothing of leadroute's.
 # BENCH_ROWS: how many leads, smallest first (upserts and UPDATEs are of the first alone); BENCH_BULK_ROUNDS: how often, for each of them.
 #
-# The floor's statements write, from files or unlogged tables, the very rows that leadroute wrote for the same leads. Beside it
-# stands f0t: the bare table with core's cheapest BEFORE UPDATE trigger.
+# The floor's statements write, from files or unlogged tables, the very rows that leadroute wrote for the same leads. So its leads table is leadroute's
+# own without triggers, which is what upserts and UPDATEs are measured beside (the bare one's rows are narrower, its index of owners is empty), and f1t
+# is that with core's cheapest BEFORE UPDATE trigger.
 
 bulk_rows=${BENCH_ROWS:-$(by_mode "20000 60000" "200000 1000000")}
 bulk_rounds=${BENCH_BULK_ROUNDS:-$(by_mode "1 1" "3 2")}
@@ -44,9 +45,14 @@ bulk_run() {
 bulk_small() { # ROUND ROWS: all there is
 	local variant
 	for variant in $(in_turn "$1" f0 f1 lr); do bulk_load insert_select "$1" "$variant" "$2"; done
-	for variant in $(in_turn "$1" f0 f1 f0t lr); do
-		bulk_load copy "$1" "$variant" "$2"
-		[[ $variant == f1 ]] || bulk_edit "$1" "$variant" "$2"
+	for variant in $(in_turn "$1" f0 f1 f1t lr); do
+		if [[ $variant == f1t ]]; then
+			forget_leads f1
+			query -c "COPY f1.leads FROM '$scratch/kept_leads'"
+		else
+			bulk_load copy "$1" "$variant" "$2"
+		fi
+		[[ $variant == f0 ]] || bulk_edit "$1" "$variant" "$2"
 	done
 	for variant in $(in_turn "$1" p1 lr); do bulk_thousands "$1" "$variant"; done
 }
@@ -79,13 +85,13 @@ bulk_keep() { # RELATION QUERY: as a file and as an unlogged table
 }
 
 # By COPY from files, or by INSERT ... SELECT from unlogged tables.
-bulk_load() { # KIND ROUND VARIANT ROWS; f0t is f0's table
-	local table=${3/f0t/f0} relation statements=()
-	forget_leads "$table"
+bulk_load() { # KIND ROUND VARIANT ROWS
+	local relation statements=()
+	forget_leads "$3"
 	if [[ $3 == f1 ]]; then
 		for relation in leads $written; do statements+=("$(bulk_statement "$1" "f1.$relation" "kept_$relation")"); done
 	else
-		statements=("$(bulk_statement "$1" "$table.leads (id, $columns)" source)")
+		statements=("$(bulk_statement "$1" "$3.leads (id, $columns)" source)")
 	fi
 	statement_slice "$1" "$2" "$3" "$4" "$4" "${statements[@]}"
 }
@@ -99,18 +105,19 @@ bulk_statement() { # KIND TARGET SOURCE
 
 # What touches leads that are known: a quarter of them is upserted, the others are updated first.
 bulk_edit() { # ROUND VARIANT ROWS
-	local round=$1 variant=$2 rows=$3 leads=${2/f0t/f0}.leads known=$((1000000 + $3 / 4))
+	local round=$1 variant=$2 rows=$3 leads=${2/f1t/f1}.leads known=$((1000000 + $3 / 4))
 	query -c "VACUUM ANALYZE $leads"
 	# what PostgreSQL itself asks for having a BEFORE ROW trigger at all
-	if [[ $variant == f0t ]]; then query -c "CREATE TRIGGER nothing BEFORE UPDATE ON $leads FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()"; fi
-	statement_slice update "$round" "$variant" "$rows" $((rows - rows / 4)) "UPDATE $leads SET title = title || '.' WHERE id > $known"
-	if [[ $variant == f0t ]]; then
+	if [[ $variant == f1t ]]; then query -c "CREATE TRIGGER nothing BEFORE UPDATE ON $leads FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()"; fi
+	statement_slice update "$round" "$variant" "$rows" $((rows - rows / 4)) "UPDATE $leads SET notes = 'called' WHERE id > $known"
+	if [[ $variant == f1t ]]; then
 		query -c "DROP TRIGGER nothing ON $leads"
 		return
 	fi
 	statement_slice upsert "$round" "$variant" "$rows" $((rows / 4)) "INSERT INTO $leads (id, $columns) SELECT * FROM bench.source WHERE id <= $known
 		ON CONFLICT (id) DO UPDATE SET title = EXCLUDED.title, source = EXCLUDED.source"
 	statement_slice sync "$round" "$variant" "$rows" $((rows / 4)) "UPDATE $leads l SET (phone, owner, team) = (SELECT s.phone, NULL, NULL FROM bench.source s WHERE s.id = l.id) WHERE l.id <= $known"
+	statement_slice scored "$round" "$variant" "$rows" $((rows / 4)) "UPDATE $leads SET title = title || '.' WHERE id <= $known"
 }
 
 # One statement of the twin is quadratic (each turn is a row version): thousand-row transactions are its best.

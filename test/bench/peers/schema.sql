@@ -39,7 +39,8 @@ CREATE TABLE f0.leads (
 	account			text,
 	score			numeric,
 	routed_at		timestamptz,
-	route_reason	text
+	route_reason	text,
+	notes			text	-- nobody reads it
 ) WITH (autovacuum_enabled = off);
 CREATE INDEX ON f0.leads (email_norm);
 CREATE INDEX ON f0.leads (owner);

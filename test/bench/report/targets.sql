@@ -38,11 +38,11 @@ INSERT INTO lines (line, wanted, aim, at_most, part, value, beside)
 INSERT INTO lines (line, wanted, aim, at_most, part, value, low, high, beside)
 	SELECT t.line, t.wanted, t.aim, false, 'bulk', r.value, r.low, r.high,
 		   concat_ws('; ', CASE WHEN :small <> 200000 THEN count_of(:small) || ' leads' END,
-					 CASE WHEN t.kind = 'update' THEN format('CPU %s us a row, %s without', short(figure('bulk', 'update', 'lr', 'cpu', 1, :small)), short(figure('bulk', 'update', 'f0', 'cpu', 1, :small))) END)
+					 CASE WHEN t.kind = 'update' THEN format('CPU %s us a row, %s without', short(figure('bulk', 'update', 'lr', 'cpu', 1, :small)), short(figure('bulk', 'update', 'f1', 'cpu', 1, :small))) END)
 	  FROM (VALUES
 		(1, 'COPY of 200 k, of F1', 0.60, 0.80, 'copy', 'f1'),
-		(3, 'upsert of known, unchanged leads, of the same without triggers', 0.85, 0.95, 'upsert', 'f0'),
-		(4, 'UPDATE that touches nothing of ours, of the same without triggers', 0.93, 0.97, 'update', 'f0')) t (place, line, wanted, aim, kind, other)
+		(3, 'upsert of known, unchanged leads, of the same without triggers', 0.85, 0.95, 'upsert', 'f1'),
+		(4, 'UPDATE that touches nothing of ours, of the same without triggers', 0.93, 0.97, 'update', 'f1')) t (place, line, wanted, aim, kind, other)
 	  LEFT JOIN median_ratios r ON (r.part, r.kind, r.variant, r.other, r.clients, r.size, r.metric) = ('bulk', t.kind, 'lr', t.other, 1, :small, 'rate') ORDER BY t.place;
 INSERT INTO lines (line, wanted, aim, at_most, part, value, beside)
 	SELECT 'COPY of 1 M: us a lead against 200 k', 1.1, 1.0, true, 'bulk', figure('bulk', 'copy', 'lr', 'rate', 1, :small) / nullif(figure('bulk', 'copy', 'lr', 'rate', 1, :large), 0),
