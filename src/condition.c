@@ -33,6 +33,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/nodes.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_collate.h"
@@ -87,6 +88,7 @@ typedef struct SimilarName
 	int distance;
 } SimilarName;
 
+static LrCondition *complete(const char *text, Expr *expr, MemoryContext context);
 static void resolve_begin(Resolve *resolve, const char *text, LrConditionTrust **trust);
 static void set_local(const char *name, const char *value);
 static void resolve_end(Resolve *resolve);
@@ -151,16 +153,44 @@ lr_condition_compile_as(const char *text, const LrConditionScope *scope, Oid res
 	resolve_begin(&resolve, text, &trust);
 	expr = analyze(text, scope, result_type, trust);
 
-	/*
-	 * Until it is complete the condition hangs under the scratch context, so that a failure leaves nothing
-	 * behind in mcxt. Still as the owner: the executor looks at EXECUTE privileges while it compiles.
-	 */
+	/* still as the owner: the executor looks at EXECUTE privileges while it compiles */
 	context = AllocSetContextCreate(scratch, "leadroute condition", ALLOCSET_SMALL_SIZES);
 	MemoryContextSwitchTo(context);
-	condition = (LrCondition *) palloc0(sizeof(LrCondition));
+	condition = complete(text, copyObject(expr), context);
+	resolve_end(&resolve);
+
+	MemoryContextSetParent(context, mcxt);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(scratch);
+	return condition;
+}
+
+LrCondition *
+lr_condition_revive(const char *text, const char *nodes, MemoryContext mcxt)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "leadroute condition", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	LrCondition *condition;
+	Resolve resolve;
+
+	/* nothing resolves any more */
+	resolve_begin(&resolve, text, NULL);
+	condition = complete(text, stringToNode(nodes), context);
+	resolve_end(&resolve);
+
+	MemoryContextSetParent(context, mcxt);
+	MemoryContextSwitchTo(caller);
+	return condition;
+}
+
+/* In the condition's own context, which hangs under one of the caller's until this is done, so that a failure leaves nothing behind. */
+static LrCondition *
+complete(const char *text, Expr *expr, MemoryContext context)
+{
+	LrCondition *condition = palloc0(sizeof(LrCondition));
+
 	condition->context = context;
 	condition->text = pstrdup(text);
-	expr = copyObject(expr);
 	condition->type = exprType((Node *) expr);
 	condition->expr = expr;
 	condition->state = ExecInitExpr((Expr *) lr_letter_case((Node *) expr), NULL);
@@ -169,11 +199,6 @@ lr_condition_compile_as(const char *text, const LrConditionScope *scope, Oid res
 	condition->columns = lr_condition_attributes(expr, OUTER_VAR);
 	condition->facts = lr_condition_attributes(expr, INNER_VAR);
 	condition->cannot_fail = lr_condition_takes_any_row((Node *) expr);
-	resolve_end(&resolve);
-
-	MemoryContextSetParent(context, mcxt);
-	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(scratch);
 	return condition;
 }
 
@@ -185,7 +210,7 @@ lr_condition_free(LrCondition *condition)
 
 /*
  * Become the extension's owner, with settings under which a text means the same for everybody. Settings are
- * touched only where they differ; errors from here on carry the condition's text.
+ * touched only where they differ, the search_path where trust is asked for; errors from here on carry the condition's text.
  */
 static void
 resolve_begin(Resolve *resolve, const char *text, LrConditionTrust **trust)
@@ -194,8 +219,11 @@ resolve_begin(Resolve *resolve, const char *text, LrConditionTrust **trust)
 	SetUserIdAndSecContext(lr_extension_owner(),
 						   resolve->security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	resolve->guc_level = NewGUCNestLevel();
-	*trust = lr_condition_trust();
-	set_local("search_path", (*trust)->search_path);
+	if (trust)
+	{
+		*trust = lr_condition_trust();
+		set_local("search_path", (*trust)->search_path);
+	}
 	if (!standard_conforming_strings)
 		set_local("standard_conforming_strings", "on");
 	if (Transform_null_equals)
