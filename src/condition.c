@@ -157,6 +157,7 @@ lr_condition_compile_as(const char *text, const LrConditionScope *scope, Oid res
 	context = AllocSetContextCreate(scratch, "leadroute condition", ALLOCSET_SMALL_SIZES);
 	MemoryContextSwitchTo(context);
 	condition = complete(text, copyObject(expr), context);
+	condition->cannot_fail = lr_condition_takes_any_row((Node *) condition->expr);
 	resolve_end(&resolve);
 
 	MemoryContextSetParent(context, mcxt);
@@ -166,17 +167,20 @@ lr_condition_compile_as(const char *text, const LrConditionScope *scope, Oid res
 }
 
 LrCondition *
-lr_condition_revive(const char *text, const char *nodes, MemoryContext mcxt)
+lr_condition_revive(const char *text, const char *nodes, bool cannot_fail, MemoryContext mcxt)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "leadroute condition", ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	LrCondition *condition;
-	Resolve resolve;
+	int security;
+	Oid user;
 
-	/* nothing resolves any more */
-	resolve_begin(&resolve, text, NULL);
+	/* nothing resolves any more, so no setting matters */
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(lr_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	condition = complete(text, stringToNode(nodes), context);
-	resolve_end(&resolve);
+	condition->cannot_fail = cannot_fail;
+	SetUserIdAndSecContext(user, security);
 
 	MemoryContextSetParent(context, mcxt);
 	MemoryContextSwitchTo(caller);
@@ -198,7 +202,6 @@ complete(const char *text, Expr *expr, MemoryContext context)
 	condition->econtext.ecxt_per_query_memory = context;
 	condition->columns = lr_condition_attributes(expr, OUTER_VAR);
 	condition->facts = lr_condition_attributes(expr, INNER_VAR);
-	condition->cannot_fail = lr_condition_takes_any_row((Node *) expr);
 	return condition;
 }
 
@@ -210,7 +213,7 @@ lr_condition_free(LrCondition *condition)
 
 /*
  * Become the extension's owner, with settings under which a text means the same for everybody. Settings are
- * touched only where they differ, the search_path where trust is asked for; errors from here on carry the condition's text.
+ * touched only where they differ; errors from here on carry the condition's text.
  */
 static void
 resolve_begin(Resolve *resolve, const char *text, LrConditionTrust **trust)
@@ -219,11 +222,8 @@ resolve_begin(Resolve *resolve, const char *text, LrConditionTrust **trust)
 	SetUserIdAndSecContext(lr_extension_owner(),
 						   resolve->security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	resolve->guc_level = NewGUCNestLevel();
-	if (trust)
-	{
-		*trust = lr_condition_trust();
-		set_local("search_path", (*trust)->search_path);
-	}
+	*trust = lr_condition_trust();
+	set_local("search_path", (*trust)->search_path);
 	if (!standard_conforming_strings)
 		set_local("standard_conforming_strings", "on");
 	if (Transform_null_equals)

@@ -56,9 +56,9 @@ extern LrCondition *lr_condition_compile_as(const char *text, const LrConditionS
 											MemoryContext mcxt);
 /*
  * The same of what lr_condition_analyze gave, as nodeToString() writes it: nothing is parsed, resolved or checked. The caller knows that
- * all it refers to is still what it was.
+ * all it refers to is still what it was, and whether it cannot fail.
  */
-extern LrCondition *lr_condition_revive(const char *text, const char *nodes, MemoryContext mcxt);
+extern LrCondition *lr_condition_revive(const char *text, const char *nodes, bool cannot_fail, MemoryContext mcxt);
 extern void lr_condition_free(LrCondition *condition);
 
 /*

@@ -57,8 +57,12 @@ typedef struct Outlining
 	StringInfo expressions;
 } Outlining;
 
-/* An expression: a hash of its text stands before it, the condition's. */
-#define HEAD_SIZE ((Size) sizeof(uint64))
+/* What stands before an expression in their image. */
+typedef struct ExpressionHead
+{
+	uint64 hash; /* of the condition's text */
+	bool cannot_fail;
+} ExpressionHead;
 
 /* Of all room for images, what the expressions of one flow may take. */
 #define EXPRESSIONS_SHARE 8
@@ -117,13 +121,15 @@ lr_outline_compile(const Outlines *outlines, const char *condition, const LrCond
 {
 	const Outline *outline = lr_outline(outlines, condition);
 	char *expression = NULL;
+	const ExpressionHead *head;
 	LrCondition *compiled;
 
 	if (outline && outline->size > 0)
 		expression = lr_share_find_part("expressions", outlines->base.flow, outlines->image, lr_relation_oid("flows"), outline->at, outline->size);
-	if (expression == NULL || *(uint64 *) expression != hash_of(condition))
+	head = (const ExpressionHead *) expression;
+	if (head == NULL || head->hash != hash_of(condition))
 		return lr_condition_compile(condition, scope, mcxt);
-	compiled = lr_condition_revive(condition, expression + HEAD_SIZE, mcxt);
+	compiled = lr_condition_revive(condition, expression + sizeof(ExpressionHead), head->cannot_fail, mcxt);
 	pfree(expression);
 	return compiled;
 }
@@ -288,14 +294,14 @@ static void
 put_expression(const Outlining *outlining, Expr *expr)
 {
 	char *nodes = nodeToString(expr);
-	uint64 hash = hash_of(outlining->text);
-	Size size = HEAD_SIZE + strlen(nodes);
+	ExpressionHead head = {.hash = hash_of(outlining->text), .cannot_fail = lr_condition_takes_any_row((Node *) expr)};
+	Size size = sizeof(ExpressionHead) + strlen(nodes);
 
 	if (outlining->expressions->len + size + MAXIMUM_ALIGNOF > lr_share_size() / EXPRESSIONS_SHARE)
 		return;
 	outlining->outline->at = outlining->expressions->len;
 	outlining->outline->size = size;
-	appendBinaryStringInfo(outlining->expressions, (char *) &hash, sizeof(hash));
+	appendBinaryStringInfo(outlining->expressions, (char *) &head, sizeof(ExpressionHead));
 	appendStringInfoString(outlining->expressions, nodes);
 }
 
