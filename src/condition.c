@@ -33,6 +33,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/nodes.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_collate.h"
@@ -87,6 +88,7 @@ typedef struct SimilarName
 	int distance;
 } SimilarName;
 
+static LrCondition *complete(const char *text, Expr *expr, MemoryContext context);
 static void resolve_begin(Resolve *resolve, const char *text, LrConditionTrust **trust);
 static void set_local(const char *name, const char *value);
 static void resolve_end(Resolve *resolve);
@@ -151,16 +153,48 @@ lr_condition_compile_as(const char *text, const LrConditionScope *scope, Oid res
 	resolve_begin(&resolve, text, &trust);
 	expr = analyze(text, scope, result_type, trust);
 
-	/*
-	 * Until it is complete the condition hangs under the scratch context, so that a failure leaves nothing
-	 * behind in mcxt. Still as the owner: the executor looks at EXECUTE privileges while it compiles.
-	 */
+	/* still as the owner: the executor looks at EXECUTE privileges while it compiles */
 	context = AllocSetContextCreate(scratch, "leadroute condition", ALLOCSET_SMALL_SIZES);
 	MemoryContextSwitchTo(context);
-	condition = (LrCondition *) palloc0(sizeof(LrCondition));
+	condition = complete(text, copyObject(expr), context);
+	condition->cannot_fail = lr_condition_takes_any_row((Node *) condition->expr);
+	resolve_end(&resolve);
+
+	MemoryContextSetParent(context, mcxt);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(scratch);
+	return condition;
+}
+
+LrCondition *
+lr_condition_revive(const char *text, const char *nodes, bool cannot_fail, MemoryContext mcxt)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "leadroute condition", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	LrCondition *condition;
+	int security;
+	Oid user;
+
+	/* nothing resolves any more, so no setting matters */
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(lr_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	condition = complete(text, stringToNode(nodes), context);
+	condition->cannot_fail = cannot_fail;
+	SetUserIdAndSecContext(user, security);
+
+	MemoryContextSetParent(context, mcxt);
+	MemoryContextSwitchTo(caller);
+	return condition;
+}
+
+/* In the condition's own context, which hangs under one of the caller's until this is done, so that a failure leaves nothing behind. */
+static LrCondition *
+complete(const char *text, Expr *expr, MemoryContext context)
+{
+	LrCondition *condition = palloc0(sizeof(LrCondition));
+
 	condition->context = context;
 	condition->text = pstrdup(text);
-	expr = copyObject(expr);
 	condition->type = exprType((Node *) expr);
 	condition->expr = expr;
 	condition->state = ExecInitExpr((Expr *) lr_letter_case((Node *) expr), NULL);
@@ -168,12 +202,6 @@ lr_condition_compile_as(const char *text, const LrConditionScope *scope, Oid res
 	condition->econtext.ecxt_per_query_memory = context;
 	condition->columns = lr_condition_attributes(expr, OUTER_VAR);
 	condition->facts = lr_condition_attributes(expr, INNER_VAR);
-	condition->cannot_fail = lr_condition_takes_any_row((Node *) expr);
-	resolve_end(&resolve);
-
-	MemoryContextSetParent(context, mcxt);
-	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(scratch);
 	return condition;
 }
 

@@ -54,6 +54,11 @@ extern Expr *lr_condition_analyze(const char *text, const LrConditionScope *scop
 extern LrCondition *lr_condition_compile(const char *text, const LrConditionScope *scope, MemoryContext mcxt);
 extern LrCondition *lr_condition_compile_as(const char *text, const LrConditionScope *scope, Oid result_type,
 											MemoryContext mcxt);
+/*
+ * The same of what lr_condition_analyze gave, as nodeToString() writes it: nothing is parsed, resolved or checked. The caller knows that
+ * all it refers to is still what it was, and whether it cannot fail.
+ */
+extern LrCondition *lr_condition_revive(const char *text, const char *nodes, bool cannot_fail, MemoryContext mcxt);
 extern void lr_condition_free(LrCondition *condition);
 
 /*

@@ -99,6 +99,7 @@ static void startup_shmem(void);
 static void transaction_callback(XactEvent event, void *arg);
 static void announce(bool prepares);
 static ShareCounters *my_counters(void);
+static bool holds(const ImageEntry *entry);
 static bool shares(void);
 static void make_key(ShareKey *key, const char *kind, const char *flow, const char *name, Oid anchor);
 static void forget_images(void);
@@ -246,7 +247,7 @@ lr_share_find(const char *kind, const char *flow, const char *name, Oid anchor, 
 
 	LWLockAcquire(shared->lock, LW_SHARED);
 	entry = hash_search(directory, &place->key, HASH_FIND, NULL);
-	if (entry && entry->generation == counters->generation && counters->prepares == 0)
+	if (entry && holds(entry))
 	{
 		*size = entry->size;
 		image = MemoryContextAllocExtended(CurrentMemoryContext, entry->size, MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
@@ -261,6 +262,42 @@ lr_share_find(const char *kind, const char *flow, const char *name, Oid anchor, 
 	place->prepares = counters->prepares;
 	LWLockRelease(shared->lock);
 	return image;
+}
+
+char *
+lr_share_find_part(const char *kind, const char *flow, const char *name, Oid anchor, Size offset, Size size)
+{
+	const ImageEntry *entry;
+	ShareKey key;
+	char *part;
+
+	if (!shares())
+		return NULL;
+	make_key(&key, kind, flow, name, anchor);
+	part = palloc(size + 1);
+	part[size] = '\0';
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	entry = hash_search(directory, &key, HASH_FIND, NULL);
+	if (entry && holds(entry) && offset + size <= entry->size)
+		memcpy(part, shared->images + entry->offset + offset, size);
+	else
+		size = 0;
+	LWLockRelease(shared->lock);
+	return size > 0 ? part : NULL;
+}
+
+/* Under the lock. */
+static bool
+holds(const ImageEntry *entry)
+{
+	return entry->generation == my_counters()->generation && my_counters()->prepares == 0;
+}
+
+Size
+lr_share_size(void)
+{
+	return shared ? shared->size : 0;
 }
 
 static bool

@@ -40,6 +40,12 @@ extern void lr_share_init(void);
  */
 extern void *lr_share_find(const char *kind, const char *flow, const char *name, Oid anchor, SharePlace *place, Size *size);
 
+/* A part of an image, which ends in a byte of zero that does not count; NULL where the image is not there any more, or is none of this size. */
+extern char *lr_share_find_part(const char *kind, const char *flow, const char *name, Oid anchor, Size offset, Size size);
+
+/* What there is room for in all. */
+extern Size lr_share_size(void);
+
 /* Between lr_owner_begin() and the first query of what is to be published. */
 extern void lr_share_look(SharePlace *place);
 extern void lr_share_publish(const SharePlace *place, const SharePiece *pieces, int n);

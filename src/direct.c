@@ -16,18 +16,25 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/index.h"
+#include "catalog/pg_index.h"
 #include "compat.h"
 #include "direct.h"
 #include "executor/executor.h"
 #include "leadroute.h"
+#include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/prep.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 
 struct DirectShape
 {
@@ -42,7 +49,7 @@ typedef struct DirectIndex
 {
 	Oid relid;
 	bool primary;
-	IndexInfo *info;
+	IndexInfo *info;	  /* NULL until it is opened */
 	ExprState *predicate; /* or NULL */
 	ExprContext *context; /* of the predicate */
 } DirectIndex;
@@ -67,7 +74,10 @@ static DirectTable *tables = NULL; /* that were asked for */
 
 static DirectShape *shape_of(DirectTable *table);
 static void relcache_callback(Datum arg, Oid relid);
-static const DirectIndexes *indexes_of(DirectTable *table, Relation rel);
+static DirectIndexes *indexes_of(DirectTable *table, Relation rel);
+static List *read_indexes(Relation rel);
+static int compare_rows(const ListCell *a, const ListCell *b);
+static ExprState *predicate_of(HeapTuple row);
 static bool meets(const DirectIndex *index, TupleTableSlot *slot);
 static Relation open_index(DirectWrite *write, int number);
 static bool insert_entry(DirectWrite *write, int number, TupleTableSlot *slot, bool claims);
@@ -143,13 +153,13 @@ lr_direct_open(DirectTable *table, DirectWrite *write)
 	write->estate = NULL;
 }
 
-static const DirectIndexes *
+static DirectIndexes *
 indexes_of(DirectTable *table, Relation rel)
 {
 	MemoryContext mcxt;
 	MemoryContext oldcontext;
 	DirectIndexes *indexes;
-	List *oids;
+	List *rows;
 	ListCell *cell;
 
 	if (table->indexes && !table->stale_indexes)
@@ -159,40 +169,76 @@ indexes_of(DirectTable *table, Relation rel)
 		MemoryContextSetParent(table->indexes->mcxt, TopTransactionContext);
 	table->indexes = NULL;
 	table->stale_indexes = false;
-	oids = RelationGetIndexList(rel);
 	mcxt = AllocSetContextCreate(TopTransactionContext, "leadroute indexes", ALLOCSET_SMALL_SIZES);
 	oldcontext = MemoryContextSwitchTo(mcxt);
-	indexes = palloc0(offsetof(DirectIndexes, index) + list_length(oids) * sizeof(DirectIndex));
+	rows = read_indexes(rel);
+	indexes = palloc0(offsetof(DirectIndexes, index) + list_length(rows) * sizeof(DirectIndex));
 	indexes->mcxt = mcxt;
 	indexes->plain = true;
-	foreach(cell, oids)
+	foreach(cell, rows)
 	{
-		Relation index_rel = index_open(lfirst_oid(cell), RowExclusiveLock);
-		IndexInfo *info = BuildIndexInfo(index_rel);
+		HeapTuple row = lfirst(cell);
+		Form_pg_index form = (Form_pg_index) GETSTRUCT(row);
+		DirectIndex *index = &indexes->index[indexes->n++];
 
-		if (info->ii_ReadyForInserts)
-		{
-			DirectIndex *index = &indexes->index[indexes->n++];
-
-			index->relid = lfirst_oid(cell);
-			index->primary = index_rel->rd_index->indisprimary;
-			index->info = info;
-			if (info->ii_Predicate != NIL)
-			{
-				index->predicate = ExecInitQual((List *) expression_planner((Expr *) info->ii_Predicate), NULL);
-				index->context = CreateStandaloneExprContext();
-			}
-			if (info->ii_ExclusionOps != NULL || (info->ii_Unique && !index_rel->rd_index->indimmediate))
-				indexes->plain = false;
-		}
-		index_close(index_rel, RowExclusiveLock);
+		index->relid = form->indexrelid;
+		index->primary = form->indisprimary;
+		index->predicate = predicate_of(row);
+		if (index->predicate)
+			index->context = CreateStandaloneExprContext();
+		if (form->indisexclusion || (form->indisunique && !form->indimmediate))
+			indexes->plain = false;
 	}
+	list_free_deep(rows);
 	MemoryContextSwitchTo(oldcontext);
-	list_free(oids);
 
 	MemoryContextSetParent(mcxt, CacheMemoryContext);
 	table->indexes = indexes;
 	return indexes;
+}
+
+/* The rows of pg_index of those that are to be written, in the order in which everybody locks them. */
+static List *
+read_indexes(Relation rel)
+{
+	Relation catalog = table_open(IndexRelationId, AccessShareLock);
+	List *rows = NIL;
+	SysScanDesc scan;
+	HeapTuple row;
+	ScanKeyData key;
+
+	ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(RelationGetRelid(rel)));
+	scan = systable_beginscan(catalog, IndexIndrelidIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+		if (((Form_pg_index) GETSTRUCT(row))->indislive && ((Form_pg_index) GETSTRUCT(row))->indisready)
+			rows = lappend(rows, heap_copytuple(row));
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	list_sort(rows, compare_rows);
+	return rows;
+}
+
+static int
+compare_rows(const ListCell *a, const ListCell *b)
+{
+	Oid left = ((Form_pg_index) GETSTRUCT((HeapTuple) lfirst(a)))->indexrelid;
+	Oid right = ((Form_pg_index) GETSTRUCT((HeapTuple) lfirst(b)))->indexrelid;
+
+	return left < right ? -1 : left > right;
+}
+
+/* As RelationGetIndexPredicate() makes it ready, which needs the index open: most rows are in few of the indexes, and opening one costs more. */
+static ExprState *
+predicate_of(HeapTuple row)
+{
+	bool isnull;
+	Datum nodes = SysCacheGetAttr(INDEXRELID, row, Anum_pg_index_indpred, &isnull);
+	List *clauses;
+
+	if (isnull)
+		return NULL;
+	clauses = make_ands_implicit(canonicalize_qual((Expr *) eval_const_expressions(NULL, stringToNode(TextDatumGetCString(nodes))), false));
+	return ExecInitQual((List *) expression_planner((Expr *) clauses), NULL);
 }
 
 Relation
@@ -286,10 +332,18 @@ meets(const DirectIndex *index, TupleTableSlot *slot)
 static Relation
 open_index(DirectWrite *write, int number)
 {
+	DirectIndex *index = &write->indexes->index[number];
 	DirectOpen *open = &write->open[number];
 
 	if (open->rel == NULL)
-		open->rel = index_open(write->indexes->index[number].relid, RowExclusiveLock);
+		open->rel = index_open(index->relid, RowExclusiveLock);
+	if (index->info == NULL)
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(write->indexes->mcxt);
+
+		index->info = BuildIndexInfo(open->rel);
+		MemoryContextSwitchTo(oldcontext);
+	}
 	return open->rel;
 }
 
@@ -299,6 +353,7 @@ insert_entry(DirectWrite *write, int number, TupleTableSlot *slot, bool claims)
 {
 	const DirectIndex *index = &write->indexes->index[number];
 	DirectOpen *open = &write->open[number];
+	Relation rel = open_index(write, number);
 	Datum values[INDEX_MAX_KEYS];
 	bool nulls[INDEX_MAX_KEYS];
 	IndexUniqueCheck check = UNIQUE_CHECK_NO;
@@ -321,7 +376,7 @@ insert_entry(DirectWrite *write, int number, TupleTableSlot *slot, bool claims)
 	/* what an access method keeps from row to row is this writer's */
 	index->info->ii_AmCache = open->cache;
 	index->info->ii_Context = write->mcxt;
-	alone = index_insert(open_index(write, number), values, nulls, &slot->tts_tid, write->rel, check, false, index->info);
+	alone = index_insert(rel, values, nulls, &slot->tts_tid, write->rel, check, false, index->info);
 	open->cache = index->info->ii_AmCache;
 	if (write->estate)
 		ResetPerTupleExprContext(write->estate);

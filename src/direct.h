@@ -35,7 +35,7 @@ typedef struct DirectWrite
 {
 	DirectTable *table;
 	Relation rel;
-	const DirectIndexes *indexes;
+	DirectIndexes *indexes;
 	struct DirectOpen *open; /* an entry an index */
 	TupleTableSlot **slots;	 /* the shape's */
 	TupleTableSlot *row;	 /* the shape's, of values: what is to be claimed */

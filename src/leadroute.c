@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <unistd.h>
+
 #include "access/xact.h"
 #include "calendar.h"
 #include "catalog/namespace.h"
@@ -15,6 +17,7 @@
 #include "hint.h"
 #include "lead.h"
 #include "leadroute.h"
+#include "miscadmin.h"
 #include "pending.h"
 #include "phone_sql.h"
 #include "rotation.h"
@@ -48,6 +51,7 @@ static KnownRelation known_relations[48];
 static int nknown_relations = 0;
 
 static void forget_relations(Datum arg, int cacheid, uint32 hashvalue);
+static void load_companion(void);
 
 /*
  * The clock is parsed when it is set, so that a bad value fails there and reading it costs nothing. What is kept is the instant in
@@ -177,6 +181,21 @@ lr_extension_owner(void)
 	return owner;
 }
 
+/*
+ * btree_gist's functions are behind the index of territories, so the first look-up in a large map would load its library: a search for each
+ * of its symbols in all libraries that are here, a millisecond of each new connection's first lead. What the server's first process has
+ * loaded its children have. That there is none is for CREATE EXTENSION to tell.
+ */
+static void
+load_companion(void)
+{
+	char path[MAXPGPATH];
+
+	snprintf(path, sizeof(path), "%s/btree_gist%s", pkglib_path, DLSUFFIX);
+	if (process_shared_preload_libraries_in_progress && access(path, R_OK) == 0)
+		load_file(path, false);
+}
+
 void
 _PG_init(void)
 {
@@ -208,6 +227,7 @@ _PG_init(void)
 	lr_table_copy_init();
 
 	lr_hint_init();
+	load_companion();
 
 	MarkGUCPrefixReserved("leadroute");
 }

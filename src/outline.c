@@ -4,12 +4,15 @@
  *
  * A session would have to compile each rule and criterion for its first lead, only to learn that most cannot hold for it and which columns they read.
  * That much is the same for all sessions, so whoever finds no outlines makes those of all the flow's conditions and shares them
- * (config_share.c); everybody else compiles a condition when it is to be evaluated.
+ * (config_share.c); everybody else compiles a condition when it is to be evaluated. And he need not analyse it: looking up what operators and
+ * functions mean is nine tenths of compiling in a session that knows nothing of the catalog yet, and what came of it lies in a second image, from which
+ * each takes what he evaluates.
  *
  * Validity: an outline says what a text means for columns of certain names and types. Texts, columns, facts and the extensions that a condition may use are
  * part of the image's name, and the image goes with any change of configuration. A test is shared only where nothing but
  * the server's own can change what it means: built-in operators, collations and types whose literals are the same for ever (not dates: 'today'). A
- * function or type that is dropped later is met by who compiles the condition, as before.
+ * function or type that is dropped later is met by who compiles the condition, as before. Expressions are shared by the same measure: all
+ * that they call, compare and hold is the server's own.
  */
 #include "postgres.h"
 
@@ -22,6 +25,7 @@
 #include "facts.h"
 #include "leadroute.h"
 #include "lib/stringinfo.h"
+#include "nodes/nodeFuncs.h"
 #include "outline.h"
 #include "plan.h"
 #include "protect.h"
@@ -34,6 +38,7 @@
 struct Outlines
 {
 	FlowPlan base;
+	char *image; /* the images' name */
 	HTAB *table; /* of OutlineEntry; NULL: there are none */
 };
 
@@ -49,7 +54,18 @@ typedef struct Outlining
 	const char *text;
 	const LrConditionScope *scope;
 	Outline *outline;
+	StringInfo expressions;
 } Outlining;
+
+/* What stands before an expression in their image. */
+typedef struct ExpressionHead
+{
+	uint64 hash; /* of the condition's text */
+	bool cannot_fail;
+} ExpressionHead;
+
+/* Of all room for images, what the expressions of one flow may take. */
+#define EXPRESSIONS_SHARE 8
 
 static void fill(Outlines *outlines, LeadShape *shape);
 static List *texts_of(const FlowConfig *config);
@@ -57,8 +73,13 @@ static List *add_text(List *texts, const char *text);
 static char *image_name(const LrConditionScope *scope, List *texts);
 static void add_desc(StringInfo name, TupleDesc desc);
 static void publish(Outlines *outlines, const SharePlace *place, const LrConditionScope *scope, List *texts);
+static void publish_one(const SharePlace *place, StringInfo image);
 static void outline_one(void *arg);
+static void put_expression(const Outlining *outlining, Expr *expr);
+static bool is_passing(Node *node, void *context);
 static bool is_lasting(const ConditionTest *test);
+static bool is_lasting_type(Oid type);
+static uint64 hash_of(const char *text);
 static void put_outline(StringInfo image, const Outline *outline);
 static void put_attributes(StringInfo image, const Bitmapset *attributes);
 static void put_test(StringInfo image, const ConditionTest *test);
@@ -95,6 +116,24 @@ lr_outline(const Outlines *outlines, const char *condition)
 	return entry ? &entry->outline : NULL;
 }
 
+LrCondition *
+lr_outline_compile(const Outlines *outlines, const char *condition, const LrConditionScope *scope, MemoryContext mcxt)
+{
+	const Outline *outline = lr_outline(outlines, condition);
+	char *expression = NULL;
+	const ExpressionHead *head;
+	LrCondition *compiled;
+
+	if (outline && outline->size > 0)
+		expression = lr_share_find_part("expressions", outlines->base.flow, outlines->image, lr_relation_oid("flows"), outline->at, outline->size);
+	head = (const ExpressionHead *) expression;
+	if (head == NULL || head->hash != hash_of(condition))
+		return lr_condition_compile(condition, scope, mcxt);
+	compiled = lr_condition_revive(condition, expression + sizeof(ExpressionHead), head->cannot_fail, mcxt);
+	pfree(expression);
+	return compiled;
+}
+
 static void
 fill(Outlines *outlines, LeadShape *shape)
 {
@@ -107,7 +146,8 @@ fill(Outlines *outlines, LeadShape *shape)
 	if (texts == NIL)
 		return;
 	lr_facts_scope(shape, &scope);
-	image = lr_share_find("outlines", outlines->base.flow, image_name(&scope, texts), lr_relation_oid("flows"), &place, &size);
+	outlines->image = image_name(&scope, texts);
+	image = lr_share_find("outlines", outlines->base.flow, outlines->image, lr_relation_oid("flows"), &place, &size);
 	if (image == NULL && (!place.publishes || place.prepares != 0))
 		return;
 	outlines->table = hash_create("leadroute outlines", list_length(texts),
@@ -197,13 +237,18 @@ publish(Outlines *outlines, const SharePlace *place, const LrConditionScope *sco
 	MemoryContext mcxt = CurrentMemoryContext;
 	MemoryContext scratch = AllocSetContextCreate(mcxt, "leadroute outline", ALLOCSET_DEFAULT_SIZES);
 	StringInfoData image;
+	StringInfoData expressions;
+	SharePlace second;
 	ListCell *cell;
+	Size size;
 
+	(void) lr_share_find("expressions", outlines->base.flow, outlines->image, lr_relation_oid("flows"), &second, &size);
 	initStringInfo(&image);
+	initStringInfo(&expressions);
 	foreach(cell, texts)
 	{
 		Outline outline = {0};
-		Outlining outlining = {.text = lfirst(cell), .scope = scope, .outline = &outline};
+		Outlining outlining = {.text = lfirst(cell), .scope = scope, .outline = &outline, .expressions = &expressions};
 		bool known;
 
 		MemoryContextSwitchTo(scratch);
@@ -216,10 +261,17 @@ publish(Outlines *outlines, const SharePlace *place, const LrConditionScope *sco
 	}
 	MemoryContextDelete(scratch);
 	read_outlines(outlines, image.data, texts);
-	while (image.len % MAXIMUM_ALIGNOF != 0)
-		appendStringInfoChar(&image, 0);
-	lr_share_publish(place, &(SharePiece){.data = image.data, .size = image.len}, 1);
-	pfree(image.data);
+	publish_one(&second, &expressions);
+	publish_one(place, &image);
+}
+
+static void
+publish_one(const SharePlace *place, StringInfo image)
+{
+	while (image->len % MAXIMUM_ALIGNOF != 0)
+		appendStringInfoChar(image, 0);
+	lr_share_publish(place, &(SharePiece){.data = image->data, .size = image->len}, 1);
+	pfree(image->data);
 }
 
 static void
@@ -234,20 +286,94 @@ outline_one(void *arg)
 	foreach(cell, lr_condition_tests(expr))
 		if (is_lasting(lfirst(cell)))
 			outlining->outline->tests = lappend(outlining->outline->tests, lfirst(cell));
+	if (!is_passing((Node *) expr, NULL))
+		put_expression(outlining, expr);
+}
+
+static void
+put_expression(const Outlining *outlining, Expr *expr)
+{
+	char *nodes = nodeToString(expr);
+	ExpressionHead head = {.hash = hash_of(outlining->text), .cannot_fail = lr_condition_takes_any_row((Node *) expr)};
+	Size size = sizeof(ExpressionHead) + strlen(nodes);
+
+	if (outlining->expressions->len + size + MAXIMUM_ALIGNOF > lr_share_size() / EXPRESSIONS_SHARE)
+		return;
+	outlining->outline->at = outlining->expressions->len;
+	outlining->outline->size = size;
+	appendBinaryStringInfo(outlining->expressions, (char *) &head, sizeof(ExpressionHead));
+	appendStringInfoString(outlining->expressions, nodes);
+}
+
+/* Whether an expression calls, compares or holds what may mean something else to a later session: see the head of this file. */
+static bool
+is_passing(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_Const:
+			if (!is_lasting_type(castNode(Const, node)->consttype) && !is_lasting_type(get_element_type(castNode(Const, node)->consttype)))
+				return true;
+			break;
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			if (((OpExpr *) node)->opno >= FirstNormalObjectId)
+				return true;
+			break;
+		case T_ScalarArrayOpExpr:
+			if (castNode(ScalarArrayOpExpr, node)->opno >= FirstNormalObjectId)
+				return true;
+			break;
+		case T_FuncExpr:
+			if (castNode(FuncExpr, node)->funcid >= FirstNormalObjectId)
+				return true;
+			break;
+		case T_List:
+		case T_Var:
+		case T_BoolExpr:
+		case T_NullTest:
+		case T_BooleanTest:
+		case T_RelabelType:
+		case T_CoalesceExpr:
+		case T_CaseExpr:
+		case T_CaseWhen:
+		case T_CaseTestExpr:
+		case T_ArrayExpr:
+			break;
+		default:
+			return true;
+	}
+	if (!IsA(node, List) && !IsA(node, CaseWhen) &&
+		(exprType(node) >= FirstNormalObjectId || exprCollation(node) >= FirstNormalObjectId || exprInputCollation(node) >= FirstNormalObjectId))
+		return true;
+	return expression_tree_walker(node, is_passing, context);
 }
 
 /* See the head of this file. */
 static bool
 is_lasting(const ConditionTest *test)
 {
+	return test->operator< FirstNormalObjectId && test->collation < FirstNormalObjectId && is_lasting_type(test->type);
+}
+
+static bool
+is_lasting_type(Oid type)
+{
 	static const Oid types[] = {TEXTOID, VARCHAROID, BPCHAROID, INT2OID, INT4OID, INT8OID, NUMERICOID, BOOLOID, UUIDOID};
 
-	if (test->operator>= FirstNormalObjectId || test->collation >= FirstNormalObjectId)
-		return false;
 	for (int i = 0; i < (int) lengthof(types); i++)
-		if (test->type == types[i])
+		if (type == types[i])
 			return true;
 	return false;
+}
+
+static uint64
+hash_of(const char *text)
+{
+	return hash_bytes_extended((const unsigned char *) text, (int) strlen(text), 0);
 }
 
 static void
@@ -258,6 +384,8 @@ put_outline(StringInfo image, const Outline *outline)
 
 	put_attributes(image, outline->columns);
 	put_attributes(image, outline->facts);
+	appendBinaryStringInfo(image, (char *) &outline->at, sizeof(outline->at));
+	appendBinaryStringInfo(image, (char *) &outline->size, sizeof(outline->size));
 	appendBinaryStringInfo(image, (char *) &ntests, sizeof(ntests));
 	foreach(cell, outline->tests)
 		put_test(image, lfirst(cell));
@@ -326,6 +454,8 @@ get_outline(const char **at)
 
 	outline->columns = get_attributes(at);
 	outline->facts = get_attributes(at);
+	get(&outline->at, at, sizeof(outline->at));
+	get(&outline->size, at, sizeof(outline->size));
 	get(&ntests, at, sizeof(ntests));
 	for (int i = 0; i < ntests; i++)
 		outline->tests = lappend(outline->tests, get_test(at));

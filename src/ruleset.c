@@ -74,6 +74,7 @@ struct RuleSet
 	int nrules;
 	const char **texts;
 	const LrConditionScope *scope;
+	const Outlines *outlines;
 	LrCondition **conditions; /* one a rule */
 	bool *entered;			  /* the same: its tests are in the switches */
 	Switch *switches;
@@ -104,6 +105,7 @@ lr_ruleset_make(const char *const *conditions, int n, const LrConditionScope *sc
 	set->texts = MemoryContextAlloc(mcxt, Max(n, 1) * sizeof(char *));
 	memcpy(set->texts, conditions, n * sizeof(char *));
 	set->scope = scope;
+	set->outlines = outlines;
 	set->conditions = MemoryContextAllocZero(mcxt, Max(n, 1) * sizeof(LrCondition *));
 	set->entered = MemoryContextAllocZero(mcxt, Max(n, 1) * sizeof(bool));
 	set->possible = MemoryContextAllocZero(mcxt, Max(WORDS(n), 1) * sizeof(uint64));
@@ -224,7 +226,7 @@ lr_ruleset_compile(RuleSet *set, int rule)
 
 	if (condition)
 		return condition;
-	condition = lr_condition_compile(set->texts[rule], set->scope, set->mcxt);
+	condition = lr_outline_compile(set->outlines, set->texts[rule], set->scope, set->mcxt);
 	if (!set->entered[rule])
 		enter_tests(set, rule, lr_condition_tests(lr_condition_expr(condition)));
 	enter_pieces(set, rule, lr_condition_pieces(lr_condition_expr(condition)));

@@ -12,8 +12,8 @@
 typedef struct RuleSet RuleSet;
 
 /*
- * Rules by their conditions, of which each may be NULL, over rows of a scope; the texts and the scope must outlive the set, which lies in
- * mcxt, as a copy of the array does. Outlines, which may be NULL, are needed only now.
+ * Rules by their conditions, of which each may be NULL, over rows of a scope; the texts, the scope and the outlines, which may be NULL, must
+ * outlive the set, which lies in mcxt, as a copy of the array does.
  */
 extern RuleSet *lr_ruleset_make(const char *const *conditions, int n, const LrConditionScope *scope, const Outlines *outlines, MemoryContext mcxt);
 

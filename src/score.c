@@ -39,6 +39,7 @@
 typedef struct ScorePlan
 {
 	FlowPlan base;
+	const Outlines *outlines;
 	LeadShape *shape;
 	LrConditionScope scope;
 	ExprContext *econtext;
@@ -115,6 +116,7 @@ score_plan(LeadShape *shape, FlowConfig *config)
 	plan = lr_plan_make(sizeof(ScorePlan), config);
 	oldcontext = MemoryContextSwitchTo(plan->base.mcxt);
 	plan->shape = shape;
+	plan->outlines = outlines;
 	lr_facts_scope(shape, &plan->scope);
 	plan->facts = MakeSingleTupleTableSlot(plan->scope.facts, &TTSOpsVirtual);
 	plan->econtext = CreateStandaloneExprContext();
@@ -190,7 +192,7 @@ compile(void *arg)
 {
 	Scoring *compiling = arg;
 	ScorePlan *plan = compiling->plan;
-	LrCondition *condition = lr_condition_compile(plan->base.config->scoring->criteria[compiling->next].condition, &plan->scope, plan->base.mcxt);
+	LrCondition *condition = lr_outline_compile(plan->outlines, plan->base.config->scoring->criteria[compiling->next].condition, &plan->scope, plan->base.mcxt);
 
 	if (bms_overlap(plan->own_facts, lr_condition_facts(condition)))
 		ereport(ERROR,

@@ -241,8 +241,10 @@ compile(void *arg)
 {
 	Evaluation *evaluation = arg;
 	Watch *watch = evaluation->watch;
+	Watched *watched = evaluation->watched;
 
-	evaluation->watched->condition = lr_condition_compile_as(evaluation->watched->text, &watch->scope, evaluation->watched->type, watch->base.mcxt);
+	watched->condition = watched->type == BOOLOID ? lr_outline_compile(watch->outlines, watched->text, &watch->scope, watch->base.mcxt)
+												  : lr_condition_compile_as(watched->text, &watch->scope, watched->type, watch->base.mcxt);
 }
 
 /* What a lead lacks for a stage may come with any UPDATE. */
