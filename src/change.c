@@ -201,7 +201,7 @@ change(Arrival *arrival, Relation rel, HeapTuple newtuple, TupleTableSlot *old, 
 		return newtuple;
 	if (watched)
 		arrival->matters = says_otherwise(arrival, old, new, lr_statement_warned(arrival->statement), &closing) ||
-						 lr_watch_clocks_changed(lr_watch(shape, arrival->config), old, new);
+						   lr_watch_clocks_changed(lr_watch(shape, arrival->config), old, new);
 	if (lr_pending_find(arrival->config->flow, old_lead))
 		lr_pending_flush();
 	if (!lr_state_find(arrival->config->flow, old_lead, &state))

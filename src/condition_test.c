@@ -22,7 +22,7 @@ static Datum *one_value(Datum value);
 static List *elements(Datum array, Oid type);
 static List *either(List *tests, List *others);
 static ConditionTest *same_test(List *tests, const ConditionTest *like);
-static List *like_pieces(Oid operator, const Expr *text, const Expr *pattern, bool any_of);
+static List *like_pieces(Oid operator, const Expr * text, const Expr *pattern, bool any_of);
 static char *longest_piece(Datum pattern);
 static List *either_pieces(List *tests, List *others);
 
@@ -196,7 +196,7 @@ lr_condition_pieces(const Expr *expr)
  * and so deterministic.
  */
 static List *
-like_pieces(Oid operator, const Expr *text, const Expr *pattern, bool any_of)
+like_pieces(Oid operator, const Expr * text, const Expr *pattern, bool any_of)
 {
 	ConditionPieces *test;
 	const Const *constant;

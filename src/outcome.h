@@ -7,8 +7,8 @@
 
 #include "nodes/pg_list.h"
 #include "route.h"
-#include "utils/jsonb.h"
 #include "utils/hsearch.h"
+#include "utils/jsonb.h"
 
 /* What many leads of a statement share. */
 typedef struct Outcome
@@ -24,7 +24,7 @@ typedef struct Outcome
 	const char *over_cap;
 	const char *segment;
 	const char *intent;
-	const char *how; /* a literal */
+	const char *how;   /* a literal */
 	List *passed;	   /* of PassedRule */
 	const Jsonb *path; /* of these: lr_route_path() */
 } Outcome;

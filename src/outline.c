@@ -356,7 +356,7 @@ is_passing(Node *node, void *context)
 static bool
 is_lasting(const ConditionTest *test)
 {
-	return test->operator< FirstNormalObjectId && test->collation < FirstNormalObjectId && is_lasting_type(test->type);
+	return test->operator<FirstNormalObjectId && test->collation<FirstNormalObjectId && is_lasting_type(test->type);
 }
 
 static bool
