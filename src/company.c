@@ -54,6 +54,10 @@ static const char *const forms_of_words[] = {
 static const char *const forms_attached[] = {
 	"股份有限公司", "有限責任公司", "有限责任公司", "有限公司", "株式会社", "有限会社", "合同会社", "合資会社", "주식회사", "유한회사"};
 
+/* What people write who have none; in order. */
+static const char *const no_company[] = {
+	"freelance", "freelancer", "individual", "no company", "not employed", "private individual", "retired", "selbststandig", "self", "self employed", "student", "unemployed"};
+
 /* the words of a name, on their way to the key */
 typedef struct Words
 {
@@ -86,7 +90,7 @@ lr_company_key_sql(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(key));
 }
 
-/* The canonical name, palloc'd; NULL where there is no letter or digit in it. */
+/* The canonical name, palloc'd; NULL where there is no letter or digit in it, and where it is none (N/A, self-employed). */
 char *
 lr_company_key(const char *data, int len)
 {
@@ -120,7 +124,7 @@ lr_company_key(const char *data, int len)
 		out += width;
 	}
 	*out = '\0';
-	return key;
+	return lr_says_nothing(key) || lr_words_among(key, no_company, lengthof(no_company)) ? NULL : key;
 }
 
 /* Cuts the text into its words, in place. */

@@ -119,7 +119,13 @@ lr_country_of_datum(Datum country)
 const char *
 lr_country_code(const char *data, int len)
 {
-	return find_name(lr_country_names, lengthof(lr_country_names), name_key(data, len));
+	const char *key = name_key(data, len);
+
+	lr_trim(&data, &len);
+	/* NA is Namibia, N/A is not */
+	if (len > 2 && strcmp(key, "na") == 0)
+		return NULL;
+	return find_name(lr_country_names, lengthof(lr_country_names), key);
 }
 
 /* The second half of the ISO 3166-2 code, in lower case, of a region of the country; NULL where it has none of that name. */

@@ -34,6 +34,13 @@ static const char *letter_alike(pg_wchar c);
 static bool is_apostrophe(pg_wchar c);
 static bool is_punctuation(pg_wchar c);
 static bool is_blank(pg_wchar c);
+static int compare_words(const void *key, const void *element);
+
+/* What people and forms write where they say nothing, as lr_fold_words leaves it ("[not provided]", "N/A"); in order. */
+static const char *const nothing[] = {
+	"anonymous", "blank", "desconhecido", "desconocido", "empty", "inconnu", "k a", "keine angabe", "n a", "na", "nan", "nil", "no", "no name",
+	"none", "noname", "not applicable", "not available", "not given", "not known", "not provided", "not specified", "null", "sconosciuto",
+	"tba", "tbd", "test", "unbekannt", "undefined", "unknown", "unspecified", "xx", "xxx"};
 
 /* The folded text, palloc'd and terminated. */
 char *
@@ -168,6 +175,26 @@ lr_fold_words(const char *data, int len)
 		out--;
 	*out = '\0';
 	return words;
+}
+
+/* Whether such words are what is written where there is nothing to say: they identify nobody. */
+bool
+lr_says_nothing(const char *words)
+{
+	return lr_words_among(words, nothing, lengthof(nothing));
+}
+
+/* Whether these words are among others, which are in order. */
+bool
+lr_words_among(const char *words, const char *const *others, int n)
+{
+	return bsearch(words, others, n, sizeof(*others), compare_words) != NULL;
+}
+
+static int
+compare_words(const void *key, const void *element)
+{
+	return strcmp(key, *(const char *const *) element);
 }
 
 /* Takes blanks off both ends: Unicode's too, and the invisible characters that copying from a web page brings. */

@@ -10,6 +10,8 @@
 
 extern char *lr_fold(const char *data, int len, int options);
 extern char *lr_fold_words(const char *data, int len);
+extern bool lr_says_nothing(const char *words);
+extern bool lr_words_among(const char *words, const char *const *others, int n);
 extern void lr_trim(const char **data, int *len);
 
 #endif

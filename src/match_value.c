@@ -40,12 +40,7 @@ static const struct
 } address_words[] = {
 	{"street", "st"}, {"str", "st"}, {"sts", "st"}, {"strasse", "st"}, {"road", "rd"}, {"avenue", "ave"}, {"av", "ave"}, {"aven", "ave"}, {"boulevard", "blvd"}, {"blv", "blvd"}, {"boul", "blvd"}, {"drive", "dr"}, {"lane", "ln"}, {"la", "ln"}, {"place", "pl"}, {"square", "sq"}, {"court", "ct"}, {"highway", "hwy"}, {"parkway", "pkwy"}, {"crescent", "cres"}, {"circuit", "cct"}, {"circle", "cir"}, {"close", "cl"}, {"terrace", "tce"}, {"ter", "tce"}, {"trail", "trl"}, {"suite", "ste"}, {"floor", "fl"}, {"building", "bldg"}, {"apartment", "apt"}, {"unit", "apt"}, {"mount", "mt"}, {"saint", "st"}, {"village", "vlge"}, {"retirement", "retrmnt"}, {"north", "n"}, {"south", "s"}, {"east", "e"}, {"west", "w"}, {"northeast", "ne"}, {"northwest", "nw"}, {"southeast", "se"}, {"southwest", "sw"}, {"first", "1st"}, {"second", "2nd"}, {"third", "3rd"}, {"fourth", "4th"}, {"fifth", "5th"}, {"sixth", "6th"}, {"seventh", "7th"}, {"eighth", "8th"}, {"ninth", "9th"}, {"tenth", "10th"}, {"eleventh", "11th"}, {"twelfth", "12th"}, {"one", "1"}, {"two", "2"}, {"three", "3"}, {"four", "4"}, {"five", "5"}, {"six", "6"}, {"seven", "7"}, {"eight", "8"}, {"nine", "9"}, {"ten", "10"}};
 
-/* What people write where they say nothing. */
-static const char *const nothing[] = {
-	"n a", "na", "nil", "no", "none", "not applicable", "not available", "not given", "not provided", "null", "tba", "tbd", "unknown", "xx", "xxx", "test"};
-
 static char *fold_value(LrMatchKind kind, const char *data, int len, const char *country);
-static bool says_nothing(const char *words);
 static char *email_value(const char *data, int len);
 static char *phone_value(const char *data, int len, const char *country);
 static char *address_value(const char *words);
@@ -165,7 +160,7 @@ fold_value(LrMatchKind kind, const char *data, int len, const char *country)
 	char *words = lr_fold_words(data, len);
 	const char *code = NULL;
 
-	if (says_nothing(words))
+	if (lr_says_nothing(words))
 		return NULL;
 	switch (kind)
 	{
@@ -186,17 +181,6 @@ fold_value(LrMatchKind kind, const char *data, int len, const char *country)
 	return code ? pstrdup(code) : join_words(words);
 }
 
-static bool
-says_nothing(const char *words)
-{
-	for (int i = 0; i < (int) lengthof(nothing); i++)
-	{
-		if (strcmp(words, nothing[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
 static char *
 email_value(const char *data, int len)
 {
@@ -207,7 +191,7 @@ email_value(const char *data, int len)
 	if (key)
 		return key;
 	folded = lr_fold(data, len, 0);
-	if (says_nothing(lr_fold_words(data, len)) || strlen(folded) < 5)
+	if (lr_says_nothing(lr_fold_words(data, len)) || strlen(folded) < 5)
 		return NULL;
 	return folded;
 }

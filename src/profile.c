@@ -333,7 +333,7 @@ person_key(LeadProfile *profile, LeadInput input)
 	if (read_input(profile, input, MAX_PERSON, &data, &len) != READ_TEXT)
 		return NULL;
 	key = lr_fold_words(data, len);
-	return key[0] ? key : NULL;
+	return key[0] && !lr_says_nothing(key) ? key : NULL;
 }
 
 static void

@@ -67,7 +67,7 @@ CREATE FUNCTION leadroute.company_key(company text) RETURNS text
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'lr_company_key_sql';
 COMMENT ON FUNCTION leadroute.company_key(text) IS
-	'A company''s name without accents, case, punctuation, article and the legal forms of many countries (Inc, LLC, GmbH & Co. KG, S.à r.l., K.K.): The Acme Company, Inc. is acme; & is and. NULL where it has no letter or digit, or more than 1000 bytes. No errors.';
+	'A company''s name without accents, case, punctuation, article and the legal forms of many countries (Inc, LLC, GmbH & Co. KG, S.à r.l., K.K.): The Acme Company, Inc. is acme; & is and. NULL where it has no letter or digit, where it is no company (N/A, unknown, [not provided], self-employed), or more than 1000 bytes. No errors.';
 
 /*
  * Mail domains that many people share, and those that serve for one message. Reference data of the whole

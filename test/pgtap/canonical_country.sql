@@ -16,7 +16,8 @@ INSERT INTO given_country VALUES
 	('tt', ARRAY['Trinidad & Tobago', 'Trinidad and Tobago']), ('lc', ARRAY['St. Lucia', 'Saint Lucia']), ('tr', ARRAY['Türkiye', 'Turkey', 'TURKIYE']), ('vn', ARRAY['Viet Nam', 'Vietnam']), ('ae', ARRAY['UAE', 'United Arab Emirates']),
 	('cz', ARRAY['Czechia', 'Czech Republic']), ('xk', ARRAY['Kosovo']), ('mk', ARRAY['Macedonia', 'North Macedonia']), ('ne', ARRAY['Niger']), ('ng', ARRAY['Nigeria']), ('gn', ARRAY['Guinea']), ('ie', ARRAY['Ireland', 'Éire']), ('dm', ARRAY['Dominica']), ('ge', ARRAY['Georgia']),
 	('tz', ARRAY['Tanzania']), ('sg', ARRAY['Singapore']), ('in', ARRAY['India', 'IN', 'Inde']), ('at', ARRAY['Österreich', 'Oesterreich', 'Austria']), ('au', ARRAY['Australia', 'AUS']), ('ch', ARRAY['Schweiz', 'Suisse', 'Switzerland']),
-	(NULL, ARRAY['unknown', 'Asia/Pacific Region', '', ' ', 'XX', 'the', '.', 'Europe', repeat('Germany', 40)]);
+	('na', ARRAY['NA', ' na ', 'Namibia']), ('no', ARRAY['NO', 'Norway']),
+	(NULL, ARRAY['N/A', 'n. a.', 'n/a ', 'unknown', 'Asia/Pacific Region', '', ' ', 'XX', 'the', '.', 'Europe', repeat('Germany', 40)]);
 SELECT is_empty($$ SELECT name, code, leadroute.country_code(name) FROM given_country, unnest(names) name WHERE leadroute.country_code(name) IS DISTINCT FROM code $$,
 	'countries in many spellings, as CRMs hold them');
 

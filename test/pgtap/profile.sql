@@ -20,7 +20,7 @@ SELECT is(t.of('{"EmailAddress": " Kim.Lee+x@GoogleMail.com", "phone": "(415) 20
 	'columns of any type, by their mapping');
 SELECT is(t.of('{}'), '{}', 'an empty row says nothing');
 SELECT is(t.of('{"EmailAddress": "", "phone": "  ", "first_name": "\t", "last_name": "", "company": " ", "site": "", "country": "", "state": " "}'), '{}', 'blanks are nothing, and no problem');
-SELECT is(t.of('{"EmailAddress": "kim@acme", "phone": "800-555-0199", "first_name": "-", "company": "!", "site": "localhost", "country": "Atlantis", "state": "CA"}'),
+SELECT is(t.of('{"EmailAddress": "kim@acme", "phone": "800-555-0199", "first_name": "[Not provided]", "last_name": "N/A", "company": "Unknown", "site": "localhost", "country": "Atlantis", "state": "CA"}'),
 	'{"email_problem": "has a domain without a dot", "phone_problem": "has no country code, and no country is known to read it in"}', 'what is not valid is none, with its problem');
 SELECT is(t.of('{"phone": "800-200-7986", "country": "us"}'), '{"phone_problem": "is toll-free or another service, nobody''s own", "country_code": "us"}', 'a toll-free number is nobody''s');
 SELECT is(t.of('{"phone": "0000000000", "country": "us"}') ->> 'phone_problem', 'is a placeholder, nobody''s own', 'nor is a placeholder');
