@@ -81,7 +81,8 @@ like($err, qr/another session is at work on flow "febrl_3"/, 'a second session d
 $writer->query_safe('COMMIT');
 $writer->quit;
 is($node->safe_psql('postgres', q{SELECT phase, changed BETWEEN 100 AND 1000 FROM leadroute.match_runs WHERE flow = 'febrl_3'}), 'walk|t', 'a run that was cut off');
-$node->restart('immediate');
+$node->stop('immediate');
+$node->start;
 $node->safe_psql('postgres', q{CALL leadroute.find_duplicates('febrl_3')});
 is($node->safe_psql('postgres', q{SELECT phase, changed FROM leadroute.match_runs WHERE flow = 'febrl_3'}), 'done|5000', 'goes on where it was, after a crash too');
 (undef, undef, $f1) = quality('febrl_3');
