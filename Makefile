@@ -55,12 +55,14 @@ else
 EXTENSION = leadroute
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" leadroute.control)
 MODULE_big = leadroute
-OBJS = $(addsuffix .o,$(basename $(wildcard src/*.c src/*.cpp)))
+# a folder for each part of the domain; what stands in src itself is the module: its start, its triggers, attach
+FOLDERS = src $(patsubst %/,%,$(sort $(wildcard src/*/)))
+OBJS = $(addsuffix .o,$(basename $(wildcard $(FOLDERS:=/*.c) $(FOLDERS:=/*.cpp))))
 SQL_PARTS = $(sort $(wildcard sql/leadroute/*.sql))
-PG_CPPFLAGS = -DLEADROUTE_VERSION='"$(EXTVERSION)"'
+PG_CPPFLAGS = -DLEADROUTE_VERSION='"$(EXTVERSION)"' $(addprefix -I,$(FOLDERS))
 # Nobody replaces our functions at run time, so the compiler may inline those that are not static too.
 PG_CFLAGS = -fno-semantic-interposition
-# libstdc++ for src/phone.cpp. Its templates would be visible to the whole server: src/exports.map keeps them in.
+# libstdc++ for src/canonical/phone.cpp. Its templates would be visible to the whole server: src/exports.map keeps them in.
 SHLIB_LINK = -lidn2 -lpsl -lphonenumber -llinear -lstdc++ -Wl,--version-script=src/exports.map
 PG_CXXFLAGS = -fvisibility=hidden
 DATA = $(wildcard sql/leadroute--*--*.sql)
@@ -96,7 +98,7 @@ ifneq ($(wildcard $(PGXS)),)
 include $(PGXS)
 
 # Objects know no headers (PGXS tracks none) and no server version: these two lines do.
-$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h) src/.built-for
+$(OBJS) $(OBJS:.o=.bc): $(wildcard $(FOLDERS:=/*.h)) src/.built-for
 src/.built-for: force
 	@$(PG_CONFIG) --version | cmp -s - $@ || $(PG_CONFIG) --version > $@
 .PHONY: force
@@ -108,8 +110,8 @@ sql/leadroute--$(EXTVERSION).sql: $(SQL_PARTS) leadroute.control
 # What is made from the data of others and kept in the tree: needs iso-codes.
 .PHONY: country-data
 country-data:
-	src/country_data.pl > src/country_data.h.new
-	mv src/country_data.h.new src/country_data.h
+	src/canonical/country_data.pl > src/canonical/country_data.h.new
+	mv src/canonical/country_data.h.new src/canonical/country_data.h
 
 # make -s mail-domains | psql: the long lists of mail domains, from npm.
 .PHONY: mail-domains

@@ -1,6 +1,6 @@
 
 /*
- * Turns and places (src/rotation*.c). Shared memory has them while the server runs, the ledger leadroute.rotation
+ * Turns and places (src/rotation). Shared memory has them while the server runs, the ledger leadroute.rotation
  * makes them durable: a member's pointer and open leads are the sums over his rows.
  */
 COMMENT ON TABLE leadroute.rotation IS

@@ -1,6 +1,6 @@
 /*
  * What people do with one lead. Each function exists for a key that is text, a number or a uuid. Everybody may call
- * them; who is no member of leadroute_operator must be allowed to UPDATE the lead's row (src/hand.c).
+ * them; who is no member of leadroute_operator must be allowed to UPDATE the lead's row (src/lifecycle/hand.c).
  */
 CREATE FUNCTION leadroute.close(lead text, outcome text DEFAULT 'closed', value numeric DEFAULT NULL, flow text DEFAULT 'default') RETURNS boolean
 LANGUAGE c CALLED ON NULL INPUT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_close';

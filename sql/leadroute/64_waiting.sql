@@ -1,5 +1,5 @@
 /*
- * Leads that wait for a team, and who hands them places (src/waiting.c): a deferred trigger of whoever frees one, the
+ * Leads that wait for a team, and who hands them places (src/pick/waiting.c): a deferred trigger of whoever frees one, the
  * sweep, drain().
  */
 CREATE TABLE leadroute.pending_drains (

@@ -1,6 +1,6 @@
 /*
  * rotation_test.c
- *		The interfaces of src/rotation.h and src/pick.h from SQL, for test/t/010_rotation.pl and 011_pick_cost_full.pl.
+ *		The interfaces of src/rotation/rotation.h and src/pick/pick.h from SQL, for test/t/010_rotation.pl and 011_pick_cost_full.pl.
  */
 #include "postgres.h"
 

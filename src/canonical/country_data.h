@@ -1,7 +1,7 @@
 /*
  * country_data.h
  *		Names of countries and of their regions, folded, and their codes. Made from Debian's
- *		iso-codes 4.15.0-1 by src/country_data.pl (make country-data): not for editing.
+ *		iso-codes 4.15.0-1 by src/canonical/country_data.pl (make country-data): not for editing.
  */
 /* clang-format off */
 #ifndef LR_COUNTRY_DATA_H

@@ -1,10 +1,10 @@
 #!/usr/bin/perl
-# country_data.pl: writes src/country_data.h from Debian's iso-codes. `make country-data` calls it.
+# country_data.pl: writes src/canonical/country_data.h from Debian's iso-codes. `make country-data` calls it.
 #
-#   src/country_data.pl > src/country_data.h
+#   src/canonical/country_data.pl > src/canonical/country_data.h
 #
 # Needs the package iso-codes: names, codes and their translations. What people write beside those (Calif., UAE,
-# Great Britain) is in the two lists below. Names are stored as lr_fold_words() of src/fold.c folds them, without
+# Great Britain) is in the two lists below. Names are stored as lr_fold_words() of src/canonical/fold.c folds them, without
 # blanks; fold_name() here must do the same, which test/pgtap/canonical_country.sql sees to with names of every kind.
 use strict;
 use warnings;
@@ -212,7 +212,7 @@ print <<"END";
 /*
  * country_data.h
  *		Names of countries and of their regions, folded, and their codes. Made from Debian's
- *		iso-codes $version by src/country_data.pl (make country-data): not for editing.
+ *		iso-codes $version by src/canonical/country_data.pl (make country-data): not for editing.
  */
 /* clang-format off */
 #ifndef LR_COUNTRY_DATA_H
