@@ -14,7 +14,6 @@
 #include "config.h"
 #include "config_share.h"
 #include "fmgr.h"
-#include "hint.h"
 #include "lead.h"
 #include "leadroute.h"
 #include "miscadmin.h"
@@ -226,7 +225,6 @@ _PG_init(void)
 	lr_phone_init();
 	lr_table_copy_init();
 
-	lr_hint_init();
 	load_companion();
 
 	MarkGUCPrefixReserved("leadroute");

@@ -773,11 +773,6 @@ BEGIN
 				IF problems IS NULL THEN
 					PERFORM leadroute.put_triggers(found, attachment, 20);
 				END IF;
-			ELSIF problems IS NULL AND NOT leadroute.restoring()
-				AND EXISTS (SELECT FROM leadroute.our_triggers(found) t WHERE t.tgname = '0_leadroute')
-				AND NOT EXISTS (SELECT FROM leadroute.our_triggers(found) t WHERE t.tgname = '0_leadroute_update') THEN
-				/* it was dropped so that the type of a column could change: hint.c */
-				PERFORM leadroute.put_triggers(found, attachment, 20);
 			ELSE
 				CONTINUE;
 			END IF;
