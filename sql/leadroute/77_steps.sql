@@ -196,71 +196,55 @@ LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_try_lea
 COMMENT ON FUNCTION leadroute.try_lead(text, text) IS 'Part of sweep(): locks a lead''s row without waiting; whether that was possible.';
 
 /*
- * The same for all leads at once of which nothing but notices and missed deadlines is due, as nearly always: a few statements, however many they are.
- * The caller has their states locked.
+ * The same for all leads at once of which nothing but notices and missed deadlines is due, as nearly always (notice.c). The caller has their states locked.
+ * A plan made when the tables were empty, or counted wrongly, would read them whole: each look-up is by primary key.
  */
-CREATE FUNCTION leadroute.tell_leads(in_flow text, leads text[], instant timestamptz, OUT told text[], OUT fired integer, OUT late interval)
+CREATE FUNCTION leadroute.tell_leads(flow text, leads text[], instant timestamptz, OUT told text[], OUT fired integer, OUT late interval, OUT messages jsonb)
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_tell_leads'
+SET search_path = pg_catalog, leadroute, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off;
+COMMENT ON FUNCTION leadroute.tell_leads(text, text[], timestamptz) IS
+	'Part of sweep(): does what is due of those leads of which nothing but reminders, notices and missed deadlines is due; answers which these are, how many steps that was, how late the latest, and what messages are to say of them. Writes sla_fired, events and clocks directly: no trigger fires on these.';
+
+/* After what the breaches say, all that one recipient is to know of a lead now. */
+CREATE FUNCTION leadroute.write_notices(flow text, instant timestamptz, messages jsonb) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
-DECLARE
-	dues	leadroute.due_step[] := ARRAY(SELECT d FROM leadroute.due_steps(in_flow, leads, instant) d);
-	notices	jsonb;
 BEGIN
-	fired := 0;
-	told := ARRAY(SELECT d.lead FROM unnest(dues) d GROUP BY d.lead
-				  HAVING bool_and(CASE WHEN d.step IS NULL THEN (d.clock).metric <> 'meeting_held' ELSE d.action IN ('remind', 'notify') END));
-	IF told = '{}' THEN
-		RETURN;
-	END IF;
-	WITH due AS MATERIALIZED (
-		SELECT d.lead, d.clock, d.step, d.due_at, d.action, d.recipient, (d.clock).policy, (d.clock).round, s.owner, s.team,
-			format('%s of policy %s', (d.clock).metric, (d.clock).policy) AS clock_name,
-			CASE WHEN d.step IS NULL THEN leadroute.breach_reason(d.clock, instant) ELSE leadroute.step_recipient(in_flow, s.owner, s.team, d.recipient) END AS result
-		FROM unnest(dues) d JOIN leadroute.lead_states s ON s.flow = in_flow AND s.lead = d.lead
-		WHERE d.lead = ANY (told)
-	), noted AS (
-		INSERT INTO leadroute.sla_fired (flow, lead, policy, round, step, action, due_at, fired_at, late_by, owner, recipient)
-		SELECT in_flow, d.lead, d.policy, d.round, d.step, d.action, d.due_at, instant, instant - d.due_at, d.owner, d.result FROM due d WHERE d.step IS NOT NULL
-	), moved AS (
-		UPDATE leadroute.clocks c
-		SET steps_done = (m.clock).steps_done, breached_at = (m.clock).breached_at, breach_reason = (m.clock).breach_reason, next_at = (m.clock).next_at
-		FROM (SELECT leadroute.clock_after(d.clock, array_agg(d.step ORDER BY d.due_at, d.step) FILTER (WHERE d.step IS NOT NULL),
-					CASE WHEN bool_or(d.step IS NULL) THEN instant END, min(d.result) FILTER (WHERE d.step IS NULL)) AS clock
-			  FROM due d GROUP BY d.clock) m
-		WHERE c.flow = (m.clock).flow AND c.lead = (m.clock).lead AND c.policy = (m.clock).policy AND c.round = (m.clock).round
-	), recorded AS (
-		INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, path)
-		SELECT in_flow, d.lead, instant, e.kind, e.code, e.owner, d.team, e.reason, jsonb_build_array(e.path)
-		FROM due d CROSS JOIN LATERAL (
-			SELECT 'breached', d.result, (d.clock).owner, format('%s was due %s: %s', d.clock_name, d.due_at, d.result),
-				jsonb_build_object('policy', d.policy, 'round', d.round, 'metric', (d.clock).metric, 'due_at', d.due_at)
-			WHERE d.step IS NULL
-			UNION ALL
-			SELECT CASE d.action WHEN 'remind' THEN 'reminder' ELSE 'escalated' END, 'breached', d.owner,
-				format('%s, due %s: %s told %s', d.clock_name, (d.clock).due_at, d.step, coalesce(d.result, 'nobody: there is no ' || d.recipient)),
-				jsonb_build_object('policy', d.policy, 'round', d.round, 'step', d.step, 'recipient', d.result, 'due', d.due_at, 'late_by', instant - d.due_at)
-			WHERE d.step IS NOT NULL) e(kind, code, owner, reason, path)
-		ORDER BY d.due_at, d.step IS NOT NULL, d.lead, d.policy, d.round, d.step
-	)
-	SELECT count(*), max(instant - d.due_at),
-		jsonb_agg(jsonb_build_object('lead', d.lead, 'who', d.result, 'line', jsonb_build_object('policy', d.policy, 'metric', (d.clock).metric, 'round', d.round, 'step', d.step,
-				'action', d.action, 'recipient_role', d.recipient, 'step_due', d.due_at, 'deadline', (d.clock).due_at, 'reason', format('%s, due %s', d.clock_name, (d.clock).due_at)))
-			ORDER BY d.due_at, d.policy, d.round, d.step)
-			FILTER (WHERE d.step IS NOT NULL AND EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = in_flow AND c.types && '{reminder,escalated}'))
-	INTO fired, late, notices
-	FROM due d;
-	/* after what the events have told */
-	PERFORM leadroute.write_notice(in_flow, n.lead, n.who, instant, n.lines)
+	PERFORM leadroute.write_message(write_notices.flow, e.value ->> 'lead', 'breached', instant, e.value ->> 'reason')
+	FROM jsonb_array_elements(messages) WITH ORDINALITY e(value, n) WHERE NOT e.value ? 'line' ORDER BY e.n;
+	PERFORM leadroute.write_notice(write_notices.flow, n.lead, n.who, instant, n.lines)
 	FROM (SELECT e.value ->> 'lead' AS lead, e.value ->> 'who' AS who, jsonb_agg(e.value -> 'line' ORDER BY e.n) AS lines, min(e.n) AS n
-		  FROM jsonb_array_elements(notices) WITH ORDINALITY e(value, n) GROUP BY 1, 2) n
+		  FROM jsonb_array_elements(messages) WITH ORDINALITY e(value, n) WHERE e.value ? 'line' GROUP BY 1, 2) n
 	ORDER BY n.n;
 END
 $$;
-COMMENT ON FUNCTION leadroute.tell_leads(text, text[], timestamptz) IS
-	'Part of sweep(): does what is due of those leads of which nothing but reminders, notices and missed deadlines is due; answers which these are, how many steps that was, and how late the latest.';
+COMMENT ON FUNCTION leadroute.write_notices(text, timestamptz, jsonb) IS 'Part of sweep(): the messages that go with what tell_leads() has done.';
 
-CREATE FUNCTION leadroute.sweep_steps(flow text, batch integer, OUT done bigint, OUT more boolean, OUT late interval)
+/*
+ * The leads of the clocks that are due, the longest due first, and their states locked, as far as nobody holds them. Always by clocks_next_idx, whatever
+ * statistics say; and from where the batch before has ended: what that one has left of the index stays there until it is vacuumed, under
+ * somebody's long snapshot for long, and each batch would go through all of it.
+ */
+CREATE FUNCTION leadroute.claim_due(flow text, batch integer, instant timestamptz, since timestamptz, OUT leads text[], OUT clocks integer, OUT last timestamptz)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_variable
+BEGIN
+	SELECT array_agg(t.lead ORDER BY t.first, t.lead), coalesce(sum(t.n), 0), max(t.last) INTO leads, clocks, last
+	FROM (SELECT d.lead, min(d.next_at) AS first, max(d.next_at) AS last, count(*)::integer AS n
+		  FROM (SELECT c.lead, c.next_at
+				FROM leadroute.clocks c JOIN leadroute.lead_states s ON s.flow = c.flow AND s.lead = c.lead
+				WHERE c.flow = claim_due.flow AND c.next_at <= instant AND c.next_at >= since
+				ORDER BY c.next_at LIMIT batch FOR UPDATE OF s SKIP LOCKED) d
+		  GROUP BY d.lead) t;
+END
+$$;
+COMMENT ON FUNCTION leadroute.claim_due(text, integer, timestamptz, timestamptz) IS
+	'Part of sweep(): locks the states of the leads of up to "batch" clocks that are due at an instant and were not before since; answers these leads, how many clocks, and when the last of them was due.';
+
+CREATE FUNCTION leadroute.sweep_steps(flow text, batch integer, INOUT since timestamptz DEFAULT NULL, OUT done bigint, OUT more boolean, OUT late interval)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
@@ -268,6 +252,7 @@ AS $$
 DECLARE
 	instant	timestamptz := leadroute.clock();
 	leads	text[];
+	last	timestamptz;
 	told	text[] := '{}';
 	key		text;
 	found	integer;
@@ -280,19 +265,18 @@ DECLARE
 	alone	text;
 BEGIN
 	/* states before clocks, like everybody: who holds a lead's state has its clocks to himself */
-	SELECT array_agg(t.lead ORDER BY t.first, t.lead), sum(t.clocks) INTO leads, found
-	FROM (SELECT d.lead, min(d.next_at) AS first, count(*)::integer AS clocks
-		  FROM (SELECT c.lead, c.next_at
-				FROM leadroute.clocks c JOIN leadroute.lead_states s ON s.flow = c.flow AND s.lead = c.lead
-				WHERE c.flow = sweep_steps.flow AND c.next_at <= instant
-				ORDER BY c.next_at LIMIT batch FOR UPDATE OF s SKIP LOCKED) d
-		  GROUP BY d.lead) t;
+	SELECT d.leads, d.clocks, d.last INTO leads, found, last FROM leadroute.claim_due(flow, batch, instant, coalesce(since, '-infinity')) d;
 	done := 0;
 	BEGIN
-		one := leadroute.tell_leads(flow, leads, instant);
-		told := one.told;
-		done := one.fired;
-		late := one.late;
+		IF leads IS NOT NULL THEN
+			SELECT t.* INTO one FROM leadroute.tell_leads(flow, leads, instant) t;
+			IF one.messages IS NOT NULL THEN
+				PERFORM leadroute.write_notices(flow, instant, one.messages);
+			END IF;
+			told := one.told;
+			done := one.fired;
+			late := one.late;
+		END IF;
 	EXCEPTION
 	WHEN serialization_failure OR deadlock_detected THEN
 		RAISE;
@@ -335,12 +319,13 @@ BEGIN
 	IF alone IS NOT NULL AND NOT failed THEN
 		RAISE WARNING USING MESSAGE = format('steps of flow "%s" could only be done one by one: %s', flow, alone);
 	END IF;
-	/* a full batch of which nothing could be done would come again and again */
-	more := found = batch AND done + handled > 0;
+	/* what somebody held meanwhile lies behind: at the end once more from the beginning */
+	more := CASE WHEN found = batch THEN done + handled > 0 OR last > coalesce(since, '-infinity') ELSE since IS NOT NULL END;
+	since := CASE WHEN found = batch THEN last END;
 END
 $$;
-COMMENT ON FUNCTION leadroute.sweep_steps(text, integer) IS
-	'Part of sweep(): does the steps that are due of up to "batch" clocks, the longest due first; answers how many, whether there may be more, and how late the latest was. What others hold is left for later; what fails is undone, a WARNING and an event (step_failed), and tried again five minutes later.';
+COMMENT ON FUNCTION leadroute.sweep_steps(text, integer, timestamptz) IS
+	'Part of sweep(): does the steps that are due of up to "batch" clocks, the longest due first, of those that were not due before since; answers how many, whether there may be more, how late the latest was, and since when the next batch is to look. What others hold is left for later; what fails is undone, a WARNING and an event (step_failed), and tried again five minutes later.';
 
 INSERT INTO leadroute.sweep_parts (part, position, work, batch, batches, many, meaning) VALUES
-	('steps', 55, 'SELECT done, more, late FROM leadroute.sweep_steps($1, $2)', 100, 10000, true, 'does the steps of deadlines that are due: reminders, notices, hand-overs');
+	('steps', 55, 'SELECT done, more, late, since FROM leadroute.sweep_steps($1, $2, $3)', 100, 10000, true, 'does the steps of deadlines that are due: reminders, notices, hand-overs');
