@@ -118,7 +118,7 @@ lr_sql_breach_reason(PG_FUNCTION_ARGS)
 	lr_argument(&arguments, TIMESTAMPTZOID, values[CLOCK_REP_DUE_AT], nulls[CLOCK_REP_DUE_AT]);
 	lr_argument_instant(&arguments, PG_GETARG_TIMESTAMPTZ(1));
 	lr_owner_run("SELECT " BREACH_BY_EVENTS("$7") ", (SELECT s.team FROM leadroute.lead_states s WHERE s.flow = c.flow AND s.lead = c.lead)"
-				 " FROM (SELECT $1 COLLATE \"C\" AS flow, $2 COLLATE \"C\" AS lead, $3 AS started_at, $4 AS assigned_at, $5 AS due_at, $6 AS rep_due_at) c",
+												  " FROM (SELECT $1 COLLATE \"C\" AS flow, $2 COLLATE \"C\" AS lead, $3 AS started_at, $4 AS assigned_at, $5 AS due_at, $6 AS rep_due_at) c",
 				 &arguments, SPI_OK_SELECT);
 	reason = lr_spi_text(0, 1);
 	if (reason == NULL)

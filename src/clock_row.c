@@ -123,7 +123,8 @@ lr_clock_recipient(const FlowConfig *config, const char *owner, const char *team
 	else if (strcmp(recipient, "director") == 0)
 	{
 		manager = rep && rep->manager ? lr_config_rep(config, rep->manager) : NULL;
-		first = manager && manager->manager ? manager->manager : rep ? rep->manager : NULL;
+		first = manager && manager->manager ? manager->manager : rep ? rep->manager
+																	 : NULL;
 	}
 	else if (strcmp(recipient, "channel") != 0)
 		return recipient;

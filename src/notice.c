@@ -65,8 +65,8 @@ typedef struct DueClock
 {
 	ClockRow row;
 	const char *lead;
-	const char *owner; /* who has the lead now, or NULL */
-	const char *team;  /* or NULL */
+	const char *owner;	/* who has the lead now, or NULL */
+	const char *team;	/* or NULL */
 	const char *reason; /* of its breach, if that is due and by its events; or NULL */
 	bool breaches;
 	int nsteps; /* due, the first of row.steps */
@@ -178,10 +178,10 @@ read_clocks(Telling *telling, Datum leads)
 	lr_argument_instant(&arguments, telling->instant);
 	lr_owner_run("SELECT c.*, s.owner, s.team,"
 				 " CASE WHEN c.breached_at IS NULL AND c.due_at < least(c.paused_at, $3) THEN " BREACH_BY_EVENTS("$3") " END"
-				 " FROM unnest($2) WITH ORDINALITY l(lead, n)"
-				 " CROSS JOIN LATERAL (SELECT c.*, c.ctid FROM leadroute.clocks c WHERE c.flow = $1 AND c.lead = l.lead AND c.finished_at IS NULL OFFSET 0) c"
-				 " CROSS JOIN LATERAL (SELECT s.owner, s.team FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = l.lead LIMIT 1) s"
-				 " ORDER BY l.n",
+																													   " FROM unnest($2) WITH ORDINALITY l(lead, n)"
+																													   " CROSS JOIN LATERAL (SELECT c.*, c.ctid FROM leadroute.clocks c WHERE c.flow = $1 AND c.lead = l.lead AND c.finished_at IS NULL OFFSET 0) c"
+																													   " CROSS JOIN LATERAL (SELECT s.owner, s.team FROM leadroute.lead_states s WHERE s.flow = $1 AND s.lead = l.lead LIMIT 1) s"
+																													   " ORDER BY l.n",
 				 &arguments, SPI_OK_SELECT);
 	rows = SPI_tuptable;
 	n = SPI_processed;

@@ -1,7 +1,7 @@
 /*
  * What is done as clocks run: the steps of sla_steps, each once a round, in the order of when they were due.
  *
- * A batch finds the clocks that are due through clocks_next_idx. Locks are taken with SKIP LOCKED, in the order state, row of the leads
+ * A sweep finds the clocks that are due through clocks_next_idx, and a batch takes their leads one after the other. Locks are taken with SKIP LOCKED, in the order state, row of the leads
  * table, so a sweep waits for nobody; who comes for such a lead waits for one small batch. Notices change nothing that the next step depends on:
  * leads of which only these are due are done together (tell_leads), all others one by one (fire_lead).
  * A lead whose steps fail keeps the others from nothing: it is undone, noted, and tried again later.
@@ -222,29 +222,45 @@ $$;
 COMMENT ON FUNCTION leadroute.write_notices(text, timestamptz, jsonb) IS 'Part of sweep(): the messages that go with what tell_leads() has done.';
 
 /*
- * The leads of the clocks that are due, the longest due first, and their states locked, as far as nobody holds them. Always by clocks_next_idx, whatever
- * statistics say; and from where the batch before has ended: what that one has left of the index stays there until it is vacuumed, under
- * somebody's long snapshot for long, and each batch would go through all of it.
+ * Always by clocks_next_idx, whatever statistics say. What batches have left of that index stays there until it is vacuumed, under somebody's long
+ * snapshot for long, so not each batch goes through it: the leads of twenty are found at once.
  */
-CREATE FUNCTION leadroute.claim_due(flow text, batch integer, instant timestamptz, since timestamptz, OUT leads text[], OUT clocks integer, OUT last timestamptz)
+CREATE FUNCTION leadroute.due_leads(flow text, instant timestamptz, clocks integer) RETURNS text[]
 LANGUAGE plpgsql
-SET search_path = pg_catalog, leadroute, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan
+SET search_path = pg_catalog, leadroute, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
 AS $$
 #variable_conflict use_variable
 BEGIN
-	SELECT array_agg(t.lead ORDER BY t.first, t.lead), coalesce(sum(t.n), 0), max(t.last) INTO leads, clocks, last
-	FROM (SELECT d.lead, min(d.next_at) AS first, max(d.next_at) AS last, count(*)::integer AS n
-		  FROM (SELECT c.lead, c.next_at
-				FROM leadroute.clocks c JOIN leadroute.lead_states s ON s.flow = c.flow AND s.lead = c.lead
-				WHERE c.flow = claim_due.flow AND c.next_at <= instant AND c.next_at >= since
-				ORDER BY c.next_at LIMIT batch FOR UPDATE OF s SKIP LOCKED) d
-		  GROUP BY d.lead) t;
+	RETURN ARRAY(
+		SELECT d.lead
+		FROM (SELECT c.lead, c.next_at FROM leadroute.clocks c WHERE c.flow = due_leads.flow AND c.next_at <= instant ORDER BY c.next_at LIMIT clocks) d
+		GROUP BY d.lead ORDER BY min(d.next_at), d.lead);
 END
 $$;
-COMMENT ON FUNCTION leadroute.claim_due(text, integer, timestamptz, timestamptz) IS
-	'Part of sweep(): locks the states of the leads of up to "batch" clocks that are due at an instant and were not before since; answers these leads, how many clocks, and when the last of them was due.';
+COMMENT ON FUNCTION leadroute.due_leads(text, timestamptz, integer) IS 'Part of sweep(): the leads of so many clocks that are due at an instant, the longest due first. Locks nothing.';
 
-CREATE FUNCTION leadroute.sweep_steps(flow text, batch integer, INOUT since timestamptz DEFAULT NULL, OUT done bigint, OUT more boolean, OUT late interval)
+/* States before clocks, like everybody: who holds a lead's state has its clocks to himself. What another sweep has done meanwhile is not locked. */
+CREATE FUNCTION leadroute.claim_leads(flow text, leads text[], instant timestamptz) RETURNS text[]
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
+#variable_conflict use_variable
+BEGIN
+	RETURN ARRAY(
+		SELECT s.lead
+		FROM unnest(leads) WITH ORDINALITY l(lead, n)
+			CROSS JOIN LATERAL (SELECT c.next_at <= instant AS due FROM leadroute.clocks c
+								WHERE c.flow = claim_leads.flow AND c.lead = l.lead AND c.finished_at IS NULL ORDER BY c.next_at LIMIT 1) c
+			CROSS JOIN LATERAL (SELECT s.lead FROM leadroute.lead_states s WHERE s.flow = claim_leads.flow AND s.lead = l.lead AND c.due FOR UPDATE SKIP LOCKED) s
+		ORDER BY l.n);
+END
+$$;
+COMMENT ON FUNCTION leadroute.claim_leads(text, text[], timestamptz) IS
+	'Part of sweep(): locks the states of those of these leads of whose clocks one is due still and that nobody else holds; answers which these are.';
+
+CREATE FUNCTION leadroute.sweep_steps(flow text, batch integer, INOUT rest text[] DEFAULT NULL, OUT done bigint, OUT more boolean, OUT late interval)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
@@ -252,10 +268,9 @@ AS $$
 DECLARE
 	instant	timestamptz := leadroute.clock();
 	leads	text[];
-	last	timestamptz;
+	fresh	boolean := false;
 	told	text[] := '{}';
 	key		text;
-	found	integer;
 	handled	integer := 0;
 	changed	integer;
 	failed	boolean := false;
@@ -264,11 +279,21 @@ DECLARE
 	state	text;
 	alone	text;
 BEGIN
-	/* states before clocks, like everybody: who holds a lead's state has its clocks to himself */
-	SELECT d.leads, d.clocks, d.last INTO leads, found, last FROM leadroute.claim_due(flow, batch, instant, coalesce(since, '-infinity')) d;
+	LOOP
+		IF coalesce(rest, '{}') = '{}' THEN
+			/* of all that is due nothing can be had: others are at it */
+			EXIT WHEN fresh;
+			rest := leadroute.due_leads(flow, instant, 20 * batch);
+			fresh := true;
+			EXIT WHEN rest = '{}';
+		END IF;
+		leads := leadroute.claim_leads(flow, rest[:batch], instant);
+		rest := rest[batch + 1:];
+		EXIT WHEN leads <> '{}';
+	END LOOP;
 	done := 0;
 	BEGIN
-		IF leads IS NOT NULL THEN
+		IF leads <> '{}' THEN
 			SELECT t.* INTO one FROM leadroute.tell_leads(flow, leads, instant) t;
 			IF one.messages IS NOT NULL THEN
 				PERFORM leadroute.write_notices(flow, instant, one.messages);
@@ -319,13 +344,12 @@ BEGIN
 	IF alone IS NOT NULL AND NOT failed THEN
 		RAISE WARNING USING MESSAGE = format('steps of flow "%s" could only be done one by one: %s', flow, alone);
 	END IF;
-	/* what somebody held meanwhile lies behind: at the end once more from the beginning */
-	more := CASE WHEN found = batch THEN done + handled > 0 OR last > coalesce(since, '-infinity') ELSE since IS NOT NULL END;
-	since := CASE WHEN found = batch THEN last END;
+	/* what somebody held meanwhile is found again when all of these are done */
+	more := rest <> '{}' OR done + handled > 0;
 END
 $$;
-COMMENT ON FUNCTION leadroute.sweep_steps(text, integer, timestamptz) IS
-	'Part of sweep(): does the steps that are due of up to "batch" clocks, the longest due first, of those that were not due before since; answers how many, whether there may be more, how late the latest was, and since when the next batch is to look. What others hold is left for later; what fails is undone, a WARNING and an event (step_failed), and tried again five minutes later.';
+COMMENT ON FUNCTION leadroute.sweep_steps(text, integer, text[]) IS
+	'Part of sweep(): does the steps that are due of up to "batch" leads, of those that the batch before has found and left (rest), else the longest due; answers how many, whether there may be more, how late the latest was, and what is left for the next batch. What others hold is left for later; what fails is undone, a WARNING and an event (step_failed), and tried again five minutes later.';
 
 INSERT INTO leadroute.sweep_parts (part, position, work, batch, batches, many, meaning) VALUES
-	('steps', 55, 'SELECT done, more, late, since FROM leadroute.sweep_steps($1, $2, $3)', 100, 10000, true, 'does the steps of deadlines that are due: reminders, notices, hand-overs');
+	('steps', 55, 'SELECT done, more, late, rest FROM leadroute.sweep_steps($1, $2, $3)', 100, 10000, true, 'does the steps of deadlines that are due: reminders, notices, hand-overs');
