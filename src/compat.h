@@ -39,9 +39,13 @@
 
 typedef bool lr_UpdateIndexes;
 #define lr_indexes_need_update(update_indexes) (update_indexes)
+#define lr_indexes_are_summarizing(update_indexes) false
+#define lr_index_needs_update(update_indexes, info) (update_indexes)
 #else
 typedef TU_UpdateIndexes lr_UpdateIndexes;
 #define lr_indexes_need_update(update_indexes) ((update_indexes) != TU_None)
+#define lr_indexes_are_summarizing(update_indexes) ((update_indexes) == TU_Summarizing)
+#define lr_index_needs_update(update_indexes, info) ((update_indexes) == TU_All || ((update_indexes) == TU_Summarizing && (info)->ii_Summarizing))
 #define lr_ExecInsertIndexTuples(rri, slot, estate, update, nodup, conflict, arbiters, summarizing) \
 	ExecInsertIndexTuples(rri, slot, estate, update, nodup, conflict, arbiters, summarizing)
 #endif

@@ -2,9 +2,9 @@
  * The sweep: one list of parts, one loop that commits, one place for what fails.
  *
  * A part is a row of sweep_parts: a statement that does one batch for one flow ($1, up to $2 rows) and answers how many rows it did,
- * whether there may be more, and (optional) how late the latest of them was. Whoever brings work for the sweep adds his row beside his
- * function, which is SECURITY DEFINER by way of sweep_batch(). A part runs in a subtransaction: what fails is undone, noted in
- * sweep_runs and a WARNING, and the other parts go on.
+ * whether there may be more, and (optional) how late the latest of them was, and what it has found for the next batch, as an array of texts
+ * ($3 of that one). Whoever brings work for the sweep adds his row beside his function, which is SECURITY DEFINER by way of
+ * sweep_batch(). A part runs in a subtransaction: what fails is undone, noted in sweep_runs and a WARNING, and the other parts go on.
  *
  * One session works on a part of a flow at a time (a transaction-level advisory lock, tried, never waited for: who comes second leaves
  * it), except where the part says that many may: those lock row by row with SKIP LOCKED.
@@ -23,7 +23,7 @@ CREATE TABLE leadroute.sweep_parts (
 COMMENT ON TABLE leadroute.sweep_parts IS 'What sweep() does, in this order: leadroute''s own list.';
 COMMENT ON COLUMN leadroute.sweep_parts.part IS 'Name of the part, as sweep() takes it.';
 COMMENT ON COLUMN leadroute.sweep_parts.position IS 'Its place in the order; of equal ones by name.';
-COMMENT ON COLUMN leadroute.sweep_parts.work IS 'The statement that does one batch: $1 the flow, $2 how many rows at most; answers how many it did, whether there may be more, and how late the latest of them was.';
+COMMENT ON COLUMN leadroute.sweep_parts.work IS 'The statement that does one batch: $1 the flow, $2 how many rows at most, $3 what the batch before has found and left (NULL: it is the first); answers how many it did, whether there may be more, and where the part knows: how late the latest of them was, and what it leaves to the next batch.';
 COMMENT ON COLUMN leadroute.sweep_parts.batch IS 'How many rows a transaction does at most.';
 COMMENT ON COLUMN leadroute.sweep_parts.batches IS 'How many batches a sweep does at most: the rest is left for the next, so that no part waits for another one''s million.';
 COMMENT ON COLUMN leadroute.sweep_parts.every IS 'How long after its last run the part is due again.';
@@ -93,7 +93,8 @@ CREATE TYPE leadroute.sweep_run AS (
 	busy			boolean,
 	unfinished		boolean,
 	error			text,
-	error_state		text
+	error_state		text,
+	rest			text[]
 );
 COMMENT ON TYPE leadroute.sweep_run IS 'Internal: a run of one part of the sweep, from batch to batch.';
 
@@ -135,7 +136,7 @@ BEGIN
 			HINT = (SELECT format('Its parts are %s.', string_agg(p.part, ', ' ORDER BY p.position)) FROM leadroute.sweep_parts p);
 	END IF;
 	RETURN QUERY
-		SELECT f.flow, p.part, NULL::timestamptz, NULL::timestamptz, 0::bigint, 0, NULL::interval, true, false, false, NULL::text, NULL::text
+		SELECT f.flow, p.part, NULL::timestamptz, NULL::timestamptz, 0::bigint, 0, NULL::interval, true, false, false, NULL::text, NULL::text, NULL::text[]
 		FROM (SELECT '' AS flow, false AS per_flow UNION ALL SELECT w, true FROM leadroute.flows_to_sweep(sweep_plan.flow) w) f
 			JOIN leadroute.sweep_parts p ON p.per_flow = f.per_flow
 			LEFT JOIN leadroute.sweep_runs r ON r.flow = f.flow AND r.part = p.part
@@ -160,6 +161,7 @@ DECLARE
 	done	bigint;
 	more	boolean;
 	late	interval;
+	rest	text[];
 BEGIN
 	SELECT p.* INTO part FROM leadroute.sweep_parts p WHERE p.part = run.part;
 	run.more := false;
@@ -173,12 +175,13 @@ BEGIN
 	END IF;
 	run.batches := run.batches + 1;
 	BEGIN
-		EXECUTE part.work INTO done, more, late USING run.flow, part.batch;
+		EXECUTE part.work INTO done, more, late, rest USING run.flow, part.batch, run.rest;
 		IF commits THEN
 			SET CONSTRAINTS ALL IMMEDIATE;
 		END IF;
 		run.rows := run.rows + coalesce(done, 0);
 		run.late := greatest(run.late, late);
+		run.rest := rest;
 		run.more := coalesce(more, false) AND run.batches < part.batches;
 		run.unfinished := coalesce(more, false) AND NOT (run.more AND commits);
 	EXCEPTION WHEN OTHERS THEN

@@ -33,11 +33,6 @@ CREATE FUNCTION leadroute.rotation_member(flow text, team text, rep text, OUT po
 COMMENT ON FUNCTION leadroute.rotation_member(text, text, text) IS
 	'Internal: a member''s pointer (5354228880 is one turn at weight 1) and open leads from shared memory, with what open transactions took; NULLs where leadroute.rotation_ready() is false.';
 
-CREATE FUNCTION leadroute.rep_open(flow text, rep text) RETURNS integer
-	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rep_open';
-COMMENT ON FUNCTION leadroute.rep_open(text, text) IS
-	'Internal: the open leads of a rep over all his teams from shared memory, with what open transactions took; NULL where leadroute.rotation_ready() is false.';
-
 CREATE FUNCTION leadroute.rotation_team(flow text, team text, reps text[], OUT pointer bigint, OUT open integer) RETURNS SETOF record
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_rotation_team';
 COMMENT ON FUNCTION leadroute.rotation_team(text, text, text[]) IS

@@ -119,49 +119,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION leadroute.refresh_due(text, text) IS 'Brings a lead''s sla_due_at up to date with its clocks.';
 
-/* Why a deadline was missed. */
 CREATE FUNCTION leadroute.breach_reason(clock leadroute.clocks, at timestamptz) RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-DECLARE
-	owned_by	leadroute.reps;
-	member_cap	integer;
-BEGIN
-	/* it was over before leadroute knew of the lead, whoever has it since */
-	IF clock.assigned_at IS NULL AND NOT EXISTS (
-			SELECT FROM leadroute.events e WHERE e.flow = clock.flow AND e.lead = clock.lead AND e.kind IN ('decided', 'recorded') AND e.at <= clock.due_at) THEN
-		RETURN 'sync_delay';
-	END IF;
-	/* nobody had it in time, or he who had it is in time still */
-	IF clock.assigned_at IS NULL OR clock.due_at < clock.assigned_at OR (clock.assigned_at > clock.started_at AND clock.rep_due_at >= at) THEN
-		RETURN CASE WHEN clock.assigned_at IS NULL OR EXISTS (
-				SELECT FROM leadroute.events e
-				WHERE e.flow = clock.flow AND e.lead = clock.lead AND e.queue IS NOT NULL AND e.at < clock.assigned_at AND e.owner IS NULL)
-			THEN 'routing' ELSE 'sync_delay' END;
-	END IF;
-	IF EXISTS (SELECT FROM leadroute.events e
-			   WHERE e.flow = clock.flow AND e.lead = clock.lead AND e.previous_owner IS NOT NULL AND e.previous_owner IS DISTINCT FROM e.owner
-				AND e.at > clock.assigned_at AND e.at <= clock.due_at) THEN
-		RETURN 'routing';
-	END IF;
-	SELECT r.* INTO owned_by FROM leadroute.reps r WHERE r.flow = clock.flow AND r.rep = clock.owner;
-	SELECT m.capacity INTO member_cap
-	FROM leadroute.lead_states s JOIN leadroute.team_members m ON m.flow = s.flow AND m.team = s.team AND m.rep = clock.owner
-	WHERE s.flow = clock.flow AND s.lead = clock.lead;
-	/* the ledger has a row a lead until a sweep folds it: it is read only where nothing else knows */
-	IF least(owned_by.capacity, member_cap)
-		<= coalesce(leadroute.rep_open(clock.flow, clock.owner), (SELECT sum(r.open) FROM leadroute.rotation r WHERE r.flow = clock.flow AND r.rep = clock.owner)) THEN
-		RETURN 'overload';
-	END IF;
-	IF owned_by.calendar IS NOT NULL AND leadroute.calendar_problem(owned_by.calendar, clock.flow) IS NULL
-		AND leadroute.business_between(owned_by.calendar, clock.assigned_at, clock.due_at, clock.flow)
-			< leadroute.business_between(coalesce(clock.runs_by, '24x7'), clock.assigned_at, clock.due_at, clock.flow) / 2 THEN
-		RETURN 'after_hours';
-	END IF;
-	RETURN 'no_response';
-END
-$$;
+LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_breach_reason';
 COMMENT ON FUNCTION leadroute.breach_reason(leadroute.clocks, timestamptz) IS
 	'Why a clock''s deadline was missed, as it looks at an instant: sync_delay (it came too late, by which the rep is not late), routing (it waited for an owner or changed hands meanwhile), overload (the owner has as many open leads as he may), after_hours (he was off shift for more than half of the clock''s time), no_response.';
 

@@ -1,7 +1,7 @@
 /*
  * What is done as clocks run: the steps of sla_steps, each once a round, in the order of when they were due.
  *
- * A batch finds the clocks that are due through clocks_next_idx. Locks are taken with SKIP LOCKED, in the order state, row of the leads
+ * A sweep finds the clocks that are due through clocks_next_idx, and a batch takes their leads one after the other. Locks are taken with SKIP LOCKED, in the order state, row of the leads
  * table, so a sweep waits for nobody; who comes for such a lead waits for one small batch. Notices change nothing that the next step depends on:
  * leads of which only these are due are done together (tell_leads), all others one by one (fire_lead).
  * A lead whose steps fail keeps the others from nothing: it is undone, noted, and tried again later.
@@ -196,71 +196,71 @@ LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_try_lea
 COMMENT ON FUNCTION leadroute.try_lead(text, text) IS 'Part of sweep(): locks a lead''s row without waiting; whether that was possible.';
 
 /*
- * The same for all leads at once of which nothing but notices and missed deadlines is due, as nearly always: a few statements, however many they are.
- * The caller has their states locked.
+ * The same for all leads at once of which nothing but notices and missed deadlines is due, as nearly always (notice.c). The caller has their states locked.
+ * A plan made when the tables were empty, or counted wrongly, would read them whole: each look-up is by primary key.
  */
-CREATE FUNCTION leadroute.tell_leads(in_flow text, leads text[], instant timestamptz, OUT told text[], OUT fired integer, OUT late interval)
+CREATE FUNCTION leadroute.tell_leads(flow text, leads text[], instant timestamptz, OUT told text[], OUT fired integer, OUT late interval, OUT messages jsonb)
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_tell_leads'
+SET search_path = pg_catalog, leadroute, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off;
+COMMENT ON FUNCTION leadroute.tell_leads(text, text[], timestamptz) IS
+	'Part of sweep(): does what is due of those leads of which nothing but reminders, notices and missed deadlines is due; answers which these are, how many steps that was, how late the latest, and what messages are to say of them. Writes sla_fired, events and clocks directly: no trigger fires on these.';
+
+/* After what the breaches say, all that one recipient is to know of a lead now. */
+CREATE FUNCTION leadroute.write_notices(flow text, instant timestamptz, messages jsonb) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
-DECLARE
-	dues	leadroute.due_step[] := ARRAY(SELECT d FROM leadroute.due_steps(in_flow, leads, instant) d);
-	notices	jsonb;
 BEGIN
-	fired := 0;
-	told := ARRAY(SELECT d.lead FROM unnest(dues) d GROUP BY d.lead
-				  HAVING bool_and(CASE WHEN d.step IS NULL THEN (d.clock).metric <> 'meeting_held' ELSE d.action IN ('remind', 'notify') END));
-	IF told = '{}' THEN
-		RETURN;
-	END IF;
-	WITH due AS MATERIALIZED (
-		SELECT d.lead, d.clock, d.step, d.due_at, d.action, d.recipient, (d.clock).policy, (d.clock).round, s.owner, s.team,
-			format('%s of policy %s', (d.clock).metric, (d.clock).policy) AS clock_name,
-			CASE WHEN d.step IS NULL THEN leadroute.breach_reason(d.clock, instant) ELSE leadroute.step_recipient(in_flow, s.owner, s.team, d.recipient) END AS result
-		FROM unnest(dues) d JOIN leadroute.lead_states s ON s.flow = in_flow AND s.lead = d.lead
-		WHERE d.lead = ANY (told)
-	), noted AS (
-		INSERT INTO leadroute.sla_fired (flow, lead, policy, round, step, action, due_at, fired_at, late_by, owner, recipient)
-		SELECT in_flow, d.lead, d.policy, d.round, d.step, d.action, d.due_at, instant, instant - d.due_at, d.owner, d.result FROM due d WHERE d.step IS NOT NULL
-	), moved AS (
-		UPDATE leadroute.clocks c
-		SET steps_done = (m.clock).steps_done, breached_at = (m.clock).breached_at, breach_reason = (m.clock).breach_reason, next_at = (m.clock).next_at
-		FROM (SELECT leadroute.clock_after(d.clock, array_agg(d.step ORDER BY d.due_at, d.step) FILTER (WHERE d.step IS NOT NULL),
-					CASE WHEN bool_or(d.step IS NULL) THEN instant END, min(d.result) FILTER (WHERE d.step IS NULL)) AS clock
-			  FROM due d GROUP BY d.clock) m
-		WHERE c.flow = (m.clock).flow AND c.lead = (m.clock).lead AND c.policy = (m.clock).policy AND c.round = (m.clock).round
-	), recorded AS (
-		INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, path)
-		SELECT in_flow, d.lead, instant, e.kind, e.code, e.owner, d.team, e.reason, jsonb_build_array(e.path)
-		FROM due d CROSS JOIN LATERAL (
-			SELECT 'breached', d.result, (d.clock).owner, format('%s was due %s: %s', d.clock_name, d.due_at, d.result),
-				jsonb_build_object('policy', d.policy, 'round', d.round, 'metric', (d.clock).metric, 'due_at', d.due_at)
-			WHERE d.step IS NULL
-			UNION ALL
-			SELECT CASE d.action WHEN 'remind' THEN 'reminder' ELSE 'escalated' END, 'breached', d.owner,
-				format('%s, due %s: %s told %s', d.clock_name, (d.clock).due_at, d.step, coalesce(d.result, 'nobody: there is no ' || d.recipient)),
-				jsonb_build_object('policy', d.policy, 'round', d.round, 'step', d.step, 'recipient', d.result, 'due', d.due_at, 'late_by', instant - d.due_at)
-			WHERE d.step IS NOT NULL) e(kind, code, owner, reason, path)
-		ORDER BY d.due_at, d.step IS NOT NULL, d.lead, d.policy, d.round, d.step
-	)
-	SELECT count(*), max(instant - d.due_at),
-		jsonb_agg(jsonb_build_object('lead', d.lead, 'who', d.result, 'line', jsonb_build_object('policy', d.policy, 'metric', (d.clock).metric, 'round', d.round, 'step', d.step,
-				'action', d.action, 'recipient_role', d.recipient, 'step_due', d.due_at, 'deadline', (d.clock).due_at, 'reason', format('%s, due %s', d.clock_name, (d.clock).due_at)))
-			ORDER BY d.due_at, d.policy, d.round, d.step)
-			FILTER (WHERE d.step IS NOT NULL AND EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = in_flow AND c.types && '{reminder,escalated}'))
-	INTO fired, late, notices
-	FROM due d;
-	/* after what the events have told */
-	PERFORM leadroute.write_notice(in_flow, n.lead, n.who, instant, n.lines)
+	PERFORM leadroute.write_message(write_notices.flow, e.value ->> 'lead', 'breached', instant, e.value ->> 'reason')
+	FROM jsonb_array_elements(messages) WITH ORDINALITY e(value, n) WHERE NOT e.value ? 'line' ORDER BY e.n;
+	PERFORM leadroute.write_notice(write_notices.flow, n.lead, n.who, instant, n.lines)
 	FROM (SELECT e.value ->> 'lead' AS lead, e.value ->> 'who' AS who, jsonb_agg(e.value -> 'line' ORDER BY e.n) AS lines, min(e.n) AS n
-		  FROM jsonb_array_elements(notices) WITH ORDINALITY e(value, n) GROUP BY 1, 2) n
+		  FROM jsonb_array_elements(messages) WITH ORDINALITY e(value, n) WHERE e.value ? 'line' GROUP BY 1, 2) n
 	ORDER BY n.n;
 END
 $$;
-COMMENT ON FUNCTION leadroute.tell_leads(text, text[], timestamptz) IS
-	'Part of sweep(): does what is due of those leads of which nothing but reminders, notices and missed deadlines is due; answers which these are, how many steps that was, and how late the latest.';
+COMMENT ON FUNCTION leadroute.write_notices(text, timestamptz, jsonb) IS 'Part of sweep(): the messages that go with what tell_leads() has done.';
 
-CREATE FUNCTION leadroute.sweep_steps(flow text, batch integer, OUT done bigint, OUT more boolean, OUT late interval)
+/*
+ * Always by clocks_next_idx, whatever statistics say. What batches have left of that index stays there until it is vacuumed, under somebody's long
+ * snapshot for long, so not each batch goes through it: the leads of twenty are found at once.
+ */
+CREATE FUNCTION leadroute.due_leads(flow text, instant timestamptz, clocks integer) RETURNS text[]
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
+AS $$
+#variable_conflict use_variable
+BEGIN
+	RETURN ARRAY(
+		SELECT d.lead
+		FROM (SELECT c.lead, c.next_at FROM leadroute.clocks c WHERE c.flow = due_leads.flow AND c.next_at <= instant ORDER BY c.next_at LIMIT clocks) d
+		GROUP BY d.lead ORDER BY min(d.next_at), d.lead);
+END
+$$;
+COMMENT ON FUNCTION leadroute.due_leads(text, timestamptz, integer) IS 'Part of sweep(): the leads of so many clocks that are due at an instant, the longest due first. Locks nothing.';
+
+/* States before clocks, like everybody: who holds a lead's state has its clocks to himself. What another sweep has done meanwhile is not locked. */
+CREATE FUNCTION leadroute.claim_leads(flow text, leads text[], instant timestamptz) RETURNS text[]
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
+#variable_conflict use_variable
+BEGIN
+	RETURN ARRAY(
+		SELECT s.lead
+		FROM unnest(leads) WITH ORDINALITY l(lead, n)
+			CROSS JOIN LATERAL (SELECT c.next_at <= instant AS due FROM leadroute.clocks c
+								WHERE c.flow = claim_leads.flow AND c.lead = l.lead AND c.finished_at IS NULL ORDER BY c.next_at LIMIT 1) c
+			CROSS JOIN LATERAL (SELECT s.lead FROM leadroute.lead_states s WHERE s.flow = claim_leads.flow AND s.lead = l.lead AND c.due FOR UPDATE SKIP LOCKED) s
+		ORDER BY l.n);
+END
+$$;
+COMMENT ON FUNCTION leadroute.claim_leads(text, text[], timestamptz) IS
+	'Part of sweep(): locks the states of those of these leads of whose clocks one is due still and that nobody else holds; answers which these are.';
+
+CREATE FUNCTION leadroute.sweep_steps(flow text, batch integer, INOUT rest text[] DEFAULT NULL, OUT done bigint, OUT more boolean, OUT late interval)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
@@ -268,9 +268,9 @@ AS $$
 DECLARE
 	instant	timestamptz := leadroute.clock();
 	leads	text[];
+	fresh	boolean := false;
 	told	text[] := '{}';
 	key		text;
-	found	integer;
 	handled	integer := 0;
 	changed	integer;
 	failed	boolean := false;
@@ -279,20 +279,29 @@ DECLARE
 	state	text;
 	alone	text;
 BEGIN
-	/* states before clocks, like everybody: who holds a lead's state has its clocks to himself */
-	SELECT array_agg(t.lead ORDER BY t.first, t.lead), sum(t.clocks) INTO leads, found
-	FROM (SELECT d.lead, min(d.next_at) AS first, count(*)::integer AS clocks
-		  FROM (SELECT c.lead, c.next_at
-				FROM leadroute.clocks c JOIN leadroute.lead_states s ON s.flow = c.flow AND s.lead = c.lead
-				WHERE c.flow = sweep_steps.flow AND c.next_at <= instant
-				ORDER BY c.next_at LIMIT batch FOR UPDATE OF s SKIP LOCKED) d
-		  GROUP BY d.lead) t;
+	LOOP
+		IF coalesce(rest, '{}') = '{}' THEN
+			/* of all that is due nothing can be had: others are at it */
+			EXIT WHEN fresh;
+			rest := leadroute.due_leads(flow, instant, 20 * batch);
+			fresh := true;
+			EXIT WHEN rest = '{}';
+		END IF;
+		leads := leadroute.claim_leads(flow, rest[:batch], instant);
+		rest := rest[batch + 1:];
+		EXIT WHEN leads <> '{}';
+	END LOOP;
 	done := 0;
 	BEGIN
-		one := leadroute.tell_leads(flow, leads, instant);
-		told := one.told;
-		done := one.fired;
-		late := one.late;
+		IF leads <> '{}' THEN
+			SELECT t.* INTO one FROM leadroute.tell_leads(flow, leads, instant) t;
+			IF one.messages IS NOT NULL THEN
+				PERFORM leadroute.write_notices(flow, instant, one.messages);
+			END IF;
+			told := one.told;
+			done := one.fired;
+			late := one.late;
+		END IF;
 	EXCEPTION
 	WHEN serialization_failure OR deadlock_detected THEN
 		RAISE;
@@ -335,12 +344,12 @@ BEGIN
 	IF alone IS NOT NULL AND NOT failed THEN
 		RAISE WARNING USING MESSAGE = format('steps of flow "%s" could only be done one by one: %s', flow, alone);
 	END IF;
-	/* a full batch of which nothing could be done would come again and again */
-	more := found = batch AND done + handled > 0;
+	/* what somebody held meanwhile is found again when all of these are done */
+	more := rest <> '{}' OR done + handled > 0;
 END
 $$;
-COMMENT ON FUNCTION leadroute.sweep_steps(text, integer) IS
-	'Part of sweep(): does the steps that are due of up to "batch" clocks, the longest due first; answers how many, whether there may be more, and how late the latest was. What others hold is left for later; what fails is undone, a WARNING and an event (step_failed), and tried again five minutes later.';
+COMMENT ON FUNCTION leadroute.sweep_steps(text, integer, text[]) IS
+	'Part of sweep(): does the steps that are due of up to "batch" leads, of those that the batch before has found and left (rest), else the longest due; answers how many, whether there may be more, how late the latest was, and what is left for the next batch. What others hold is left for later; what fails is undone, a WARNING and an event (step_failed), and tried again five minutes later.';
 
 INSERT INTO leadroute.sweep_parts (part, position, work, batch, batches, many, meaning) VALUES
-	('steps', 55, 'SELECT done, more, late FROM leadroute.sweep_steps($1, $2)', 100, 10000, true, 'does the steps of deadlines that are due: reminders, notices, hand-overs');
+	('steps', 55, 'SELECT done, more, late, rest FROM leadroute.sweep_steps($1, $2, $3)', 100, 10000, true, 'does the steps of deadlines that are due: reminders, notices, hand-overs');

@@ -10,6 +10,7 @@
 #include "calendar.h"
 #include "catalog/pg_type.h"
 #include "clock.h"
+#include "clock_row.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "journal.h"
@@ -30,29 +31,9 @@ PG_FUNCTION_INFO_V1(lr_sql_step_recipient);
 PG_FUNCTION_INFO_V1(lr_sql_policy_calendar);
 PG_FUNCTION_INFO_V1(lr_sql_lead_policies);
 
-/* A step of a clock that is still to be done. */
-typedef struct StepAhead
-{
-	const StepConfig *step;
-	TimestampTz due_at;
-} StepAhead;
-
-/* A row of clocks, as far as its steps go. */
-typedef struct ClockRow
-{
-	Clock clock; /* its policy is NULL where there is none of that name any more */
-	bool finished;
-	bool breached;		   /* its breach is told */
-	TimestampTz paused_at; /* CLOCK_NEVER: it runs */
-	int nsteps;			   /* to be done, in the order of when they are due */
-	StepAhead *steps;
-} ClockRow;
-
 static Datum time_datum(TimestampTz at, bool *isnull);
 static bool clock_of(FunctionCallInfo fcinfo, FlowConfig *config, Clock *clock);
 static void read_row(HeapTupleHeader header, ClockRow *row);
-static bool is_done(const char *step, const Datum *done, const bool *nulls, int ndone);
-static int by_due(const void *a, const void *b);
 static Datum text_or_null(const char *value, bool *isnull);
 
 /* What the two below share: flow, policy, runs_by, started_at, assigned_at or held_since, paused. False where there is no such policy. */
@@ -133,7 +114,6 @@ lr_sql_policy_steps(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* What clocks say of their steps, and the configuration: those not done, of one that is paused those that were due before. */
 static void
 read_row(HeapTupleHeader header, ClockRow *row)
 {
@@ -141,74 +121,11 @@ read_row(HeapTupleHeader header, ClockRow *row)
 	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
 	Datum values[CLOCK_COLUMNS];
 	bool nulls[CLOCK_COLUMNS];
-	FlowConfig *config;
-	const PolicyConfig *policy;
-	Datum *done = NULL;
-	bool *done_nulls = NULL;
-	int ndone = 0;
 
 	Assert(desc->natts == CLOCK_COLUMNS);
 	heap_deform_tuple(&tuple, desc, values, nulls);
 	ReleaseTupleDesc(desc);
-	config = lr_config(TextDatumGetCString(values[CLOCK_FLOW]));
-	policy = lr_config_policy(config, TextDatumGetCString(values[CLOCK_POLICY]));
-	memset(row, 0, sizeof(ClockRow));
-	row->clock.policy = policy;
-	row->clock.runs_by = nulls[CLOCK_RUNS_BY] ? NULL : TextDatumGetCString(values[CLOCK_RUNS_BY]);
-	row->clock.started_at = DatumGetTimestampTz(values[CLOCK_STARTED_AT]);
-	row->clock.assigned_at = row->clock.held_since = nulls[CLOCK_HELD_SINCE] ? CLOCK_NEVER : DatumGetTimestampTz(values[CLOCK_HELD_SINCE]);
-	row->clock.paused = nulls[CLOCK_PAUSED] ? 0 : DatumGetInt64(values[CLOCK_PAUSED]);
-	row->clock.due_at = DatumGetTimestampTz(values[CLOCK_DUE_AT]);
-	row->finished = !nulls[CLOCK_FINISHED_AT];
-	row->breached = !nulls[CLOCK_BREACHED_AT];
-	row->paused_at = nulls[CLOCK_PAUSED_AT] ? CLOCK_NEVER : DatumGetTimestampTz(values[CLOCK_PAUSED_AT]);
-	if (row->finished || policy == NULL)
-		return;
-
-	if (!nulls[CLOCK_STEPS_DONE])
-		deconstruct_array(DatumGetArrayTypeP(values[CLOCK_STEPS_DONE]), TEXTOID, -1, false, TYPALIGN_INT, &done, &done_nulls, &ndone);
-	row->steps = palloc(Max(policy->nsteps, 1) * sizeof(StepAhead));
-	for (int i = 0; i < policy->nsteps; i++)
-	{
-		StepAhead *ahead = &row->steps[row->nsteps];
-
-		if (is_done(policy->steps[i].step, done, done_nulls, ndone))
-			continue;
-		ahead->step = &policy->steps[i];
-		ahead->due_at = lr_clock_step_due(config->flow, &row->clock, ahead->step);
-		if (ahead->due_at != CLOCK_NEVER && ahead->due_at <= row->paused_at)
-			row->nsteps++;
-	}
-	qsort(row->steps, row->nsteps, sizeof(StepAhead), by_due);
-}
-
-static bool
-is_done(const char *step, const Datum *done, const bool *nulls, int ndone)
-{
-	size_t length = strlen(step);
-
-	for (int i = 0; i < ndone; i++)
-	{
-		text *name;
-
-		if (nulls[i])
-			continue;
-		name = DatumGetTextPP(done[i]);
-		if (VARSIZE_ANY_EXHDR(name) == length && memcmp(VARDATA_ANY(name), step, length) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int
-by_due(const void *a, const void *b)
-{
-	const StepAhead *first = a;
-	const StepAhead *second = b;
-
-	if (first->due_at != second->due_at)
-		return first->due_at < second->due_at ? -1 : 1;
-	return strcmp(first->step->step, second->step->step);
+	lr_clock_row(values, nulls, row);
 }
 
 static Datum
@@ -243,20 +160,15 @@ lr_sql_clock_steps(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* clock_next(clock): the first step ahead, or the breach until it is told. At the deadline itself it is in time. */
+/* clock_next(clock) */
 Datum
 lr_sql_clock_next(PG_FUNCTION_ARGS)
 {
 	ClockRow row;
-	TimestampTz next = CLOCK_NEVER;
+	TimestampTz next;
 
 	read_row(PG_GETARG_HEAPTUPLEHEADER(0), &row);
-	if (row.finished)
-		PG_RETURN_NULL();
-	if (row.nsteps > 0)
-		next = row.steps[0].due_at;
-	if (!row.breached && (row.paused_at == CLOCK_NEVER || row.clock.due_at < row.paused_at))
-		next = Min(next, row.clock.due_at + 1);
+	next = lr_clock_row_next(&row);
 	if (next == CLOCK_NEVER)
 		PG_RETURN_NULL();
 	PG_RETURN_TIMESTAMPTZ(next);
@@ -266,41 +178,15 @@ lr_sql_clock_next(PG_FUNCTION_ARGS)
 Datum
 lr_sql_step_recipient(PG_FUNCTION_ARGS)
 {
-	FlowConfig *config;
-	const RepConfig *owner;
-	const RepConfig *manager;
-	const TeamConfig *team;
 	const char *recipient;
-	const char *first = NULL;
-	bool isnull;
-	Datum result;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(3))
 		PG_RETURN_NULL();
-	config = lr_config(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	owner = PG_ARGISNULL(1) ? NULL : lr_config_rep(config, text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	team = PG_ARGISNULL(2) ? NULL : lr_config_team(config, text_to_cstring(PG_GETARG_TEXT_PP(2)));
-	recipient = text_to_cstring(PG_GETARG_TEXT_PP(3));
-	if (strcmp(recipient, "owner") == 0)
-		first = owner ? owner->rep : NULL;
-	else if (strcmp(recipient, "backup") == 0)
-		first = owner ? (owner->backup ? owner->backup : owner->manager) : NULL;
-	else if (strcmp(recipient, "manager") == 0)
-		first = owner ? owner->manager : NULL;
-	else if (strcmp(recipient, "director") == 0)
-	{
-		manager = owner && owner->manager ? lr_config_rep(config, owner->manager) : NULL;
-		first = manager && manager->manager ? manager->manager : owner ? owner->manager
-																	   : NULL;
-	}
-	else if (strcmp(recipient, "channel") != 0)
-		PG_RETURN_DATUM(PG_GETARG_DATUM(3));
-	if (first == NULL && team)
-		first = team->channel;
-	result = text_or_null(first, &isnull);
-	if (isnull)
+	recipient = lr_clock_recipient(lr_config(text_to_cstring(PG_GETARG_TEXT_PP(0))), PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)),
+								   PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)), text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	if (recipient == NULL)
 		PG_RETURN_NULL();
-	return result;
+	PG_RETURN_TEXT_P(cstring_to_text(recipient));
 }
 
 /* policy_calendar(flow, policy, owner, team): the calendar that a clock of the policy would run by; NULL: 24x7 */

@@ -78,10 +78,11 @@ static DirectIndexes *indexes_of(DirectTable *table, Relation rel);
 static List *read_indexes(Relation rel);
 static int compare_rows(const ListCell *a, const ListCell *b);
 static ExprState *predicate_of(HeapTuple row);
+static void make_slots(DirectWrite *write, int n);
 static bool meets(const DirectIndex *index, TupleTableSlot *slot);
 static Relation open_index(DirectWrite *write, int number);
 static bool insert_entry(DirectWrite *write, int number, TupleTableSlot *slot, bool claims);
-static bool index_by_executor(DirectWrite *write, TupleTableSlot **slots, int n, bool claims);
+static bool index_by_executor(DirectWrite *write, TupleTableSlot **slots, int n, bool claims, bool summarizing);
 
 TupleDesc
 lr_direct_desc(DirectTable *table)
@@ -258,16 +259,7 @@ lr_direct_primary(DirectWrite *write)
 void
 lr_direct_store(DirectWrite *write, HeapTuple *tuples, int n)
 {
-	DirectShape *shape = shape_of(write->table);
-
-	for (; shape->nslots < n; shape->nslots++)
-	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(shape->mcxt);
-
-		shape->slots[shape->nslots] = MakeSingleTupleTableSlot(shape->desc, &TTSOpsHeapTuple);
-		MemoryContextSwitchTo(oldcontext);
-	}
-	write->slots = shape->slots;
+	make_slots(write, n);
 	for (int i = 0; i < n; i++)
 	{
 		ExecStoreHeapTuple(tuples[i], write->slots[i], false);
@@ -280,13 +272,28 @@ lr_direct_store(DirectWrite *write, HeapTuple *tuples, int n)
 		table_multi_insert(write->rel, write->slots, n, GetCurrentCommandId(true), 0, NULL);
 }
 
+static void
+make_slots(DirectWrite *write, int n)
+{
+	DirectShape *shape = shape_of(write->table);
+
+	for (; shape->nslots < n; shape->nslots++)
+	{
+		MemoryContext oldcontext = MemoryContextSwitchTo(shape->mcxt);
+
+		shape->slots[shape->nslots] = MakeSingleTupleTableSlot(shape->desc, &TTSOpsHeapTuple);
+		MemoryContextSwitchTo(oldcontext);
+	}
+	write->slots = shape->slots;
+}
+
 void
 lr_direct_index(DirectWrite *write, int n)
 {
 	const DirectIndexes *indexes = write->indexes;
 
 	if (!indexes->plain)
-		(void) index_by_executor(write, write->slots, n, false);
+		(void) index_by_executor(write, write->slots, n, false, false);
 	else
 		for (int i = 0; i < indexes->n; i++)
 			for (int row = 0; row < n; row++)
@@ -294,6 +301,41 @@ lr_direct_index(DirectWrite *write, int n)
 					(void) insert_entry(write, i, write->slots[row], false);
 	for (int row = 0; row < n; row++)
 		ExecClearTuple(write->slots[row]);
+}
+
+bool
+lr_direct_update(DirectWrite *write, ItemPointer row, HeapTuple tuple)
+{
+	const DirectIndexes *indexes = write->indexes;
+	TupleTableSlot *slot;
+	TM_FailureData failure;
+	LockTupleMode mode;
+	lr_UpdateIndexes update_indexes;
+
+	make_slots(write, 1);
+	slot = write->slots[0];
+	ExecStoreHeapTuple(tuple, slot, false);
+	slot->tts_tableOid = write->table->relid;
+	if (table_tuple_update(write->rel, row, slot, GetCurrentCommandId(true), InvalidSnapshot, InvalidSnapshot, true, &failure, &mode, &update_indexes) != TM_Ok)
+	{
+		ExecClearTuple(slot);
+		return false;
+	}
+	if (lr_indexes_need_update(update_indexes) && indexes->plain)
+	{
+		for (int i = 0; i < indexes->n; i++)
+		{
+			if (!meets(&indexes->index[i], slot))
+				continue;
+			(void) open_index(write, i);
+			if (lr_index_needs_update(update_indexes, indexes->index[i].info))
+				(void) insert_entry(write, i, slot, false);
+		}
+	}
+	else if (lr_indexes_need_update(update_indexes))
+		(void) index_by_executor(write, &slot, 1, false, lr_indexes_are_summarizing(update_indexes));
+	ExecClearTuple(slot);
+	return true;
 }
 
 bool
@@ -306,7 +348,7 @@ lr_direct_claim(DirectWrite *write)
 
 	table_tuple_insert_speculative(write->rel, write->row, GetCurrentCommandId(true), 0, NULL, token);
 	if (!indexes->plain)
-		alone = index_by_executor(write, &write->row, 1, true);
+		alone = index_by_executor(write, &write->row, 1, true, false);
 	else
 		for (int i = 0; i < indexes->n; i++)
 			if (meets(&indexes->index[i], write->row))
@@ -385,7 +427,7 @@ insert_entry(DirectWrite *write, int number, TupleTableSlot *slot, bool claims)
 
 /* Where an administrator has made a constraint that takes more: as the executor does it. */
 static bool
-index_by_executor(DirectWrite *write, TupleTableSlot **slots, int n, bool claims)
+index_by_executor(DirectWrite *write, TupleTableSlot **slots, int n, bool claims, bool summarizing)
 {
 	EState *estate = CreateExecutorState();
 	ResultRelInfo *target = makeNode(ResultRelInfo);
@@ -395,7 +437,7 @@ index_by_executor(DirectWrite *write, TupleTableSlot **slots, int n, bool claims
 	ExecOpenIndices(target, claims);
 	for (int i = 0; i < n; i++)
 	{
-		(void) lr_ExecInsertIndexTuples(target, slots[i], estate, false, claims, claims ? &conflict : NULL, NIL, false);
+		(void) lr_ExecInsertIndexTuples(target, slots[i], estate, false, claims, claims ? &conflict : NULL, NIL, summarizing);
 		ResetPerTupleExprContext(estate);
 	}
 	ExecCloseIndices(target);

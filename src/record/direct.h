@@ -61,6 +61,12 @@ extern void lr_direct_store(DirectWrite *write, HeapTuple *tuples, int n);
 extern void lr_direct_index(DirectWrite *write, int n);
 
 /*
+ * Puts a new version in the place of a row, with the same primary key, and its index entries. Waits for who is changing the row; false where it was changed or
+ * deleted since the caller read it, and nothing is done. The tuple is the caller's.
+ */
+extern bool lr_direct_update(DirectWrite *write, ItemPointer row, HeapTuple tuple);
+
+/*
  * Inserts write->row provisionally, as INSERT ... ON CONFLICT does. False where a unique index has an equal key, committed or
  * not: the row is taken back. Waits for nobody.
  */

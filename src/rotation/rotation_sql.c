@@ -34,7 +34,6 @@
 
 PG_FUNCTION_INFO_V1(lr_sql_rotation_ready);
 PG_FUNCTION_INFO_V1(lr_sql_rotation_member);
-PG_FUNCTION_INFO_V1(lr_sql_rep_open);
 PG_FUNCTION_INFO_V1(lr_sql_rotation_team);
 PG_FUNCTION_INFO_V1(lr_sql_rotation_open);
 PG_FUNCTION_INFO_V1(lr_sql_rotation_raise);
@@ -103,17 +102,6 @@ lr_sql_rotation_member(PG_FUNCTION_ARGS)
 		nulls[0] = nulls[1] = false;
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
-}
-
-/* rep_open(flow, rep): NULL where shared memory does not answer */
-Datum
-lr_sql_rep_open(PG_FUNCTION_ARGS)
-{
-	int32 open = lr_rotation_rep_total(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
-
-	if (open < 0)
-		PG_RETURN_NULL();
-	PG_RETURN_INT32(open);
 }
 
 /* (flow, team, reps) -> a row (pointer, open) each, as of one instant. */

@@ -167,5 +167,35 @@ SELECT isnt(lr.fired(8), NULL, 'but of the next one');
 SELECT matches((SELECT reason FROM leadroute.events WHERE lead = '7' AND kind = 'step_failed'), 'nowhere', 'it is told');
 SELECT is((SELECT next_at FROM leadroute.clocks WHERE lead = '7'), '2026-03-08 09:14Z'::timestamptz, 'and tried again later');
 
+-- many at once (tell_leads) and one by one (fire_lead): the same rows
+DELETE FROM leadroute.sla_steps;
+DELETE FROM leadroute.sla_policies;
+INSERT INTO leadroute.sla_policies (policy, position, metric, target, calendar) VALUES ('both', 10, 'first_touch', '10 min', NULL), ('say', 20, 'decision', '10 min', NULL);
+INSERT INTO leadroute.sla_steps (policy, at, action, recipient) VALUES ('both', '5 min', 'remind', 'owner'), ('both', '7 min', 'notify', 'backup'), ('both', 'due', 'notify', 'manager'),
+	('both', '20 min', 'notify', 'director'), ('both', '12 min', 'notify', 'channel'), ('both', '13 min', 'notify', 'x y'), ('say', 'due', 'notify', 'channel');
+UPDATE leadroute.teams SET channel = NULL;
+SET leadroute.clock = '2026-03-09 09:00Z';
+SET datestyle = 'SQL, DMY';
+SET timezone = 'Asia/Kolkata';
+INSERT INTO lr.leads (id, owner) VALUES (20, 'a'), (21, 'a');
+UPDATE leadroute.clocks SET steps_done = ARRAY['before'] WHERE policy = 'say';
+CREATE FUNCTION lr.written(key text) RETURNS TABLE (line text) LANGUAGE sql AS $$
+	SELECT concat_ws(' | ', 'event', e.at, e.kind, e.code, e.owner, e.team, e.reason, e.path) FROM leadroute.events e WHERE e.lead = key AND e.kind <> 'decided'
+	UNION ALL SELECT concat_ws(' | ', 'fired', f.policy, f.round, f.step, f.action, f.due_at, f.fired_at, f.late_by, f.owner, f.recipient, f.result) FROM leadroute.sla_fired f WHERE f.lead = key
+	UNION ALL SELECT concat_ws(' | ', 'clock', c.policy, c.steps_done, c.next_at, c.breached_at, c.breach_reason, c.finished_at, c.outcome) FROM leadroute.clocks c WHERE c.lead = key
+	$$;
+SET leadroute.clock = '2026-03-09 09:13:00.5Z';
+SELECT told, fired, late FROM leadroute.tell_leads('default', '{20,nobody}', leadroute.clock()) \gset
+SELECT is(:'told'::text[], '{20}', 'of those that are due');
+SELECT is(:fired, 8, 'eight at once');
+SELECT is(:'late'::interval, interval '8 min 0.5 s', 'how late the latest was');
+SELECT is((SELECT fired FROM leadroute.fire_lead('default', '21', leadroute.clock())), 8, 'and one by one');
+SELECT is((SELECT count(*) FROM leadroute.events WHERE lead = '20' AND kind IN ('reminder', 'escalated', 'breached'))::int, 8, 'an event each');
+SELECT results_eq($$SELECT line COLLATE "C" FROM lr.written('20') ORDER BY 1$$,
+	$$SELECT line COLLATE "C" FROM lr.written('21') ORDER BY 1$$, 'the same rows');
+SELECT is((SELECT steps_done FROM leadroute.clocks WHERE lead = '20' AND policy = 'say'), '{before,due notify channel}', 'steps that were done stay');
+RESET datestyle;
+RESET timezone;
+
 SELECT * FROM finish();
 ROLLBACK;

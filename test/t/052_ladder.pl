@@ -138,5 +138,43 @@ is(ladder(300), '09:05 remind', 'each lead has its one reminder');
 is(events(300), 'decided reminder', 'and its one event');
 is(q1(q{SELECT count(*) FROM leadroute.outbox WHERE aggregateid::int > 300 AND type = 'reminder'}), $leads, 'and message');
 
+q1('DELETE FROM leadroute.clocks');
+
+# somebody holds a lead while the sweep comes by, and lets it go: the same sweep comes back for it
+arrive(400);
+my $holder = $node->background_psql('postgres', on_error_die => 1);
+$holder->query_safe(q{BEGIN; SELECT FROM leadroute.lead_states WHERE lead = '401' FOR UPDATE});
+$out = '';
+$sweep = start(\$out, '09:05', q{SET leadroute.sweep_pause = '500ms'}, q{CALL leadroute.sweep(parts => '{steps}')});
+foreach (1 .. 200)
+{
+	last if q1('SELECT count(*) FROM leadroute.sla_fired WHERE lead::int > 400') > 0;
+	usleep(20_000);
+}
+is(q1(q{SELECT count(*) FROM leadroute.sla_fired WHERE lead = '401'}), '0', 'what somebody holds is left');
+$holder->query_safe('COMMIT');
+$holder->quit;
+$sweep->finish;
+is($out, '', 'the sweep has ended');
+is(ladder(400), '09:05 remind', 'and has done it at its end');
+q1('DELETE FROM leadroute.clocks');
+
+# a long snapshot keeps what each batch leaves of the index: not each goes through all that those before it have left
+q1(q{
+	UPDATE leadroute.sweep_parts SET batch = 20 WHERE part = 'steps';
+	CREATE SEQUENCE arrivals START 10000;
+	SET leadroute.clock = '2026-03-02 09:00Z';
+	INSERT INTO leads (id) SELECT nextval('arrivals') FROM generate_series(1, 2100);
+	VACUUM ANALYZE leadroute.clocks});
+my $reader = $node->background_psql('postgres', on_error_die => 1);
+$reader->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM leads');
+my $entries = q{SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'clocks_next_idx'};
+my $before = q1($entries);
+is(at_once(1, '09:05', q{CALL leadroute.sweep(parts => '{steps}')}), '', 'under a long snapshot');
+is(q1(q{SELECT rows || ' in ' || batches FROM leadroute.sweep_runs WHERE part = 'steps'}), '2100 in 106', 'all are done, in many batches');
+my $read = q1($entries) - $before;
+cmp_ok($read, '<', 8 * 2100, "entries of the index that were read, dead ones too: $read");
+$reader->quit;
+
 $node->stop;
 done_testing();
