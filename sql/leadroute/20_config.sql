@@ -19,15 +19,15 @@ CREATE TABLE leadroute.flows (
 	given_owner		text NOT NULL DEFAULT 'keep' CHECK (given_owner IN ('keep', 'route')),
 	owner_master	text NOT NULL DEFAULT 'leadroute' CHECK (owner_master IN ('leadroute', 'crm')),
 	timezone		text NOT NULL DEFAULT 'UTC',
-	gone_after		interval NOT NULL DEFAULT '1 day' CHECK (gone_after >= '0'),
+	gone_after		interval NOT NULL DEFAULT '1 day' CHECK (gone_after >= '0' AND gone_after <= '1000 years'),
 	email_strip_tags	boolean NOT NULL DEFAULT true,
 	email_ignore_dots	boolean NOT NULL DEFAULT true,
 	default_country	text COLLATE "C",
 	buying_committee_size	integer DEFAULT 3 CHECK (buying_committee_size BETWEEN 2 AND 1000),
-	buying_committee_window	interval NOT NULL DEFAULT '30 days' CHECK (buying_committee_window > '0'),
+	buying_committee_window	interval NOT NULL DEFAULT '30 days' CHECK (buying_committee_window > '0' AND buying_committee_window <= '1000 years'),
 	duplicate_policy	text NOT NULL DEFAULT 'link' CHECK (duplicate_policy IN ('link', 'merge', 'refuse')),
-	replay_window	interval NOT NULL DEFAULT '5 min' CHECK (replay_window >= '0'),
-	returning_after	interval CHECK (returning_after > '0'),
+	replay_window	interval NOT NULL DEFAULT '5 min' CHECK (replay_window >= '0' AND replay_window <= '1000 years'),
+	returning_after	interval CHECK (returning_after > '0' AND returning_after <= '1000 years'),
 	closed_when		text,
 	won_when		text,
 	priority		text,
@@ -36,18 +36,18 @@ CREATE TABLE leadroute.flows (
 	first_stage		text COLLATE "C",
 	stage_master	text NOT NULL DEFAULT 'enforce' CHECK (stage_master IN ('enforce', 'report')),
 	recycle_limit	integer NOT NULL DEFAULT 3 CHECK (recycle_limit >= 0),
-	archive_after	interval DEFAULT '6 months' CHECK (archive_after > '0'),
+	archive_after	interval DEFAULT '6 months' CHECK (archive_after > '0' AND archive_after <= '1000 years'),
 	require_consent	boolean NOT NULL DEFAULT false,
 	segment			text,
 	intent			text,
-	max_backdate	interval NOT NULL DEFAULT '30 days' CHECK (max_backdate > '0'),
+	max_backdate	interval NOT NULL DEFAULT '30 days' CHECK (max_backdate > '0' AND max_backdate <= '1000 years'),
 	scoring_model	text COLLATE "C",
 	touched_when	text,
 	mask_when		text,
 	link_template	text CHECK (link_template <> ''),
 	outbox_notify	boolean NOT NULL DEFAULT false,
-	events_keep		interval CHECK (events_keep >= '1 day'),
-	signals_keep	interval CHECK (signals_keep >= '1 day')
+	events_keep		interval CHECK (events_keep >= '1 day' AND events_keep <= '1000 years'),
+	signals_keep	interval CHECK (signals_keep >= '1 day' AND signals_keep <= '1000 years')
 );
 
 CREATE TABLE leadroute.attachments (
@@ -78,7 +78,7 @@ CREATE TABLE leadroute.rules (
 	if_unavailable	text NOT NULL DEFAULT 'fallthrough' CHECK (if_unavailable IN ('fallthrough', 'wait')),
 	skills			text,
 	hold_until		text,
-	hold_for		interval CHECK (hold_for > '0'),
+	hold_for		interval CHECK (hold_for > '0' AND hold_for <= '1000 years'),
 	reroute_when	text,
 	note			text,
 	PRIMARY KEY (flow, rule),
@@ -210,8 +210,8 @@ CREATE TABLE leadroute.outbox_consumers (
 	note			text,
 	claims			boolean NOT NULL DEFAULT true,
 	max_attempts	integer NOT NULL DEFAULT 10 CHECK (max_attempts BETWEEN 1 AND 1000),
-	backoff			interval NOT NULL DEFAULT '1 min' CHECK (backoff > '0'),
-	keep			interval NOT NULL DEFAULT '7 days' CHECK (keep > '0'),
+	backoff			interval NOT NULL DEFAULT '1 min' CHECK (backoff > '0' AND backoff <= '1000 years'),
+	keep			interval NOT NULL DEFAULT '7 days' CHECK (keep > '0' AND keep <= '1000 years'),
 	PRIMARY KEY (flow, consumer)
 );
 

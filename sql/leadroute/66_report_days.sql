@@ -456,9 +456,9 @@ AS $$
 			s.won IS TRUE AS won, s.won IS FALSE AS lost,
 			CASE WHEN s.won THEN coalesce(s.value, 0) ELSE 0 END AS value,
 			coalesce(s.recycles, 0) > 0 AS recycled,
-			CASE WHEN s.assigned_at < s.submitted_at THEN 0 ELSE extract(epoch FROM s.assigned_at - s.submitted_at)::integer END AS system_seconds,
+			CASE WHEN s.assigned_at < s.submitted_at THEN 0 ELSE extract(epoch FROM s.assigned_at - span.asked)::integer END AS system_seconds,
 			CASE WHEN s.assigned_at < s.submitted_at THEN 0
-				ELSE extract(epoch FROM CASE WHEN p.calendar = ANY (f.calendars) THEN leadroute.business_between(p.calendar, s.submitted_at, s.assigned_at, s.flow) ELSE s.assigned_at - s.submitted_at END)::integer END AS system_business,
+				ELSE extract(epoch FROM CASE WHEN p.calendar = ANY (f.calendars) THEN leadroute.business_between(p.calendar, span.asked, s.assigned_at, s.flow) ELSE s.assigned_at - span.asked END)::integer END AS system_business,
 			CASE WHEN s.first_touch_at < s.assigned_at THEN 0 ELSE extract(epoch FROM s.first_touch_at - s.assigned_at)::integer END AS human_seconds,
 			CASE WHEN s.first_touch_at < s.assigned_at THEN 0
 				ELSE extract(epoch FROM CASE WHEN p.calendar = ANY (f.calendars) THEN leadroute.business_between(p.calendar, s.assigned_at, s.first_touch_at, s.flow) ELSE s.first_touch_at - s.assigned_at END)::integer END AS human_business,
@@ -474,13 +474,15 @@ AS $$
 				FROM (VALUES ('booked', '{meeting_booked,rebooked}'::text[]), ('held', '{meeting_held}'), ('no_show', '{no_show}')) m(step, types)
 				/* nobody said that it was held, and a sweep found its time over */
 				WHERE met.types && m.types OR m.step = 'no_show' AND story.no_show) END AS steps,
-			ARRAY(SELECT ROW(t.stage, extract(epoch FROM lead(t.at) OVER (ORDER BY t.n) - t.at)::integer)::leadroute.report_stay
-				  FROM unnest(story.entered, story.entered_at) WITH ORDINALITY t(stage, at, n)) AS stays,
+			ARRAY(SELECT ROW(t.stage, extract(epoch FROM t.next_at - least(t.at, t.next_at))::integer)::leadroute.report_stay
+				  FROM (SELECT e.stage, e.at, e.n, lead(e.at) OVER (ORDER BY e.n) AS next_at FROM unnest(story.entered, story.entered_at) WITH ORDINALITY e(stage, at, n)) t ORDER BY t.n) AS stays,
 			i.blank, i.strange, i.usable
 		FROM flow_facts f
 			CROSS JOIN unnest(leads) k(lead)
 			JOIN leadroute.lead_states s ON s.flow = f.flow AND s.lead = k.lead
 			CROSS JOIN LATERAL (SELECT s.submitted_at AT TIME ZONE f.timezone AS at) local
+			/* loaders write 1900-01-01 where they know nothing: no more seconds than an integer holds */
+			CROSS JOIN LATERAL (SELECT greatest(s.submitted_at, s.assigned_at - interval '60 years') AS asked) span
 			CROSS JOIN LATERAL (SELECT s.status IN ('duplicate', 'merged') AS duplicate) is_
 			LEFT JOIN leadroute.reps p ON p.flow = s.flow AND p.rep = s.owner
 			LEFT JOIN leadroute.report_inputs(report_facts_of.flow, leads) i ON i.lead = s.lead

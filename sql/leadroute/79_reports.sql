@@ -243,19 +243,29 @@ BEGIN
 				CROSS JOIN LATERAL (SELECT leadroute.report_item(report.by, d.day, d.rep, d.team, d.source, d.segment, d.tier, NULL, NULL, d.policy) AS item) k
 			WHERE d.flow = report.flow AND d.day BETWEEN from_day AND to_day AND report.by NOT IN ('rule', 'speed')
 			GROUP BY k.item
+		), parts AS (
+			/* put together by a GROUP BY: there may be thousands of sources, and nothing joins those fast whose number nobody can estimate */
+			SELECT s.*, NULL::double precision[] AS system, NULL::numeric AS human_avg, NULL::double precision[] AS human, NULL::double precision AS business,
+				NULL::bigint AS met, NULL::bigint AS breached, NULL::bigint AS rep_met, NULL::bigint AS rep_breached
+			FROM sums s
+			UNION ALL
+			SELECT t.item, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, t.system, t.human_avg, t.human, t.business, NULL, NULL, NULL, NULL FROM times t
+			UNION ALL
+			SELECT c.item, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, c.met, c.breached, c.rep_met, c.rep_breached FROM clocks c
 		), items AS (
-			SELECT s.item FROM sums s UNION SELECT c.item FROM clocks c
+			SELECT p.item, max(p.leads) AS leads, max(p.duplicates) AS duplicates, max(p.assigned) AS assigned, max(p.kept) AS kept, max(p.fallbacks) AS fallbacks,
+				max(p.open) AS open, max(p.touched) AS touched, max(p.converted) AS converted, max(p.won) AS won, max(p.lost) AS lost, max(p.value) AS value,
+				max(p.system) AS system, max(p.human_avg) AS human_avg, max(p.human) AS human, max(p.business) AS business,
+				max(p.met) AS met, max(p.breached) AS breached, max(p.rep_met) AS rep_met, max(p.rep_breached) AS rep_breached
+			FROM parts p GROUP BY p.item
 		)
-		SELECT i.item, s.leads, s.duplicates, s.assigned, leadroute.percent(s.kept, s.assigned), leadroute.percent(s.fallbacks, s.leads), s.open,
-			s.touched, leadroute.percent(s.touched, s.leads), round((t.system[1] / 60)::numeric, 1), round((t.system[2] / 60)::numeric, 1),
-			round(t.human_avg / 60, 1), round((t.human[1] / 60)::numeric, 1), round((t.human[2] / 60)::numeric, 1), round((t.business / 60)::numeric, 1),
-			c.met, c.breached, leadroute.percent(c.met, c.met + c.breached), c.rep_met, c.rep_breached, leadroute.percent(c.rep_met, c.rep_met + c.rep_breached),
-			s.converted, leadroute.percent(s.converted, s.leads), s.won, s.lost, leadroute.percent(s.won, s.won + s.lost), s.value,
+		SELECT i.item, i.leads, i.duplicates, i.assigned, leadroute.percent(i.kept, i.assigned), leadroute.percent(i.fallbacks, i.leads), i.open,
+			i.touched, leadroute.percent(i.touched, i.leads), round((i.system[1] / 60)::numeric, 1), round((i.system[2] / 60)::numeric, 1),
+			round(i.human_avg / 60, 1), round((i.human[1] / 60)::numeric, 1), round((i.human[2] / 60)::numeric, 1), round((i.business / 60)::numeric, 1),
+			i.met, i.breached, leadroute.percent(i.met, i.met + i.breached), i.rep_met, i.rep_breached, leadroute.percent(i.rep_met, i.rep_met + i.rep_breached),
+			i.converted, leadroute.percent(i.converted, i.leads), i.won, i.lost, leadroute.percent(i.won, i.won + i.lost), i.value,
 			(SELECT r.as_of FROM leadroute.report_runs r WHERE r.flow = report.flow)
 		FROM items i
-			LEFT JOIN sums s ON s.item IS NOT DISTINCT FROM i.item
-			LEFT JOIN times t ON t.item IS NOT DISTINCT FROM i.item
-			LEFT JOIN clocks c ON c.item IS NOT DISTINCT FROM i.item
 		ORDER BY array_position('{"< 5 min",5-10 min,10-30 min,30-60 min,1-24 h,"> 24 h",never}'::text[], i.item), i.item;
 END
 $$;

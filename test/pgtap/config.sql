@@ -3,10 +3,15 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS leadroute CASCADE;
 SET client_min_messages = error;
-SELECT plan(33);
+SELECT plan(35);
 
 CREATE SCHEMA lr;
 CREATE TABLE lr.leads (id bigint PRIMARY KEY, email text, country text, employees int, owner int);
+-- lengths of time that no timestamp can be moved by would fail each INSERT
+SELECT throws_ok($$INSERT INTO leadroute.flows (flow, max_backdate) VALUES ('never', '10000 years')$$, '23514', NULL, 'what means never is 1000 years');
+SELECT is_empty($$SELECT a.attrelid::regclass, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
+	WHERE c.relnamespace = 'leadroute'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND 'interval'::regtype IN (t.oid, t.typbasetype) AND EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgfoid = 'leadroute.config_written()'::regprocedure)
+		AND NOT EXISTS (SELECT FROM pg_constraint k WHERE (k.conrelid = c.oid AND a.attnum = ANY (k.conkey) OR k.contypid = t.oid) AND pg_get_constraintdef(k.oid) ~ '1000 years')$$, 'wherever one stands');
 -- any order: territories and rules before the table, the team and the flow
 INSERT INTO leadroute.territories (map, territory, area, team) VALUES ('us', 'west', 'shoes: us', 'west');
 SELECT throws_ok($$SELECT leadroute.attach('lr.leads')$$, '42703', 'table lr.leads does not answer all sides of the territories of flow "default"', 'sides are judged when the table comes');

@@ -115,6 +115,31 @@ CALL lr.settle();
 SELECT lr.same('SELECT day, sum(leads) FROM leadroute.routing_accuracy WHERE source = ''dst2'' GROUP BY day ORDER BY day', $$VALUES ('2026-11-01'::date, 4), ('2026-11-02', 2)$$, 'half an hour off');
 SELECT is(sum(leads)::bigint, (SELECT count(*) FROM leadroute.lead_states), 'each lead once') FROM leadroute.routing_accuracy;
 
+-- dates that say nothing, as loaders write them, and a clock that goes back: no figure overflows and none is negative
+SAVEPOINT s;
+SELECT leadroute.load_stages() \g /dev/null
+SET leadroute.clock = '2026-03-12 16:30Z';
+UPDATE leadroute.flows SET max_backdate = '1000 years';
+INSERT INTO lr.leads (id, source, submitted_at) VALUES (901, 'old', '1900-01-01'), (902, 'old', '4713-01-01 BC'), (903, 'old', '-infinity'), (904, 'old', 'infinity'), (905, 'old', '0001-01-01');
+SET leadroute.clock = '2026-03-11 16:30Z';
+SELECT leadroute.set_stage(901, 'contacted') \g /dev/null
+SET leadroute.clock = '2026-03-12 16:30Z';
+SELECT lives_ok('CALL lr.settle()', 'dates from before there were people');
+SELECT results_eq($$SELECT r.as_of, (SELECT sum(leads)::int FROM leadroute.report('-infinity', 'infinity', 'source') WHERE item = 'old'), (SELECT min(s) FROM leadroute.daily_stays d, unnest(d.seconds) s WHERE d.stage = 'new')
+	FROM leadroute.report_runs r$$, $$VALUES ('2026-03-12 16:30Z'::timestamptz, 5, 0)$$, 'are counted, and a stay lasts no less than nothing');
+ROLLBACK TO s;
+
+-- thousands of sources: the items of a report are joined by hash
+SAVEPOINT s;
+INSERT INTO leadroute.daily_leads (flow, kind, day, source, leads, duplicates, discarded, assigned, kept, misroutes, fallbacks, open, waiting, touched, converted, won, lost, value, human_seconds)
+	SELECT 'default', 'rep', '2020-01-01', 's' || n, 1, 0, 0, 1, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, '{60}' FROM generate_series(1, 12000) n;
+INSERT INTO leadroute.daily_leads (flow, kind, day, leads, duplicates, discarded, assigned, kept, misroutes, fallbacks, open, waiting, touched, converted, won, lost, value, human_seconds)
+	VALUES ('default', 'rep', '2020-01-01', 1, 0, 0, 1, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, '{60}');
+SET LOCAL statement_timeout = '30s';
+SELECT is((SELECT count(*) FROM leadroute.report('2020-01-01', '2020-01-01', 'source') WHERE human_median_min = 1.0), 12001::bigint, 'each once, the nameless one too');
+RESET statement_timeout;
+ROLLBACK TO s;
+
 -- what an analyst sees: each view and column is explained, dates and times say their zone, amounts their unit
 SELECT is_empty($$SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
 	WHERE c.relnamespace = 'leadroute'::regnamespace AND c.relkind = 'v' AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid) IS NULL)$$, 'every view and column has its comment');
