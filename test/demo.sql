@@ -152,14 +152,72 @@ INSERT INTO leads (email, country, region, industry) VALUES
   RETURNING region, industry, owner, route_reason;
 \set ECHO none
 
-\echo '== 10. What has no owner, and why? Each has a code from one closed list (leadroute.codes).'
+\echo '== 10. The same person in another spelling is a duplicate; a company that has an owner keeps it. Neither takes a turn.'
+\echo
+\set ECHO queries
+INSERT INTO leadroute.accounts (account, name, owner) VALUES ('A-1', 'Sakura K.K.', 'ivo');
+INSERT INTO leadroute.account_domains (account, domain) VALUES ('A-1', 'sakura.example');
+INSERT INTO leadroute.rules (position, rule, condition, target)
+  VALUES (25, 'accounts', 'facts.account IS NOT NULL', 'account_owner');
+INSERT INTO leads (email, country) VALUES ('Max+fair@Stahlwerk.example', 'DE'), ('ken@mail.sakura.example', 'JP')
+  RETURNING email, owner, route_reason;
+\set ECHO none
+
+\echo '== 11. What a lead is worth is known inside its INSERT, and rules read it. Points are rows, as a score’s reasons are.'
+\echo
+\set ECHO queries
+ALTER TABLE leads ADD score numeric;
+INSERT INTO leadroute.signal_types (signal_type) VALUES ('pricing page');
+INSERT INTO leadroute.scoring_models (model, fit_weight, engagement_weight, threshold) VALUES ('b2b', 60, 40, 70);
+INSERT INTO leadroute.scoring_criteria (model, criterion, dimension, condition, points) VALUES
+  ('b2b', 'size',     'fit', 'employees >= 200 AND employees < 1000', 30),
+  ('b2b', 'industry', 'fit', $$industry IN ('saas', 'fintech')$$,     20);
+INSERT INTO leadroute.scoring_criteria
+  (model, criterion, dimension, signal_type, points, decay, decay_points, decay_period) VALUES
+  ('b2b', 'pricing',  'engagement', 'pricing page', 20, 'per_period', 5, '1 week');
+UPDATE leadroute.flows SET scoring_model = 'b2b';
+INSERT INTO leadroute.rules (position, rule, condition, target, target_name)
+  VALUES (5, 'hot', 'facts.score >= 50', 'rep', 'mia');
+INSERT INTO leads (email, country, industry, employees) VALUES
+  ('zoe@vandelay.example', 'FR', 'fintech', 450), ('art@vandelay.example', 'FR', 'retail', 450)
+  RETURNING id, owner, score, route_reason;
+\set ECHO none
+SELECT leadroute.signal((SELECT id FROM leads WHERE email = 'art@vandelay.example'), 'pricing page') \gset
+\echo '(art looks at the prices: leadroute.signal(…, ''pricing page''), and a week later his score has decayed by itself.)\n'
+\set ECHO queries
+SELECT l.score, round(leadroute.score(l.id, now() + interval '8 days'), 2) AS in_8_days,
+       e.item, e.name, e.signals, e.points, e.contribution
+  FROM leads l, leadroute.score_explain(l.id) e WHERE l.email = 'art@vandelay.example';
+\set ECHO none
+
+\echo '== 12. Deadlines start in the INSERT; a sweep (pg_cron runs it) acts on them. Here the time is simulated.'
+\echo
+\set ECHO queries
+ALTER TABLE leads ADD sla_due_at timestamptz;
+INSERT INTO leadroute.sla_policies (policy, position, condition, metric, target) VALUES
+  ('demo', 10, $$source = 'demo request'$$, 'first_touch', '10 min');
+INSERT INTO leadroute.sla_steps (policy, at, action, recipient) VALUES
+  ('demo', '50%', 'remind', 'owner'), ('demo', '30 min', 'reassign', NULL);
+SET TimeZone = 'UTC'; SET leadroute.clock = '2026-03-02 10:00Z';
+INSERT INTO leads (email, country, source) VALUES ('eva@berlin.example', 'DE', 'demo request')
+  RETURNING owner, sla_due_at;
+SET leadroute.clock = '2026-03-02 10:31Z';
+CALL leadroute.sweep();
+SELECT kind, step, recipient, due_at::time, late_by, result FROM leadroute.escalations ORDER BY due_at;
+SELECT l.owner, c.state, c.breach_reason
+  FROM leads l JOIN leadroute.clock_states c ON c.lead = l.id::text WHERE l.email = 'eva@berlin.example';
+\set ECHO none
+RESET leadroute.clock;
+CALL leadroute.sweep();
+
+\echo '== 13. What has no owner, and why? Each has a code from one closed list (leadroute.codes).'
 \echo
 \set ECHO queries
 SELECT status, code, count(*) AS leads, min(route_reason) AS reason
   FROM leadroute.lead_states WHERE owner IS NULL GROUP BY status, code ORDER BY status, code;
 \set ECHO none
 
-\echo '== 11. Is leadroute well? Where a line is not ok, it says since when, what is wrong and what to run.'
+\echo '== 14. Is leadroute well? Where a line is not ok, it says since when, what is wrong and what to run.'
 \echo
 \set ECHO queries
 SELECT * FROM leadroute.health;

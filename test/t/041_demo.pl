@@ -29,6 +29,9 @@ foreach my $database ('once', 'again')
 s/[ -]{2,}/ /g foreach @shown;
 is($shown[1], $shown[0], 'the demo shows the same each time');
 like($shown[0], qr/Cook County.*\| fay/, 'a lead comes back with its owner');
+like($shown[0], qr/same email as lead 5: gus has it/, 'a duplicate with that of its first');
+like($shown[0], qr/rule "hot" \(5\): rep mia/, 'a score is read by a rule');
+like($shown[0], qr/reassign \| 30 min reassign/, 'a deadline is acted on');
 is($node->safe_psql('once', q{SELECT count(*) FROM leads WHERE owner IS NULL AND id NOT IN (SELECT lead::bigint FROM leadroute.lead_states WHERE status IN ('waiting', 'discarded'))}),
 	'0', 'every lead has an owner or a reason');
 
