@@ -2,8 +2,8 @@
  * Likely duplicates, found afterwards: what no key can prove is scored and suggested, and so
  * is, whatever it scores, an equal key of a match rule that suggests. Only new and
  * changed leads are compared, each with the leads that have a blocking key in common with it
- * (match_key.c); what two leads weigh together is told by match_score.c with the weights that
- * stand here. Nothing of this runs in a lead's INSERT, and no trigger feeds it.
+ * (match_key.c, match_find.c); what two leads weigh together is told by match_score.c with the weights
+ * that stand here. Nothing of this runs in a lead's INSERT, and no trigger feeds it.
  *
  * A run walks the leads table by blocks and looks only at rows that were written since the last
  * run began (their xmin), of these only at rows whose compared columns are others than before
@@ -319,12 +319,13 @@ AS 'MODULE_PATHNAME', 'lr_likeness_sql';
 COMMENT ON FUNCTION leadroute.likeness(text, text, text) IS
 	'How alike two values of a kind are, both as match_value() gives them: exact, near (a slip of the pen), similar (a variant), close, weak or different. An error for a kind that match_levels() does not list.';
 
-CREATE FUNCTION leadroute.match_score(kinds text[], weights double precision[], exact_bits double precision[], context_bits double precision, conflict_bits double precision,
-	compared text[], other text[], at_least double precision, OUT bits double precision, OUT levels text[], OUT field_bits double precision[])
-LANGUAGE c IMMUTABLE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'lr_match_score_sql';
-COMMENT ON FUNCTION leadroute.match_score(text[], double precision[], double precision[], double precision, double precision, text[], text[], double precision) IS
-	'Part of find_duplicates(): what the compared values of two leads weigh together, in bits, and field by field; NULL where it is less than at_least.';
+CREATE FUNCTION leadroute.match_find(flow text, leads text[], fields text[], kinds text[], weights double precision[], matches double precision[], others double precision[],
+	valued double precision[], context_bits double precision, conflict_bits double precision, at_least double precision, block_limit integer, pair_limit integer,
+	OUT lead text, OUT other text, OUT bits double precision, OUT levels text[], OUT field_bits double precision[], OUT rules text[], OUT key bigint, OUT n bigint) RETURNS SETOF record
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'lr_match_find_sql';
+COMMENT ON FUNCTION leadroute.match_find(text, text[], text[], text[], double precision[], double precision[], double precision[], double precision[], double precision, double precision, double precision, integer, integer) IS
+	'Part of find_duplicates(): compares leads with all that have a blocking key in common with them. A row a pair that weighs at_least so many bits or shares a key by match rules (their kinds in rules): field by field how alike the values are and what that weighs. A row with key and n is a block that is too large, and how many of the leads are in it; the last one, with n alone, says how many pairs were compared.';
 
 CREATE FUNCTION leadroute.written_since(row_xmin xid, since xid8) RETURNS boolean
 LANGUAGE c STABLE PARALLEL SAFE
@@ -479,10 +480,6 @@ SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 DECLARE
-	/* a frequency counts as if so many leads more had been seen, with average values */
-	smoothing	CONSTANT double precision := 200;
-	/* a value can be rarer than an average one by so much; how rare beyond that, few leads do not tell */
-	rarest		CONSTANT double precision := 0.25;
 	/* a table of few leads is judged as one of so many */
 	least_leads	CONSTANT bigint := 1000;
 	n_leads		bigint;
@@ -491,7 +488,7 @@ DECLARE
 	weights		double precision[];
 	exact		double precision[];
 	average		double precision[];
-	valued		bigint[];
+	valued		double precision[];
 	suggesting	text[];
 	labels		jsonb;
 	overgrown	text[];
@@ -509,68 +506,33 @@ BEGIN
 	/* of the kinds whose exact agreement counts by the value's frequency */
 	SELECT array_agg(CASE WHEN l.by_frequency THEN coalesce(w.matches, l.matches) END ORDER BY k.n),
 			array_agg(CASE WHEN l.by_frequency THEN coalesce(w.others, l.others) END ORDER BY k.n),
-			array_agg(coalesce(q.leads, 0) ORDER BY k.n)
+			array_agg(coalesce(q.leads, 0)::double precision ORDER BY k.n)
 		INTO exact, average, valued
 	FROM unnest(kinds, fields) WITH ORDINALITY k(kind, field, n)
 		JOIN leadroute.match_levels() l ON l.kind = k.kind AND l.level = 'exact'
 		LEFT JOIN leadroute.match_weights w ON w.flow = settings.flow AND w.kind = k.kind AND w.level = 'exact'
 		LEFT JOIN leadroute.match_frequencies q ON q.flow = in_flow AND q.field = k.field AND q.value = '';
 
-	WITH blocks AS MATERIALIZED (
-		/* the rarest keys first, as far as pair_limit goes: those say most; a rule's key counts in any case */
-		SELECT f.lead, u.key, m.members, r.rule_key,
-			r.rule_key IS NOT NULL OR sum(cardinality(m.members) - 1) FILTER (WHERE cardinality(m.members) <= settings.block_limit)
-				OVER (PARTITION BY f.lead ORDER BY cardinality(m.members), u.key) <= settings.pair_limit AS near
-		FROM unnest(leads) f(lead)
-			CROSS JOIN LATERAL (SELECT v.keys, v.rule_keys FROM leadroute.match_values v WHERE v.flow = in_flow AND v.lead = f.lead LIMIT 1) v
-			CROSS JOIN LATERAL unnest(v.keys) u(key)
-			LEFT JOIN LATERAL (SELECT k.rule_key FROM unnest(v.rule_keys) k(rule_key) WHERE hashtextextended(k.rule_key, 0) = u.key LIMIT 1) r ON true
-			CROSS JOIN LATERAL (
-				SELECT array_agg(k.lead) AS members
-				FROM (SELECT k.lead FROM leadroute.match_keys k WHERE k.flow = in_flow AND k.key = u.key LIMIT settings.block_limit + 1) k) m
+	WITH found AS MATERIALIZED (
+		SELECT f.* FROM leadroute.match_find(in_flow, leads, fields, kinds, weights, exact, average, valued, settings.context_bits, settings.conflict_bits, at_least,
+											 settings.block_limit, settings.pair_limit) f
 	), too_large AS (
 		INSERT INTO leadroute.match_blocks AS b (flow, key, times, first_at, last_at)
-			SELECT in_flow, t.key, l.times, now_at, now_at
-			FROM (SELECT l.key, min(l.lead) AS lead, count(*) AS times FROM blocks l
-				  WHERE cardinality(l.members) > settings.block_limit GROUP BY l.key) l
+			SELECT in_flow, t.key, l.n, now_at, now_at
+			FROM found l
 				CROSS JOIN LATERAL (SELECT v.compared, v.rule_keys FROM leadroute.match_values v WHERE v.flow = in_flow AND v.lead = l.lead LIMIT 1) v
 				/* what the hash stands for */
 				CROSS JOIN LATERAL (SELECT u.key FROM unnest(leadroute.match_keys_of(kinds, v.compared) || v.rule_keys) u(key)
 									WHERE hashtextextended(u.key, 0) = l.key LIMIT 1) t
+			WHERE l.key IS NOT NULL
 			ORDER BY t.key
 			ON CONFLICT (flow, key) DO UPDATE SET times = b.times + EXCLUDED.times, last_at = EXCLUDED.last_at
 			RETURNING b.key, b.first_at = b.last_at AND starts_with(b.key, 'rule ') AS overgrown
-	), pairs AS MATERIALIZED (
-		/* of two fresh leads either may be asked for the frequencies: they count only where the values are the same */
-		SELECT min(l.lead) AS fresh, least(l.lead, m.member) AS lead, greatest(l.lead, m.member) AS other,
-			/* the kinds of the rules by which they have the same key; none with a blank in it */
-			string_agg(DISTINCT substr(l.rule_key, 6, strpos(l.rule_key, ':') - 6), ' ') AS rules
-		FROM blocks l CROSS JOIN LATERAL unnest(l.members) m(member)
-		WHERE cardinality(l.members) <= settings.block_limit AND l.near AND m.member <> l.lead
-		GROUP BY 2, 3
-	), scored AS MATERIALIZED (
-		SELECT least(p.fresh, o.lead) AS lead, greatest(p.fresh, o.lead) AS other, s.bits, s.levels, s.field_bits, string_to_array(o.rules, ' ') AS rules
-		FROM (SELECT p.fresh, array_agg(CASE p.fresh WHEN p.lead THEN p.other ELSE p.lead END ORDER BY p.lead, p.other) AS others,
-					array_agg(p.rules ORDER BY p.lead, p.other) AS rules
-			  FROM pairs p GROUP BY p.fresh) p
-			CROSS JOIN LATERAL (SELECT v.compared FROM leadroute.match_values v WHERE v.flow = in_flow AND v.lead = p.fresh LIMIT 1) a
-			CROSS JOIN LATERAL (
-				SELECT array_agg(CASE WHEN exact[c.n] IS NOT NULL AND c.value IS NOT NULL THEN
-						ln(exact[c.n] / greatest((coalesce((SELECT q.leads FROM leadroute.match_frequencies q
-															WHERE q.flow = in_flow AND q.field = fields[c.n] AND q.value = c.value), 0)
-												  + smoothing * average[c.n]) / (valued[c.n] + smoothing), average[c.n] * rarest)) / ln(2.0)
-						END ORDER BY c.n) AS bits
-				FROM unnest(a.compared) WITH ORDINALITY c(value, n)) r
-			CROSS JOIN LATERAL unnest(p.others, p.rules) o(lead, rules)
-			CROSS JOIN LATERAL (SELECT v.compared FROM leadroute.match_values v WHERE v.flow = in_flow AND v.lead = o.lead LIMIT 1) b
-			CROSS JOIN LATERAL leadroute.match_score(kinds, weights, r.bits, settings.context_bits, settings.conflict_bits,
-													 a.compared, b.compared,
-													 CASE WHEN o.rules IS NULL THEN at_least ELSE '-Infinity' END) s
-		WHERE s.bits IS NOT NULL
 	), likely AS MATERIALIZED (
 		/* without those that are linked already, to each other or to a third */
-		SELECT s.* FROM scored s
-		WHERE coalesce((SELECT l.duplicate_of FROM leadroute.lead_states l WHERE l.flow = in_flow AND l.lead = s.lead), s.lead)
+		SELECT s.* FROM found s
+		WHERE s.other IS NOT NULL
+			AND coalesce((SELECT l.duplicate_of FROM leadroute.lead_states l WHERE l.flow = in_flow AND l.lead = s.lead), s.lead)
 			<> coalesce((SELECT l.duplicate_of FROM leadroute.lead_states l WHERE l.flow = in_flow AND l.lead = s.other), s.other)
 			/* an equal key of a rule that suggests is enough; by one that acts, what catch_up() and others have suggested stays while it is so */
 			AND (s.bits >= at_least OR s.rules && suggesting
@@ -598,7 +560,7 @@ BEGIN
 				WHERE d.status = 'open'
 			RETURNING d.found_at = d.scored_at AS fresh
 	)
-	SELECT (SELECT count(*) FROM pairs), (SELECT count(*) FROM written w WHERE w.fresh), (SELECT count(*) FROM too_large),
+	SELECT (SELECT f.n FROM found f WHERE f.lead IS NULL), (SELECT count(*) FROM written w WHERE w.fresh), (SELECT count(*) FROM too_large),
 			(SELECT array_agg(t.key) FROM too_large t WHERE t.overgrown)
 		INTO compared, suggested, oversized, overgrown;
 
