@@ -6,8 +6,8 @@
  * only the index is read. It may still hold keys of leads that have them no more; what that costs is a comparison that need not be, and a place in a
  * block: a partner's values are always read as they are now, and so is, of a key by a match rule, whether he has it.
  *
- * A block of more leads than block_limit is left out and told; of the others the smallest come first, as far as pair_limit goes, and those by match
- * rules in any case. Two leads that are both new are compared once.
+ * A block of more leads than block_limit is left out and told. A lead is compared with no more than pair_limit others, those that have most in common
+ * with it, each key counted by how rare it is; who has a key by a match rule comes on top. Two leads that are both new are compared once.
  *
  * Memory: what concerns one lead is in a context that is reset; what lasts for the batch are the pairs of new leads, and the blocks that are too large.
  */
@@ -77,7 +77,8 @@ typedef struct Block
 typedef struct Partner
 {
 	const char *lead;
-	List *rules; /* keys by match rules that both have */
+	List *rules;	 /* keys by match rules that both have */
+	double evidence; /* how rare what they have in common is, in bits */
 } Partner;
 
 /* A lead's number, or its partner, by its key. */
@@ -110,6 +111,7 @@ typedef struct Finding
 	Probe frequencies;
 	int block_limit;
 	int pair_limit;
+	double leads; /* how many there are */
 	double at_least;
 	Datum *fields;	 /* their names */
 	double *matches; /* of fields that count by frequency: how often two rows of one lead agree */
@@ -140,6 +142,7 @@ static double *read_numbers(ArrayType *array, int n, bool *null);
 static void open_probe(Probe *probe, const char *table, const char *index, Datum flow, int nkeys, const Oid *types, Snapshot snapshot);
 static void close_probe(Probe *probe);
 static bool look_up(Probe *probe, Datum second, Datum third);
+static double count_leads(Finding *finding);
 static HTAB *lead_table(const char *name, long n, MemoryContext context);
 static uint32 lead_hash(const void *key, Size size);
 static int lead_match(const void *left, const void *right, Size size);
@@ -148,12 +151,12 @@ static bool read_fresh(Finding *finding, Fresh *fresh);
 static int read_block(Finding *finding, const Fresh *fresh, int64 key, Block *block);
 static void read_members(Finding *finding, Block *block);
 static const char *rule_of(const Fresh *fresh, int64 key);
-static int compare_blocks(const void *left, const void *right);
 static void note_large(Finding *finding, const Block *block, const char *lead);
-static List *partners_of(Finding *finding, const Fresh *fresh, Block *blocks, int n);
+static List *partners_of(Finding *finding, const Fresh *fresh, const Block *blocks, int n);
+static int compare_partners(const ListCell *left, const ListCell *right);
 static bool is_done(Finding *finding, const Fresh *fresh, const char *lead);
 static void weigh_exact(Finding *finding, Fresh *fresh);
-static void compare_with(Finding *finding, Fresh *fresh, Partner *partner);
+static bool compare_with(Finding *finding, Fresh *fresh, Partner *partner);
 static Datum rules_of(Datum rule_keys, List *rules, bool *none);
 static void put_pair(Finding *finding, const Fresh *fresh, const Partner *partner, Datum rules, bool no_rules);
 static void put_large(Finding *finding);
@@ -200,6 +203,7 @@ lr_match_find_sql(PG_FUNCTION_ARGS)
 	open_probe(&finding.keys, "match_keys", "match_keys_pkey", flow, 2, key_types, snapshot);
 	finding.keys.scan->xs_want_itup = true;
 	open_probe(&finding.frequencies, "match_frequencies", "match_frequencies_pkey", flow, 3, frequency_types, snapshot);
+	finding.leads = count_leads(&finding);
 	for (int i = 0; i < n; i++)
 	{
 		MemoryContext oldcontext = MemoryContextSwitchTo(work);
@@ -322,6 +326,16 @@ look_up(Probe *probe, Datum second, Datum third)
 	return found;
 }
 
+/* Those whose values are known, as match_frequencies counts them. */
+static double
+count_leads(Finding *finding)
+{
+	Datum empty = CStringGetTextDatum("");
+	bool isnull;
+
+	return look_up(&finding->frequencies, empty, empty) ? Max(DatumGetInt64(slot_getattr(finding->frequencies.slot, FREQUENCIES_LEADS, &isnull)), 1) : 1;
+}
+
 static HTAB *
 lead_table(const char *name, long n, MemoryContext context)
 {
@@ -352,6 +366,7 @@ find(Finding *finding, const char *lead, int number)
 	List *partners;
 	ListCell *cell;
 	int n = 0;
+	int room = finding->pair_limit;
 
 	if (!read_fresh(finding, &fresh))
 		return;
@@ -360,7 +375,14 @@ find(Finding *finding, const char *lead, int number)
 		n += read_block(finding, &fresh, DatumGetInt64(fresh.keys[i]), &blocks[n]);
 	partners = partners_of(finding, &fresh, blocks, n);
 	foreach(cell, partners)
-		compare_with(finding, &fresh, lfirst(cell));
+	{
+		Partner *partner = lfirst(cell);
+
+		if (partner->rules)
+			(void) compare_with(finding, &fresh, partner);
+		else if (room > 0 && compare_with(finding, &fresh, partner))
+			room--;
+	}
 }
 
 /* What is known of a new lead, copied: its slot is used for its partners. */
@@ -458,17 +480,6 @@ rule_of(const Fresh *fresh, int64 key)
 	return NULL;
 }
 
-static int
-compare_blocks(const void *left, const void *right)
-{
-	const Block *a = left;
-	const Block *b = right;
-
-	if (a->n != b->n)
-		return a->n - b->n;
-	return a->key < b->key ? -1 : a->key > b->key;
-}
-
 static void
 note_large(Finding *finding, const Block *block, const char *lead)
 {
@@ -483,22 +494,18 @@ note_large(Finding *finding, const Block *block, const char *lead)
 	large->times++;
 }
 
-/* Those of the smallest blocks, each once. */
+/* Who has a key in common with it, each once. Where there are more than can be compared those come first that have most in common, by how rare that is. */
 static List *
-partners_of(Finding *finding, const Fresh *fresh, Block *blocks, int n)
+partners_of(Finding *finding, const Fresh *fresh, const Block *blocks, int n)
 {
-	HTAB *known = lead_table("leadroute match partners", 64, CurrentMemoryContext);
+	HTAB *known = lead_table("leadroute match partners", 256, CurrentMemoryContext);
 	List *partners = NIL;
-	int64 sum = 0;
 
-	qsort(blocks, n, sizeof(Block), compare_blocks);
 	for (int i = 0; i < n; i++)
 	{
-		Block *block = &blocks[i];
+		const Block *block = &blocks[i];
+		double bits = log2(finding->leads / block->n);
 
-		sum += block->n - 1;
-		if (block->rule == NULL && sum > finding->pair_limit)
-			continue;
 		for (int j = 0; j < block->n; j++)
 		{
 			const char *lead = block->members[j];
@@ -514,11 +521,26 @@ partners_of(Finding *finding, const Fresh *fresh, Block *blocks, int n)
 				entry->partner->lead = lead;
 				partners = lappend(partners, entry->partner);
 			}
+			entry->partner->evidence += bits;
 			if (block->rule)
 				entry->partner->rules = lappend(entry->partner->rules, unconstify(char *, block->rule));
 		}
 	}
+	if (list_length(partners) > finding->pair_limit)
+		list_sort(partners, compare_partners);
 	return partners;
+}
+
+/* Who has most in common first. */
+static int
+compare_partners(const ListCell *left, const ListCell *right)
+{
+	const Partner *a = lfirst(left);
+	const Partner *b = lfirst(right);
+
+	if (a->evidence != b->evidence)
+		return a->evidence > b->evidence ? -1 : 1;
+	return strcmp(a->lead, b->lead);
 }
 
 /* Whether both are new, and were compared when the other was looked at. */
@@ -559,7 +581,8 @@ weigh_exact(Finding *finding, Fresh *fresh)
 	}
 }
 
-static void
+/* False where the index names a lead that is there no more. */
+static bool
 compare_with(Finding *finding, Fresh *fresh, Partner *partner)
 {
 	Comparison *c = &finding->comparison;
@@ -569,18 +592,21 @@ compare_with(Finding *finding, Fresh *fresh, Partner *partner)
 	bool isnull;
 	int n;
 
-	if (is_done(finding, fresh, partner->lead) || !look_up(&finding->values, CStringGetTextDatum(partner->lead), 0))
-		return;
+	if (is_done(finding, fresh, partner->lead))
+		return true;
+	if (!look_up(&finding->values, CStringGetTextDatum(partner->lead), 0))
+		return false;
 	weigh_exact(finding, fresh);
 	/* the slot keeps the row in its place until the next look-up */
 	deconstruct_array(DatumGetArrayTypeP(slot_getattr(slot, VALUES_COMPARED, &isnull)), TEXTOID, -1, false, TYPALIGN_INT, &c->right.value, &c->right.null, &n);
 	if (n != c->n)
-		return;
+		return false;
 	finding->compared++;
 	if (partner->rules)
 		rules = rules_of(slot_getattr(slot, VALUES_RULE_KEYS, &isnull), partner->rules, &no_rules);
 	if (lr_match_weigh(c, no_rules ? finding->at_least : -HUGE_VAL))
 		put_pair(finding, fresh, partner, rules, no_rules);
+	return true;
 }
 
 /* The kinds of the rules by which both have the same key; *none where it is no rule. */

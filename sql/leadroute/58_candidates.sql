@@ -37,7 +37,7 @@ CREATE FUNCTION leadroute.match_defaults(OUT suggest_at double precision, OUT ex
 	OUT pair_limit integer, OUT context_bits double precision, OUT conflict_bits double precision, OUT in_sweep boolean)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, leadroute, pg_temp
-AS $$ SELECT 0.5::double precision, 1::double precision, 100, 100, 16::double precision, 8::double precision, false $$;
+AS $$ SELECT 0.5::double precision, 1::double precision, 100, 30, 16::double precision, 8::double precision, false $$;
 COMMENT ON FUNCTION leadroute.match_defaults() IS 'The settings of find_duplicates() in a flow without a row in match_settings.';
 
 CREATE TABLE leadroute.match_settings (
@@ -422,6 +422,30 @@ $$;
 COMMENT ON FUNCTION leadroute.match_flows(leadroute.attachments) IS 'The flows whose leads stand in the table of an attachment.';
 
 /*
+ * Lead by lead: OFFSET 0 keeps the planner from another order. Of a table whose statistics nobody has told yet it takes all suggestions to be few,
+ * and would go through the leads for each of them; the index over open ones, ordered by score, it would read whole.
+ */
+CREATE FUNCTION leadroute.open_candidates(in_flow text, leads text[], OUT place tid, OUT lead text, OUT other text) RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+	SELECT c.ctid, c.lead, c.other
+	FROM unnest(leads) l(lead)
+		CROSS JOIN LATERAL (SELECT d.ctid, d.lead, d.other, d.status FROM leadroute.duplicate_candidates d
+							WHERE d.flow = in_flow AND d.lead = l.lead OFFSET 0) c
+	WHERE c.status = 'open'
+	UNION
+	SELECT c.ctid, c.lead, c.other
+	FROM unnest(leads) l(lead)
+		CROSS JOIN LATERAL (SELECT d.ctid, d.lead, d.other, d.status FROM leadroute.duplicate_candidates d
+							WHERE d.flow = in_flow AND d.other = l.lead OFFSET 0) c
+	WHERE c.status = 'open'
+$$;
+COMMENT ON FUNCTION leadroute.open_candidates(text, text[]) IS 'Part of find_duplicates(): the open suggestions that name one of some leads, and where they stand.';
+
+/*
  * Takes leads out of the comparison: their values, keys, what they count in the frequencies, and their open
  * suggestions.
  */
@@ -453,10 +477,8 @@ BEGIN
 	)
 	UPDATE leadroute.match_frequencies q SET leads = q.leads - l.leads
 	FROM less l WHERE q.flow = in_flow AND q.field = l.field AND q.value = l.value;
-	DELETE FROM leadroute.duplicate_candidates d USING unnest(leads) l(lead)
-	WHERE d.flow = in_flow AND d.lead = l.lead AND d.status = 'open';
-	DELETE FROM leadroute.duplicate_candidates d USING unnest(leads) l(lead)
-	WHERE d.flow = in_flow AND d.other = l.lead AND d.status = 'open';
+	DELETE FROM leadroute.duplicate_candidates d
+	WHERE d.status = 'open' AND d.ctid = ANY (ARRAY(SELECT c.place FROM leadroute.open_candidates(in_flow, leads) c));
 END
 $$;
 COMMENT ON FUNCTION leadroute.forget_match_values(text, text[], text[], boolean[]) IS
@@ -539,14 +561,10 @@ BEGIN
 				 OR s.rules IS NOT NULL AND EXISTS (SELECT FROM leadroute.duplicate_candidates d
 													WHERE d.flow = in_flow AND d.lead = s.lead AND d.other = s.other AND leadroute.names_rule(d.evidence)))
 	), stale AS (
-		/* lead by lead: = ANY would compare each suggestion there is with each lead; of a pair that both find one does it */
-		DELETE FROM leadroute.duplicate_candidates d USING unnest(leads) l(lead)
-		WHERE d.flow = in_flow AND d.lead = l.lead AND d.status = 'open'
-			AND NOT EXISTS (SELECT FROM likely s WHERE s.lead = d.lead AND s.other = d.other)
-	), stale_other AS (
-		DELETE FROM leadroute.duplicate_candidates d USING unnest(leads) l(lead)
-		WHERE d.flow = in_flow AND d.other = l.lead AND d.status = 'open'
-			AND NOT EXISTS (SELECT FROM likely s WHERE s.lead = d.lead AND s.other = d.other)
+		DELETE FROM leadroute.duplicate_candidates d
+		WHERE d.status = 'open'
+			AND d.ctid = ANY (ARRAY(SELECT c.place FROM leadroute.open_candidates(in_flow, leads) c
+									WHERE (c.lead, c.other) NOT IN (SELECT s.lead, s.other FROM likely s)))
 	), written AS (
 		INSERT INTO leadroute.duplicate_candidates AS d (flow, lead, other, score, evidence, found_at, scored_at)
 			SELECT in_flow, s.lead, s.other, 1 / (1 + power(2.0, least(-(s.bits + prior), 1000))),
@@ -747,9 +765,9 @@ BEGIN
 					INSERT INTO leadroute.match_keys (flow, key, lead)
 						SELECT f.flow, u.key, f.lead FROM fresh f, unnest(f.keys) u(key)
 						WHERE f.old_keys IS NULL OR u.key <> ALL (f.old_keys)
-						/* the index is larger than memory before long: each of its pages once */
+						/* the index is larger than memory before long: each of its pages once. None is there already: one session at a time works on a flow, and writes and deletes
+						   them with the lead's values; ON CONFLICT would look up each of some twenty a lead twice. */
 						ORDER BY f.flow, u.key, f.lead
-						ON CONFLICT ON CONSTRAINT match_keys_pkey DO NOTHING
 				), counted AS (
 					INSERT INTO leadroute.match_frequencies AS q (flow, field, value, leads)
 						/* each of its values, its having one, and itself */
@@ -1041,7 +1059,7 @@ COMMENT ON COLUMN leadroute.match_settings.flow IS 'The flow; with flow_column, 
 COMMENT ON COLUMN leadroute.match_settings.suggest_at IS 'The score from which on a pair is suggested, 0 to 1.';
 COMMENT ON COLUMN leadroute.match_settings.expected IS 'How many duplicates a lead is expected to have, on average: with the number of leads it makes the odds before anything is compared.';
 COMMENT ON COLUMN leadroute.match_settings.block_limit IS 'The size of a block beyond which its leads are not compared for it; match_blocks lists the blocks.';
-COMMENT ON COLUMN leadroute.match_settings.pair_limit IS 'With how many others a lead is compared at most when it is new or has changed: by its rarest keys first, by those that do not fit any more not at all. Keys by match rules do not count.';
+COMMENT ON COLUMN leadroute.match_settings.pair_limit IS 'With how many others a lead is compared at most when it is new or has changed: those that have most blocking keys in common with it, each key counted by how rare it is. Who has a key by a match rule comes on top.';
 COMMENT ON COLUMN leadroute.match_settings.context_bits IS 'What the fields that colleagues or a household share (phone, company, website, address, postal code, city, region, country) may weigh at most, together.';
 COMMENT ON COLUMN leadroute.match_settings.conflict_bits IS 'The same where the names differ or none is known.';
 COMMENT ON COLUMN leadroute.match_settings.in_sweep IS 'Whether sweep() looks for duplicates too, up to 20 batches a call.';
