@@ -37,7 +37,7 @@ CREATE FUNCTION leadroute.match_defaults(OUT suggest_at double precision, OUT ex
 	OUT pair_limit integer, OUT context_bits double precision, OUT conflict_bits double precision, OUT in_sweep boolean)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, leadroute, pg_temp
-AS $$ SELECT 0.5::double precision, 1::double precision, 100, 30, 16::double precision, 8::double precision, false $$;
+AS $$ SELECT 0.5::double precision, 1::double precision, 100, 20, 16::double precision, 8::double precision, false $$;
 COMMENT ON FUNCTION leadroute.match_defaults() IS 'The settings of find_duplicates() in a flow without a row in match_settings.';
 
 CREATE TABLE leadroute.match_settings (
