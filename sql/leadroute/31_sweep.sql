@@ -150,11 +150,11 @@ COMMENT ON FUNCTION leadroute.sweep_plan(text, text[]) IS 'Part of sweep(): the 
 
 /*
  * One batch of one part. Deferred triggers fire within, where a transaction of our own follows, so that what they refuse is this part's
- * failure and not the COMMIT's.
+ * failure and not the COMMIT's. Nothing is compiled for a batch: where a plan is held to an index (enable_...), its cost says that it were worth it.
  */
 CREATE FUNCTION leadroute.sweep_batch(run leadroute.sweep_run, commits boolean) RETURNS leadroute.sweep_run
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, leadroute, pg_temp
+SET search_path = pg_catalog, leadroute, pg_temp SET jit = off
 AS $$
 DECLARE
 	part	leadroute.sweep_parts;

@@ -225,7 +225,7 @@ COMMENT ON FUNCTION leadroute.write_notices(text, timestamptz, jsonb) IS 'Part o
  * Always by clocks_next_idx, whatever statistics say. What batches have left of that index stays there until it is vacuumed, under somebody's long
  * snapshot for long, so not each batch goes through it: the leads of twenty are found at once.
  */
-CREATE FUNCTION leadroute.due_leads(flow text, instant timestamptz, clocks integer) RETURNS text[]
+CREATE FUNCTION leadroute.due_leads(flow text, instant timestamptz, skip bigint, clocks integer) RETURNS text[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
@@ -234,32 +234,37 @@ AS $$
 BEGIN
 	RETURN ARRAY(
 		SELECT d.lead
-		FROM (SELECT c.lead, c.next_at FROM leadroute.clocks c WHERE c.flow = due_leads.flow AND c.next_at <= instant ORDER BY c.next_at LIMIT clocks) d
+		FROM (SELECT c.lead, c.next_at FROM leadroute.clocks c WHERE c.flow = due_leads.flow AND c.next_at <= instant ORDER BY c.next_at OFFSET skip LIMIT clocks) d
 		GROUP BY d.lead ORDER BY min(d.next_at), d.lead);
 END
 $$;
-COMMENT ON FUNCTION leadroute.due_leads(text, timestamptz, integer) IS 'Part of sweep(): the leads of so many clocks that are due at an instant, the longest due first. Locks nothing.';
+COMMENT ON FUNCTION leadroute.due_leads(text, timestamptz, bigint, integer) IS
+	'Part of sweep(): the leads of so many clocks that are due at an instant, the longest due first, without the first "skip". Locks nothing.';
 
 /* States before clocks, like everybody: who holds a lead's state has its clocks to himself. What another sweep has done meanwhile is not locked. */
-CREATE FUNCTION leadroute.claim_leads(flow text, leads text[], instant timestamptz) RETURNS text[]
+CREATE FUNCTION leadroute.claim_leads(flow text, leads text[], instant timestamptz, OUT claimed text[], OUT held integer)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
 #variable_conflict use_variable
 BEGIN
-	RETURN ARRAY(
-		SELECT s.lead
-		FROM unnest(leads) WITH ORDINALITY l(lead, n)
+	SELECT coalesce(array_agg(d.lead ORDER BY d.n) FILTER (WHERE d.free), '{}'), count(*) FILTER (WHERE NOT d.free) INTO claimed, held
+	FROM (SELECT l.lead, l.n, s.lead IS NOT NULL AS free
+		  FROM unnest(leads) WITH ORDINALITY l(lead, n)
 			CROSS JOIN LATERAL (SELECT c.next_at <= instant AS due FROM leadroute.clocks c
 								WHERE c.flow = claim_leads.flow AND c.lead = l.lead AND c.finished_at IS NULL ORDER BY c.next_at LIMIT 1) c
-			CROSS JOIN LATERAL (SELECT s.lead FROM leadroute.lead_states s WHERE s.flow = claim_leads.flow AND s.lead = l.lead AND c.due FOR UPDATE SKIP LOCKED) s
-		ORDER BY l.n);
+			LEFT JOIN LATERAL (SELECT s.lead FROM leadroute.lead_states s WHERE s.flow = claim_leads.flow AND s.lead = l.lead AND c.due FOR UPDATE SKIP LOCKED) s ON true
+		  WHERE c.due) d;
 END
 $$;
 COMMENT ON FUNCTION leadroute.claim_leads(text, text[], timestamptz) IS
-	'Part of sweep(): locks the states of those of these leads of whose clocks one is due still and that nobody else holds; answers which these are.';
+	'Part of sweep(): locks the states of those of these leads of whose clocks one is due still and that nobody else holds; answers which these are, and of how many a clock is due that somebody holds.';
 
+/*
+ * rest: how many clocks are passed over, the first of those that are due, since others hold their leads, however many; whether anything was done since
+ * the first were looked at; leads that are still to be looked at. When all of these are, those that were passed over are looked at again.
+ */
 CREATE FUNCTION leadroute.sweep_steps(flow text, batch integer, INOUT rest text[] DEFAULT NULL, OUT done bigint, OUT more boolean, OUT late interval)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -267,8 +272,13 @@ AS $$
 #variable_conflict use_variable
 DECLARE
 	instant	timestamptz := leadroute.clock();
-	leads	text[];
-	fresh	boolean := false;
+	skip	bigint := coalesce(rest[1]::bigint, 0);
+	busy	boolean := coalesce(rest[2]::boolean, false);
+	ahead	text[] := coalesce(rest[3:], '{}');
+	leads	text[] := '{}';
+	held	bigint := 0;
+	barren	boolean := false;	/* a look-up of which nothing could be had */
+	claim	record;
 	told	text[] := '{}';
 	key		text;
 	handled	integer := 0;
@@ -280,15 +290,27 @@ DECLARE
 	alone	text;
 BEGIN
 	LOOP
-		IF coalesce(rest, '{}') = '{}' THEN
-			/* of all that is due nothing can be had: others are at it */
-			EXIT WHEN fresh;
-			rest := leadroute.due_leads(flow, instant, 20 * batch);
-			fresh := true;
-			EXIT WHEN rest = '{}';
+		IF ahead = '{}' THEN
+			IF barren THEN
+				skip := skip + CASE held WHEN 0 THEN 20 * batch ELSE held END;
+			ELSIF held > 10 * batch THEN
+				skip := skip + held;
+			END IF;
+			held := 0;
+			ahead := leadroute.due_leads(flow, instant, skip, 20 * batch);
+			barren := true;
+			IF ahead = '{}' THEN
+				EXIT WHEN skip = 0 OR NOT busy;
+				skip := 0;
+				busy := false;
+				barren := false;
+				CONTINUE;
+			END IF;
 		END IF;
-		leads := leadroute.claim_leads(flow, rest[:batch], instant);
-		rest := rest[batch + 1:];
+		claim := leadroute.claim_leads(flow, ahead[:batch], instant);
+		ahead := ahead[batch + 1:];
+		held := held + claim.held;
+		leads := claim.claimed;
 		EXIT WHEN leads <> '{}';
 	END LOOP;
 	done := 0;
@@ -344,12 +366,20 @@ BEGIN
 	IF alone IS NOT NULL AND NOT failed THEN
 		RAISE WARNING USING MESSAGE = format('steps of flow "%s" could only be done one by one: %s', flow, alone);
 	END IF;
-	/* what somebody held meanwhile is found again when all of these are done */
-	more := rest <> '{}' OR done + handled > 0;
+	more := leads <> '{}';
+	IF more AND done + handled = 0 THEN
+		/* nothing was to be done after all, and would not be next time */
+		skip := skip + cardinality(leads);
+	ELSIF more THEN
+		busy := true;
+		/* fewer may well be those that other sweeps are at */
+		skip := skip + CASE WHEN held > 10 * batch THEN held ELSE 0 END;
+	END IF;
+	rest := ARRAY[skip::text, busy::text] || ahead;
 END
 $$;
 COMMENT ON FUNCTION leadroute.sweep_steps(text, integer, text[]) IS
-	'Part of sweep(): does the steps that are due of up to "batch" leads, of those that the batch before has found and left (rest), else the longest due; answers how many, whether there may be more, how late the latest was, and what is left for the next batch. What others hold is left for later; what fails is undone, a WARNING and an event (step_failed), and tried again five minutes later.';
+	'Part of sweep(): does the steps that are due of up to "batch" leads, the longest due first; answers how many, whether there may be more, how late the latest was, and what the next batch is to know (rest). What others hold is left for later; what fails is undone, a WARNING and an event (step_failed), and tried again five minutes later.';
 
 INSERT INTO leadroute.sweep_parts (part, position, work, batch, batches, many, meaning) VALUES
 	('steps', 55, 'SELECT done, more, late, rest FROM leadroute.sweep_steps($1, $2, $3)', 100, 10000, true, 'does the steps of deadlines that are due: reminders, notices, hand-overs');
