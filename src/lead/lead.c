@@ -208,7 +208,7 @@ shape_make(Relation rel, const FlowConfig *attachment)
 		/* a column that no flow fills has no name that a condition could meet */
 		shape->output_columns[i] = name ? pstrdup(name) : "";
 		shape->fills_plainly &= shape->outputs[i].attno == 0 || shape->outputs[i].type == TEXTOID ||
-								(i == OUTPUT_ROUTED_AT && shape->outputs[i].type == TIMESTAMPTZOID) ||
+								((i == OUTPUT_ROUTED_AT || i == OUTPUT_SLA_DUE_AT) && shape->outputs[i].type == TIMESTAMPTZOID) ||
 								(is_number(i) && takes_number(&shape->outputs[i]));
 	}
 	find_key_indexes(shape, rel, columns->key_column);

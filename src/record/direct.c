@@ -11,7 +11,9 @@
  * since whoever has the table open may use it still.
  * Staleness: a relcache invalidation of the table, which any change of its columns or indexes sends. Who has locked the
  * table has received it.
- * Locks: RowExclusiveLock on the table and on the indexes that are written, to the end of the transaction.
+ * Locks: RowExclusiveLock on the table, to the end of the transaction, and on the indexes that are written until they are, as the executor
+ * has it: with those of all indexes a lead would need more locks than a backend has at hand, and the others are in a table that all
+ * backends share.
  */
 #include "postgres.h"
 
@@ -50,6 +52,7 @@ typedef struct DirectIndex
 	Oid relid;
 	bool primary;
 	IndexInfo *info;	  /* NULL until it is opened */
+	Bitmapset *needed;	  /* columns that the predicate demands not to be null */
 	ExprState *predicate; /* or NULL */
 	ExprContext *context; /* of the predicate */
 } DirectIndex;
@@ -77,7 +80,7 @@ static void relcache_callback(Datum arg, Oid relid);
 static DirectIndexes *indexes_of(DirectTable *table, Relation rel);
 static List *read_indexes(Relation rel);
 static int compare_rows(const ListCell *a, const ListCell *b);
-static ExprState *predicate_of(HeapTuple row);
+static void read_predicate(DirectIndex *index, HeapTuple row);
 static void make_slots(DirectWrite *write, int n);
 static bool meets(const DirectIndex *index, TupleTableSlot *slot);
 static Relation open_index(DirectWrite *write, int number);
@@ -184,9 +187,7 @@ indexes_of(DirectTable *table, Relation rel)
 
 		index->relid = form->indexrelid;
 		index->primary = form->indisprimary;
-		index->predicate = predicate_of(row);
-		if (index->predicate)
-			index->context = CreateStandaloneExprContext();
+		read_predicate(index, row);
 		if (form->indisexclusion || (form->indisunique && !form->indimmediate))
 			indexes->plain = false;
 	}
@@ -229,17 +230,26 @@ compare_rows(const ListCell *a, const ListCell *b)
 }
 
 /* As RelationGetIndexPredicate() makes it ready, which needs the index open: most rows are in few of the indexes, and opening one costs more. */
-static ExprState *
-predicate_of(HeapTuple row)
+static void
+read_predicate(DirectIndex *index, HeapTuple row)
 {
 	bool isnull;
 	Datum nodes = SysCacheGetAttr(INDEXRELID, row, Anum_pg_index_indpred, &isnull);
 	List *clauses;
+	ListCell *cell;
 
 	if (isnull)
-		return NULL;
+		return;
 	clauses = make_ands_implicit(canonicalize_qual((Expr *) eval_const_expressions(NULL, stringToNode(TextDatumGetCString(nodes))), false));
-	return ExecInitQual((List *) expression_planner((Expr *) clauses), NULL);
+	foreach(cell, clauses)
+	{
+		NullTest *test = lfirst(cell);
+
+		if (IsA(test, NullTest) && test->nulltesttype == IS_NOT_NULL && !test->argisrow && IsA(test->arg, Var) && ((Var *) test->arg)->varattno > 0)
+			index->needed = bms_add_member(index->needed, ((Var *) test->arg)->varattno);
+	}
+	index->predicate = ExecInitQual((List *) expression_planner((Expr *) clauses), NULL);
+	index->context = CreateStandaloneExprContext();
 }
 
 Relation
@@ -358,13 +368,18 @@ lr_direct_claim(DirectWrite *write)
 	return alone;
 }
 
+/* Most partial indexes are of columns that a new lead does not have: its row need not be taken apart to see that. */
 static bool
 meets(const DirectIndex *index, TupleTableSlot *slot)
 {
+	int column = -1;
 	bool met;
 
 	if (index->predicate == NULL)
 		return true;
+	while (TTS_IS_HEAPTUPLE(slot) && (column = bms_next_member(index->needed, column)) >= 0)
+		if (heap_attisnull(((HeapTupleTableSlot *) slot)->tuple, column, NULL))
+			return false;
 	index->context->ecxt_scantuple = slot;
 	met = ExecQual(index->predicate, index->context);
 	ResetExprContext(index->context);
@@ -389,7 +404,7 @@ open_index(DirectWrite *write, int number)
 	return open->rel;
 }
 
-/* True, unless it claims a unique key and another row may have it. The index stays open until the table is closed. */
+/* True, unless it claims a unique key and another row may have it. The index stays open, and locked, until the table is closed. */
 static bool
 insert_entry(DirectWrite *write, int number, TupleTableSlot *slot, bool claims)
 {
@@ -456,7 +471,7 @@ lr_direct_close(DirectWrite *write)
 			continue;
 		write->indexes->index[i].info->ii_AmCache = open->cache;
 		lr_index_insert_cleanup(open->rel, write->indexes->index[i].info);
-		index_close(open->rel, NoLock);
+		index_close(open->rel, RowExclusiveLock);
 	}
 	if (write->estate)
 		FreeExecutorState(write->estate);

@@ -96,6 +96,13 @@ ROLLBACK;
 SELECT test.insert(6005, 6006) AS statement \gset
 :statement;
 SELECT is((SELECT count(*) FROM leadroute.lead_states WHERE lead IN ('6001', '6003', '6005', '6006')), 2::bigint, 'gone with it');
+/* locks beyond a backend's own sixteen are in the table that all share: those of indexes go when these are written, as the executor has it */
+SELECT dblink_exec('other', 'BEGIN') AS begun \gset
+SELECT dblink_exec('other', test.insert(7001, 7001)) AS done \gset
+SELECT is(locked, ARRAY['lead_states_pkey']::name[], 'of the indexes that a lead is written to none stays locked but the one that it was looked up in')
+FROM dblink('other', $$SELECT array_agg(c.relname ORDER BY c.relname) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation AND c.relkind = 'i' AND c.relnamespace = 'leadroute'::regnamespace
+	WHERE l.pid = pg_backend_pid() AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())$$) AS l (locked name[]);
+SELECT dblink_exec('other', 'ROLLBACK') AS rolled_back \gset
 SELECT dblink_disconnect('other') AS disconnected \gset
 
 \ir fixture/end.sql
