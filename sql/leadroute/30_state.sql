@@ -238,7 +238,7 @@ CREATE TABLE leadroute.identities (
 	kind			text COLLATE "C" NOT NULL,
 	key				text COLLATE "C" NOT NULL,
 	lead			text COLLATE "C" NOT NULL,
-	PRIMARY KEY (flow, kind, key)
+	PRIMARY KEY (flow, key, kind)	-- most are told apart by the key: the kind need not be compared
 );
 
 /* Messages for other systems: written only for the types that a consumer asked for. */

@@ -30,6 +30,8 @@ CREATE TABLE leadroute.account_domains (
 	PRIMARY KEY (flow, domain, account)
 );
 CREATE INDEX account_domains_account_idx ON leadroute.account_domains (flow, account);
+/* each lead's domain is looked up, and most are no account's: one page says so, whatever the number of domains (account.c) */
+CREATE INDEX account_domains_hash_idx ON leadroute.account_domains USING hash ((flow || ' ' || domain));
 
 CREATE TABLE leadroute.account_aliases (
 	flow			text COLLATE "C" NOT NULL DEFAULT 'default',

@@ -226,11 +226,11 @@ BEGIN
 			run.suggested := run.suggested + 1;
 		END LOOP;
 	ELSE
-		SELECT array_agg(DISTINCT i.lead), (array_agg(i.kind ORDER BY i.kind DESC, i.key DESC))[1], (array_agg(i.key ORDER BY i.kind DESC, i.key DESC))[1]
+		SELECT array_agg(DISTINCT i.lead), (array_agg(i.kind ORDER BY i.key DESC, i.kind DESC))[1], (array_agg(i.key ORDER BY i.key DESC, i.kind DESC))[1]
 			INTO leads, run.after_kind, run.after_key
 		FROM (SELECT i.kind, i.key, i.lead FROM leadroute.identities i
-			  WHERE i.flow = rekey_batch.flow AND (i.kind, i.key) > (run.after_kind, run.after_key) AND i.kind <> 'key'
-			  ORDER BY i.kind, i.key LIMIT batch) i;
+			  WHERE i.flow = rekey_batch.flow AND (i.key, i.kind) > (run.after_key, run.after_kind) AND i.kind <> 'key'
+			  ORDER BY i.key, i.kind LIMIT batch) i;
 		IF leads IS NULL THEN
 			DELETE FROM leadroute.rekeys r WHERE r.flow = rekey_batch.flow;
 			PERFORM leadroute.note_key_versions(flow);
@@ -241,7 +241,7 @@ BEGIN
 		DELETE FROM leadroute.identities i
 		USING leadroute.rekeys r
 		WHERE r.flow = rekey_batch.flow AND i.flow = r.flow
-			AND (i.kind, i.key) > (r.after_kind, r.after_key) AND (i.kind, i.key) <= (run.after_kind, run.after_key) AND i.kind <> 'key'
+			AND (i.key, i.kind) > (r.after_key, r.after_kind) AND (i.key, i.kind) <= (run.after_key, run.after_kind) AND i.kind <> 'key'
 			AND i.lead IN (SELECT k.lead FROM standing k)
 			AND NOT EXISTS (SELECT FROM standing k WHERE k.lead = i.lead AND k.kind = i.kind AND k.key = i.key);
 		GET DIAGNOSTICS gone = ROW_COUNT;

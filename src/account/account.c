@@ -97,14 +97,15 @@ static const char *const step_names[ACCOUNT_STEPS] = {"given", "website", "email
 static void find_given(Finding *finding, const char *key, const char **note);
 static void find_by_domain(Finding *finding, const char *domain, const char **note);
 static void find_by_alias(Finding *finding, const char *kind, const char *alias, const char **note);
-static void find_named(Finding *finding, Probe *probe, int nkeys, const char *const *keys, int column, const char **note);
+static void find_named(Finding *finding, Probe *probe, IndexScanDesc scan, int nkeys, const char *const *keys, int column, const char **note);
 static bool add_hit(Finding *finding, const char *account);
 static void judge_names(Finding *finding, const char *company, const char *written);
 static void judge_owners(Finding *finding);
 static int compare_hits(const void *a, const void *b, void *difference);
 static void probe_open(Probe *probe, const char *table, const char *index);
 static void probe_close(Probe *probe);
-static IndexScanDesc probe_begin(Probe *probe, Snapshot snapshot, int nkeys, const char *const *keys);
+static IndexScanDesc probe_begin(Probe *probe, Snapshot snapshot, StrategyNumber equal, int nkeys, const char *const *keys);
+static bool slot_holds(TupleTableSlot *slot, int nkeys, const char *const *keys);
 static const char *slot_text(TupleTableSlot *slot, int column);
 static const char *question_value(void *source, int step, const char **note);
 static const char *domain_of(const char *text, const char **note);
@@ -177,10 +178,13 @@ static void
 find_by_domain(Finding *finding, const char *domain, const char **note)
 {
 	const char *const keys[] = {finding->config->flow, domain};
+	char *hashed[] = {psprintf("%s %s", finding->config->flow, domain)};
 	Probe domains;
 
-	probe_open(&domains, "account_domains", "account_domains_pkey");
-	find_named(finding, &domains, lengthof(keys), keys, DOMAIN_ACCOUNT, note);
+	/* most domains are no account's, and among many a btree compares twenty before it says so */
+	probe_open(&domains, "account_domains", "account_domains_hash_idx");
+	find_named(finding, &domains, probe_begin(&domains, finding->snapshot, HTEqualStrategyNumber, lengthof(hashed), (const char *const *) hashed),
+			   lengthof(keys), keys, DOMAIN_ACCOUNT, note);
 	probe_close(&domains);
 }
 
@@ -191,19 +195,21 @@ find_by_alias(Finding *finding, const char *kind, const char *alias, const char 
 	Probe aliases;
 
 	probe_open(&aliases, "account_aliases", "account_aliases_pkey");
-	find_named(finding, &aliases, lengthof(keys), keys, ALIAS_ACCOUNT, note);
+	find_named(finding, &aliases, probe_begin(&aliases, finding->snapshot, BTEqualStrategyNumber, lengthof(keys), keys),
+			   lengthof(keys), keys, ALIAS_ACCOUNT, note);
 	probe_close(&aliases);
 }
 
-/* The accounts that the rows name; what more than ACCOUNT_CANDIDATES of them share tells nothing. */
+/* The accounts that the rows name whose first columns are the keys; what more than ACCOUNT_CANDIDATES of them share tells nothing. Ends the scan. */
 static void
-find_named(Finding *finding, Probe *probe, int nkeys, const char *const *keys, int column, const char **note)
+find_named(Finding *finding, Probe *probe, IndexScanDesc scan, int nkeys, const char *const *keys, int column, const char **note)
 {
-	IndexScanDesc scan = probe_begin(probe, finding->snapshot, nkeys, keys);
 	int seen = 0;
 
 	while (seen <= ACCOUNT_CANDIDATES && index_getnext_slot(scan, ForwardScanDirection, probe->slot))
 	{
+		if (scan->xs_recheck && !slot_holds(probe->slot, nkeys, keys))
+			continue;
 		if (++seen > ACCOUNT_CANDIDATES)
 		{
 			finding->nhits = 0;
@@ -226,7 +232,7 @@ add_hit(Finding *finding, const char *account)
 
 	if (finding->accounts.rel == NULL)
 		probe_open(&finding->accounts, "accounts", "accounts_pkey");
-	scan = probe_begin(&finding->accounts, finding->snapshot, lengthof(keys), keys);
+	scan = probe_begin(&finding->accounts, finding->snapshot, BTEqualStrategyNumber, lengthof(keys), keys);
 	slot = finding->accounts.slot;
 	found = index_getnext_slot(scan, ForwardScanDirection, slot);
 	if (found)
@@ -266,7 +272,7 @@ judge_names(Finding *finding, const char *company, const char *written)
 	if (!finding->config->has_aliases)
 		return;
 	probe_open(&aliases, "account_aliases", "account_aliases_pkey");
-	scan = probe_begin(&aliases, finding->snapshot, lengthof(keys), keys);
+	scan = probe_begin(&aliases, finding->snapshot, BTEqualStrategyNumber, lengthof(keys), keys);
 	for (int seen = 0; seen < ACCOUNT_CANDIDATES && index_getnext_slot(scan, ForwardScanDirection, aliases.slot); seen++)
 	{
 		const char *account = slot_text(aliases.slot, ALIAS_ACCOUNT);
@@ -337,17 +343,27 @@ probe_close(Probe *probe)
 
 /* All keys are texts, compared from the index's first column on. */
 static IndexScanDesc
-probe_begin(Probe *probe, Snapshot snapshot, int nkeys, const char *const *keys)
+probe_begin(Probe *probe, Snapshot snapshot, StrategyNumber equal, int nkeys, const char *const *keys)
 {
 	ScanKeyData scankeys[3];
 	IndexScanDesc scan;
 
 	for (int i = 0; i < nkeys; i++)
-		ScanKeyEntryInitialize(&scankeys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid,
+		ScanKeyEntryInitialize(&scankeys[i], 0, i + 1, equal, InvalidOid,
 							   probe->index->rd_indcollation[i], F_TEXTEQ, CStringGetTextDatum(keys[i]));
 	scan = lr_index_beginscan(probe->rel, probe->index, snapshot, NULL, nkeys, 0);
 	index_rescan(scan, scankeys, nkeys, NULL, 0);
 	return scan;
+}
+
+/* The first columns of a row, which an index has found by their hash only. */
+static bool
+slot_holds(TupleTableSlot *slot, int nkeys, const char *const *keys)
+{
+	for (int i = 0; i < nkeys; i++)
+		if (strcmp(slot_text(slot, i + 1), keys[i]) != 0)
+			return false;
+	return true;
 }
 
 static const char *

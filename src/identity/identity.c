@@ -239,7 +239,7 @@ static bool
 find_row(IdentityTable *table, Snapshot snapshot, const char *flow, const char *kind, const char *key)
 {
 	Relation index = lr_direct_primary(&table->write);
-	const char *const parts[] = {flow, kind, key};
+	const char *const parts[] = {flow, key, kind}; /* in the index's order */
 	ScanKeyData keys[lengthof(parts)];
 	IndexScanDesc scan;
 	bool found;

@@ -246,6 +246,19 @@ SELECT results_eq($$SELECT id, account::text, owner FROM lr.narrow UNION ALL SEL
 	$$VALUES (1, '12', 'ana'), (2, '77', 'ana'), (1, '12', 'ana'), (2, 'x', 'ana')$$, 'and left out; the lead is routed, and updated');
 SELECT is((SELECT string_agg(account, ',' ORDER BY flow, lead) COLLATE "default" FROM leadroute.lead_states WHERE flow IN ('n', 's')), '12,A1234,12,A1234', 'its state knows');
 
+-- domains are found by a hash of flow and domain: what only hashes alike is nobody's (a domain with a blank comes from another node only)
+INSERT INTO leadroute.flows (flow) VALUES ('a'), ('a b');
+INSERT INTO leadroute.accounts (flow, account) VALUES ('a', 'right'), ('a b', 'right'), ('a b', 'wrong');
+SET LOCAL session_replication_role = replica;
+INSERT INTO leadroute.account_domains (flow, domain, account) VALUES ('a', 'b hash.example', 'wrong');
+SET LOCAL session_replication_role = origin;
+SELECT is_empty($$SELECT * FROM leadroute.find_account(website => 'hash.example', flow => 'a b')$$, 'a domain of another flow that reads alike');
+INSERT INTO leadroute.account_domains (flow, domain, account) SELECT f, 'hash.example', 'right' FROM unnest('{a,a b}'::text[]) f;
+SELECT results_eq($$SELECT account COLLATE "default", decided FROM leadroute.find_account(website => 'hash.example', flow => 'a b')$$, $$VALUES ('right', 'only candidate')$$, 'its own beside it');
+SELECT results_eq($$SELECT account COLLATE "default", decided FROM leadroute.find_account(website => 'hash.example', flow => 'a')$$, $$VALUES ('right', 'only candidate')$$, 'and the other flow''s own');
+INSERT INTO leadroute.account_domains (flow, domain, account) SELECT 'a b', 'hash' || i || '.example', 'right' FROM generate_series(1, 3000) i;
+SELECT is((SELECT count(*) FROM generate_series(1, 3000) i, leadroute.find_account(website => 'hash' || i || '.example', flow => 'a b') f WHERE f.account = 'right'), 3000::bigint, 'each of many, whatever the index has grown to');
+
 -- history
 DELETE FROM leadroute.config_changes;
 INSERT INTO leadroute.accounts (account, note) VALUES ('h1', 'by hand');
