@@ -10,10 +10,10 @@
 sweep_rounds=${BENCH_ROUNDS:-$(by_mode 1 3)}
 sweep_slice=${BENCH_SECONDS:-$(by_mode 5 15)}
 sweep_steps=${BENCH_STEPS:-$(by_mode 10000 100000)}
-sweep_pause=${BENCH_PAUSE:-20}
+sweep_pause=${BENCH_PAUSE:-75}
 sweep_limit=${BENCH_LIMIT:-180}
 sweep_about() { say "8 clients beside two sweeps that do $sweep_steps steps, $sweep_rounds rounds"; }
-sweep_seconds() { calc "5 + $sweep_rounds * (2 * $sweep_slice + 8 + $sweep_steps * 0.0005)"; }
+sweep_seconds() { calc "5 + $sweep_rounds * (2 * $sweep_slice + 8 + $sweep_steps * 0.00045)"; }
 
 sweep_run() {
 	local round

@@ -5,6 +5,7 @@
 SELECT coalesce(min(size), 200000) AS small, coalesce(max(size), 1000000) AS large FROM figures WHERE part = 'bulk' AND kind = 'copy' \gset
 SELECT coalesce(max(size), 1000000) AS beside FROM figures WHERE part = 'beside' AND kind = 'beside' \gset
 SELECT coalesce(max(size) FILTER (WHERE size <= 100000), 100000) AS territories FROM figures WHERE part = 'growth' AND kind = 'territories' \gset
+SELECT coalesce(max(size), 100000) AS sweep FROM figures WHERE part = 'sweep' \gset
 SELECT coalesce(max(size), 10000000) AS history FROM figures WHERE part = 'history' \gset
 SELECT coalesce(substring(max(settings) FROM 'BENCH_TERRITORIES=(\d+)'), CASE max(mode) WHEN 'quick' THEN '2000' ELSE '100000' END)::bigint AS connect FROM runs WHERE part = 'connect' \gset
 
@@ -71,12 +72,18 @@ INSERT INTO lines (line, wanted, aim, at_most, part, value, low, high, beside)
 	  FROM (SELECT round, max(value) FILTER (WHERE metric = 'p99' AND variant = 'lr') / max(value) FILTER (WHERE metric = 'p50' AND variant = 'lr') AS lr,
 				   max(value) FILTER (WHERE metric = 'p99' AND variant = 'f0') / max(value) FILTER (WHERE metric = 'p50' AND variant = 'f0') AS f0
 			  FROM figures WHERE part = 'beside' AND kind = 'beside' AND size = :beside GROUP BY round) r;
+INSERT INTO lines (line, wanted, aim, at_most, part, value, low, high, beside)
+	SELECT 'inserts of 8 clients beside two sweeps that do 100,000 steps, of those without', 0.75, 0.9, false, 'sweep', percentile_cont(0.5) WITHIN GROUP (ORDER BY b.value / a.value), min(b.value / a.value), max(b.value / a.value),
+		   CASE WHEN :sweep <> 100000 THEN count_of(:sweep) || ' steps' END
+	  FROM figures a JOIN figures b USING (part, kind, clients, size, round, metric) WHERE part = 'sweep' AND metric = 'rate' AND (a.variant, b.variant) = ('alone', 'beside')
+	UNION ALL SELECT '... seconds in which they do these', 60, NULL, true, 'sweep', m.value, m.low, m.high, CASE WHEN :sweep <> 100000 THEN count_of(:sweep) || ' steps' END
+	  FROM (SELECT) x LEFT JOIN medians m ON m.part = 'sweep' AND m.metric = 'seconds';
 INSERT INTO lines (line, wanted, at_most, part, value, low, high)
 	SELECT 'P1 itself, of F1, 8 clients: else it is to be mended', 0.28, false, 'single', r.value, r.low, r.high
 	  FROM (SELECT) x LEFT JOIN median_ratios r ON (r.part, r.variant, r.other, r.clients, r.metric) = ('single', 'p1', 'f1', 8, 'rate');
 
 UPDATE lines SET other_size = true WHERE (line LIKE 'COPY of 200 k%' OR line LIKE 'upsert%' OR line LIKE 'UPDATE%') AND :small <> 200000 OR line LIKE 'COPY of 1 M%' AND (:small, :large) <> (200000, 1000000)
-	OR part = 'growth' AND :territories <> 100000 OR part = 'connect' AND :connect <> 100000 OR part = 'history' AND :history <> 10000000 OR part = 'beside' AND :beside <> 1000000;
+	OR part = 'growth' AND :territories <> 100000 OR part = 'connect' AND :connect <> 100000 OR part = 'history' AND :history <> 10000000 OR part = 'beside' AND :beside <> 1000000 OR part = 'sweep' AND :sweep <> 100000;
 
 CREATE TEMP VIEW verdicts AS
 	SELECT *, CASE WHEN value IS NULL THEN 'not run' WHEN CASE WHEN at_most THEN value <= aim ELSE value >= aim END THEN 'met, and the aim'
