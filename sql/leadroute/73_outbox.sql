@@ -129,6 +129,11 @@ $$;
 COMMENT ON FUNCTION leadroute.may_be_told(text, text) IS
 	'Whether anybody may hear of a lead: it has the consent that its flow demands, and no signal has taken it out of all outreach.';
 
+CREATE FUNCTION leadroute.message_recipient(payload jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN payload ? 'recipient' THEN payload ->> 'recipient' ELSE coalesce(payload ->> 'owner', payload ->> 'channel', payload ->> 'manager') END;
+COMMENT ON FUNCTION leadroute.message_recipient(jsonb) IS 'Whom a message is for: the recipient that it names, be it nobody; else the owner, the team''s channel, the manager.';
+
 CREATE FUNCTION leadroute.write_message(flow text, lead text, type text, at timestamptz, reason text DEFAULT NULL, extra jsonb DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -141,12 +146,28 @@ BEGIN
 	END IF;
 	IF payload IS NOT NULL THEN
 		INSERT INTO leadroute.outbox (flow, aggregatetype, aggregateid, type, payload, created_at, recipient)
-			VALUES (flow, 'lead', lead, type, payload, at,
-					CASE WHEN payload ? 'recipient' THEN payload ->> 'recipient' ELSE coalesce(payload ->> 'owner', payload ->> 'channel', payload ->> 'manager') END);
+			VALUES (flow, 'lead', lead, type, payload, at, leadroute.message_recipient(payload));
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION leadroute.write_message(text, text, text, timestamptz, text, jsonb) IS 'Internal: writes a message about a lead to the outbox, to the recipient that "extra" names, else its owner, its team''s channel, or who led the one that had it.';
+
+/* The same for many, which is one statement: entry by entry of the arrays. */
+CREATE FUNCTION leadroute.write_messages(flow text, at timestamptz, leads text[], types text[], reasons text[], extras jsonb[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	INSERT INTO leadroute.outbox (flow, aggregatetype, aggregateid, type, payload, created_at, recipient)
+		SELECT write_messages.flow, 'lead', m.lead, m.type, p.payload, write_messages.at, leadroute.message_recipient(p.payload)
+		FROM unnest(leads, types, reasons, extras) WITH ORDINALITY m(lead, type, reason, extra, n)
+			CROSS JOIN LATERAL (SELECT leadroute.lead_message(write_messages.flow, m.lead, m.reason, m.extra) AS payload
+								WHERE leadroute.may_be_told(write_messages.flow, m.lead) OFFSET 0) p
+		WHERE p.payload IS NOT NULL
+		ORDER BY m.n;
+END
+$$;
+COMMENT ON FUNCTION leadroute.write_messages(text, timestamptz, text[], text[], text[], jsonb[]) IS 'Internal: writes messages about leads to the outbox, in this order, each as write_message() does.';
 
 /* The hint, where a flow wants it: once a transaction, whatever it wrote. */
 CREATE FUNCTION leadroute.outbox_hint() RETURNS trigger

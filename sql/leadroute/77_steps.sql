@@ -79,21 +79,31 @@ END
 $$;
 COMMENT ON FUNCTION leadroute.due_steps(text, text[], timestamptz) IS 'Part of sweep(): what is due of these leads'' clocks at an instant.';
 
-/* All that one recipient is to know of a lead now is one message: by its last line, with the others beside it. */
-CREATE FUNCTION leadroute.write_notice(flow text, lead text, who text, at timestamptz, lines jsonb) RETURNS void
+/*
+ * messages: {lead, reason} of a breach, {lead, who, line} of a notice. After what the breaches say, all that one recipient is to know of a lead now is one
+ * message: by its last line, with the others beside it.
+ */
+CREATE FUNCTION leadroute.write_notices(flow text, instant timestamptz, messages jsonb) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
-DECLARE
-	kind	text := CASE WHEN jsonb_path_exists(lines, '$[*] ? (@.action == "notify")') THEN 'escalated' ELSE 'reminder' END;
 BEGIN
-	IF EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = write_notice.flow AND kind = ANY (c.types)) THEN
-		PERFORM leadroute.write_message(flow, lead, kind, at, lines -> -1 ->> 'reason', (lines -> -1) || jsonb_build_object('steps', lines, 'recipient', who));
-	END IF;
+	PERFORM leadroute.write_messages(write_notices.flow, instant, array_agg(m.lead ORDER BY m.breach DESC, m.n), array_agg(m.type ORDER BY m.breach DESC, m.n),
+		array_agg(m.reason ORDER BY m.breach DESC, m.n), array_agg(m.extra ORDER BY m.breach DESC, m.n))
+	FROM (SELECT true AS breach, e.n, e.value ->> 'lead' AS lead, 'breached' AS type, e.value ->> 'reason' AS reason, '{}'::jsonb AS extra
+		  FROM jsonb_array_elements(messages) WITH ORDINALITY e(value, n) WHERE NOT e.value ? 'line'
+		  UNION ALL
+		  SELECT false, l.n, l.lead, CASE WHEN l.escalates THEN 'escalated' ELSE 'reminder' END, l.lines -> -1 ->> 'reason',
+			(l.lines -> -1) || jsonb_build_object('steps', l.lines, 'recipient', l.who)
+		  FROM (SELECT e.value ->> 'lead' AS lead, e.value ->> 'who' AS who, jsonb_agg(e.value -> 'line' ORDER BY e.n) AS lines, min(e.n) AS n,
+					bool_or(e.value -> 'line' ->> 'action' = 'notify') AS escalates
+				FROM jsonb_array_elements(messages) WITH ORDINALITY e(value, n) WHERE e.value ? 'line' GROUP BY 1, 2) l) m
+	WHERE m.type = ANY (SELECT unnest(c.types) FROM leadroute.outbox_consumers c WHERE c.flow = write_notices.flow)
+	HAVING count(*) > 0;
 END
 $$;
-COMMENT ON FUNCTION leadroute.write_notice(text, text, text, timestamptz, jsonb) IS
-	'Part of sweep(): the message to one recipient about the steps of a lead that are due now, where a consumer asked for its type.';
+COMMENT ON FUNCTION leadroute.write_notices(text, timestamptz, jsonb) IS
+	'Part of sweep(): the messages that go with missed deadlines and with steps that tell somebody, of the types that a consumer asked for; to one recipient about one lead it is one message.';
 
 /*
  * The steps of one lead that are due, one after the other, each as the one before has left the lead. Answers how many, or NULL
@@ -110,7 +120,7 @@ DECLARE
 	who		text;
 	became	text;
 	what	text;
-	told	jsonb := '{}';	/* recipient: what he is told */
+	told	jsonb := '[]';	/* for write_notices() */
 	boss	text;
 	listens	boolean := EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = in_flow AND c.types && '{reminder,escalated}');
 BEGIN
@@ -148,8 +158,7 @@ BEGIN
 						format('%s: %s told %s', what, due.step, coalesce(who, 'nobody: there is no ' || due.recipient)),
 						jsonb_build_array(jsonb_build_object('policy', clock.policy, 'round', clock.round, 'step', due.step, 'recipient', who, 'due', due.due_at, 'late_by', instant - due.due_at)));
 			IF listens THEN
-				told := jsonb_set(told, ARRAY[coalesce(who, '')], coalesce(told -> coalesce(who, ''), '[]')
-					|| jsonb_build_array(jsonb_build_object('policy', clock.policy, 'metric', clock.metric, 'round', clock.round, 'step', due.step,
+				told := told || jsonb_build_array(jsonb_build_object('lead', in_lead, 'who', who, 'line', jsonb_build_object('policy', clock.policy, 'metric', clock.metric, 'round', clock.round, 'step', due.step,
 							'action', due.action, 'recipient_role', due.recipient, 'step_due', due.due_at, 'deadline', clock.due_at, 'reason', what)));
 			END IF;
 			CONTINUE;
@@ -177,15 +186,15 @@ BEGIN
 				VALUES (in_flow, in_lead, instant, 'escalated', 'all_tried', state.team, state.queue, format('%s: everybody has let it lapse; told %s', what, coalesce(boss, 'nobody: there is no manager')),
 						jsonb_build_array(jsonb_build_object('policy', clock.policy, 'round', clock.round, 'step', due.step, 'recipient', boss, 'due', due.due_at, 'late_by', instant - due.due_at)));
 			IF listens THEN
-				told := jsonb_set(told, ARRAY[coalesce(boss, '')], coalesce(told -> coalesce(boss, ''), '[]')
-					|| jsonb_build_array(jsonb_build_object('policy', clock.policy, 'metric', clock.metric, 'round', clock.round, 'step', due.step,
+				told := told || jsonb_build_array(jsonb_build_object('lead', in_lead, 'who', boss, 'line', jsonb_build_object('policy', clock.policy, 'metric', clock.metric, 'round', clock.round, 'step', due.step,
 							'action', 'notify', 'recipient_role', 'manager', 'step_due', due.due_at, 'deadline', clock.due_at,
 							'reason', format('everybody of the team has let it lapse; it waits in queue "%s"', state.queue))));
 			END IF;
 		END IF;
 	END LOOP;
-	PERFORM leadroute.write_notice(in_flow, in_lead, nullif(t.key, ''), instant, t.value)
-	FROM jsonb_each(told) t ORDER BY (t.value -> 0 ->> 'step_due')::timestamptz, t.key;
+	IF told <> '[]' THEN
+		PERFORM leadroute.write_notices(in_flow, instant, told);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION leadroute.fire_lead(text, text, timestamptz) IS
@@ -204,22 +213,6 @@ LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_tell_le
 SET search_path = pg_catalog, leadroute, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off;
 COMMENT ON FUNCTION leadroute.tell_leads(text, text[], timestamptz) IS
 	'Part of sweep(): does what is due of those leads of which nothing but reminders, notices and missed deadlines is due; answers which these are, how many steps that was, how late the latest, and what messages are to say of them. Writes sla_fired, events and clocks directly: no trigger fires on these.';
-
-/* After what the breaches say, all that one recipient is to know of a lead now. */
-CREATE FUNCTION leadroute.write_notices(flow text, instant timestamptz, messages jsonb) RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-BEGIN
-	PERFORM leadroute.write_message(write_notices.flow, e.value ->> 'lead', 'breached', instant, e.value ->> 'reason')
-	FROM jsonb_array_elements(messages) WITH ORDINALITY e(value, n) WHERE NOT e.value ? 'line' ORDER BY e.n;
-	PERFORM leadroute.write_notice(write_notices.flow, n.lead, n.who, instant, n.lines)
-	FROM (SELECT e.value ->> 'lead' AS lead, e.value ->> 'who' AS who, jsonb_agg(e.value -> 'line' ORDER BY e.n) AS lines, min(e.n) AS n
-		  FROM jsonb_array_elements(messages) WITH ORDINALITY e(value, n) WHERE e.value ? 'line' GROUP BY 1, 2) n
-	ORDER BY n.n;
-END
-$$;
-COMMENT ON FUNCTION leadroute.write_notices(text, timestamptz, jsonb) IS 'Part of sweep(): the messages that go with what tell_leads() has done.';
 
 /*
  * Always by clocks_next_idx, whatever statistics say. What batches have left of that index stays there until it is vacuumed, under somebody's long
