@@ -197,5 +197,21 @@ SELECT is((SELECT steps_done FROM leadroute.clocks WHERE lead = '20' AND policy 
 RESET datestyle;
 RESET timezone;
 
+-- and the same messages; masked, and none of a lead that nobody may hear of
+UPDATE leadroute.flows SET mask_when = $$source = 'secret'$$;
+SET leadroute.clock = '2026-03-10 09:00Z';
+INSERT INTO lr.leads (id, owner, source) VALUES (22, 'a', 'secret'), (23, 'a', 'secret'), (24, 'a', 'web');
+UPDATE leadroute.flows SET require_consent = true;
+UPDATE leadroute.lead_states SET company = 'Acme', consent = lead <> '24' WHERE lead IN ('22', '23', '24');
+SET leadroute.clock = '2026-03-10 09:13Z';
+SELECT leadroute.write_notices('default', leadroute.clock(), (SELECT messages FROM leadroute.tell_leads('default', '{22,24}', leadroute.clock()))) \g /dev/null
+SELECT leadroute.fire_lead('default', '23', leadroute.clock()) \g /dev/null
+CREATE FUNCTION lr.messages(key text) RETURNS text LANGUAGE sql AS $$ SELECT string_agg(concat_ws(' ', type, recipient, payload - 'lead'), E'\n' ORDER BY type, recipient, payload) FROM leadroute.outbox WHERE aggregateid = key $$;
+SELECT is((SELECT string_agg(format('%s %s %s %s', type, recipient, payload ->> 'company', jsonb_array_length(payload -> 'steps')), ', ' ORDER BY type, recipient) FROM leadroute.outbox WHERE aggregateid = '22' AND type <> 'assigned'),
+	'breached a A*** , breached a A*** , escalated a A*** 2, escalated bo A*** 1, escalated mia A*** 1, escalated x y A*** 1, reminder a A*** 1', 'one to each, masked');
+SELECT is(lr.messages('22'), lr.messages('23'), 'the same messages');
+SELECT is((SELECT count(*) FROM leadroute.sla_fired WHERE lead = '24')::int, 6, 'steps of a lead without consent are done');
+SELECT is_empty($$SELECT type FROM leadroute.outbox WHERE aggregateid = '24' AND type <> 'assigned'$$, 'and nobody is told');
+
 SELECT * FROM finish();
 ROLLBACK;
