@@ -135,6 +135,17 @@ SELECT is((SELECT count(*) FROM leadroute.events), (SELECT events + 1 FROM befor
 SELECT pg_temp.find(again => true);
 SELECT is(status, 'accepted', 'and stays') FROM leadroute.duplicate_candidates WHERE lead = 'a1';
 
+-- one that went before anybody decided, when neither had an owner: who is there stands for both
+INSERT INTO public.leads (id, email, first_name, last_name) VALUES ('n1', 'ida.noddack@gmail.com', 'Ida', 'Noddack'), ('n2', 'ida.noddack@gmail.com', 'Ida', 'Noddack');
+SELECT pg_temp.find();
+UPDATE leadroute.lead_states SET status = 'discarded', owner = NULL WHERE lead IN ('n1', 'n2');
+DELETE FROM public.leads WHERE id = 'n1';
+SELECT leadroute.explain('n2');
+SELECT is(leadroute.accept_duplicate('n1', 'n2'), 'n2', 'a lead that is gone stands for nobody');
+SELECT is(s.duplicate_of, NULL, 'and has no duplicates') FROM leadroute.lead_states s WHERE s.lead = 'n2';
+DELETE FROM public.leads WHERE id = 'n2';
+SELECT pg_temp.find();
+
 -- leads that go
 INSERT INTO public.leads (id, email, first_name, last_name) VALUES ('e1', 'ada.byron@gmail.com', 'Ada', 'Byron'), ('e2', 'ada.byron@gmail.com', 'Ada', 'Byron'), ('e3', 'ada.byron@gmail.com', 'Ada', 'Byron');
 SELECT pg_temp.find();
