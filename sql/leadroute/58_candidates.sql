@@ -584,12 +584,20 @@ BEGIN
 
 	/* a switchboard's number was one of few leads once: what nothing else says is withdrawn, once, when its block grows too large */
 	IF overgrown IS NOT NULL THEN
-		DELETE FROM leadroute.duplicate_candidates d
-		USING (SELECT o.key, leadroute.rule_label(in_flow, substr(o.key, 6, strpos(o.key, ':') - 6)) AS label FROM unnest(overgrown) o(key)) o
-			CROSS JOIN LATERAL (SELECT k.lead FROM leadroute.match_keys k WHERE k.flow = in_flow AND k.key = hashtextextended(o.key, 0) OFFSET 0) k
-		WHERE d.flow = in_flow AND d.lead = k.lead AND d.status = 'open' AND d.score < settings.suggest_at
-			AND d.evidence ? o.label AND NOT leadroute.names_rule(d.evidence - o.label)
-			AND EXISTS (SELECT FROM leadroute.match_keys m WHERE m.flow = in_flow AND m.key = hashtextextended(o.key, 0) AND m.lead = d.other);
+		WITH grown AS MATERIALIZED (
+			SELECT hashtextextended(o.key, 0) AS key, leadroute.rule_label(in_flow, substr(o.key, 6, strpos(o.key, ':') - 6)) AS label FROM unnest(overgrown) o(key)
+		), withdrawn AS MATERIALIZED (
+			SELECT c.place
+			FROM grown o
+				CROSS JOIN LATERAL (SELECT k.lead FROM leadroute.match_keys k WHERE k.flow = in_flow AND k.key = o.key OFFSET 0) k
+				CROSS JOIN LATERAL (SELECT d.ctid AS place, d.other, d.status, d.score, d.evidence FROM leadroute.duplicate_candidates d
+									WHERE d.flow = in_flow AND d.lead = k.lead OFFSET 0) c
+			WHERE c.status = 'open' AND c.score < settings.suggest_at AND c.evidence ? o.label
+				/* as names_rule() says it, which is called for many thousand here */
+				AND NOT jsonb_path_exists(c.evidence - o.label, '$.keyvalue().key ? (@ starts with "rule: ")')
+				AND (SELECT true FROM leadroute.match_keys m WHERE m.flow = in_flow AND m.key = o.key AND m.lead = c.other LIMIT 1)
+		)
+		DELETE FROM leadroute.duplicate_candidates d WHERE d.status = 'open' AND d.ctid = ANY (ARRAY(SELECT w.place FROM withdrawn w));
 	END IF;
 END
 $$;
@@ -915,8 +923,8 @@ BEGIN
 		PERFORM FROM leadroute.lead_states s WHERE s.flow = in_flow AND s.lead = ANY (keys) ORDER BY s.lead FOR UPDATE;
 		locked := keys;
 	END LOOP;
-	/* who has an owner comes before who has none, then who asked first; the lower key decides where nothing else does */
-	SELECT array_agg(k.lead ORDER BY (s.owner IS NOT NULL AND s.closed_at IS NULL) DESC, coalesce(s.submitted_at, s.routed_at) NULLS LAST, k.lead COLLATE "C")
+	/* who is gone stands for nobody; who has an owner comes before who has none, then who asked first; the lower key decides where nothing else does */
+	SELECT array_agg(k.lead ORDER BY (s.closed_at IS NOT NULL AND s.outcome = ANY ('{deleted,gone,moved}')) IS TRUE, (s.owner IS NOT NULL AND s.closed_at IS NULL) DESC, coalesce(s.submitted_at, s.routed_at) NULLS LAST, k.lead COLLATE "C")
 		INTO keys
 	FROM unnest(keys) k(lead) LEFT JOIN leadroute.lead_states s ON s.flow = in_flow AND s.lead = k.lead;
 	SELECT s.* INTO first FROM leadroute.lead_states s WHERE s.flow = in_flow AND s.lead = keys[1];

@@ -161,7 +161,7 @@ claim_key(Arrival *arrival, IdentityTable *table, const MatchKey *key, bool is_n
 		}
 		if (judge(arrival, holder, &first))
 		{
-			if (lr_unmerged_lead && strcmp(lr_unmerged_lead, arrival->lead) == 0)
+			if (lr_unmerged_lead && strcmp(lr_unmerged_lead, arrival->lead) == 0 && (lr_missing_lead == NULL || strcmp(lr_missing_lead, first.lead) == 0))
 				return true;
 			first.returns = returns(arrival, &first);
 			if (!first.returns || unseen)

@@ -6,6 +6,12 @@
  * an owner then gives it to them, in the same transaction. They take no turn and no place, as any duplicate. What is under
  * way for one of them in the running statement goes before: a hand that gives it to somebody.
  *
+ * A duplicate that is being inserted and its first lead that is being deleted know nothing of each other: neither waits. Whichever transaction is the
+ * second to commit sees the other's work when it commits (effect.c, lr_linked_before_commit) and puts things right; only where the two commit at the same instant
+ * neither does, and the sweep finds that (leadroute.sweep_orphans).
+ *
+ * Memory: the first leads of a transaction's duplicates, up to NOTED_AT_MOST, in TopTransactionContext.
+ *
  * Order of locks: the first's row and state, which the caller holds, then of each duplicate, in the order of their keys, its
  * row and its state.
  */
@@ -15,14 +21,24 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "journal.h"
+#include "lead_hash.h"
+#include "leadroute.h"
 #include "linked.h"
 #include "owner.h"
 #include "pending.h"
+#include "state.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* of more a bulk load's commit would take long to look: the sweep does */
+#define NOTED_AT_MOST 20000
 
 PG_FUNCTION_INFO_V1(lr_sql_hold_rows);
+
+static HTAB *noted = NULL; /* of LeadKey */
 
 static char **linked_leads(const char *flow, const char *first, bool skips, int *n);
 static bool row_stands(Relation rel, const FlowTable *table, const char *lead);
@@ -89,6 +105,61 @@ lr_linked_succeed(const char *flow, char **gone, int n)
 	lr_owner_begin(&session);
 	lr_owner_execute("SELECT leadroute.succeed_leads($1, $2)", lengthof(types), types, values, SPI_OK_SELECT);
 	lr_owner_end(&session);
+}
+
+void
+lr_linked_note(const char *flow, const char *first)
+{
+	LeadKey probe = {flow, first};
+	LeadKey *entry;
+	bool found;
+
+	if (noted == NULL)
+		noted = lr_lead_hash_create("leadroute first leads", 16, sizeof(LeadKey), TopTransactionContext);
+	if (hash_get_num_entries(noted) >= NOTED_AT_MOST)
+		return;
+	entry = hash_search(noted, &probe, HASH_ENTER, &found);
+	if (found)
+		return;
+	entry->flow = MemoryContextStrdup(TopTransactionContext, flow);
+	entry->lead = MemoryContextStrdup(TopTransactionContext, first);
+}
+
+void
+lr_linked_before_commit(void)
+{
+	HASH_SEQ_STATUS status;
+	LeadKey *entry;
+	List *gone = NIL;
+	ListCell *cell;
+	bool outside = !ActiveSnapshotSet();
+
+	if (noted == NULL || !lr_installed())
+		return;
+	if (outside)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	hash_seq_init(&status, noted);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		LeadState state;
+
+		if (lr_state_find(entry->flow, entry->lead, &state) && lr_state_is_gone(&state))
+			gone = lappend(gone, entry);
+	}
+	foreach(cell, gone)
+	{
+		entry = lfirst(cell);
+		lr_linked_succeed(entry->flow, unconstify(char **, &entry->lead), 1);
+	}
+	lr_journal_flush();
+	if (outside)
+		PopActiveSnapshot();
+}
+
+void
+lr_linked_end(void)
+{
+	noted = NULL;
 }
 
 bool

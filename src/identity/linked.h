@@ -27,6 +27,11 @@ extern void lr_linked_follow(const char *flow, const char *first, TimestampTz at
  */
 extern void lr_linked_succeed(const char *flow, char **gone, int n);
 
+/* The first lead of a duplicate that was written: lr_linked_before_commit() looks whether it has gone meanwhile, and lets the duplicate take its place. Uses SPI. */
+extern void lr_linked_note(const char *flow, const char *first);
+extern void lr_linked_before_commit(void);
+extern void lr_linked_end(void);
+
 /* Locks what lr_linked_follow() would write; false, without waiting, where somebody else holds any of it. */
 extern bool lr_linked_lock(Relation rel, const FlowTable *table, const char *flow, const char *first);
 

@@ -5,7 +5,8 @@
  * The row is skipped by the BEFORE trigger, so the user's statement reports one row fewer. The earlier lead's row is
  * updated by a command of its own after the statement (duplicate.c says when), as the owner of the leads table and
  * through its triggers like any UPDATE of his. What becomes of each column leadroute.merge_columns says. The absorbed row, and what
- * it changed, is kept in an event of the earlier lead: unmerge() brings it back from there.
+ * it changed, is kept in an event of the earlier lead: unmerge() brings it back from there. Where the earlier lead's row turns out to be gone, as
+ * it is if another session was deleting it, the row is inserted after all: no lead is lost to a race.
  *
  * Memory: rows that wait are copies in TopTransactionContext, with the subtransaction that absorbed them.
  */
@@ -44,6 +45,7 @@ typedef struct Merge
 	TimestampTz at;
 	bool newer; /* it was submitted after the earlier lead */
 	bool fails; /* on_error = fail */
+	bool again; /* what it was to be merged into before was gone */
 	SubTransactionId subid;
 } Merge;
 
@@ -55,9 +57,11 @@ typedef struct MergeColumn
 } MergeColumn;
 
 const char *lr_unmerged_lead = NULL;
+const char *lr_missing_lead = NULL;
 
 static List *merges = NIL; /* of Merge, in TopTransactionContext */
 
+static List *ready_merges(SubTransactionId subid);
 static void write_merge(void *arg);
 static char *root_name(Relation rel);
 static char *key_condition(Relation rel, const FlowConfig *attachment, const char *alias, int parameter);
@@ -66,6 +70,7 @@ static char *spi_value(MemoryContext context, uint64 row, int column);
 static void update_first(Relation rel, const FlowConfig *attachment, const Merge *merge, List *columns, char **row, char **before, char **after);
 static char *row_json(const Merge *merge);
 static void write_event(const Merge *merge, const char *row, const char *before, const char *after);
+static void insert_row(Relation rel, const char *lead, const char *missing, const char *row);
 static char *column_list(Relation rel);
 static void restore_first(Relation rel, const FlowConfig *attachment, const char *first, const char *changed);
 
@@ -108,6 +113,7 @@ lr_merge_absorb(Arrival *arrival, HeapTuple tuple)
 	merge->at = decision.at;
 	merge->newer = !first->has_submitted_at || decision.submitted_at >= first->submitted_at;
 	merge->fails = arrival->config->fails;
+	merge->again = lr_missing_lead != NULL;
 	merge->subid = GetCurrentSubTransactionId();
 	merges = lappend(merges, merge);
 	MemoryContextSwitchTo(oldcontext);
@@ -122,7 +128,36 @@ lr_merges_wait(void)
 void
 lr_merge_write(void)
 {
-	SubTransactionId subid = GetCurrentSubTransactionId();
+	List *ready;
+	ListCell *cell;
+
+	/* one that found nothing to be merged into may be to be merged into another now */
+	while ((ready = ready_merges(GetCurrentSubTransactionId())) != NIL)
+		foreach(cell, ready)
+		{
+			Merge *merge = lfirst(cell);
+			ErrorData *error = NULL;
+
+			if (merge->fails)
+				write_merge(merge);
+			else
+				error = lr_protect(write_merge, merge);
+			if (error == NULL)
+				continue;
+			ereport(WARNING,
+					(errcode(error->sqlerrcode),
+					 errmsg("leadroute could not merge lead \"%s\" into lead \"%s\": %s", merge->lead, merge->first, error->message),
+					 errdetail("Its row is kept in an event of lead \"%s\".", merge->first),
+					 errhint("SELECT leadroute.unmerge(%s, %s) makes it a lead of its own.", quote_literal_cstr(merge->lead),
+							 quote_literal_cstr(merge->flow))));
+			write_event(merge, NULL, NULL, NULL);
+		}
+}
+
+/* Those that a subtransaction absorbed, which wait no more. */
+static List *
+ready_merges(SubTransactionId subid)
+{
 	List *ready = NIL;
 	ListCell *cell;
 
@@ -132,25 +167,7 @@ lr_merge_write(void)
 			ready = lappend(ready, lfirst(cell));
 			merges = foreach_delete_current(merges, cell);
 		}
-	foreach(cell, ready)
-	{
-		Merge *merge = lfirst(cell);
-		ErrorData *error = NULL;
-
-		if (merge->fails)
-			write_merge(merge);
-		else
-			error = lr_protect(write_merge, merge);
-		if (error == NULL)
-			continue;
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 errmsg("leadroute could not merge lead \"%s\" into lead \"%s\": %s", merge->lead, merge->first, error->message),
-				 errdetail("Its row is kept in an event of lead \"%s\".", merge->first),
-				 errhint("SELECT leadroute.unmerge(%s, %s) makes it a lead of its own.", quote_literal_cstr(merge->lead),
-						 quote_literal_cstr(merge->flow))));
-		write_event(merge, NULL, NULL, NULL);
-	}
+	return ready;
 }
 
 static void
@@ -172,8 +189,15 @@ write_merge(void *arg)
 		return;
 	rel = table_open(table.relid, RowExclusiveLock);
 	update_first(rel, attachment, merge, merge_columns(rel, attachment, merge), &row, &before, &after);
+	if (before)
+		write_event(merge, row, before, after);
+	else
+	{
+		/* deleted by whoever held it just now, or not loaded again yet: it can take nothing in */
+		lr_state_remove(merge->flow, merge->lead);
+		insert_row(rel, merge->lead, merge->again ? NULL : merge->first, row);
+	}
 	table_close(rel, NoLock);
-	write_event(merge, row, before, after);
 	lr_pending_flush();
 }
 
@@ -341,7 +365,6 @@ lr_unmerge(PG_FUNCTION_ARGS)
 	Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID};
 	Datum values[lengthof(types)] = {CStringGetTextDatum(flow), CStringGetTextDatum(lead), (Datum) 0,
 									 CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false))};
-	const char *outer = lr_unmerged_lead;
 	MemoryContext context = CurrentMemoryContext;
 	FlowTable table;
 	FlowConfig *attachment;
@@ -379,28 +402,7 @@ lr_unmerge(PG_FUNCTION_ARGS)
 	lr_state_remove(flow, lead);
 	/* keys that only the merge gave the other are free then */
 	restore_first(rel, attachment, state.duplicate_of, changed);
-	lr_unmerged_lead = lead;
-	PG_TRY();
-	{
-		Oid row_types[] = {JSONBOID};
-		Datum row_values[] = {DirectFunctionCall1(jsonb_in, CStringGetDatum(row))};
-		char *columns = column_list(rel);
-		char *insert = psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM jsonb_populate_record(NULL::%s, $1)",
-								root_name(rel), columns, columns, root_name(rel));
-
-		lr_owner_begin(&session);
-		lr_owner_become(&session, rel->rd_rel->relowner);
-		PushActiveSnapshot(GetTransactionSnapshot());
-		if (SPI_execute_with_args(insert, 1, row_types, row_values, NULL, false, 0) != SPI_OK_INSERT)
-			elog(ERROR, "could not run \"%s\"", insert);
-		PopActiveSnapshot();
-		lr_owner_end(&session);
-	}
-	PG_FINALLY();
-	{
-		lr_unmerged_lead = outer;
-	}
-	PG_END_TRY();
+	insert_row(rel, lead, NULL, row);
 	lr_pending_flush();
 	table_close(rel, NoLock);
 
@@ -414,6 +416,40 @@ lr_unmerge(PG_FUNCTION_ARGS)
 	lr_owner_end(&session);
 	lr_pending_flush();
 	PG_RETURN_TEXT_P(cstring_to_text(psprintf("lead %s is a lead of its own", lead)));
+}
+
+/* A row that was absorbed, as JSON text, is a lead of its own: of its keys it has those that nobody else has. With `missing` only where it is no duplicate but of that one. */
+static void
+insert_row(Relation rel, const char *lead, const char *missing, const char *row)
+{
+	const char *outer = lr_unmerged_lead;
+	const char *outer_missing = lr_missing_lead;
+
+	lr_unmerged_lead = lead;
+	lr_missing_lead = missing;
+	PG_TRY();
+	{
+		Oid types[] = {JSONBOID};
+		Datum values[] = {DirectFunctionCall1(jsonb_in, CStringGetDatum(row))};
+		char *columns = column_list(rel);
+		char *insert = psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM jsonb_populate_record(NULL::%s, $1)",
+								root_name(rel), columns, columns, root_name(rel));
+		OwnerSession session;
+
+		lr_owner_begin(&session);
+		lr_owner_become(&session, rel->rd_rel->relowner);
+		PushActiveSnapshot(GetTransactionSnapshot());
+		if (SPI_execute_with_args(insert, 1, types, values, NULL, false, 0) != SPI_OK_INSERT)
+			elog(ERROR, "could not run \"%s\"", insert);
+		PopActiveSnapshot();
+		lr_owner_end(&session);
+	}
+	PG_FINALLY();
+	{
+		lr_unmerged_lead = outer;
+		lr_missing_lead = outer_missing;
+	}
+	PG_END_TRY();
 }
 
 /* The columns that a row brings. */

@@ -11,6 +11,8 @@ struct Arrival;
 
 /* The lead that unmerge() is bringing back: what it shares with others makes no duplicate of it. */
 extern const char *lr_unmerged_lead;
+/* Of that one with this only, where it is set: what the lead was to be merged into, which turned out to be gone. */
+extern const char *lr_missing_lead;
 
 /*
  * Records a duplicate that is absorbed by arrival->first: its state, which makes each later row of its key known, its

@@ -25,6 +25,7 @@
 #include "journal.h"
 #include "lead_hash.h"
 #include "leadroute.h"
+#include "linked.h"
 #include "move.h"
 #include "pending.h"
 #include "qualify.h"
@@ -886,6 +887,7 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_PREPARE:
 			lr_duplicate_before_commit();
 			lr_pending_settle();
+			lr_linked_before_commit();
 			lr_rescore_before_commit();
 			break;
 		case XACT_EVENT_COMMIT:
@@ -903,6 +905,7 @@ xact_callback(XactEvent event, void *arg)
 			lr_identity_end();
 			lr_committee_end();
 			lr_duplicate_end();
+			lr_linked_end();
 			lr_sticky_end();
 			lr_rescore_end();
 			lr_config_collect();

@@ -3,8 +3,8 @@
  *		For find_duplicates(): the leads that have a blocking key in common with new ones, and what each pair weighs.
  *
  * All look-ups go by the primary keys of match_values, match_keys and match_frequencies: an index probe a key, a row a partner. Of match_keys
- * only the index is read. It may still hold keys of leads that have them no more; what that costs is a comparison that need not be, and a place in a
- * block: a partner's values are always read as they are now, and so is, of a key by a match rule, whether he has it.
+ * only the index is read, and the table where a block seems too large. The index may still hold keys of leads that have them no more; what that costs is
+ * a comparison that need not be: a partner's values are always read as they are now, and so is, of a key by a match rule, whether he has it.
  *
  * A block of more leads than block_limit is left out and told. A lead is compared with no more than pair_limit others, those that have most in common
  * with it, each key counted by how rare it is; who has a key by a match rule comes on top. Two leads that are both new are compared once.
@@ -69,7 +69,6 @@ typedef struct Block
 {
 	int64 key;
 	const char *rule; /* the key by a match rule, or NULL */
-	bool too_large;
 	int n;
 	char **members;
 } Block;
@@ -149,7 +148,7 @@ static int lead_match(const void *left, const void *right, Size size);
 static void find(Finding *finding, const char *lead, int number);
 static bool read_fresh(Finding *finding, Fresh *fresh);
 static int read_block(Finding *finding, const Fresh *fresh, int64 key, Block *block);
-static void read_members(Finding *finding, Block *block);
+static bool read_members(Finding *finding, Block *block, bool ask_table);
 static const char *rule_of(const Fresh *fresh, int64 key);
 static void note_large(Finding *finding, const Block *block, const char *lead);
 static List *partners_of(Finding *finding, const Fresh *fresh, const Block *blocks, int n);
@@ -408,30 +407,39 @@ read_fresh(Finding *finding, Fresh *fresh)
 	return true;
 }
 
-/* How many blocks it is: 1, or 0 where nobody else is in it. */
+/* How many blocks it is: 1, or 0 where nobody else is in it, or too many are. */
 static int
 read_block(Finding *finding, const Fresh *fresh, int64 key, Block *block)
 {
+	LargeBlock *large = hash_search(finding->large, &key, HASH_FIND, NULL);
+
 	block->key = key;
-	block->rule = rule_of(fresh, key);
-	read_members(finding, block);
-	if (block->too_large)
+	if (large)
+	{
+		large->times++;
+		return 0;
+	}
+	/* entries that nobody stands behind any more make no block too large */
+	if (!read_members(finding, block, false) && !read_members(finding, block, true))
 	{
 		note_large(finding, block, fresh->lead);
 		return 0;
 	}
+	block->rule = rule_of(fresh, key);
 	return block->n > 1;
 }
 
-/* Up to one more than may be. In the index a lead stands once for each version of its row, one after the other. */
-static void
-read_members(Finding *finding, Block *block)
+/*
+ * False where it is too large. In the index a lead stands once for each version of its row, one after the other, and for those that are dead too unless
+ * the table is asked.
+ */
+static bool
+read_members(Finding *finding, Block *block, bool ask_table)
 {
 	Probe *probe = &finding->keys;
 	int room = 16;
 
 	block->n = 0;
-	block->too_large = false;
 	block->members = palloc(room * sizeof(char *));
 	probe->keys[1].sk_argument = Int64GetDatum(block->key);
 	for (bool first = true;; first = false)
@@ -444,19 +452,16 @@ read_members(Finding *finding, Block *block)
 
 		if (first)
 			index_rescan(probe->scan, probe->keys, probe->nkeys, NULL, 0);
-		more = index_getnext_tid(probe->scan, ForwardScanDirection) != NULL;
+		more = ask_table ? index_getnext_slot(probe->scan, ForwardScanDirection, probe->slot) : index_getnext_tid(probe->scan, ForwardScanDirection) != NULL;
 		MemoryContextSwitchTo(oldcontext);
 		if (!more)
-			return;
+			return true;
 		lead = index_getattr(probe->scan->xs_itup, 3, probe->scan->xs_itupdesc, &isnull);
 		width = VARSIZE_ANY_EXHDR(DatumGetPointer(lead));
 		if (block->n > 0 && strncmp(block->members[block->n - 1], VARDATA_ANY(DatumGetPointer(lead)), width) == 0 && block->members[block->n - 1][width] == '\0')
 			continue;
 		if (block->n == finding->block_limit)
-		{
-			block->too_large = true;
-			return;
-		}
+			return false;
 		if (block->n == room)
 		{
 			room *= 2;

@@ -13,6 +13,7 @@
 #include "first_clock.h"
 #include "journal.h"
 #include "leadroute.h"
+#include "linked.h"
 #include "message.h"
 #include "qualify.h"
 #include "reason.h"
@@ -128,6 +129,8 @@ set_outcome(JournalRow *state, const Decision *decision)
 	lr_journal_set_text(state, STATE_ACCOUNT, decision->account);
 	lr_journal_set_text(state, STATE_ACCOUNT_BY, decision->account_by);
 	lr_journal_set_text(state, STATE_DUPLICATE_OF, decision->duplicate_of);
+	if (decision->duplicate_of && strcmp(decision->status, "duplicate") == 0)
+		lr_linked_note(decision->config->flow, decision->duplicate_of);
 	/* marked as deleted is as good as gone: a reload of the row is nothing new */
 	if (strcmp(decision->code, "deleted") == 0)
 	{

@@ -135,6 +135,17 @@ SELECT is((SELECT count(*) FROM leadroute.events), (SELECT events + 1 FROM befor
 SELECT pg_temp.find(again => true);
 SELECT is(status, 'accepted', 'and stays') FROM leadroute.duplicate_candidates WHERE lead = 'a1';
 
+-- one that went before anybody decided, when neither had an owner: who is there stands for both
+INSERT INTO public.leads (id, email, first_name, last_name) VALUES ('n1', 'ida.noddack@gmail.com', 'Ida', 'Noddack'), ('n2', 'ida.noddack@gmail.com', 'Ida', 'Noddack');
+SELECT pg_temp.find();
+UPDATE leadroute.lead_states SET status = 'discarded', owner = NULL WHERE lead IN ('n1', 'n2');
+DELETE FROM public.leads WHERE id = 'n1';
+SELECT leadroute.explain('n2');
+SELECT is(leadroute.accept_duplicate('n1', 'n2'), 'n2', 'a lead that is gone stands for nobody');
+SELECT is(s.duplicate_of, NULL, 'and has no duplicates') FROM leadroute.lead_states s WHERE s.lead = 'n2';
+DELETE FROM public.leads WHERE id = 'n2';
+SELECT pg_temp.find();
+
 -- leads that go
 INSERT INTO public.leads (id, email, first_name, last_name) VALUES ('e1', 'ada.byron@gmail.com', 'Ada', 'Byron'), ('e2', 'ada.byron@gmail.com', 'Ada', 'Byron'), ('e3', 'ada.byron@gmail.com', 'Ada', 'Byron');
 SELECT pg_temp.find();
@@ -226,6 +237,21 @@ SELECT results_eq($$SELECT k.kind, k.key FROM public.leads l, leadroute.lead_key
 SELECT is_empty($$SELECT k.kind, k.key FROM public.leads l, leadroute.lead_keys(l, 'default') k WHERE l.id = 'd1'$$, 'a function''s mailbox is nobody''s');
 RESET datestyle;
 DELETE FROM leadroute.match_rules;
+
+-- leads that are gone fill no block, though the index knows them still
+UPDATE leadroute.match_settings SET block_limit = 3 WHERE flow = 'default';
+INSERT INTO public.leads (id, email, first_name, last_name) SELECT 'o' || n, 'lise.meitner@gmail.com', 'Lise', 'Meitner' FROM generate_series(1, 3) n;
+SELECT pg_temp.find();
+DELETE FROM public.leads WHERE id LIKE 'o_';
+SELECT pg_temp.find();
+INSERT INTO public.leads (id, email, first_name, last_name) SELECT 'p' || n, 'lise.meitner@gmail.com', 'Lise', 'Meitner' FROM generate_series(1, 3) n;
+SELECT pg_temp.find();
+SELECT is((SELECT count(*) FROM leadroute.duplicate_candidates WHERE lead LIKE 'p_')::int, 3, 'who came after them is found');
+INSERT INTO public.leads (id, email, first_name, last_name) VALUES ('p4', 'lise.meitner@gmail.com', 'Lise', 'Meitner');
+SELECT pg_temp.find();
+SELECT is((SELECT count(*) FROM leadroute.duplicate_candidates WHERE other = 'p4')::int, 0, 'one more is too many');
+DELETE FROM public.leads WHERE id LIKE 'p_';
+UPDATE leadroute.match_settings SET block_limit = 100 WHERE flow = 'default';
 
 -- the sweep
 CALL leadroute.sweep('default');
