@@ -212,8 +212,7 @@ refresh(LrCalendar *calendar)
 	bool parallel = IsInParallelMode();
 	SharePlace place;
 
-	if (anchor_relid == InvalidOid || get_relname_relid("calendars", lr_schema_oid()) != anchor_relid)
-		anchor_relid = lr_relation_oid("calendars");
+	anchor_relid = lr_relation_oid("calendars");
 	AcceptInvalidationMessages();
 	seen = current_generation(calendar);
 	read.hours = find_shared(calendar, mcxt, &place);

@@ -61,6 +61,7 @@ static bool flow_is_unknown(const char *flow);
 static void remember_unknown(const char *flow);
 static FlowConfig *config_read(const char *flow);
 static void read_parts(void *arg);
+static void read_relations(const FlowConfig *config);
 static void read_flow(FlowConfig *config);
 static void read_attachment(FlowConfig *config);
 static void read_rules(FlowConfig *config);
@@ -257,6 +258,7 @@ read_parts(void *arg)
 {
 	FlowConfig *config = arg;
 
+	read_relations(config);
 	read_flow(config);
 	read_attachment(config);
 	read_rules(config);
@@ -272,6 +274,25 @@ read_parts(void *arg)
 	lr_predict_read_config(config);
 	lr_score_read_config(config);
 	lr_consent_read_config(config);
+}
+
+/*
+ * Tables that a lead needs, by which a session would ask the catalog one after the other. First of all, before anything can have heard that one has
+ * another name by now. Indexes are not among them: REINDEX CONCURRENTLY puts another in their place and tells nobody.
+ */
+static void
+read_relations(const FlowConfig *config)
+{
+	static const char *const names[] = {"account_domains", "accounts", "calendars", "clocks", "events", "identities",
+										"lead_states", "mail_domains", "outbox", "rotation", "territories"};
+	int n = (int) lr_config_rows("SELECT c.relname::text, c.oid::int8 FROM pg_catalog.pg_class c"
+								 " WHERE c.relnamespace = 'leadroute'::regnamespace AND c.relkind = 'r' AND $1 IS NOT NULL"
+								 " AND c.relname IN ('account_domains', 'accounts', 'calendars', 'clocks', 'events', 'identities',"
+								 " 'lead_states', 'mail_domains', 'outbox', 'rotation', 'territories')",
+								 config->flow);
+
+	for (int i = 0; i < n; i++)
+		lr_relation_is(names[lr_row_word(i, 1, names, lengthof(names))], (Oid) lr_row_int64(i, 2));
 }
 
 static void
@@ -836,5 +857,6 @@ lr_table_changed(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by trigger manager", "table_changed")));
 	CacheInvalidateRelcacheByRelid(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation));
+	lr_share_changed();
 	return PointerGetDatum(NULL);
 }

@@ -684,7 +684,7 @@ lr_lead_fetch(Relation rel, const LeadShape *shape, Datum key, TupleTableSlot *s
 
 	if (!OidIsValid(shape->key_index))
 		return false;
-	index = index_open(shape->key_index, AccessShareLock);
+	index = lr_index_open(shape->key_index, AccessShareLock);
 	operator= get_opfamily_member(index->rd_opfamily[0], index->rd_opcintype[0], index->rd_opcintype[0],
 								  BTEqualStrategyNumber);
 	if (!OidIsValid(operator))
