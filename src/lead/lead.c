@@ -24,6 +24,7 @@
 #include "leadroute.h"
 #include "mb/pg_wchar.h"
 #include "parser/parse_coerce.h"
+#include "plan.h"
 #include "protect.h"
 #include "score.h"
 #include "utils/builtins.h"
@@ -142,6 +143,21 @@ lr_lead_collect(void)
 		retired = shape->next_retired;
 		MemoryContextDelete(shape->mcxt);
 	}
+}
+
+Size
+lr_lead_memory(void)
+{
+	return shape_context ? MemoryContextMemAllocated(shape_context, true) : 0;
+}
+
+void
+lr_lead_forget_flow(const char *flow)
+{
+	ListCell *cell;
+
+	foreach(cell, shapes)
+		lr_plan_forget(lfirst(cell), flow);
 }
 
 static LeadShape *
