@@ -252,7 +252,6 @@ read_predicate(DirectIndex *index, HeapTuple row)
 			index->needed = bms_add_member(index->needed, ((Var *) test->arg)->varattno);
 	}
 	index->predicate = ExecInitQual((List *) expression_planner((Expr *) clauses), NULL);
-	index->context = CreateStandaloneExprContext();
 }
 
 Relation
@@ -346,7 +345,7 @@ lr_direct_update(DirectWrite *write, ItemPointer row, HeapTuple tuple)
 	{
 		for (int i = 0; i < indexes->n; i++)
 		{
-			if (!meets(&indexes->index[i], slot))
+			if (!meets(indexes, i, slot))
 				continue;
 			(void) open_index(write, i);
 			if (lr_index_needs_update(update_indexes, indexes->index[i].info))
