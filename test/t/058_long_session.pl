@@ -115,7 +115,7 @@ sql(qq{
 	INSERT INTO leadroute.reps (flow, rep, calendar) SELECT 'u' || f, r || f, 'c' FROM generate_series(0, $flows) f, unnest('{even,odd}'::text[]) r;
 	INSERT INTO leadroute.rules (flow, position, rule, condition, target, target_name)
 		SELECT 'u' || f, n, 'rule ' || n, format('country = ''C%s'' AND length(unit) > 0', n), 'rep', CASE n % 2 WHEN 0 THEN 'even' ELSE 'odd' END || f FROM generate_series(0, $flows) f, generate_series(1, 30) n;
-	INSERT INTO leadroute.rules (flow, position, rule, target, target_name) SELECT 'u' || f, 99, 'rest', 'queue', 'none' FROM generate_series(0, $flows) f;
+	INSERT INTO leadroute.rules (flow, position, rule, target, target_name) SELECT 'u' || f, 99, 'rest', 'rep', 'even' || f FROM generate_series(0, $flows) f;
 	INSERT INTO leadroute.sla_policies (flow, policy, position, metric, target, calendar) SELECT 'u' || f, 'p', 10, 'first_touch', '1 hour', 'c' FROM generate_series(0, $flows) f;
 	SELECT leadroute.attach('crm.units', flow => 'u0', flow_column => 'unit');
 	SELECT leadroute.activate('u' || f) FROM generate_series(0, $flows) f;
