@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "access/genam.h"
 #include "access/xact.h"
 #include "calendar.h"
 #include "catalog/namespace.h"
@@ -13,6 +14,7 @@
 #include "compat.h"
 #include "config.h"
 #include "config_share.h"
+#include "domain.h"
 #include "fmgr.h"
 #include "lead.h"
 #include "leadroute.h"
@@ -22,6 +24,7 @@
 #include "rotation.h"
 #include "table_copy.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
@@ -49,6 +52,7 @@ typedef struct KnownRelation
 static KnownRelation known_relations[48];
 static int nknown_relations = 0;
 
+static void know_relation(const char *name, Oid relid);
 static void forget_relations(Datum arg, int cacheid, uint32 hashvalue);
 static void load_companion(void);
 
@@ -141,6 +145,7 @@ lr_relation_oid(const char *name)
 		if (strcmp(known_relations[i].name, name) == 0)
 			return known_relations[i].relid;
 
+	/* before lr_relation_is() tells any: the configuration is looked for by a name */
 	if (!registered)
 	{
 		CacheRegisterSyscacheCallback(RELNAMENSP, forget_relations, (Datum) 0);
@@ -153,18 +158,53 @@ lr_relation_oid(const char *name)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation \"leadroute.%s\" does not exist", name),
 				 errhint("Install the extension with CREATE EXTENSION leadroute CASCADE.")));
-	if (nknown_relations < (int) lengthof(known_relations))
-	{
-		known_relations[nknown_relations].name = name;
-		known_relations[nknown_relations++].relid = relid;
-	}
+	know_relation(name, relid);
 	return relid;
+}
+
+void
+lr_relation_is(const char *name, Oid relid)
+{
+	for (int i = 0; i < nknown_relations; i++)
+		if (strcmp(known_relations[i].name, name) == 0)
+			return;
+	know_relation(name, relid);
+}
+
+static void
+know_relation(const char *name, Oid relid)
+{
+	if (nknown_relations == (int) lengthof(known_relations))
+		return;
+	known_relations[nknown_relations].name = name;
+	known_relations[nknown_relations++].relid = relid;
 }
 
 static void
 forget_relations(Datum arg, int cacheid, uint32 hashvalue)
 {
 	nknown_relations = 0;
+}
+
+/*
+ * The relation cache asks for the options of each column of an index, one by one, a look-up in the catalog each. All of them read at once
+ * are in the syscache when it does.
+ */
+Relation
+lr_index_open(Oid relid, LOCKMODE lock)
+{
+	static Oid opened[32];
+	static int nopened = 0;
+
+	for (int i = 0; i < nopened; i++)
+		if (opened[i] == relid)
+			return index_open(relid, lock);
+	if (nopened < (int) lengthof(opened))
+	{
+		opened[nopened++] = relid;
+		ReleaseSysCacheList(SearchSysCacheList1(ATTNUM, ObjectIdGetDatum(relid)));
+	}
+	return index_open(relid, lock);
 }
 
 Oid
@@ -223,6 +263,7 @@ _PG_init(void)
 	lr_lead_init();
 	lr_pending_init();
 	lr_phone_init();
+	lr_domain_init();
 	lr_table_copy_init();
 
 	load_companion();

@@ -6,7 +6,9 @@
 #ifndef LEADROUTE_H
 #define LEADROUTE_H
 
+#include "storage/lockdefs.h"
 #include "utils/guc.h"
+#include "utils/relcache.h"
 #include "utils/timestamp.h"
 
 /* settings (leadroute.c) */
@@ -29,5 +31,11 @@ extern bool lr_installed(void);
 /* OID of the schema leadroute, of a relation in it; errors when it is not there. */
 extern Oid lr_schema_oid(void);
 extern Oid lr_relation_oid(const char *name);
+
+/* Where the relation of that name, a literal, has this oid: what somebody has just read. */
+extern void lr_relation_is(const char *name, Oid relid);
+
+/* index_open(), whose first time costs a session less. */
+extern Relation lr_index_open(Oid relid, LOCKMODE lock);
 
 #endif /* LEADROUTE_H */

@@ -329,7 +329,7 @@ static void
 probe_open(Probe *probe, const char *table, const char *index)
 {
 	probe->rel = table_open(lr_relation_oid(table), AccessShareLock);
-	probe->index = index_open(lr_relation_oid(index), AccessShareLock);
+	probe->index = lr_index_open(lr_relation_oid(index), AccessShareLock);
 	probe->slot = table_slot_create(probe->rel, NULL);
 }
 

@@ -163,7 +163,7 @@ static int
 count_people(const Contact *contact, Snapshot snapshot, char **last)
 {
 	Relation rel = table_open(lr_relation_oid("lead_states"), AccessShareLock);
-	Relation index = index_open(lr_relation_oid("lead_states_account_idx"), AccessShareLock);
+	Relation index = lr_index_open(lr_relation_oid("lead_states_account_idx"), AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	IndexScanDesc scan;
 	ScanKeyData keys[3];
@@ -202,7 +202,7 @@ static int
 next_number(const Contact *contact, bool *open)
 {
 	Relation rel = table_open(lr_relation_oid("buying_committees"), AccessShareLock);
-	Relation index = index_open(lr_relation_oid("buying_committees_pkey"), AccessShareLock);
+	Relation index = lr_index_open(lr_relation_oid("buying_committees_pkey"), AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	SnapshotData dirty;
 	IndexScanDesc scan;

@@ -184,6 +184,33 @@ match_key(const void *a, const void *b, Size size)
 	return strcmp(left->name, right->name) != 0 || strcmp(left->flow, right->flow) != 0;
 }
 
+/* ---- memory ---- */
+
+Size
+lr_calendar_memory(void)
+{
+	return cache_context ? MemoryContextMemAllocated(cache_context, true) : 0;
+}
+
+void
+lr_calendar_forget_flow(const char *flow)
+{
+	HASH_SEQ_STATUS status;
+	LrCalendar *calendar;
+
+	if (calendars == NULL)
+		return;
+	hash_seq_init(&status, calendars);
+	while ((calendar = hash_seq_search(&status)) != NULL)
+	{
+		if (calendar->hours == NULL || strcmp(calendar->key.flow, flow) != 0)
+			continue;
+		lr_hours_free(calendar->hours);
+		calendar->hours = NULL;
+		calendar->generation = 0;
+	}
+}
+
 /* ---- reading ---- */
 
 /* Whether what the session has read is what there is. */
@@ -212,8 +239,7 @@ refresh(LrCalendar *calendar)
 	bool parallel = IsInParallelMode();
 	SharePlace place;
 
-	if (anchor_relid == InvalidOid || get_relname_relid("calendars", lr_schema_oid()) != anchor_relid)
-		anchor_relid = lr_relation_oid("calendars");
+	anchor_relid = lr_relation_oid("calendars");
 	AcceptInvalidationMessages();
 	seen = current_generation(calendar);
 	read.hours = find_shared(calendar, mcxt, &place);

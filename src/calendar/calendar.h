@@ -29,6 +29,10 @@ typedef struct LrCalendar LrCalendar;
 
 extern void lr_calendar_init(void);
 
+/* What calendars take; and drops what a flow's were compiled to, which is read again when asked for. For transaction end, when nobody uses any. */
+extern Size lr_calendar_memory(void);
+extern void lr_calendar_forget_flow(const char *flow);
+
 /* Counts the changes of any calendar that this session has heard of: for who keeps an answer. */
 extern uint64 lr_calendar_generation(void);
 

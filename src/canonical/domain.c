@@ -3,9 +3,9 @@
  *		Host names in one spelling (IDNA 2008, libidn2), and the domain that somebody
  *		registered, by the public suffix list (libpsl).
  *
- * The list is loaded once a process, at the first question, and kept until it ends: libpsl
- * allocates it itself. libpsl takes the newer of the list that it was built with and the
- * one that the package publicsuffix keeps up to date.
+ * The list is loaded once, by the server's first process for all that it forks (where the library is not preloaded, by
+ * each at its first question), and kept: libpsl allocates it itself. libpsl takes the newer of the list that it was built with and
+ * the one that the package publicsuffix keeps up to date; a new one counts when the server has been restarted.
  *
  * Nothing here raises an error for bad input: the result is NULL and *problem says why.
  */
@@ -21,6 +21,7 @@
 #include "fmgr.h"
 #include "fold.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/builtins.h"
 
@@ -38,6 +39,13 @@ static const char *find_char(const char *data, int len, const char *chars);
 static bool host_is_address(const char *host);
 static char *convert_unicode(const char *data, int len, const char **problem);
 static const char *check_ascii(const char *host, bool *encoded);
+
+void
+lr_domain_init(void)
+{
+	if (process_shared_preload_libraries_in_progress)
+		(void) load_list();
+}
 
 /* domain_key(text) RETURNS text */
 Datum

@@ -8,6 +8,8 @@
 #define LR_DOMAIN_MAX 253	   /* bytes of a host name in ASCII */
 #define LR_DOMAIN_MAX_URL 8192 /* a path and a query can be long; a longer text is no address */
 
+extern void lr_domain_init(void);
+
 /* Of the list that this process goes by, and of the library that knows how to encode names. */
 extern const char *lr_domain_list_version(void);
 extern const char *lr_domain_idna_version(void);

@@ -3,9 +3,10 @@
  *		Whether a domain is a public mail provider's or a disposable one, by the table
  *		leadroute.mail_domains.
  *
- * The table has some hundred rows, or 135,000 with the long lists. A session that asks now and then asks its primary
+ * The table has some hundred rows, or 135,000 with the long lists. A session that asks now and then asks what another has shared
+ * of it (config_share.c), where it lies, or else its primary
  * key; one that has asked as often as the table has pages reads it whole (table_copy.c), and answers from memory from
- * then on. Both ways read with the newest snapshot, whoever asks.
+ * then on. So does the first one to ask a small table, for all that come after. All read with the newest snapshot, whoever asks.
  *
  * Memory: a byte of flags and the text of each
  * domain, one after the other, and a hash table (open addressing, three quarters full at most) of where each begins. With the
@@ -18,6 +19,7 @@
 #include "access/table.h"
 #include "common/hashfn.h"
 #include "compat.h"
+#include "config_share.h"
 #include "domain.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
@@ -60,6 +62,26 @@ typedef struct MailTable
 	Size allocated; /* for texts */
 } MailTable;
 
+/* What is shared: then slots and texts as in MailTable. */
+typedef struct MailImage
+{
+	uint32 nslots;
+	uint32 padding;
+} MailImage;
+
+/* A host that is looked for in what is shared. */
+typedef struct MailQuestion
+{
+	const char *host;
+	LrMailDomain *mail;
+} MailQuestion;
+
+/* Pages that a session reads for others that have not asked yet. */
+#define MAIL_SMALL 16
+
+/* Of all room for images, what this one may take. */
+#define MAIL_SHARE 4
+
 static uint64 mail_asked_at = 0;
 static BlockNumber mail_asked = 0; /* times that the index was asked since then */
 
@@ -76,7 +98,9 @@ static TableCopy mail_copy = {
 	.finish = finish_mail,
 };
 
-static bool table_is_worth_it(void);
+static void see_shared(const void *image, void *arg);
+static bool table_is_worth_it(bool shares);
+static void share(const MailTable *table, const SharePlace *place);
 static void add_domain(MailTable *table, const char *domain, Size len, uint8 flags);
 static void grow_slots(MailTable *table);
 static uint32 *find_slot(const MailTable *table, const char *domain, Size len);
@@ -115,16 +139,47 @@ lr_is_disposable_mail_sql(PG_FUNCTION_ARGS)
 void
 lr_mail_find(const char *host, LrMailDomain *mail)
 {
+	MailQuestion question = {.host = host, .mail = mail};
+	SharePlace place;
+	bool shares;
+
 	mail->is_public = mail->is_disposable = false;
-	if (lr_table_copy_is_current(&mail_copy) || table_is_worth_it())
+	if (lr_table_copy_is_current(&mail_copy))
+	{
 		find_in_table(lr_table_copy_content(&mail_copy), host, mail);
+		return;
+	}
+	if (lr_share_see("mail", "", "", lr_relation_oid("mail_domains"), &place, see_shared, &question))
+		return;
+	/* what no callback follows is published once somebody has looked, with a flow: see config_share.c */
+	shares = place.publishes && place.prepares == 0;
+	if (table_is_worth_it(shares))
+	{
+		const MailTable *table = lr_table_copy_content(&mail_copy);
+
+		if (shares)
+			share(table, &place);
+		find_in_table(table, host, mail);
+	}
 	else
 		find_by_index(host, mail);
 }
 
-/* Whether the index was asked as often as the table has pages, since it last changed. */
+/* Under a lock. */
+static void
+see_shared(const void *image, void *arg)
+{
+	const MailQuestion *question = arg;
+	const MailImage *head = image;
+	uint32 *slots = (uint32 *) (head + 1);
+	MailTable table = {.mask = head->nslots - 1, .slots = head->nslots > 0 ? slots : NULL, .texts = (char *) (slots + head->nslots)};
+
+	find_in_table(&table, question->host, question->mail);
+}
+
+/* Whether the index was asked as often as the table has pages, since it last changed; or it is a small one that others ask as well. */
 static bool
-table_is_worth_it(void)
+table_is_worth_it(bool shares)
 {
 	Relation rel;
 	bool result;
@@ -139,9 +194,21 @@ table_is_worth_it(void)
 	if ((mail_asked & (mail_asked - 1)) != 0)
 		return false;
 	rel = lr_table_copy_open(&mail_copy);
-	result = mail_asked >= RelationGetNumberOfBlocks(rel);
+	result = mail_asked >= RelationGetNumberOfBlocks(rel) || (shares && RelationGetNumberOfBlocks(rel) <= MAIL_SMALL);
 	table_close(rel, AccessShareLock);
 	return result;
+}
+
+static void
+share(const MailTable *table, const SharePlace *place)
+{
+	MailImage head = {.nslots = table->slots ? table->mask + 1 : 0};
+	SharePiece pieces[] = {{&head, sizeof(head)},
+						   {table->slots, head.nslots * sizeof(uint32)},
+						   {table->texts, table->texts ? MAXALIGN(table->length) : 0}};
+
+	if (pieces[1].size + pieces[2].size <= lr_share_size() / MAIL_SHARE)
+		lr_share_publish(place, pieces, lengthof(pieces));
 }
 
 static void
@@ -169,8 +236,11 @@ finish_mail(void *content)
 {
 	MailTable *table = content;
 
-	if (table->texts)
-		table->texts = repalloc_huge(table->texts, table->length);
+	if (table->texts == NULL)
+		return;
+	/* to its end with nothing undefined: it may be shared */
+	table->texts = repalloc_huge(table->texts, MAXALIGN(table->length));
+	memset(table->texts + table->length, 0, MAXALIGN(table->length) - table->length);
 }
 
 static void
@@ -263,7 +333,7 @@ static void
 find_by_index(const char *host, LrMailDomain *mail)
 {
 	Relation rel = lr_table_copy_open(&mail_copy);
-	Relation index = index_open(lr_relation_oid("mail_domains_pkey"), AccessShareLock);
+	Relation index = lr_index_open(lr_relation_oid("mail_domains_pkey"), AccessShareLock);
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	IndexScanDesc scan = lr_index_beginscan(rel, index, snapshot, NULL, 1, 0);

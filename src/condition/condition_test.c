@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "condition.h"
 #include "condition_check.h"
@@ -68,6 +69,7 @@ lr_condition_tests(const Expr *expr)
 static ConditionTest *
 equality(Oid operator, Oid collation, const Expr *left, const Expr *right, bool any_of)
 {
+	RegProcedure function;
 	RegProcedure hashes[2];
 	const Const *constant;
 	const Expr *column = left;
@@ -83,8 +85,9 @@ equality(Oid operator, Oid collation, const Expr *left, const Expr *right, bool 
 		column = ((const RelabelType *) column)->arg;
 	if (!OidIsValid(operator) || !IsA(column, Var) || ((const Var *) column)->varno != OUTER_VAR || !IsA(right, Const))
 		return NULL;
+	function = get_opcode(operator);
 	if (!op_hashjoinable(operator, exprType((const Node *) column)) || !get_op_hash_functions(operator, & hashes[0], &hashes[1]) ||
-		!get_func_leakproof(get_opcode(operator)))
+		!get_func_leakproof(function))
 		return NULL;
 	/* texts that differ as bytes may be equal under such a collation, and hash alike only with care */
 	if (OidIsValid(collation) && !get_collation_isdeterministic(collation))
@@ -94,6 +97,9 @@ equality(Oid operator, Oid collation, const Expr *left, const Expr *right, bool 
 	test = palloc0(sizeof(ConditionTest));
 	test->attno = ((const Var *) column)->varattno;
 	test->operator= operator;
+	test->function = function;
+	test->hashes[0] = hashes[0];
+	test->hashes[1] = hashes[1];
 	test->collation = collation;
 	test->type = any_of ? get_element_type(constant->consttype) : constant->consttype;
 	if (any_of && !OidIsValid(test->type))
@@ -203,7 +209,7 @@ like_pieces(Oid operator, const Expr * text, const Expr *pattern, bool any_of)
 	List *patterns;
 	ListCell *cell;
 
-	if (get_opcode(operator) != F_TEXTLIKE || !IsA(pattern, Const) || !lr_condition_takes_any_row((Node *) text) || contain_volatile_functions((Node *) text) ||
+	if (operator!= OID_TEXT_LIKE_OP || !IsA(pattern, Const) || !lr_condition_takes_any_row((Node *) text) || contain_volatile_functions((Node *) text) ||
 		!bms_is_empty(lr_condition_attributes(text, INNER_VAR)))
 		return NIL;
 	constant = (const Const *) pattern;

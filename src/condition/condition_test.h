@@ -14,6 +14,8 @@ typedef struct ConditionTest
 {
 	AttrNumber attno;
 	Oid operator;
+	RegProcedure function;	/* the operator's */
+	RegProcedure hashes[2]; /* of the column's type and of the values' */
 	Oid collation;
 	Oid type;	  /* of the values */
 	List *values; /* of Datum, as pointers to them; none: it can never hold */

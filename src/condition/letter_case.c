@@ -24,6 +24,7 @@
 PG_FUNCTION_INFO_V1(lr_sql_lower);
 PG_FUNCTION_INFO_V1(lr_sql_upper);
 
+static bool has_functions(Node *node, void *context);
 static Node *replace_functions(Node *node, void *context);
 static bool is_plain(Oid collation);
 static Oid our_function(const char *name);
@@ -32,7 +33,18 @@ static text *change_ascii(text *value, unsigned char (*change)(unsigned char));
 Node *
 lr_letter_case(Node *expr)
 {
-	return replace_functions(expr, NULL);
+	/* most conditions have none, and a copy costs more than a look */
+	return has_functions(expr, NULL) ? replace_functions(expr, NULL) : expr;
+}
+
+static bool
+has_functions(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncExpr) && (castNode(FuncExpr, node)->funcid == F_LOWER_TEXT || castNode(FuncExpr, node)->funcid == F_UPPER_TEXT))
+		return true;
+	return expression_tree_walker(node, has_functions, context);
 }
 
 static Node *

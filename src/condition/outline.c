@@ -224,8 +224,10 @@ add_desc(StringInfo name, TupleDesc desc)
 	{
 		const FormData_pg_attribute *attribute = TupleDescAttr(desc, i);
 
-		appendStringInfo(name, "%s %u %d %u %d %d,", NameStr(attribute->attname), attribute->atttypid, attribute->atttypmod,
-						 attribute->attcollation, attribute->attisdropped, attribute->attgenerated);
+		int32 words[] = {(int32) attribute->atttypid, attribute->atttypmod, (int32) attribute->attcollation, attribute->attisdropped, attribute->attgenerated};
+
+		appendBinaryStringInfo(name, NameStr(attribute->attname), (int) strlen(NameStr(attribute->attname)) + 1);
+		appendBinaryStringInfo(name, (const char *) words, sizeof(words));
 	}
 }
 

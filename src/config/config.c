@@ -9,11 +9,13 @@
  * statement's or the transaction's: a REPEATABLE READ session would keep a stale rule for ever.
  *
  * Memory: a flow's context is deleted when it has been replaced, no statement has it pinned, and no trigger
- * can still hold a pointer to it (lr_config_collect).
+ * can still hold a pointer to it (lr_config_collect). A session that meets many flows keeps those that it used last: what they take, with their plans and
+ * calendars, is at most leadroute.session_configuration at the end of each transaction (lr_config_trim).
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "calendar.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "config.h"
@@ -23,12 +25,14 @@
 #include "email.h"
 #include "fmgr.h"
 #include "fold.h"
+#include "lead.h"
 #include "leadroute.h"
 #include "owner.h"
 #include "predict.h"
 #include "score.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -45,7 +49,12 @@ typedef struct FlowEntry
 {
 	char flow[NAMEDATALEN];
 	FlowConfig *config;
+	uint64 used; /* when it was last asked for, in questions */
 } FlowEntry;
+
+static int session_kilobytes = 32 * 1024;
+static uint64 questions = 0;
+static bool has_grown = false; /* since lr_config_trim() */
 
 static HTAB *flow_cache = NULL;
 static MemoryContext cache_context = NULL;
@@ -57,10 +66,14 @@ static uint64 unknown_generation = 0;
 
 static void config_relcache_callback(Datum arg, Oid relid);
 static void make_cache(void);
+static Size memory_used(void);
+static FlowEntry *least_used(void);
+static void forget_flow(FlowEntry *entry);
 static bool flow_is_unknown(const char *flow);
 static void remember_unknown(const char *flow);
 static FlowConfig *config_read(const char *flow);
 static void read_parts(void *arg);
+static void read_relations(const FlowConfig *config);
 static void read_flow(FlowConfig *config);
 static void read_attachment(FlowConfig *config);
 static void read_rules(FlowConfig *config);
@@ -81,6 +94,10 @@ static RuleTarget parse_target(const char *name);
 void
 lr_config_init(void)
 {
+	DefineCustomIntVariable("leadroute.session_configuration",
+							"How much memory a session keeps for the configuration of flows between transactions.",
+							"Flows that it used least recently are forgotten, and read again when they are asked for.",
+							&session_kilobytes, 32 * 1024, 64, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	CacheRegisterRelcacheCallback(config_relcache_callback, (Datum) 0);
 }
 
@@ -108,9 +125,10 @@ lr_config_cached(const char *flow)
 	strlcpy(key, flow, NAMEDATALEN);
 	entry = hash_search(flow_cache, key, HASH_FIND, NULL);
 	/* a name too long for the key is told by the configuration itself */
-	if (entry && entry->config->generation == generation && strcmp(entry->config->flow, flow) == 0)
-		return entry->config;
-	return NULL;
+	if (entry == NULL || entry->config->generation != generation || strcmp(entry->config->flow, flow) != 0)
+		return NULL;
+	entry->used = ++questions;
+	return entry->config;
 }
 
 FlowConfig *
@@ -135,6 +153,8 @@ lr_config(const char *flow)
 		retired = entry->config;
 	}
 	entry->config = config;
+	entry->used = ++questions;
+	has_grown = true;
 	return config;
 }
 
@@ -230,6 +250,54 @@ lr_config_collect(void)
 	}
 }
 
+/* To three quarters of the limit, so that not each new flow has to look for another's room. */
+void
+lr_config_trim(void)
+{
+	Size limit = (Size) session_kilobytes * 1024;
+	FlowEntry *entry;
+
+	if (!has_grown)
+		return;
+	has_grown = false;
+	if (memory_used() <= limit)
+		return;
+	while (memory_used() > limit / 4 * 3 && (entry = least_used()) != NULL)
+		forget_flow(entry);
+}
+
+static Size
+memory_used(void)
+{
+	return MemoryContextMemAllocated(cache_context, true) + lr_lead_memory() + lr_calendar_memory();
+}
+
+/* Of those that a statement does not use still, if there is one. */
+static FlowEntry *
+least_used(void)
+{
+	FlowEntry *least = NULL;
+	HASH_SEQ_STATUS status;
+	FlowEntry *entry;
+
+	hash_seq_init(&status, flow_cache);
+	while ((entry = hash_seq_search(&status)) != NULL)
+		if (entry->config->pins == 0 && (least == NULL || entry->used < least->used))
+			least = entry;
+	return least;
+}
+
+static void
+forget_flow(FlowEntry *entry)
+{
+	FlowConfig *config = entry->config;
+
+	lr_lead_forget_flow(config->flow);
+	lr_calendar_forget_flow(config->flow);
+	(void) hash_search(flow_cache, entry->flow, HASH_REMOVE, NULL);
+	MemoryContextDelete(config->mcxt);
+}
+
 /* Returns a configuration in a context of its own: what another session has read, else read as the extension's owner. */
 static FlowConfig *
 config_read(const char *flow)
@@ -257,6 +325,7 @@ read_parts(void *arg)
 {
 	FlowConfig *config = arg;
 
+	read_relations(config);
 	read_flow(config);
 	read_attachment(config);
 	read_rules(config);
@@ -272,6 +341,25 @@ read_parts(void *arg)
 	lr_predict_read_config(config);
 	lr_score_read_config(config);
 	lr_consent_read_config(config);
+}
+
+/*
+ * Tables that a lead needs, by which a session would ask the catalog one after the other. First of all, before anything can have heard that one has
+ * another name by now. Indexes are not among them: REINDEX CONCURRENTLY puts another in their place and tells nobody.
+ */
+static void
+read_relations(const FlowConfig *config)
+{
+	static const char *const names[] = {"account_domains", "accounts", "calendars", "clocks", "events", "identities",
+										"lead_states", "mail_domains", "outbox", "rotation", "territories"};
+	int n = (int) lr_config_rows("SELECT c.relname::text, c.oid::int8 FROM pg_catalog.pg_class c"
+								 " WHERE c.relnamespace = 'leadroute'::regnamespace AND c.relkind = 'r' AND $1 IS NOT NULL"
+								 " AND c.relname IN ('account_domains', 'accounts', 'calendars', 'clocks', 'events', 'identities',"
+								 " 'lead_states', 'mail_domains', 'outbox', 'rotation', 'territories')",
+								 config->flow);
+
+	for (int i = 0; i < n; i++)
+		lr_relation_is(names[lr_row_word(i, 1, names, lengthof(names))], (Oid) lr_row_int64(i, 2));
 }
 
 static void
@@ -836,5 +924,6 @@ lr_table_changed(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by trigger manager", "table_changed")));
 	CacheInvalidateRelcacheByRelid(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation));
+	lr_share_changed();
 	return PointerGetDatum(NULL);
 }

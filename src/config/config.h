@@ -411,6 +411,9 @@ extern void lr_config_unpin(FlowConfig *config);
 /* Frees what was replaced and is not pinned: for the start of a statement when none is under way, and transaction end. */
 extern void lr_config_collect(void);
 
+/* Forgets the flows that were used least recently, where the session has too many; for transaction end, when nobody holds any. */
+extern void lr_config_trim(void);
+
 /* Counts the changes of any configuration that this session has heard of. */
 extern uint64 lr_config_generation(void);
 

@@ -99,6 +99,7 @@ static void startup_shmem(void);
 static void transaction_callback(XactEvent event, void *arg);
 static void announce(bool prepares);
 static ShareCounters *my_counters(void);
+static void note_place(SharePlace *place, bool found);
 static bool holds(const ImageEntry *entry);
 static bool shares(void);
 static void make_key(ShareKey *key, const char *kind, const char *flow, const char *name, Oid anchor);
@@ -235,7 +236,6 @@ my_counters(void)
 void *
 lr_share_find(const char *kind, const char *flow, const char *name, Oid anchor, SharePlace *place, Size *size)
 {
-	const ShareCounters *counters;
 	const ImageEntry *entry;
 	void *image = NULL;
 
@@ -243,7 +243,6 @@ lr_share_find(const char *kind, const char *flow, const char *name, Oid anchor, 
 	if (!shares())
 		return NULL;
 	make_key(&place->key, kind, flow, name, anchor);
-	counters = my_counters();
 
 	LWLockAcquire(shared->lock, LW_SHARED);
 	entry = hash_search(directory, &place->key, HASH_FIND, NULL);
@@ -257,11 +256,44 @@ lr_share_find(const char *kind, const char *flow, const char *name, Oid anchor, 
 			pg_atomic_fetch_add_u64(&shared->taken, 1);
 		}
 	}
-	place->publishes = image == NULL && counters->writers == 0;
-	place->generation = counters->generation;
-	place->prepares = counters->prepares;
+	note_place(place, image != NULL);
 	LWLockRelease(shared->lock);
 	return image;
+}
+
+/* Under the lock. */
+static void
+note_place(SharePlace *place, bool found)
+{
+	const ShareCounters *counters = my_counters();
+
+	place->publishes = !found && counters->writers == 0;
+	place->generation = counters->generation;
+	place->prepares = counters->prepares;
+}
+
+bool
+lr_share_see(const char *kind, const char *flow, const char *name, Oid anchor, SharePlace *place, void (*see)(const void *image, void *arg), void *arg)
+{
+	const ImageEntry *entry;
+	bool found;
+
+	memset(place, 0, sizeof(SharePlace));
+	if (!shares())
+		return false;
+	make_key(&place->key, kind, flow, name, anchor);
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	entry = hash_search(directory, &place->key, HASH_FIND, NULL);
+	found = entry && holds(entry);
+	if (found)
+	{
+		see(shared->images + entry->offset, arg);
+		pg_atomic_fetch_add_u64(&shared->taken, 1);
+	}
+	note_place(place, found);
+	LWLockRelease(shared->lock);
+	return found;
 }
 
 char *

@@ -40,6 +40,12 @@ extern void lr_share_init(void);
  */
 extern void *lr_share_find(const char *kind, const char *flow, const char *name, Oid anchor, SharePlace *place, Size *size);
 
+/*
+ * The same where the image is large: it stays where it is, and see() looks at it under a lock, so it may neither raise an error nor
+ * allocate. False where there is none.
+ */
+extern bool lr_share_see(const char *kind, const char *flow, const char *name, Oid anchor, SharePlace *place, void (*see)(const void *image, void *arg), void *arg);
+
 /* A part of an image, which ends in a byte of zero that does not count; NULL where the image is not there any more, or is none of this size. */
 extern char *lr_share_find_part(const char *kind, const char *flow, const char *name, Oid anchor, Size offset, Size size);
 

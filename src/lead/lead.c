@@ -24,6 +24,7 @@
 #include "leadroute.h"
 #include "mb/pg_wchar.h"
 #include "parser/parse_coerce.h"
+#include "plan.h"
 #include "protect.h"
 #include "score.h"
 #include "utils/builtins.h"
@@ -142,6 +143,21 @@ lr_lead_collect(void)
 		retired = shape->next_retired;
 		MemoryContextDelete(shape->mcxt);
 	}
+}
+
+Size
+lr_lead_memory(void)
+{
+	return shape_context ? MemoryContextMemAllocated(shape_context, true) : 0;
+}
+
+void
+lr_lead_forget_flow(const char *flow)
+{
+	ListCell *cell;
+
+	foreach(cell, shapes)
+		lr_plan_forget(lfirst(cell), flow);
 }
 
 static LeadShape *
@@ -684,7 +700,7 @@ lr_lead_fetch(Relation rel, const LeadShape *shape, Datum key, TupleTableSlot *s
 
 	if (!OidIsValid(shape->key_index))
 		return false;
-	index = index_open(shape->key_index, AccessShareLock);
+	index = lr_index_open(shape->key_index, AccessShareLock);
 	operator= get_opfamily_member(index->rd_opfamily[0], index->rd_opcintype[0], index->rd_opcintype[0],
 								  BTEqualStrategyNumber);
 	if (!OidIsValid(operator))

@@ -156,6 +156,10 @@ extern LeadShape *lr_lead_shape_cached(Oid relid, const FlowConfig *attachment);
 /* Frees what was replaced: for the start of a statement when none is under way, and transaction end. */
 extern void lr_lead_collect(void);
 
+/* What shapes and plans take; and drops the plans of a flow. For transaction end too. */
+extern Size lr_lead_memory(void);
+extern void lr_lead_forget_flow(const char *flow);
+
 /* A column's value as text in the current context; NULL for NULL and for a column that is not there. */
 extern char *lr_lead_text(const LeadColumn *column, TupleTableSlot *slot);
 

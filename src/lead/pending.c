@@ -910,6 +910,7 @@ xact_callback(XactEvent event, void *arg)
 			lr_rescore_end();
 			lr_config_collect();
 			lr_lead_collect();
+			lr_config_trim();
 			break;
 		default:
 			break;

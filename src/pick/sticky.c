@@ -134,7 +134,7 @@ static bool
 find_stored(const FlowConfig *config, const TeamConfig *team, const char *lead, const char *account, StickyHit *hit)
 {
 	Relation rel = table_open(lr_relation_oid("lead_states"), AccessShareLock);
-	Relation index = index_open(lr_relation_oid("lead_states_account_idx"), AccessShareLock);
+	Relation index = lr_index_open(lr_relation_oid("lead_states_account_idx"), AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	Snapshot snapshot = IsolationIsSerializable() ? SnapshotSelf : RegisterSnapshot(GetLatestSnapshot());
 	IndexScanDesc scan;

@@ -42,8 +42,9 @@ struct DirectShape
 {
 	MemoryContext mcxt;
 	TupleDesc desc;
-	TupleTableSlot *slots[DIRECT_BATCH]; /* of tuples */
+	TupleTableSlot **slots; /* of tuples */
 	int nslots;
+	int room;			 /* for them */
 	TupleTableSlot *row; /* of values */
 };
 
@@ -54,14 +55,14 @@ typedef struct DirectIndex
 	IndexInfo *info;	  /* NULL until it is opened */
 	Bitmapset *needed;	  /* columns that the predicate demands not to be null */
 	ExprState *predicate; /* or NULL */
-	ExprContext *context; /* of the predicate */
 } DirectIndex;
 
 struct DirectIndexes
 {
 	MemoryContext mcxt;
 	int n;
-	bool plain; /* unique at once or not at all, and no exclusion constraint; else the executor writes them */
+	bool plain;			  /* unique at once or not at all, and no exclusion constraint; else the executor writes them */
+	ExprContext *context; /* of the predicates; NULL: there are none */
 	DirectIndex index[FLEXIBLE_ARRAY_MEMBER];
 };
 
@@ -82,7 +83,7 @@ static List *read_indexes(Relation rel);
 static int compare_rows(const ListCell *a, const ListCell *b);
 static void read_predicate(DirectIndex *index, HeapTuple row);
 static void make_slots(DirectWrite *write, int n);
-static bool meets(const DirectIndex *index, TupleTableSlot *slot);
+static bool meets(const DirectIndexes *indexes, int number, TupleTableSlot *slot);
 static Relation open_index(DirectWrite *write, int number);
 static bool insert_entry(DirectWrite *write, int number, TupleTableSlot *slot, bool claims);
 static bool index_by_executor(DirectWrite *write, TupleTableSlot **slots, int n, bool claims, bool summarizing);
@@ -188,6 +189,8 @@ indexes_of(DirectTable *table, Relation rel)
 		index->relid = form->indexrelid;
 		index->primary = form->indisprimary;
 		read_predicate(index, row);
+		if (index->predicate && indexes->context == NULL)
+			indexes->context = CreateStandaloneExprContext();
 		if (form->indisexclusion || (form->indisunique && !form->indimmediate))
 			indexes->plain = false;
 	}
@@ -249,7 +252,6 @@ read_predicate(DirectIndex *index, HeapTuple row)
 			index->needed = bms_add_member(index->needed, ((Var *) test->arg)->varattno);
 	}
 	index->predicate = ExecInitQual((List *) expression_planner((Expr *) clauses), NULL);
-	index->context = CreateStandaloneExprContext();
 }
 
 Relation
@@ -282,18 +284,26 @@ lr_direct_store(DirectWrite *write, HeapTuple *tuples, int n)
 		table_multi_insert(write->rel, write->slots, n, GetCurrentCommandId(true), 0, NULL);
 }
 
+/* Whoever has the table open may use the array of before still, so it is left. */
 static void
 make_slots(DirectWrite *write, int n)
 {
 	DirectShape *shape = shape_of(write->table);
+	MemoryContext oldcontext = MemoryContextSwitchTo(shape->mcxt);
 
-	for (; shape->nslots < n; shape->nslots++)
+	if (n > shape->room)
 	{
-		MemoryContext oldcontext = MemoryContextSwitchTo(shape->mcxt);
+		int room = n == 1 ? 1 : DIRECT_BATCH;
+		TupleTableSlot **slots = palloc(room * sizeof(TupleTableSlot *));
 
-		shape->slots[shape->nslots] = MakeSingleTupleTableSlot(shape->desc, &TTSOpsHeapTuple);
-		MemoryContextSwitchTo(oldcontext);
+		if (shape->nslots > 0)
+			memcpy(slots, shape->slots, shape->nslots * sizeof(TupleTableSlot *));
+		shape->slots = slots;
+		shape->room = room;
 	}
+	for (; shape->nslots < n; shape->nslots++)
+		shape->slots[shape->nslots] = MakeSingleTupleTableSlot(shape->desc, &TTSOpsHeapTuple);
+	MemoryContextSwitchTo(oldcontext);
 	write->slots = shape->slots;
 }
 
@@ -307,7 +317,7 @@ lr_direct_index(DirectWrite *write, int n)
 	else
 		for (int i = 0; i < indexes->n; i++)
 			for (int row = 0; row < n; row++)
-				if (meets(&indexes->index[i], write->slots[row]))
+				if (meets(indexes, i, write->slots[row]))
 					(void) insert_entry(write, i, write->slots[row], false);
 	for (int row = 0; row < n; row++)
 		ExecClearTuple(write->slots[row]);
@@ -335,7 +345,7 @@ lr_direct_update(DirectWrite *write, ItemPointer row, HeapTuple tuple)
 	{
 		for (int i = 0; i < indexes->n; i++)
 		{
-			if (!meets(&indexes->index[i], slot))
+			if (!meets(indexes, i, slot))
 				continue;
 			(void) open_index(write, i);
 			if (lr_index_needs_update(update_indexes, indexes->index[i].info))
@@ -361,7 +371,7 @@ lr_direct_claim(DirectWrite *write)
 		alone = index_by_executor(write, &write->row, 1, true, false);
 	else
 		for (int i = 0; i < indexes->n; i++)
-			if (meets(&indexes->index[i], write->row))
+			if (meets(indexes, i, write->row))
 				alone &= insert_entry(write, i, write->row, true);
 	table_tuple_complete_speculative(write->rel, write->row, token, alone);
 	SpeculativeInsertionLockRelease(xid);
@@ -370,19 +380,20 @@ lr_direct_claim(DirectWrite *write)
 
 /* Most partial indexes are of columns that a new lead does not have: its row need not be taken apart to see that. */
 static bool
-meets(const DirectIndex *index, TupleTableSlot *slot)
+meets(const DirectIndexes *indexes, int number, TupleTableSlot *slot)
 {
+	ExprState *predicate = indexes->index[number].predicate;
 	int column = -1;
 	bool met;
 
-	if (index->predicate == NULL)
+	if (predicate == NULL)
 		return true;
-	while (TTS_IS_HEAPTUPLE(slot) && (column = bms_next_member(index->needed, column)) >= 0)
+	while (TTS_IS_HEAPTUPLE(slot) && (column = bms_next_member(indexes->index[number].needed, column)) >= 0)
 		if (heap_attisnull(((HeapTupleTableSlot *) slot)->tuple, column, NULL))
 			return false;
-	index->context->ecxt_scantuple = slot;
-	met = ExecQual(index->predicate, index->context);
-	ResetExprContext(index->context);
+	indexes->context->ecxt_scantuple = slot;
+	met = ExecQual(predicate, indexes->context);
+	ResetExprContext(indexes->context);
 	return met;
 }
 
@@ -393,7 +404,7 @@ open_index(DirectWrite *write, int number)
 	DirectOpen *open = &write->open[number];
 
 	if (open->rel == NULL)
-		open->rel = index_open(index->relid, RowExclusiveLock);
+		open->rel = lr_index_open(index->relid, RowExclusiveLock);
 	if (index->info == NULL)
 	{
 		MemoryContext oldcontext = MemoryContextSwitchTo(write->indexes->mcxt);

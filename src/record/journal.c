@@ -26,6 +26,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#define FIRST_ROOM 16			   /* rows of a table: most statements write few */
 #define JOURNAL_ID_PROCESS_BITS 12 /* 50 bits of microseconds last to the year 2071 */
 
 PG_FUNCTION_INFO_V1(lr_sql_journal_id);
@@ -131,9 +132,9 @@ make_room(JournalBuffer *buffer)
 		journal_context = AllocSetContextCreate(CacheMemoryContext, "leadroute journal", ALLOCSET_DEFAULT_SIZES);
 	if (buffer->room == 0)
 	{
-		buffer->tuples = MemoryContextAlloc(journal_context, DIRECT_BATCH * sizeof(HeapTuple));
-		buffer->subids = MemoryContextAlloc(journal_context, DIRECT_BATCH * sizeof(SubTransactionId));
-		buffer->room = DIRECT_BATCH;
+		buffer->tuples = MemoryContextAlloc(journal_context, FIRST_ROOM * sizeof(HeapTuple));
+		buffer->subids = MemoryContextAlloc(journal_context, FIRST_ROOM * sizeof(SubTransactionId));
+		buffer->room = FIRST_ROOM;
 		return;
 	}
 	buffer->tuples = repalloc(buffer->tuples, 2 * buffer->room * sizeof(HeapTuple));

@@ -73,7 +73,7 @@ find(const char *flow, const char *lead, LeadState *state, Snapshot seen)
 	/* who decides writes next: the locks that takes, and keeps; who asks as his statement sees it may be a report that runs long */
 	LOCKMODE lock = seen || RecoveryInProgress() ? AccessShareLock : RowExclusiveLock;
 	Relation rel = table_open(lr_relation_oid("lead_states"), lock);
-	Relation index = index_open(lr_relation_oid("lead_states_pkey"), lock);
+	Relation index = lr_index_open(lr_relation_oid("lead_states_pkey"), lock);
 	TupleTableSlot *slot;
 	Snapshot snapshot;
 	IndexScanDesc scan;

@@ -13,6 +13,7 @@
 
 #include "access/genam.h"
 #include "access/relscan.h"
+#include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/namespace.h"
@@ -24,8 +25,10 @@
 #include "map_tree.h"
 #include "territory.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rangetypes.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -72,6 +75,7 @@ typedef struct Innermost
 	List **chain;
 } Innermost;
 
+/* How a column of the index is compared: the server's own operators are the same everywhere. */
 typedef struct Comparison
 {
 	int strategy;
@@ -79,8 +83,10 @@ typedef struct Comparison
 	Oid function;
 } Comparison;
 
-static Comparison comparisons[INDEX_DURING]; /* by column of the index */
-static Oid compared_index = InvalidOid;		 /* whose they are */
+static const Comparison text_equals = {BTEqualStrategyNumber, TEXTOID, F_TEXTEQ};
+static const Comparison range_holds = {RANGESTRAT_CONTAINS_ELEM, ANYELEMENTOID, F_RANGE_CONTAINS_ELEM};
+static Comparison area_contains;
+static Oid compared_index = InvalidOid; /* whose it is */
 
 static KeptMap *kept_map(FlowConfig *config, const char *map);
 static void read_map(void *arg);
@@ -90,10 +96,9 @@ static int compare_hits(const ListCell *a, const ListCell *b);
 static void add_to_chain(List **chain, const TerritoryHit *hit);
 static bool index_find(const char *flow, const char *map, struct varlena *point, TimestampTz at,
 					   TerritoryHit *hit, List **chain);
-static void find_comparisons(Relation rel, Relation index);
-static void find_comparison(Relation index, int column, Oid operator);
-static void scan_key(ScanKey key, Relation index, int column, Datum argument);
-static Oid own_operator(const char *schema, const char *name, Oid left, Oid right);
+static void find_comparison(Relation rel, Relation index);
+static void scan_key(ScanKey key, Relation index, int column, const Comparison *comparison, Datum argument);
+static Oid own_operator(const char *name, Oid type);
 static const char *hit_text(TupleTableSlot *slot, int column);
 static bool read_hit(TupleTableSlot *slot, struct varlena *point, bool recheck, TerritoryHit *hit);
 
@@ -206,18 +211,18 @@ index_find(const char *flow, const char *map, struct varlena *point, TimestampTz
 		   TerritoryHit *hit, List **chain)
 {
 	Relation rel = table_open(lr_relation_oid("territories"), AccessShareLock);
-	Relation index = index_open(lr_relation_oid("territories_do_not_cross"), AccessShareLock);
+	Relation index = lr_index_open(lr_relation_oid("territories_do_not_cross"), AccessShareLock);
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	IndexScanDesc scan;
 	ScanKeyData keys[4];
 	bool found = false;
 
-	find_comparisons(rel, index);
-	scan_key(&keys[0], index, INDEX_AREA, PointerGetDatum(point));
-	scan_key(&keys[1], index, INDEX_FLOW, CStringGetTextDatum(flow));
-	scan_key(&keys[2], index, INDEX_MAP, CStringGetTextDatum(map));
-	scan_key(&keys[3], index, INDEX_DURING, TimestampTzGetDatum(at));
+	find_comparison(rel, index);
+	scan_key(&keys[0], index, INDEX_AREA, &area_contains, PointerGetDatum(point));
+	scan_key(&keys[1], index, INDEX_FLOW, &text_equals, CStringGetTextDatum(flow));
+	scan_key(&keys[2], index, INDEX_MAP, &text_equals, CStringGetTextDatum(map));
+	scan_key(&keys[3], index, INDEX_DURING, &range_holds, TimestampTzGetDatum(at));
 	scan = lr_index_beginscan(rel, index, snapshot, NULL, lengthof(keys), 0);
 	index_rescan(scan, keys, lengthof(keys), NULL, 0);
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
@@ -241,51 +246,37 @@ index_find(const char *flow, const char *map, struct varlena *point, TimestampTz
 	return found;
 }
 
-/* How the index's columns are compared; looked up once for an index. */
+/* How areas are; looked up once for an index. */
 static void
-find_comparisons(Relation rel, Relation index)
+find_comparison(Relation rel, Relation index)
 {
 	Oid area = TupleDescAttr(RelationGetDescr(rel), TERRITORY_AREA - 1)->atttypid;
+	Oid operator;
+	Oid left;
 
 	if (compared_index == RelationGetRelid(index))
 		return;
 	compared_index = InvalidOid;
-	find_comparison(index, INDEX_AREA, own_operator("leadroute", "@>", area, area));
-	find_comparison(index, INDEX_FLOW, own_operator("pg_catalog", "=", TEXTOID, TEXTOID));
-	find_comparison(index, INDEX_MAP, own_operator("pg_catalog", "=", TEXTOID, TEXTOID));
-	find_comparison(index, INDEX_DURING, own_operator("pg_catalog", "@>", ANYRANGEOID, ANYELEMENTOID));
+	operator= own_operator("@>", area);
+	get_op_opfamily_properties(operator, index->rd_opfamily[INDEX_AREA - 1], false, &area_contains.strategy, &left, &area_contains.argument);
+	area_contains.function = get_opcode(operator);
 	compared_index = RelationGetRelid(index);
 }
 
 static void
-find_comparison(Relation index, int column, Oid operator)
+scan_key(ScanKey key, Relation index, int column, const Comparison *comparison, Datum argument)
 {
-	Comparison *comparison = &comparisons[column - 1];
-	Oid left;
-
-	get_op_opfamily_properties(operator, index->rd_opfamily[column - 1], false, &comparison->strategy, &left,
-							   &comparison->argument);
-	comparison->function = get_opcode(operator);
-}
-
-static void
-scan_key(ScanKey key, Relation index, int column, Datum argument)
-{
-	const Comparison *comparison = &comparisons[column - 1];
-
 	ScanKeyEntryInitialize(key, 0, column, comparison->strategy, comparison->argument,
 						   index->rd_indcollation[column - 1], comparison->function, argument);
 }
 
 static Oid
-own_operator(const char *schema, const char *name, Oid left, Oid right)
+own_operator(const char *name, Oid type)
 {
-	Oid operator= OpernameGetOprid(list_make2(makeString(unconstify(char *, schema)),
-											  makeString(unconstify(char *, name))),
-								   left, right);
+	Oid operator= OpernameGetOprid(list_make2(makeString("leadroute"), makeString(unconstify(char *, name))), type, type);
 
 	if (!OidIsValid(operator))
-		elog(ERROR, "operator %s.%s is not there", schema, name);
+		elog(ERROR, "operator leadroute.%s is not there", name);
 	return operator;
 }
 

@@ -50,3 +50,18 @@ lr_plan_keep(LeadShape *shape, PlanKind kind, void *plan)
 	kept->next = shape->plans[kind];
 	shape->plans[kind] = kept;
 }
+
+void
+lr_plan_forget(LeadShape *shape, const char *flow)
+{
+	for (int kind = 0; kind < PLAN_KINDS; kind++)
+		for (FlowPlan **link = &shape->plans[kind]; *link; link = &(*link)->next)
+			if (strcmp((*link)->flow, flow) == 0)
+			{
+				FlowPlan *plan = *link;
+
+				*link = plan->next;
+				MemoryContextDelete(plan->mcxt);
+				break;
+			}
+}

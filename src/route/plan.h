@@ -24,4 +24,7 @@ extern void *lr_plan_find(LeadShape *shape, PlanKind kind, const FlowConfig *con
 extern void *lr_plan_make(Size size, FlowConfig *config);
 extern void lr_plan_keep(LeadShape *shape, PlanKind kind, void *plan);
 
+/* Drops the shape's plans for a flow. */
+extern void lr_plan_forget(LeadShape *shape, const char *flow);
+
 #endif /* LR_PLAN_H */

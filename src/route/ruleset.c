@@ -261,8 +261,6 @@ switch_of(RuleSet *set, const ConditionTest *test)
 {
 	MemoryContext oldcontext;
 	Switch *sw;
-	RegProcedure hash_column;
-	RegProcedure hash_constant;
 	int nwords = Max(WORDS(set->nrules), 1);
 
 	for (sw = set->switches; sw; sw = sw->next)
@@ -274,11 +272,9 @@ switch_of(RuleSet *set, const ConditionTest *test)
 	sw->attno = test->attno;
 	sw->operator= test->operator;
 	sw->collation = test->collation;
-	if (!get_op_hash_functions(test->operator, & hash_column, &hash_constant))
-		elog(ERROR, "operator %u has no hash functions", test->operator);
-	fmgr_info_cxt(get_opcode(test->operator), &sw->equal, set->mcxt);
-	fmgr_info_cxt(hash_column, &sw->hash_column, set->mcxt);
-	fmgr_info_cxt(hash_constant, &sw->hash_constant, set->mcxt);
+	fmgr_info_cxt(test->function, &sw->equal, set->mcxt);
+	fmgr_info_cxt(test->hashes[0], &sw->hash_column, set->mcxt);
+	fmgr_info_cxt(test->hashes[1], &sw->hash_constant, set->mcxt);
 	get_typlenbyval(test->type, &sw->length, &sw->by_value);
 	sw->untested = palloc(nwords * sizeof(uint64));
 	memset(sw->untested, 0xFF, nwords * sizeof(uint64));

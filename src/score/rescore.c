@@ -590,7 +590,7 @@ static void
 want_pending(void)
 {
 	Relation rel = table_open(lr_relation_oid("pending_rescores"), AccessShareLock);
-	Relation index = index_open(lr_relation_oid("pending_rescores_lead_idx"), AccessShareLock);
+	Relation index = lr_index_open(lr_relation_oid("pending_rescores_lead_idx"), AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	IndexScanDesc scan = lr_index_beginscan(rel, index, SnapshotSelf, NULL, 2, 0);
 	ListCell *cell;

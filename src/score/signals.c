@@ -79,7 +79,7 @@ lr_signals_read(const char *flow, const char *lead, const ScoringConfig *scoring
 		return;
 	reading.snapshot = memo->snapshot ? memo->snapshot : SnapshotSelf;
 	reading.rel = table_open(lr_relation_oid("signals"), AccessShareLock);
-	reading.index = index_open(lr_relation_oid("signals_pkey"), AccessShareLock);
+	reading.index = lr_index_open(lr_relation_oid("signals_pkey"), AccessShareLock);
 	reading.slot = table_slot_create(reading.rel, NULL);
 	read_of(&reading, lead);
 	if (memo->is_known)
@@ -116,7 +116,7 @@ bool
 lr_signals_exist(const char *flow, const char *lead)
 {
 	Relation rel = table_open(lr_relation_oid("signals"), AccessShareLock);
-	Relation index = index_open(lr_relation_oid("signals_pkey"), AccessShareLock);
+	Relation index = lr_index_open(lr_relation_oid("signals_pkey"), AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	ScanKeyData keys[2];
 	IndexScanDesc scan = lr_index_beginscan(rel, index, SnapshotSelf, NULL, 2, 0);
@@ -137,7 +137,7 @@ static void
 read_duplicates(SignalReading *reading, const char *lead)
 {
 	Relation rel = table_open(lr_relation_oid("lead_states"), AccessShareLock);
-	Relation index = index_open(lr_relation_oid("lead_states_duplicate_idx"), AccessShareLock);
+	Relation index = lr_index_open(lr_relation_oid("lead_states_duplicate_idx"), AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	ScanKeyData keys[2];
 	IndexScanDesc scan = lr_index_beginscan(rel, index, reading->snapshot, NULL, 2, 0);

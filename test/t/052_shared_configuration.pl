@@ -122,6 +122,24 @@ $holder->query_safe('COMMIT');
 $reader->query_safe('SELECT 1');
 is(owner('BR'), 'di', 'who was reading while a change committed leaves nothing of it');
 $holder->query_safe($edit);
+
+# nor does it take the place of what another has read since. The reader is stopped in between: it would publish before anybody else.
+my $process = $reader->query_safe('SELECT pg_backend_pid()');
+sql("UPDATE leadroute.rules SET target_name = 'bo' WHERE rule = 'home'");
+$holder->query_safe("BEGIN; LOCK TABLE leadroute.teams IN ACCESS EXCLUSIVE MODE");
+$reader->query_until(qr/begun/, "\\echo begun\nINSERT INTO crm.leads (id, country) VALUES (2001, 'FR');\n");
+$node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = $process") or die;
+kill 'STOP', $process or die;
+$holder->query_safe('COMMIT');
+sql("UPDATE leadroute.rules SET target_name = 'di' WHERE rule = 'hot'");
+is(owner('BR'), 'di', 'who came while another was reading');
+my ($taken, $made) = split /\|/, shared('taken, published');
+kill 'CONT', $process or die;
+$reader->query_safe('SELECT 1');
+is(owner('BR'), 'di', 'and who comes when that one is done');
+is(shared('published'), $made, '... has what the former has left, not what was read before the change');
+cmp_ok(shared('taken'), '>', $taken, '... and takes it');
+$holder->query_safe($edit);
 $holder->quit;
 
 # prepared: committed by whoever, whenever
@@ -155,6 +173,39 @@ is(owner('BR'), 'di', 'rows loaded while the triggers were off');
 settled('after an ALTER TABLE');
 sql(q{SET session_replication_role = replica; UPDATE leadroute.rules SET target_name = 'cy' WHERE rule = 'hot'});
 is(owner('BR'), 'cy', 'rows of a replication role');
+
+# mail domains: the first to ask leaves the table for all others
+sub is_public { return sql(q{SELECT leadroute.is_public_mail('a@corp.example')}); }
+settled('before mail domains');
+is(is_public(), 'f', 'a domain that nobody listed');
+my ($seen, $asked) = split /\|/, shared('taken, published');
+is(is_public(), 'f', 'nor later');
+is(shared('published'), $asked, 'which is asked of what was shared');
+cmp_ok(shared('taken'), '>', $seen, '... where it lies');
+sql(q{BEGIN; INSERT INTO leadroute.mail_domains (domain, is_public) VALUES ('corp.example', true); ROLLBACK});
+is(is_public(), 'f', 'rolled back');
+sql(q{INSERT INTO leadroute.mail_domains (domain, is_public) VALUES ('corp.example', true)});
+is(is_public(), 't', 'listed');
+is(sql(q{SELECT leadroute.is_public_mail('a@mail.corp.example'), leadroute.is_public_mail('a@corp.test')}), 't|f', 'with what is below, and nothing else');
+is(sql(q{BEGIN; DELETE FROM leadroute.mail_domains WHERE domain = 'corp.example'; SELECT leadroute.is_public_mail('a@corp.example')}), 'f', 'who takes it off knows');
+is(is_public(), 't', 'and nobody else');
+sql(q{BEGIN; DELETE FROM leadroute.mail_domains WHERE domain = 'corp.example'; PREPARE TRANSACTION 'mail'});
+is(is_public(), 't', 'prepared');
+sql(q{COMMIT PREPARED 'mail'});
+is(is_public(), 'f', 'committed');
+sql(q{TRUNCATE leadroute.mail_domains});
+is(sql(q{SELECT leadroute.is_public_mail('a@gmail.com')}), 'f', 'an empty table');
+is(sql(q{SELECT leadroute.is_public_mail('a@gmail.com')}), 'f', '... that is shared');
+sql(q{INSERT INTO leadroute.mail_domains (domain, is_public) SELECT 'corp' || n || '.example', n % 2 = 0 FROM generate_series(1, 5000) n});
+owner('FR');
+$asked = shared('published');
+is(sql(q{SELECT leadroute.is_public_mail('a@corp4000.example')}), 't', 'a large table');
+is(shared('published'), $asked, '... is not read for one question');
+is(sql(q{SELECT count(*) FILTER (WHERE leadroute.is_public_mail(format('a@corp%s.example', n))) FROM generate_series(1, 5000) n}), '2500', '... but for many');
+cmp_ok(shared('published'), '>', $asked, '... and then it is shared');
+$asked = shared('published');
+is(sql(q{SELECT leadroute.is_public_mail('a@corp4000.example'), leadroute.is_public_mail('a@corp4001.example')}), 't|f', '... for whoever asks once');
+is(shared('published'), $asked, '... and makes nothing anew');
 
 # time off of long ago is not read: who simulates a clock reads for himself
 sql(q{INSERT INTO leadroute.time_off (rep, during) VALUES ('cy', '[2020-01-01, 2020-02-01)')});
