@@ -5,9 +5,8 @@
  * Territories of one map and precedence are nested or apart, so those that cover a point form a chain, and the
  * innermost is the one that all others contain.
  *
- * A map of up to TREE_TERRITORIES that always holds is read into memory (map_tree.c). That belongs to the session's
- * configuration, and is dropped with it when a territory changes. In a larger map, or one with precedences or
- * times, a look-up is one scan of the GiST index behind territories_do_not_cross.
+ * A map of up to KEPT_TERRITORIES is read into memory (map_image.c). That belongs to the session's configuration, and is dropped with it when
+ * a territory changes. In a larger map a look-up is one scan of the GiST index behind territories_do_not_cross.
  */
 #include "postgres.h"
 
@@ -21,7 +20,7 @@
 #include "config_row.h"
 #include "leadroute.h"
 #include "map.h"
-#include "map_tree.h"
+#include "map_image.h"
 #include "territory.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -52,8 +51,9 @@ enum
 	INDEX_DURING
 };
 
-#define TREE_TERRITORIES 1000
-#define TREE_BYTES 1048576 /* of areas */
+#define KEPT_TERRITORIES 1000
+#define KEPT_BYTES 1048576 /* of areas */
+#define LOOKS_BEFORE 16	   /* at a map of some territories, until its image is made: asking each costs less for a lead or two */
 
 /* What a session keeps of a map. */
 typedef struct KeptMap
@@ -62,15 +62,10 @@ typedef struct KeptMap
 	MemoryContext mcxt;
 	const char *flow;
 	const char *map;
-	MapTree *tree; /* NULL: the index is to be asked */
+	MapMaker *maker; /* of a small map, until there is an image */
+	int looks;
+	const MapImage *image;
 } KeptMap;
-
-typedef struct Innermost
-{
-	bool found;
-	TerritoryHit *hit;
-	List **chain;
-} Innermost;
 
 typedef struct Comparison
 {
@@ -84,9 +79,8 @@ static Oid compared_index = InvalidOid;		 /* whose they are */
 
 static KeptMap *kept_map(FlowConfig *config, const char *map);
 static void read_map(void *arg);
-static bool tree_find(MapTree *tree, struct varlena *point, TerritoryHit *hit, List **chain);
-static void note_hit(const TerritoryHit *hit, void *arg);
-static int compare_hits(const ListCell *a, const ListCell *b);
+static bool kept_find(KeptMap *kept, struct varlena *point, TimestampTz at, TerritoryHit *hit, List **chain);
+static void make_image(KeptMap *kept);
 static void add_to_chain(List **chain, const TerritoryHit *hit);
 static bool index_find(const char *flow, const char *map, struct varlena *point, TimestampTz at,
 					   TerritoryHit *hit, List **chain);
@@ -103,8 +97,10 @@ lr_map_find(FlowConfig *config, const char *map, struct varlena *point, Timestam
 {
 	KeptMap *kept = kept_map(config, map);
 
-	if (kept->tree)
-		return tree_find(kept->tree, point, hit, chain);
+	if (kept->image)
+		return lr_map_image_find(kept->image, point, at, hit, chain);
+	if (kept->maker)
+		return kept_find(kept, point, at, hit, chain);
 	return index_find(config->flow, map, point, at, hit, chain);
 }
 
@@ -136,60 +132,53 @@ static void
 read_map(void *arg)
 {
 	KeptMap *kept = arg;
-	TerritoryHit *hits;
-	int n;
+	MemoryContext caller;
+	uint64 n;
 
-	(void) lr_config_rows_named("SELECT count(*) <= " CppAsString2(TREE_TERRITORIES) " AND coalesce(sum(pg_column_size(t.area)) <= " CppAsString2(TREE_BYTES) " AND bool_and(lower_inf(t.during) AND upper_inf(t.during)) AND min(t.precedence) = max(t.precedence), true)"
-																																							  " FROM (SELECT area, during, precedence FROM leadroute.territories WHERE flow = $1 AND map = $2"
-																																							  " LIMIT " CppAsString2(TREE_TERRITORIES) " + 1) t",
+	(void) lr_config_rows_named("SELECT count(*) <= " CppAsString2(KEPT_TERRITORIES) " AND coalesce(sum(pg_column_size(t.area)) <= " CppAsString2(KEPT_BYTES) ", true)"
+																																							  " FROM (SELECT area FROM leadroute.territories WHERE flow = $1 AND map = $2 LIMIT " CppAsString2(KEPT_TERRITORIES) " + 1) t",
 								kept->flow, kept->map);
 	if (!lr_row_bool(0, 1))
 		return;
 
-	n = (int) lr_config_rows_named("SELECT territory, team, rep, precedence, area FROM leadroute.territories"
-								   " WHERE flow = $1 AND map = $2 ORDER BY territory",
-								   kept->flow, kept->map);
-	hits = MemoryContextAlloc(kept->mcxt, Max(n, 1) * sizeof(TerritoryHit));
-	for (int i = 0; i < n; i++)
-		hits[i] = (TerritoryHit){
+	n = lr_config_rows_named("SELECT territory, team, rep, precedence, area, during FROM leadroute.territories"
+							 " WHERE flow = $1 AND map = $2 ORDER BY territory, during",
+							 kept->flow, kept->map);
+	caller = MemoryContextSwitchTo(kept->mcxt);
+	kept->maker = lr_map_maker_begin();
+	for (uint64 i = 0; i < n; i++)
+	{
+		TerritoryHit hit = {
 			.territory = lr_row_text(i, 1),
 			.team = lr_row_text(i, 2),
 			.rep = lr_row_text(i, 3),
 			.precedence = lr_row_int(i, 4),
 			.area = lr_row_varlena(i, 5),
 		};
-	kept->tree = lr_map_tree_make(hits, n, kept->mcxt);
+
+		(void) lr_map_maker_add(kept->maker, &hit, lr_row_varlena(i, 6));
+	}
+	MemoryContextSwitchTo(caller);
 }
 
-/* The chain has the outermost first. */
+/* Of a small map: asks its territories one by one, and soon its image. */
 static bool
-tree_find(MapTree *tree, struct varlena *point, TerritoryHit *hit, List **chain)
+kept_find(KeptMap *kept, struct varlena *point, TimestampTz at, TerritoryHit *hit, List **chain)
 {
-	Innermost innermost = {.hit = hit, .chain = chain};
-
-	lr_map_tree_find(tree, point, note_hit, &innermost);
-	if (chain)
-		list_sort(*chain, compare_hits);
-	return innermost.found;
+	if (kept->looks++ < LOOKS_BEFORE)
+		return lr_map_maker_find(kept->maker, point, at, hit, chain);
+	make_image(kept);
+	return lr_map_image_find(kept->image, point, at, hit, chain);
 }
 
-/* Those that cover a point are nested, and lr_territory_cmp has the inner one first. */
 static void
-note_hit(const TerritoryHit *hit, void *arg)
+make_image(KeptMap *kept)
 {
-	Innermost *innermost = arg;
+	MemoryContext caller = MemoryContextSwitchTo(kept->mcxt);
 
-	if (innermost->chain)
-		add_to_chain(innermost->chain, hit);
-	if (!innermost->found || lr_territory_cmp(hit->area, innermost->hit->area) < 0)
-		*innermost->hit = *hit;
-	innermost->found = true;
-}
-
-static int
-compare_hits(const ListCell *a, const ListCell *b)
-{
-	return lr_territory_cmp(((TerritoryHit *) lfirst(b))->area, ((TerritoryHit *) lfirst(a))->area);
+	kept->image = lr_map_image_make(kept->maker);
+	kept->maker = NULL;
+	MemoryContextSwitchTo(caller);
 }
 
 static void
