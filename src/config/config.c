@@ -813,7 +813,7 @@ lr_config_changed(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by trigger manager", "config_changed")));
 	CacheInvalidateRelcacheByRelid(lr_relation_oid("flows"));
-	lr_share_changed();
+	lr_share_changed(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation) == lr_relation_oid("territories"));
 	return PointerGetDatum(NULL);
 }
 
@@ -823,7 +823,7 @@ lr_forget_configuration(PG_FUNCTION_ARGS)
 {
 	CacheInvalidateRelcacheByRelid(lr_relation_oid("flows"));
 	CacheInvalidateRelcacheByRelid(lr_relation_oid("calendars"));
-	lr_share_changed();
+	lr_share_changed(true);
 	PG_RETURN_VOID();
 }
 

@@ -6,7 +6,8 @@
  * innermost is the one that all others contain.
  *
  * A map of up to KEPT_TERRITORIES is read into memory (map_image.c). That belongs to the session's configuration, and is dropped with it when
- * a territory changes. In a larger map a look-up is one scan of the GiST index behind territories_do_not_cross.
+ * a territory changes. A larger one has an image that all sessions share (map_share.c), once it is asked much; until then, and where there can be none, a
+ * look-up is one scan of the GiST index behind territories_do_not_cross.
  */
 #include "postgres.h"
 
@@ -21,25 +22,13 @@
 #include "leadroute.h"
 #include "map.h"
 #include "map_image.h"
+#include "map_share.h"
 #include "territory.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-
-/* Columns of leadroute.territories (sql/leadroute/20_config.sql). */
-enum
-{
-	TERRITORY_FLOW = 1,
-	TERRITORY_MAP,
-	TERRITORY_NAME,
-	TERRITORY_AREA,
-	TERRITORY_PRECEDENCE,
-	TERRITORY_DURING,
-	TERRITORY_TEAM,
-	TERRITORY_REP
-};
 
 /* Columns of the constraint's index. */
 enum
@@ -64,6 +53,7 @@ typedef struct KeptMap
 	const char *map;
 	MapMaker *maker; /* of a small map, until there is an image */
 	int looks;
+	MapSeat seat; /* of a large one */
 	const MapImage *image;
 } KeptMap;
 
@@ -82,8 +72,7 @@ static void read_map(void *arg);
 static bool kept_find(KeptMap *kept, struct varlena *point, TimestampTz at, TerritoryHit *hit, List **chain);
 static void make_image(KeptMap *kept);
 static void add_to_chain(List **chain, const TerritoryHit *hit);
-static bool index_find(const char *flow, const char *map, struct varlena *point, TimestampTz at,
-					   TerritoryHit *hit, List **chain);
+static bool index_find(KeptMap *kept, struct varlena *point, TimestampTz at, TerritoryHit *hit, List **chain);
 static void find_comparisons(Relation rel, Relation index);
 static void find_comparison(Relation index, int column, Oid operator);
 static void scan_key(ScanKey key, Relation index, int column, Datum argument);
@@ -101,7 +90,10 @@ lr_map_find(FlowConfig *config, const char *map, struct varlena *point, Timestam
 		return lr_map_image_find(kept->image, point, at, hit, chain);
 	if (kept->maker)
 		return kept_find(kept, point, at, hit, chain);
-	return index_find(config->flow, map, point, at, hit, chain);
+	kept->image = lr_map_share_take(&kept->seat, kept->mcxt);
+	if (kept->image)
+		return lr_map_image_find(kept->image, point, at, hit, chain);
+	return index_find(kept, point, at, hit, chain);
 }
 
 /* Read when first asked for; lives as long as the configuration. */
@@ -120,6 +112,7 @@ kept_map(FlowConfig *config, const char *map)
 	kept->mcxt = mcxt;
 	kept->flow = config->flow;
 	kept->map = MemoryContextStrdup(mcxt, map);
+	kept->seat = (MapSeat){.flow = kept->flow, .map = kept->map, .anchor = lr_relation_oid("flows")};
 	lr_config_reading("map", config->flow, map, lr_relation_oid("flows"), mcxt, read_map, kept);
 	MemoryContextSetParent(mcxt, config->mcxt);
 	kept->next = config->maps;
@@ -191,8 +184,7 @@ add_to_chain(List **chain, const TerritoryHit *hit)
 }
 
 static bool
-index_find(const char *flow, const char *map, struct varlena *point, TimestampTz at,
-		   TerritoryHit *hit, List **chain)
+index_find(KeptMap *kept, struct varlena *point, TimestampTz at, TerritoryHit *hit, List **chain)
 {
 	Relation rel = table_open(lr_relation_oid("territories"), AccessShareLock);
 	Relation index = index_open(lr_relation_oid("territories_do_not_cross"), AccessShareLock);
@@ -202,10 +194,11 @@ index_find(const char *flow, const char *map, struct varlena *point, TimestampTz
 	ScanKeyData keys[4];
 	bool found = false;
 
+	lr_map_share_missed(&kept->seat, rel);
 	find_comparisons(rel, index);
 	scan_key(&keys[0], index, INDEX_AREA, PointerGetDatum(point));
-	scan_key(&keys[1], index, INDEX_FLOW, CStringGetTextDatum(flow));
-	scan_key(&keys[2], index, INDEX_MAP, CStringGetTextDatum(map));
+	scan_key(&keys[1], index, INDEX_FLOW, CStringGetTextDatum(kept->flow));
+	scan_key(&keys[2], index, INDEX_MAP, CStringGetTextDatum(kept->map));
 	scan_key(&keys[3], index, INDEX_DURING, TimestampTzGetDatum(at));
 	scan = lr_index_beginscan(rel, index, snapshot, NULL, lengthof(keys), 0);
 	index_rescan(scan, keys, lengthof(keys), NULL, 0);
