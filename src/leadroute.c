@@ -18,6 +18,7 @@
 #include "fmgr.h"
 #include "lead.h"
 #include "leadroute.h"
+#include "map_share.h"
 #include "miscadmin.h"
 #include "pending.h"
 #include "phone_sql.h"
@@ -258,6 +259,7 @@ _PG_init(void)
 	/* the rotation first: its commit callback must run after the one that confirms turns */
 	lr_rotation_init();
 	lr_share_init();
+	lr_map_share_init();
 	lr_config_init();
 	lr_calendar_init();
 	lr_lead_init();

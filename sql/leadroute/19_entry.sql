@@ -38,6 +38,12 @@ AS 'MODULE_PATHNAME', 'lr_shared_configuration';
 COMMENT ON FUNCTION leadroute.shared_configuration() IS
 	'What the server''s shared memory holds of the configuration that sessions have read, for new connections, over all databases: how many parts (images), in how many bytes of the size that leadroute.shared_configuration sets; since the start, how often a session took one and so read no table (taken), made one (published), and how often all went because there was no room (emptied). NULLs where the library is not preloaded.';
 
+CREATE FUNCTION leadroute.shared_maps(OUT flow text, OUT map text, OUT in_memory boolean, OUT territories bigint, OUT bytes bigint, OUT made bigint, OUT missed bigint) RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'lr_shared_maps';
+COMMENT ON FUNCTION leadroute.shared_maps() IS
+	'The maps of more than 1000 territories that were asked in this database since the server''s start: whether all sessions look into one image of it in memory, which is so once it was asked often (in_memory), and of how many territories and bytes; how often one was made, and how many leads were looked up through the index since the last one (missed). A changed territory ends the image; a background worker makes the next one when it is worth it. What is out of date stands with in_memory false until its memory is needed. leadroute.shared_maps sets how much memory there is for all of them. Maps whose name or flow has 128 bytes or more have no image. No row where the library is not preloaded.';
+
 CREATE FUNCTION leadroute.library_ready() RETURNS boolean
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'lr_library_ready';
 COMMENT ON FUNCTION leadroute.library_ready() IS 'Whether the running server has leadroute in shared_preload_libraries, so that leads can be routed.';

@@ -56,7 +56,7 @@ GRANT EXECUTE ON PROCEDURE leadroute.catch_up(regclass, text, interval, integer)
 GRANT SELECT ON ALL TABLES IN SCHEMA leadroute TO leadroute_reader;
 GRANT EXECUTE ON FUNCTION leadroute.export_flow(text), leadroute.check_flow(text), leadroute.missing_sides(), leadroute.trigger_faults(), leadroute.calendar_problem(text, text), leadroute.flow_attachment(text), leadroute.attachment_table(leadroute.attachments),
 	leadroute.flow_table(text), leadroute.mapped_column(jsonb, text), leadroute.canonical_columns(),
-	leadroute.canonical_versions(), leadroute.flow_versions(text), leadroute.stale_keys() TO leadroute_reader;
+	leadroute.canonical_versions(), leadroute.flow_versions(text), leadroute.stale_keys(), leadroute.shared_maps() TO leadroute_reader;
 
 /* reports: who was granted a view of sums may read it without being a reader */
 GRANT EXECUTE ON FUNCTION leadroute.percent(numeric, numeric), leadroute.sorted_percentile(integer[], numeric), leadroute.mean_of(integer[]),

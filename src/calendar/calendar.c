@@ -521,6 +521,6 @@ lr_calendar_changed(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by trigger manager", "calendar_changed")));
 	CacheInvalidateRelcacheByRelid(lr_relation_oid("calendars"));
-	lr_share_changed();
+	lr_share_changed(false);
 	return PointerGetDatum(NULL);
 }

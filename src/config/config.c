@@ -901,7 +901,7 @@ lr_config_changed(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by trigger manager", "config_changed")));
 	CacheInvalidateRelcacheByRelid(lr_relation_oid("flows"));
-	lr_share_changed();
+	lr_share_changed(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation) == lr_relation_oid("territories"));
 	return PointerGetDatum(NULL);
 }
 
@@ -911,7 +911,7 @@ lr_forget_configuration(PG_FUNCTION_ARGS)
 {
 	CacheInvalidateRelcacheByRelid(lr_relation_oid("flows"));
 	CacheInvalidateRelcacheByRelid(lr_relation_oid("calendars"));
-	lr_share_changed();
+	lr_share_changed(true);
 	PG_RETURN_VOID();
 }
 
@@ -924,6 +924,6 @@ lr_table_changed(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by trigger manager", "table_changed")));
 	CacheInvalidateRelcacheByRelid(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation));
-	lr_share_changed();
+	lr_share_changed(false);
 	return PointerGetDatum(NULL);
 }

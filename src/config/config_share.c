@@ -52,6 +52,7 @@ PG_FUNCTION_INFO_V1(lr_shared_configuration);
 typedef struct ShareCounters
 {
 	uint64 generation;
+	uint64 maps;	 /* the same, raised by changes of territories only */
 	uint32 writers;	 /* transactions with changes, between raising the generation and being over */
 	uint32 prepares; /* not 0: one may be prepared; counts them */
 } ShareCounters;
@@ -88,6 +89,7 @@ static int shared_kilobytes = 16 * 1024;
 static SharedImages *shared = NULL;
 static HTAB *directory = NULL;
 static OwnChanges changes = CHANGES_NONE;
+static bool territories_changed = false; /* among them */
 static bool committing = false;
 
 static shmem_request_hook_type previous_shmem_request_hook = NULL;
@@ -96,8 +98,10 @@ static shmem_startup_hook_type previous_shmem_startup_hook = NULL;
 static void request_shmem(void);
 static Size shared_size(void);
 static void startup_shmem(void);
+static void raise_maps(void);
 static void transaction_callback(XactEvent event, void *arg);
 static void announce(bool prepares);
+static ShareCounters *counters_of(Oid database);
 static ShareCounters *my_counters(void);
 static void note_place(SharePlace *place, bool found);
 static bool holds(const ImageEntry *entry);
@@ -172,13 +176,30 @@ startup_shmem(void)
 /* ---- writers ---- */
 
 void
-lr_share_changed(void)
+lr_share_changed(bool territories)
 {
 	if (changes == CHANGES_NONE)
 		changes = CHANGES_MADE;
+	if (territories && !territories_changed)
+	{
+		territories_changed = true;
+		if (changes == CHANGES_ANNOUNCED)
+			raise_maps();
+	}
 	/* by a trigger of something that runs at commit, after our callback */
 	if (changes == CHANGES_MADE && committing)
 		announce(false);
+}
+
+/* What was announced before did not know of them. */
+static void
+raise_maps(void)
+{
+	if (shared == NULL)
+		return;
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	my_counters()->maps++;
+	LWLockRelease(shared->lock);
 }
 
 static void
@@ -203,6 +224,7 @@ transaction_callback(XactEvent event, void *arg)
 				LWLockRelease(shared->lock);
 			}
 			changes = CHANGES_NONE;
+			territories_changed = false;
 			break;
 		default:
 			break;
@@ -217,6 +239,8 @@ announce(bool prepares)
 	{
 		LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 		my_counters()->generation++;
+		if (territories_changed)
+			my_counters()->maps++;
 		my_counters()->writers++;
 		if (prepares)
 			my_counters()->prepares = Max(my_counters()->prepares + 1, 1);
@@ -228,7 +252,13 @@ announce(bool prepares)
 static ShareCounters *
 my_counters(void)
 {
-	return &shared->counters[MyDatabaseId % SHARE_COUNTERS];
+	return counters_of(MyDatabaseId);
+}
+
+static ShareCounters *
+counters_of(Oid database)
+{
+	return &shared->counters[database % SHARE_COUNTERS];
 }
 
 /* ---- readers ---- */
@@ -269,6 +299,7 @@ note_place(SharePlace *place, bool found)
 
 	place->publishes = !found && counters->writers == 0;
 	place->generation = counters->generation;
+	place->maps = counters->maps;
 	place->prepares = counters->prepares;
 }
 
@@ -335,8 +366,45 @@ lr_share_size(void)
 static bool
 shares(void)
 {
-	return shared && shared->size > 0 && changes == CHANGES_NONE && !RecoveryInProgress() && !IsInParallelMode() && check_function_bodies &&
-		   !lr_clock_is_set();
+	return lr_share_takes() && shared->size > 0;
+}
+
+bool
+lr_share_takes(void)
+{
+	return shared && changes == CHANGES_NONE && !RecoveryInProgress() && !IsInParallelMode() && check_function_bodies && !lr_clock_is_set();
+}
+
+void
+lr_share_maps_place(SharePlace *place)
+{
+	memset(place, 0, sizeof(SharePlace));
+	if (!lr_share_takes())
+		return;
+	LWLockAcquire(shared->lock, LW_SHARED);
+	note_place(place, false);
+	LWLockRelease(shared->lock);
+}
+
+uint64
+lr_share_maps_generation(Oid database)
+{
+	uint64 maps;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	maps = counters_of(database)->maps;
+	LWLockRelease(shared->lock);
+	return maps;
+}
+
+/*
+ * No writer was at work when it was read, and whoever may have changed a territory since, or prepared that, has raised their generation. Who was
+ * prepared before is none, or it does not publish.
+ */
+bool
+lr_share_maps_hold(const SharePlace *place)
+{
+	return place->publishes && lr_share_takes() && lr_share_maps_generation(MyDatabaseId) == place->maps;
 }
 
 /* Two 64-bit hashes of the names with their terminating zeros, which no text contains. */

@@ -21,6 +21,7 @@ typedef struct SharePlace
 	bool publishes;
 	bool clears; /* no transaction is prepared: see config_share.c */
 	uint64 generation;
+	uint64 maps; /* the generation of territories */
 	uint32 prepares;
 } SharePlace;
 
@@ -56,7 +57,16 @@ extern Size lr_share_size(void);
 extern void lr_share_look(SharePlace *place);
 extern void lr_share_publish(const SharePlace *place, const SharePiece *pieces, int n);
 
-/* The transaction changes what images are made of; they are void when it commits, and it neither takes nor makes any itself. */
-extern void lr_share_changed(void);
+/* The transaction changes what images are made of, territories too; they are void when it commits, and it neither takes nor makes any itself. */
+extern void lr_share_changed(bool territories);
+
+/*
+ * For images of maps, which lie elsewhere (map_share.c): a place for what is read from here on, the generation of territories, which only their changes
+ * raise, whether what was read at a place may be an image still, and whether this transaction may take any.
+ */
+extern void lr_share_maps_place(SharePlace *place);
+extern uint64 lr_share_maps_generation(Oid database);
+extern bool lr_share_maps_hold(const SharePlace *place);
+extern bool lr_share_takes(void);
 
 #endif /* LR_CONFIG_SHARE_H */

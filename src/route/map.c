@@ -5,9 +5,9 @@
  * Territories of one map and precedence are nested or apart, so those that cover a point form a chain, and the
  * innermost is the one that all others contain.
  *
- * A map of up to TREE_TERRITORIES that always holds is read into memory (map_tree.c). That belongs to the session's
- * configuration, and is dropped with it when a territory changes. In a larger map, or one with precedences or
- * times, a look-up is one scan of the GiST index behind territories_do_not_cross.
+ * A map of up to KEPT_TERRITORIES is read into memory (map_image.c). That belongs to the session's configuration, and is dropped with it when
+ * a territory changes. A larger one has an image that all sessions share (map_share.c), once it is asked much; until then, and where there can be none, a
+ * look-up is one scan of the GiST index behind territories_do_not_cross.
  */
 #include "postgres.h"
 
@@ -22,7 +22,8 @@
 #include "config_row.h"
 #include "leadroute.h"
 #include "map.h"
-#include "map_tree.h"
+#include "map_image.h"
+#include "map_share.h"
 #include "territory.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -31,19 +32,6 @@
 #include "utils/rangetypes.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-
-/* Columns of leadroute.territories (sql/leadroute/20_config.sql). */
-enum
-{
-	TERRITORY_FLOW = 1,
-	TERRITORY_MAP,
-	TERRITORY_NAME,
-	TERRITORY_AREA,
-	TERRITORY_PRECEDENCE,
-	TERRITORY_DURING,
-	TERRITORY_TEAM,
-	TERRITORY_REP
-};
 
 /* Columns of the constraint's index. */
 enum
@@ -55,8 +43,9 @@ enum
 	INDEX_DURING
 };
 
-#define TREE_TERRITORIES 1000
-#define TREE_BYTES 1048576 /* of areas */
+#define KEPT_TERRITORIES 1000
+#define KEPT_BYTES 1048576 /* of areas */
+#define LOOKS_BEFORE 16	   /* at a map of some territories, until its image is made: asking each costs less for a lead or two */
 
 /* What a session keeps of a map. */
 typedef struct KeptMap
@@ -65,15 +54,11 @@ typedef struct KeptMap
 	MemoryContext mcxt;
 	const char *flow;
 	const char *map;
-	MapTree *tree; /* NULL: the index is to be asked */
+	MapMaker *maker; /* of a small map, until there is an image */
+	int looks;
+	MapSeat seat; /* of a large one */
+	const MapImage *image;
 } KeptMap;
-
-typedef struct Innermost
-{
-	bool found;
-	TerritoryHit *hit;
-	List **chain;
-} Innermost;
 
 /* How a column of the index is compared: the server's own operators are the same everywhere. */
 typedef struct Comparison
@@ -90,12 +75,10 @@ static Oid compared_index = InvalidOid; /* whose it is */
 
 static KeptMap *kept_map(FlowConfig *config, const char *map);
 static void read_map(void *arg);
-static bool tree_find(MapTree *tree, struct varlena *point, TerritoryHit *hit, List **chain);
-static void note_hit(const TerritoryHit *hit, void *arg);
-static int compare_hits(const ListCell *a, const ListCell *b);
+static bool kept_find(KeptMap *kept, struct varlena *point, TimestampTz at, TerritoryHit *hit, List **chain);
+static void make_image(KeptMap *kept);
 static void add_to_chain(List **chain, const TerritoryHit *hit);
-static bool index_find(const char *flow, const char *map, struct varlena *point, TimestampTz at,
-					   TerritoryHit *hit, List **chain);
+static bool index_find(KeptMap *kept, struct varlena *point, TimestampTz at, TerritoryHit *hit, List **chain);
 static void find_comparison(Relation rel, Relation index);
 static void scan_key(ScanKey key, Relation index, int column, const Comparison *comparison, Datum argument);
 static Oid own_operator(const char *name, Oid type);
@@ -108,9 +91,14 @@ lr_map_find(FlowConfig *config, const char *map, struct varlena *point, Timestam
 {
 	KeptMap *kept = kept_map(config, map);
 
-	if (kept->tree)
-		return tree_find(kept->tree, point, hit, chain);
-	return index_find(config->flow, map, point, at, hit, chain);
+	if (kept->image)
+		return lr_map_image_find(kept->image, point, at, hit, chain);
+	if (kept->maker)
+		return kept_find(kept, point, at, hit, chain);
+	kept->image = lr_map_share_take(&kept->seat, kept->mcxt);
+	if (kept->image)
+		return lr_map_image_find(kept->image, point, at, hit, chain);
+	return index_find(kept, point, at, hit, chain);
 }
 
 /* Read when first asked for; lives as long as the configuration. */
@@ -129,6 +117,7 @@ kept_map(FlowConfig *config, const char *map)
 	kept->mcxt = mcxt;
 	kept->flow = config->flow;
 	kept->map = MemoryContextStrdup(mcxt, map);
+	kept->seat = (MapSeat){.flow = kept->flow, .map = kept->map, .anchor = lr_relation_oid("flows")};
 	lr_config_reading("map", config->flow, map, lr_relation_oid("flows"), mcxt, read_map, kept);
 	MemoryContextSetParent(mcxt, config->mcxt);
 	kept->next = config->maps;
@@ -141,60 +130,53 @@ static void
 read_map(void *arg)
 {
 	KeptMap *kept = arg;
-	TerritoryHit *hits;
-	int n;
+	MemoryContext caller;
+	uint64 n;
 
-	(void) lr_config_rows_named("SELECT count(*) <= " CppAsString2(TREE_TERRITORIES) " AND coalesce(sum(pg_column_size(t.area)) <= " CppAsString2(TREE_BYTES) " AND bool_and(lower_inf(t.during) AND upper_inf(t.during)) AND min(t.precedence) = max(t.precedence), true)"
-																																							  " FROM (SELECT area, during, precedence FROM leadroute.territories WHERE flow = $1 AND map = $2"
-																																							  " LIMIT " CppAsString2(TREE_TERRITORIES) " + 1) t",
+	(void) lr_config_rows_named("SELECT count(*) <= " CppAsString2(KEPT_TERRITORIES) " AND coalesce(sum(pg_column_size(t.area)) <= " CppAsString2(KEPT_BYTES) ", true)"
+																																							  " FROM (SELECT area FROM leadroute.territories WHERE flow = $1 AND map = $2 LIMIT " CppAsString2(KEPT_TERRITORIES) " + 1) t",
 								kept->flow, kept->map);
 	if (!lr_row_bool(0, 1))
 		return;
 
-	n = (int) lr_config_rows_named("SELECT territory, team, rep, precedence, area FROM leadroute.territories"
-								   " WHERE flow = $1 AND map = $2 ORDER BY territory",
-								   kept->flow, kept->map);
-	hits = MemoryContextAlloc(kept->mcxt, Max(n, 1) * sizeof(TerritoryHit));
-	for (int i = 0; i < n; i++)
-		hits[i] = (TerritoryHit){
+	n = lr_config_rows_named("SELECT territory, team, rep, precedence, area, during FROM leadroute.territories"
+							 " WHERE flow = $1 AND map = $2 ORDER BY territory, during",
+							 kept->flow, kept->map);
+	caller = MemoryContextSwitchTo(kept->mcxt);
+	kept->maker = lr_map_maker_begin();
+	for (uint64 i = 0; i < n; i++)
+	{
+		TerritoryHit hit = {
 			.territory = lr_row_text(i, 1),
 			.team = lr_row_text(i, 2),
 			.rep = lr_row_text(i, 3),
 			.precedence = lr_row_int(i, 4),
 			.area = lr_row_varlena(i, 5),
 		};
-	kept->tree = lr_map_tree_make(hits, n, kept->mcxt);
+
+		(void) lr_map_maker_add(kept->maker, &hit, lr_row_varlena(i, 6));
+	}
+	MemoryContextSwitchTo(caller);
 }
 
-/* The chain has the outermost first. */
+/* Of a small map: asks its territories one by one, and soon its image. */
 static bool
-tree_find(MapTree *tree, struct varlena *point, TerritoryHit *hit, List **chain)
+kept_find(KeptMap *kept, struct varlena *point, TimestampTz at, TerritoryHit *hit, List **chain)
 {
-	Innermost innermost = {.hit = hit, .chain = chain};
-
-	lr_map_tree_find(tree, point, note_hit, &innermost);
-	if (chain)
-		list_sort(*chain, compare_hits);
-	return innermost.found;
+	if (kept->looks++ < LOOKS_BEFORE)
+		return lr_map_maker_find(kept->maker, point, at, hit, chain);
+	make_image(kept);
+	return lr_map_image_find(kept->image, point, at, hit, chain);
 }
 
-/* Those that cover a point are nested, and lr_territory_cmp has the inner one first. */
 static void
-note_hit(const TerritoryHit *hit, void *arg)
+make_image(KeptMap *kept)
 {
-	Innermost *innermost = arg;
+	MemoryContext caller = MemoryContextSwitchTo(kept->mcxt);
 
-	if (innermost->chain)
-		add_to_chain(innermost->chain, hit);
-	if (!innermost->found || lr_territory_cmp(hit->area, innermost->hit->area) < 0)
-		*innermost->hit = *hit;
-	innermost->found = true;
-}
-
-static int
-compare_hits(const ListCell *a, const ListCell *b)
-{
-	return lr_territory_cmp(((TerritoryHit *) lfirst(b))->area, ((TerritoryHit *) lfirst(a))->area);
+	kept->image = lr_map_image_make(kept->maker);
+	kept->maker = NULL;
+	MemoryContextSwitchTo(caller);
 }
 
 static void
@@ -207,8 +189,7 @@ add_to_chain(List **chain, const TerritoryHit *hit)
 }
 
 static bool
-index_find(const char *flow, const char *map, struct varlena *point, TimestampTz at,
-		   TerritoryHit *hit, List **chain)
+index_find(KeptMap *kept, struct varlena *point, TimestampTz at, TerritoryHit *hit, List **chain)
 {
 	Relation rel = table_open(lr_relation_oid("territories"), AccessShareLock);
 	Relation index = lr_index_open(lr_relation_oid("territories_do_not_cross"), AccessShareLock);
@@ -218,10 +199,11 @@ index_find(const char *flow, const char *map, struct varlena *point, TimestampTz
 	ScanKeyData keys[4];
 	bool found = false;
 
+	lr_map_share_missed(&kept->seat, rel);
 	find_comparison(rel, index);
 	scan_key(&keys[0], index, INDEX_AREA, &area_contains, PointerGetDatum(point));
-	scan_key(&keys[1], index, INDEX_FLOW, &text_equals, CStringGetTextDatum(flow));
-	scan_key(&keys[2], index, INDEX_MAP, &text_equals, CStringGetTextDatum(map));
+	scan_key(&keys[1], index, INDEX_FLOW, &text_equals, CStringGetTextDatum(kept->flow));
+	scan_key(&keys[2], index, INDEX_MAP, &text_equals, CStringGetTextDatum(kept->map));
 	scan_key(&keys[3], index, INDEX_DURING, &range_holds, TimestampTzGetDatum(at));
 	scan = lr_index_beginscan(rel, index, snapshot, NULL, lengthof(keys), 0);
 	index_rescan(scan, keys, lengthof(keys), NULL, 0);

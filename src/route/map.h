@@ -9,6 +9,19 @@
 #include "nodes/pg_list.h"
 #include "utils/timestamp.h"
 
+/* Columns of leadroute.territories (sql/leadroute/20_config.sql). */
+enum
+{
+	TERRITORY_FLOW = 1,
+	TERRITORY_MAP,
+	TERRITORY_NAME,
+	TERRITORY_AREA,
+	TERRITORY_PRECEDENCE,
+	TERRITORY_DURING,
+	TERRITORY_TEAM,
+	TERRITORY_REP
+};
+
 typedef struct TerritoryHit
 {
 	const char *territory;

@@ -70,6 +70,11 @@ CREATE VIEW own_costs AS
 		   percentile_cont(0.5) WITHIN GROUP (ORDER BY l.value - b.value) FILTER (WHERE metric = 'first') AS first
 	  FROM figures l JOIN figures b USING (part, kind, clients, size, round, metric)
 	 WHERE part = 'growth' AND l.variant = 'lr' AND b.variant = 'bare' GROUP BY kind, size;
+-- what a map costs a lead: the same leads with its rule and without, in one round
+CREATE VIEW map_costs AS
+	SELECT size, percentile_cont(0.5) WITHIN GROUP (ORDER BY l.value - o.value) AS cost, min(l.value - o.value) AS low, max(l.value - o.value) AS high
+	  FROM figures l JOIN figures o USING (part, kind, clients, size, round, metric)
+	 WHERE part = 'growth' AND kind = 'territories' AND l.variant = 'lr' AND o.variant = 'off' AND metric = 'lead' GROUP BY size;
 -- the rate beside a history, of that beside none
 CREATE VIEW history_ratios AS
 	SELECT w.size, w.variant, percentile_cont(0.5) WITHIN GROUP (ORDER BY w.value / o.value) AS value, min(w.value / o.value) AS low, max(w.value / o.value) AS high

@@ -9,7 +9,7 @@ decision_territories=${BENCH_DECISION_TERRITORIES:-$(by_mode "100 2000" "100 100
 decision_leads=${BENCH_DECISION_LEADS:-$(by_mode 40 250)}
 decision_few=$(by_mode 100 200)
 decision_about() { say "instructions a lead by callgrind: f0 f1 p1 lr; the decision with $decision_rules rules; the map with $decision_territories territories"; }
-decision_seconds() { calc "40 + 7 * ($decision_leads + 2 * $decision_few) * 0.03 + ${decision_territories##* } * 0.00025"; }
+decision_seconds() { calc "70 + 7 * ($decision_leads + 2 * $decision_few) * 0.03 + ${decision_territories##* } * 0.00025"; }
 
 decision_run() {
 	local missing size variant
@@ -29,7 +29,11 @@ decision_run() {
 	for variant in f0 f1 p1 lr; do decision_count lead "$variant" 0 peers "$variant"; done
 	for size in $decision_rules; do decision_count rules lr "$size" "rules_$size" grown; done
 	for size in $decision_rules; do decision_count rules_like lr "$size" "rules_like_$size" grown; done
-	for size in $decision_territories; do decision_count territories lr "$size" "territories_$size" grown; done
+	for size in $decision_territories; do
+		database=territories_$size
+		growth_warm "$size" # what a start has emptied
+		decision_count territories lr "$size" "territories_$size" grown
+	done
 	callgrind_stop
 	decision_record
 }

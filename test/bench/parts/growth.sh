@@ -6,7 +6,8 @@
 #   rules         conditions that begin with an equality test (or IN); none holds, so the last rule takes each lead
 #   rules_like    the same, but every sixth has nothing that an index could hold: lower(title) LIKE
 #   criteria      of the score; all are asked
-#   territories   of a map; 0: no rule asks a map
+#   territories   of a map; 0: no rule asks a map. Beside it the same leads with the map's rule switched off ("off"): the difference is what
+#                 the map costs a lead, point, look-up and all, in the same tables and the same minute. A large map is asked until its image is in memory.
 #   accounts      with a domain each; 0: none
 #   members       of a team that takes turns
 # BENCH_CURVES: which; BENCH_SIZES_rules="..." and so on: which sizes; BENCH_ROUNDS; BENCH_LEADS: leads a statement.
@@ -31,7 +32,7 @@ growth_seconds() {
 		seconds="$seconds + 4 + $(count_words "${growth_sizes[$curve]}") * (1 + $growth_rounds * (0.3 + $growth_leads * 0.00007))"
 		size=${growth_sizes[$curve]##* }
 		case $curve in
-			territories) seconds="$seconds + $size * 0.00016" ;;
+			territories) seconds="$seconds + $size * 0.00016 + $(count_words "${growth_sizes[$curve]}") * $growth_rounds * (1 + $growth_leads * 0.00004)" ;;
 			rules*) seconds="$seconds + $size * 0.0003 + $growth_rounds * $size * 0.00005" ;;
 			*) seconds="$seconds + $size * 0.000025" ;;
 		esac
@@ -47,6 +48,7 @@ growth_run() {
 		for size in ${growth_sizes[$curve]}; do
 			if ((size > known)); then growth_to "$curve" $((known + 1)) "$size"; fi
 			known=$size
+			if [[ $curve == territories ]]; then growth_warm "$size"; fi
 			growth_measure "$curve" "$size"
 		done
 		sql -c "DROP DATABASE \"$database\""
@@ -113,19 +115,45 @@ grow_members() { # there are three from the start
 		-c "INSERT INTO leadroute.team_members (team, rep, weight, capacity) SELECT 't', format('rep-%s', n), 1 + n % 3, 100000000 FROM generate_series(greatest($1, 4), $2) n"
 }
 
+# Asks a map of more than 1,000 territories until sessions share its image: the steady state.
+growth_warm() { # TERRITORIES
+	local tries
+	(($1 > 1000)) || return 0
+	for ((tries = 0; tries < 60; tries++)); do
+		growth_serial=$((${growth_serial:-0} + 1))
+		query -c "$(growth_insert lr 5000)"
+		for _ in 1 2 3; do
+			if [[ $(query -c "SELECT bool_and(in_memory) FROM leadroute.shared_maps()") == t ]]; then return; fi
+			sleep 0.5
+		done
+	done
+	die "a map of $1 territories has no image"
+}
+
+# Whether the map's rule is asked. One lead of another session finds the configuration changed, and leaves it for the next.
+growth_map() { # true|false
+	query -c "UPDATE leadroute.rules SET condition = CASE WHEN $1 THEN NULL ELSE 'false' END WHERE rule = 'map'"
+	growth_serial=$((${growth_serial:-0} + 1))
+	query -c "$(growth_insert lr 0)"
+}
+
 growth_measure() { # CURVE SIZE
-	local round variant first many
+	local round variant first many variants="bare lr"
+	if [[ $1 == territories ]] && (($2)); then variants="bare lr off"; fi
 	for ((round = 1; round <= growth_rounds; round++)); do
-		for variant in $(in_turn "$round" bare lr); do
+		# shellcheck disable=SC2086
+		for variant in $(in_turn "$round" $variants); do
+			if [[ $variant == off ]]; then growth_map false; fi
 			growth_serial=$((${growth_serial:-0} + 1))
 			IFS='|' read -r first many <<<"$(backend_cpu "$(growth_insert "$variant" 0)" "$(growth_insert "$variant" "$growth_leads")")"
 			record "$1" "$round" "$variant" 1 "$2" first "$first" lead "$(calc "$many / $growth_leads")"
+			if [[ $variant == off ]]; then growth_map true; fi
 		done
 	done
 }
 
 growth_insert() { # VARIANT LEADS: lead 0, or those from 1 on
-	say "INSERT INTO grow.$1 $(grown_leads "$growth_serial") FROM generate_series($(($2 ? 1 : 0)), $2) n"
+	say "INSERT INTO grow.${1/off/lr} $(grown_leads "$growth_serial") FROM generate_series($(($2 ? 1 : 0)), $2) n"
 }
 
 grown_leads() { # SERIAL: columns and values of the leads n

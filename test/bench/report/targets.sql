@@ -56,8 +56,9 @@ INSERT INTO lines (line, wanted, aim, at_most, part, value, beside)
 		   concat_ws('; ', 'instructions of all that is done before the row is stored', 'of the rules'' walk alone ' || (figure('decision', kind, 'lr', 'lr_route_decide', 1, 1000) / figure('decision', kind, 'lr', 'lr_route_decide', 1, 50))::numeric(10, 1), 'leadroute''s whole CPU ' || ((SELECT own FROM own_costs o WHERE o.kind = l.kind AND size = 1000) / (SELECT own FROM own_costs o WHERE o.kind = l.kind AND size = 50))::numeric(10, 2) || ' times')
 	  FROM (VALUES (1, '1,000 rules against 50, cost of the decision', 'rules'), (2, '... where one rule in six has no equality test', 'rules_like')) l (place, line, kind) ORDER BY place;
 INSERT INTO lines (line, wanted, aim, at_most, part, value, low, high, beside)
-	SELECT 'territory look-up, 100,000 in the map, steady state, us of CPU', 10, 2, true, 'growth', m.own - n.own, m.low - n.high, m.high - n.low, CASE WHEN m.size <> 100000 THEN count_of(m.size) || ' territories' END
-	  FROM (SELECT) x LEFT JOIN own_costs m ON m.kind = 'territories' AND m.size = :territories LEFT JOIN own_costs n ON n.kind = 'territories' AND n.size = 0;
+	SELECT 'territory look-up, 100,000 in the map, steady state, us of CPU', 10, 2, true, 'growth', cost, low, high,
+		   concat_ws('; ', 'all that the map costs a lead', 'instructions of the look-up alone ' || round(figure('decision', 'territories', 'lr', 'lr_map_find', 1, :territories)), CASE WHEN m.size <> 100000 THEN count_of(m.size) || ' territories' END)
+	  FROM (SELECT) x LEFT JOIN map_costs m ON m.size = :territories;
 INSERT INTO lines (line, wanted, aim, at_most, part, value, low, high, beside)
 	SELECT 'first lead of a new connection, 50 rules, 15 criteria, 100,000 territories: ms over the bare one', 2, 0.5, true, 'connect',
 		   percentile_cont(0.5) WITHIN GROUP (ORDER BY l.value - b.value), min(l.value - b.value), max(l.value - b.value), CASE WHEN :connect <> 100000 THEN count_of(:connect) || ' territories' END
