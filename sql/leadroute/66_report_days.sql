@@ -160,7 +160,7 @@ COMMENT ON COLUMN leadroute.daily_leads.team IS 'The team that it came to him fr
 COMMENT ON COLUMN leadroute.daily_leads.source IS 'The lead''s source when it was decided.';
 COMMENT ON COLUMN leadroute.daily_leads.segment IS 'Its segment when it was decided.';
 COMMENT ON COLUMN leadroute.daily_leads.tier IS 'The tier of its account when it was decided.';
-COMMENT ON COLUMN leadroute.daily_leads.rule IS 'The rule that its present assignment goes back to.';
+COMMENT ON COLUMN leadroute.daily_leads.rule IS 'The rule that its present assignment goes back to; NULL: none.';
 COMMENT ON COLUMN leadroute.daily_leads.speed IS 'From asking to the first touch: 1 below 5 minutes, 2 below 10, 3 below 30, 4 below 60, 5 up to 24 hours, 6 longer, 7 never touched.';
 COMMENT ON COLUMN leadroute.daily_leads.leads IS 'How many leads, duplicates not counted.';
 COMMENT ON COLUMN leadroute.daily_leads.duplicates IS 'How many duplicates, linked or merged, beside them.';
@@ -474,8 +474,10 @@ AS $$
 				FROM (VALUES ('booked', '{meeting_booked,rebooked}'::text[]), ('held', '{meeting_held}'), ('no_show', '{no_show}')) m(step, types)
 				/* nobody said that it was held, and a sweep found its time over */
 				WHERE met.types && m.types OR m.step = 'no_show' AND story.no_show) END AS steps,
-			ARRAY(SELECT ROW(t.stage, extract(epoch FROM t.next_at - least(t.at, t.next_at))::integer)::leadroute.report_stay
-				  FROM (SELECT e.stage, e.at, e.n, lead(e.at) OVER (ORDER BY e.n) AS next_at FROM unnest(story.entered, story.entered_at) WITH ORDINALITY e(stage, at, n)) t ORDER BY t.n) AS stays,
+			/* a lead that was closed, and is a duplicate now, has left its stages without an event */
+			CASE WHEN NOT is_.duplicate THEN ARRAY(
+				  SELECT ROW(t.stage, extract(epoch FROM t.next_at - least(t.at, t.next_at))::integer)::leadroute.report_stay
+				  FROM (SELECT e.stage, e.at, e.n, lead(e.at) OVER (ORDER BY e.n) AS next_at FROM unnest(story.entered, story.entered_at) WITH ORDINALITY e(stage, at, n)) t ORDER BY t.n) END AS stays,
 			i.blank, i.strange, i.usable
 		FROM flow_facts f
 			CROSS JOIN unnest(leads) k(lead)
