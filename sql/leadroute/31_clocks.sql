@@ -65,10 +65,11 @@ CREATE FUNCTION leadroute.sla_state(outcome text, paused_at timestamptz, risk_at
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
 	SELECT CASE WHEN outcome IS NOT NULL THEN outcome
+		WHEN due_at IS NULL THEN NULL
 		WHEN due_at < coalesce(paused_at, now) THEN 'breached'
 		WHEN paused_at IS NOT NULL THEN 'paused'
 		WHEN risk_at <= now THEN 'at_risk'
-		WHEN due_at IS NOT NULL THEN 'open' END
+		ELSE 'open' END
 $$;
 COMMENT ON FUNCTION leadroute.sla_state(text, timestamptz, timestamptz, timestamptz, timestamptz) IS
 	'The status of a clock at an instant, from its columns: met, open, at_risk, breached, paused, cancelled or superseded; with rep_outcome, rep_risk_at and rep_due_at the rep''s, NULL where there is none. At the deadline itself it is still in time.';

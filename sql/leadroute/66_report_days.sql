@@ -160,7 +160,7 @@ COMMENT ON COLUMN leadroute.daily_leads.team IS 'The team that it came to him fr
 COMMENT ON COLUMN leadroute.daily_leads.source IS 'The lead''s source when it was decided.';
 COMMENT ON COLUMN leadroute.daily_leads.segment IS 'Its segment when it was decided.';
 COMMENT ON COLUMN leadroute.daily_leads.tier IS 'The tier of its account when it was decided.';
-COMMENT ON COLUMN leadroute.daily_leads.rule IS 'The rule that its present assignment goes back to.';
+COMMENT ON COLUMN leadroute.daily_leads.rule IS 'The rule that its present assignment goes back to; NULL: none.';
 COMMENT ON COLUMN leadroute.daily_leads.speed IS 'From asking to the first touch: 1 below 5 minutes, 2 below 10, 3 below 30, 4 below 60, 5 up to 24 hours, 6 longer, 7 never touched.';
 COMMENT ON COLUMN leadroute.daily_leads.leads IS 'How many leads, duplicates not counted.';
 COMMENT ON COLUMN leadroute.daily_leads.duplicates IS 'How many duplicates, linked or merged, beside them.';

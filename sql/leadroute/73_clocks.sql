@@ -20,7 +20,7 @@ COMMENT ON COLUMN leadroute.clock_states.round IS 'Counts the policy''s clocks o
 COMMENT ON COLUMN leadroute.clock_states.metric IS 'What must happen in time.';
 COMMENT ON COLUMN leadroute.clock_states.owner IS 'Whom the outcome is counted for.';
 COMMENT ON COLUMN leadroute.clock_states.state IS 'met, open, at_risk, breached, paused, cancelled or superseded, by leadroute.clock().';
-COMMENT ON COLUMN leadroute.clock_states.colour IS 'green, yellow or red; NULL where it does not count.';
+COMMENT ON COLUMN leadroute.clock_states.colour IS 'green (met, open, paused), yellow (at_risk) or red (breached); NULL of cancelled and superseded.';
 COMMENT ON COLUMN leadroute.clock_states.rep_state IS 'The same against the deadline of the rep; NULL while nobody has the lead.';
 COMMENT ON COLUMN leadroute.clock_states.rep_colour IS 'Its colour.';
 COMMENT ON COLUMN leadroute.clock_states.started_at IS 'When it started.';

@@ -2,6 +2,12 @@
  * Views of leads' lives: how long they stay in a stage, what they skip, which are stale; what rejections and feedback come to. Times are by the
  * wall clock; what retention has taken from events is not in them.
  */
+
+CREATE FUNCTION leadroute.percent(part numeric, whole numeric) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN pg_catalog.round(100.0 * part / nullif(whole, 0), 1);
+COMMENT ON FUNCTION leadroute.percent(numeric, numeric) IS 'A share in percent, one digit after the point; NULL of nothing.';
+
 CREATE VIEW leadroute.stage_history AS
 	SELECT e.flow, e.lead, e.stage, e.previous_stage, e.at AS entered_at,
 		/* looked up where somebody asks, so that a range of entered_at reads the events of that range */
@@ -24,7 +30,7 @@ COMMENT ON COLUMN leadroute.stage_history.actor IS 'Who moved it; NULL: leadrout
 CREATE VIEW leadroute.stage_times AS
 	SELECT s.flow, s.stage, s.position, s.kind,
 		coalesce(h.stays, 0) AS stays,
-		(SELECT count(*) FROM leadroute.lead_states l WHERE l.flow = s.flow AND l.stage = s.stage AND l.closed_at IS NULL) AS open_leads,
+		(SELECT count(*) FROM leadroute.lead_states l WHERE l.flow = s.flow AND l.stage = s.stage AND l.closed_at IS NULL AND l.status <> 'discarded') AS open_leads,
 		coalesce(h.finished, 0) AS finished,
 		round(h.total / nullif(h.finished, 0) / 3600, 2) AS avg_hours,
 		round((t.hours[1] / 3600)::numeric, 2) AS median_hours,
@@ -44,7 +50,7 @@ COMMENT ON COLUMN leadroute.stage_times.stage IS 'The stage.';
 COMMENT ON COLUMN leadroute.stage_times.position IS 'Its place among the stages.';
 COMMENT ON COLUMN leadroute.stage_times.kind IS 'open, closed or won.';
 COMMENT ON COLUMN leadroute.stage_times.stays IS 'How often leads came into it.';
-COMMENT ON COLUMN leadroute.stage_times.open_leads IS 'Open leads that are in it now.';
+COMMENT ON COLUMN leadroute.stage_times.open_leads IS 'Leads that are in it now and are neither closed nor discarded.';
 COMMENT ON COLUMN leadroute.stage_times.finished IS 'How often they went on.';
 COMMENT ON COLUMN leadroute.stage_times.avg_hours IS 'How long they stayed until then, in hours: the average.';
 COMMENT ON COLUMN leadroute.stage_times.median_hours IS 'The median, of leads that asked in the last 90 days.';
@@ -82,9 +88,9 @@ CREATE VIEW leadroute.stale_leads AS
 		t.avg_hours,
 		round((extract(epoch FROM leadroute.report_clock() - l.stage_at) / 3600)::numeric / nullif(t.avg_hours, 0), 2) AS times_average
 	FROM leadroute.stage_times t
-		JOIN leadroute.lead_states l ON l.flow = t.flow AND l.stage = t.stage AND l.closed_at IS NULL
+		JOIN leadroute.lead_states l ON l.flow = t.flow AND l.stage = t.stage AND l.closed_at IS NULL AND l.status <> 'discarded'
 	WHERE t.kind = 'open' AND t.finished > 0 AND l.stage_at < leadroute.report_clock() - 2 * t.avg_hours * interval '1 hour';
-COMMENT ON VIEW leadroute.stale_leads IS 'Open leads that have been in their stage for more than twice as long as leads stay there on average.';
+COMMENT ON VIEW leadroute.stale_leads IS 'Leads, neither closed nor discarded, that have been in an open stage for more than twice as long as leads stay there on average.';
 COMMENT ON COLUMN leadroute.stale_leads.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.stale_leads.lead IS 'The lead''s key, as text.';
 COMMENT ON COLUMN leadroute.stale_leads.stage IS 'The stage.';
@@ -120,8 +126,8 @@ CREATE VIEW leadroute.recycling_report AS
 		count(*) FILTER (WHERE r.returned_by = 'high_intent') AS returned_by_intent,
 		count(*) FILTER (WHERE r.archived_at IS NOT NULL) AS archived,
 		count(*) FILTER (WHERE r.last AND s.won AND r.returned_at IS NOT NULL) AS won,
-		sum(s.value) FILTER (WHERE r.last AND s.won AND r.returned_at IS NOT NULL) AS value,
-		round(100.0 * count(*) FILTER (WHERE r.last AND s.won AND r.returned_at IS NOT NULL) / nullif(count(*) FILTER (WHERE r.returned_at IS NOT NULL), 0), 2) AS conversion_pct
+		coalesce(sum(s.value) FILTER (WHERE r.last AND s.won AND r.returned_at IS NOT NULL), 0) AS value,
+		leadroute.percent(count(*) FILTER (WHERE r.last AND s.won AND r.returned_at IS NOT NULL), count(*) FILTER (WHERE r.returned_at IS NOT NULL)) AS conversion_pct
 	FROM (SELECT j.*, (j.at AT TIME ZONE f.timezone)::date AS day,
 			  NOT EXISTS (SELECT FROM leadroute.rejections n WHERE n.flow = j.flow AND n.lead = j.lead AND n.id > j.id) AS last
 		  FROM leadroute.rejections j JOIN leadroute.flows f ON f.flow = j.flow) r
@@ -136,13 +142,13 @@ COMMENT ON COLUMN leadroute.recycling_report.rejections IS 'How often it was giv
 COMMENT ON COLUMN leadroute.recycling_report.flagged IS 'How often that was odd: fewer touches than it presupposes.';
 COMMENT ON COLUMN leadroute.recycling_report.nurtured IS 'How often the lead was nurtured.';
 COMMENT ON COLUMN leadroute.recycling_report.recycled IS 'How often it was recycled.';
-COMMENT ON COLUMN leadroute.recycling_report.away IS 'Leads that are still away.';
+COMMENT ON COLUMN leadroute.recycling_report.away IS 'Leads that are still away, counted for their last code.';
 COMMENT ON COLUMN leadroute.recycling_report.returned IS 'How often it came back.';
 COMMENT ON COLUMN leadroute.recycling_report.returned_by_intent IS 'How often by a signal of high intent.';
 COMMENT ON COLUMN leadroute.recycling_report.archived IS 'How often it was archived, at once or later.';
 COMMENT ON COLUMN leadroute.recycling_report.won IS 'Leads that were won after they came back, counted for their last code.';
-COMMENT ON COLUMN leadroute.recycling_report.value IS 'What these were worth.';
-COMMENT ON COLUMN leadroute.recycling_report.conversion_pct IS 'Of a hundred that came back so many were won; NULL where none came back.';
+COMMENT ON COLUMN leadroute.recycling_report.value IS 'What these were worth together, in the units of the leads table''s column value; 0 of none.';
+COMMENT ON COLUMN leadroute.recycling_report.conversion_pct IS 'Won of returned, in percent; NULL of none.';
 
 CREATE VIEW leadroute.lead_feedback_report AS
 	SELECT f.flow, f.day, coalesce(f.source, '') AS source, coalesce(f.outcome, 'open') AS outcome, count(*) AS ratings, count(DISTINCT f.lead) AS leads,

@@ -6,11 +6,6 @@
  * over the tables daily_... (66_report_days.sql), without personal data of leads; as_of says how fresh they are, and a share or a
  * median of nothing is NULL.
  */
-CREATE FUNCTION leadroute.percent(part numeric, whole numeric) RETURNS numeric
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN pg_catalog.round(100.0 * part / nullif(whole, 0), 1);
-COMMENT ON FUNCTION leadroute.percent(numeric, numeric) IS 'A share in percent, one digit after the point; NULL of nothing.';
-
 /* As percentile_cont() has it, of numbers in order: no sort, no set. */
 CREATE FUNCTION leadroute.sorted_percentile(numbers integer[], fraction numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -396,20 +391,21 @@ BEGIN
 				('escalations', 'owner', 'Who had the lead then.'),
 				('escalations', 'result', 'Of a reassign, requeue, nurture or set_stage: who had the lead then, the queue or the stage that it came to, or none, where nobody had it. NULL of the others.'),
 				('escalations', 'step', 'The step of the policy.'),
-				('sla_status', 'tier', 'The tier of its account when the lead was decided.')
+				('trend_7_30', 'metric', 'The figure, as report() has it; leads_per_day and value_per_day are means a day.'),
+				('response_times', 'touched', 'Of these, those with a touch that counts.')
 			) w(relname, attname, meaning) WHERE w.relname = c.relname AND w.attname = a.attname),
 			(SELECT w.meaning FROM (VALUES
 				('flow', 'The flow.'), ('lead', 'The lead''s key, as text.'), ('name', 'The person''s name when the lead was decided; masked where flows.mask_when or his consent says so. Personal data.'),
 				('company', 'The company as it was written when the lead was decided; masked as the name is.'), ('owner', 'The rep who has the lead.'), ('owner_name', 'His name.'),
 				('manager', 'The key of the rep''s manager.'), ('rep', 'Who has the lead; NULL: nobody.'), ('rep_name', 'The rep''s name.'),
-				('team', 'The lead''s team; NULL: none.'), ('source', 'The lead''s source when it was decided.'), ('intent', 'Its intent when it was decided: high, medium or low by custom.'),
-				('segment', 'Its segment when it was decided.'), ('tier', 'The tier of its account when it was decided, 1 to 3.'), ('priority', 'Which goes first: the highest.'),
+				('team', 'The lead''s team; NULL: none.'), ('source', 'The lead''s source when it was decided; NULL: none.'), ('intent', 'Its intent when it was decided: high, medium or low by custom.'),
+				('segment', 'Its segment when it was decided; NULL: none.'), ('tier', 'The tier of its account when it was decided, 1 to 3; NULL: none.'), ('priority', 'Which goes first: the highest.'),
 				('submitted_at', 'When the person asked.'), ('waiting_since', 'Since when it waits.'), ('waited', 'How long it has waited, by the clock on the wall.'),
-				('code', 'Why it waits; see leadroute.codes.'), ('why', 'The same in words.'), ('rule', 'The rule that its present assignment goes back to.'),
+				('code', 'Why it waits; see leadroute.codes.'), ('why', 'The same in words.'), ('rule', 'The rule that its present assignment goes back to; NULL: none (a row that brought its owner, a lead that never met the rules).'),
 				('held_until', 'Of a lead that is held: when it is routed at the latest.'),
-				('policy', 'The policy.'), ('metric', 'What must happen in time; of trend_7_30: the figure.'), ('started_at', 'When the clock started.'), ('due_at', 'The deadline of the policy.'),
-				('rep_due_at', 'The deadline of the rep, from the assignment.'), ('remaining', 'Time left until due_at by the clock on the wall, less than nothing when it has passed; NULL when the clock has stopped.'),
-				('status', 'met, open, at_risk, breached, paused, cancelled or superseded.'), ('colour', 'green, yellow or red; NULL where it does not count.'),
+				('policy', 'The policy.'), ('metric', 'What must happen in time.'), ('started_at', 'When the clock started.'), ('due_at', 'The deadline of the policy.'),
+				('rep_due_at', 'The deadline of the rep, from the assignment.'), ('remaining', 'Time left until due_at by the clock on the wall, less than nothing when it has passed; while the clock is paused what was left when it was; NULL when it has stopped.'),
+				('status', 'met, open, at_risk, breached, paused, cancelled or superseded.'), ('colour', 'green (met, open, paused), yellow (at_risk) or red (breached); NULL of cancelled and superseded.'),
 				('rep_status', 'The status against rep_due_at; NULL while nobody has the lead.'), ('round', 'Counts the policy''s clocks of the lead, from 1.'),
 				('finished_at', 'When the clock stopped; NULL: it runs.'), ('breach_reason', 'Why it was missed; NULL where it was not, or no sweep has told it yet.'),
 				('day', 'The day on which the person asked, in flows.timezone.'), ('week', 'The Monday of the week in which the person asked, in flows.timezone.'),
@@ -447,7 +443,7 @@ BEGIN
 				('reps_on_shift', 'Active members of teams with a shift within the hour, in the week that runs.'),
 				('at', 'When it was done.'), ('recipient', 'Whom it went to: a rep''s key or a team''s channel; NULL: there was nobody.'), ('recipient_name', 'His name.'),
 				('late_by', 'How much later than due that was.'), ('resolution', 'What came of the clock: met, breached, cancelled, superseded, or open; NULL: it is gone.'),
-				('resolved_at', 'When the clock stopped; NULL: it runs.'), ('resolved_after', 'How long after it that was, by the clock on the wall.'),
+				('resolved_at', 'When the clock stopped; NULL: it runs.'), ('resolved_after', 'How long after it that was, by the clock on the wall; 0 where it was before, as a touch that is told late may be.'),
 				('resolved_by', 'What stopped the clock: a kind of touch, accepted, a stage, an outcome of closing and the like.'), ('owner_now', 'Who has the lead now.'),
 				('as_of', 'The instant that the figures are of; a sweep renews them every three minutes where something changed.')
 			) w(attname, meaning) WHERE w.attname = a.attname)) AS meaning

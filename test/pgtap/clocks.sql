@@ -116,6 +116,7 @@ SELECT is(lr.clocks('5'), 'day1 ana paused paused Fri 17:00 rep Fri 17:00', 'pau
 SELECT is(lr.steps('5'), 'Fri 13:00 remind', 'what was due before it is still due');
 SET leadroute.clock = '2026-03-09 10:00Z';
 SELECT is(state, 'paused', 'and stays so over its deadline') FROM leadroute.clock_states WHERE lead = '5';
+SELECT is(format('%s %s', leadroute.sla_state(NULL, '2026-03-06 16:00Z', NULL, NULL, '2026-03-09 10:00Z'), leadroute.sla_state('cancelled', NULL, NULL, NULL, '2026-03-09 10:00Z')), ' cancelled', 'where there is no rep, nothing of his stands still');
 UPDATE lr.leads SET stage = 'new' WHERE id = 5;
 SELECT is(lr.clocks('5'), 'day1 ana at_risk at_risk Mon 11:00 rep Mon 11:00', 'resumed on Monday at 10: due at 11');
 SELECT is((SELECT to_char(s.due_at, 'Dy HH24:MI') FROM leadroute.clocks c CROSS JOIN LATERAL leadroute.clock_steps(c) s WHERE c.lead = '5' AND s.action = 'reassign'), 'Mon 12:00', 'steps moved with it');
