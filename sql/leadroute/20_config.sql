@@ -83,7 +83,7 @@ CREATE TABLE leadroute.rules (
 	note			text,
 	PRIMARY KEY (flow, rule),
 	UNIQUE (flow, position) DEFERRABLE INITIALLY IMMEDIATE,
-	CONSTRAINT rules_target_name_check CHECK ((target IN ('discard', 'account_owner', 'hold', 'nurture')) = (target_name IS NULL)),
+	CONSTRAINT rules_target_name_of_territory_team_rep_and_queue_alone CHECK ((target IN ('discard', 'account_owner', 'hold', 'nurture')) = (target_name IS NULL)),
 	CONSTRAINT rules_hold_check CHECK ((target = 'hold') = (hold_for IS NOT NULL) AND (hold_until IS NULL OR target = 'hold'))
 );
 

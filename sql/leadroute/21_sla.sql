@@ -10,16 +10,48 @@ SET search_path = pg_catalog, leadroute, pg_temp
 AS $$ SELECT span >= '0' AND extract(year FROM span) = 0 AND extract(month FROM span) = 0 $$;
 COMMENT ON FUNCTION leadroute.is_business_span(interval) IS 'Whether an interval is a span that a calendar can measure: not negative, without months and years.';
 
+/* What the two domains below check: an error that says what may stand there, which a constraint cannot. */
+CREATE FUNCTION leadroute.is_sla_target(value text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF value ~ '^end of day( \+ [0-9]{1,3})?$' THEN
+		RETURN true;
+	ELSIF value ~* '^\s*end\s' OR NOT leadroute.is_business_span(value::interval) OR value::interval = '0' THEN
+		RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = format('a clock cannot run for "%s"', value),
+			DETAIL = 'It takes an interval of business time, more than nothing and without months and years, or the close of a business day.',
+			HINT = 'Give ''10 min'', ''8 hours'', ''2 days'' (business days), ''end of day'' or ''end of day + 1''.';
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION leadroute.is_sla_target(text) IS 'Internal: whether a text is a target of an SLA policy; an error that says what is one (23514) where it is not.';
+
+CREATE FUNCTION leadroute.is_sla_instant(value text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF value ~ '^[0-9]{1,4}(\.[0-9]{1,2})?%$' OR value = 'due' THEN
+		RETURN true;
+	ELSIF value ~ '%' OR value ~* '^\s*due' AND value !~ '^due [+-] ' OR NOT leadroute.is_business_span(CASE WHEN value ~ '^due [+-] ' THEN substr(value, 7) ELSE value END::interval) THEN
+		RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = format('a step cannot be due at "%s"', value),
+			DETAIL = 'It takes a share of the target, an interval of business time from the clock''s start, without months and years, or the deadline and an interval.',
+			HINT = 'Give ''50%'', ''30 min'', ''due'', ''due + 2 hours'' or ''due - 15 min''.';
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION leadroute.is_sla_instant(text) IS 'Internal: whether a text says when a step of an SLA policy is due; an error that says what does (23514) where it does not.';
+
 CREATE DOMAIN leadroute.sla_target AS text
-	CONSTRAINT sla_target_check CHECK (CASE WHEN VALUE ~ '^end of day( \+ [0-9]{1,3})?$' THEN true
-		ELSE leadroute.is_business_span(VALUE::interval) AND VALUE::interval > '0' END);
+	CONSTRAINT sla_target_check CHECK (leadroute.is_sla_target(VALUE));
 COMMENT ON DOMAIN leadroute.sla_target IS
 	'How long a clock runs: an interval in the policy''s business time (''10 min'', ''8 hours''; days are business days; no months), or ''end of day'', ''end of day + n'': the close of the n-th business day.';
 
 CREATE DOMAIN leadroute.sla_instant AS text
-	CONSTRAINT sla_instant_check CHECK (CASE WHEN VALUE ~ '^[0-9]{1,4}(\.[0-9]{1,2})?%$' OR VALUE = 'due' THEN true
-		WHEN VALUE ~ '^due [+-] ' THEN leadroute.is_business_span(substr(VALUE, 7)::interval)
-		ELSE leadroute.is_business_span(VALUE::interval) END);
+	CONSTRAINT sla_instant_check CHECK (leadroute.is_sla_instant(VALUE));
 COMMENT ON DOMAIN leadroute.sla_instant IS
 	'When a step is due, in the policy''s business time: ''50%'' of the target, an interval from the clock''s start (''30 min''; days are business days), ''due'', or ''due + 2 hours'', ''due - 15 min''.';
 
@@ -40,9 +72,9 @@ CREATE TABLE leadroute.sla_policies (
 	note			text,
 	PRIMARY KEY (flow, policy),
 	UNIQUE (flow, metric, position) DEFERRABLE INITIALLY IMMEDIATE,
-	CONSTRAINT sla_policies_stage_check CHECK ((clock_start = 'stage_entered') = (stage IS NOT NULL)),
-	CONSTRAINT sla_policies_stage_age_check CHECK (metric <> 'stage_age' OR clock_start = 'stage_entered'),
-	CONSTRAINT sla_policies_success_check CHECK (success IS NOT NULL
+	CONSTRAINT sla_policies_stage_goes_with_clock_start_stage_entered CHECK ((clock_start = 'stage_entered') = (stage IS NOT NULL)),
+	CONSTRAINT sla_policies_stage_age_has_clock_start_stage_entered CHECK (metric <> 'stage_age' OR clock_start = 'stage_entered'),
+	CONSTRAINT sla_policies_metric_of_your_own_needs_success CHECK (success IS NOT NULL
 		OR metric IN ('first_touch', 'decision', 'meeting', 'meeting_held', 'next_touch', 'queue_age', 'stage_age'))
 );
 
@@ -56,8 +88,8 @@ CREATE TABLE leadroute.sla_steps (
 	argument		text,
 	note			text,
 	PRIMARY KEY (flow, policy, step),
-	CONSTRAINT sla_steps_recipient_check CHECK ((action IN ('remind', 'notify')) = (recipient IS NOT NULL)),
-	CONSTRAINT sla_steps_argument_check CHECK (action <> 'set_stage' OR argument IS NOT NULL)
+	CONSTRAINT sla_steps_recipient_of_remind_and_notify_alone CHECK ((action IN ('remind', 'notify')) = (recipient IS NOT NULL)),
+	CONSTRAINT sla_steps_set_stage_needs_argument CHECK (action <> 'set_stage' OR argument IS NOT NULL)
 );
 
 CREATE TABLE leadroute.touch_kinds (
@@ -97,7 +129,7 @@ COMMENT ON COLUMN leadroute.sla_steps.step IS 'Name of the step within its polic
 COMMENT ON COLUMN leadroute.sla_steps.at IS 'When, in the policy''s business time: ''50%'' of the target, an interval from the clock''s start, ''due'', ''due + 2 hours''. reassign, requeue and nurture come no earlier than the same distance from the assignment.';
 COMMENT ON COLUMN leadroute.sla_steps.action IS 'remind, notify (a message to the recipient), reassign (the rules decide again, the owner let it lapse), requeue (back into the team''s queue), nurture, set_stage.';
 COMMENT ON COLUMN leadroute.sla_steps.recipient IS 'Of remind and notify: owner, backup, manager, director (the manager''s manager), channel (the team''s), a rep''s key; NULL of the others.';
-COMMENT ON COLUMN leadroute.sla_steps.argument IS 'What the action needs: the stage of set_stage, the queue of requeue and nurture.';
+COMMENT ON COLUMN leadroute.sla_steps.argument IS 'What the action needs: the stage of set_stage and nurture (of nurture NULL: nurture), the queue or team of requeue (NULL: the lead''s team).';
 COMMENT ON COLUMN leadroute.sla_steps.note IS 'Free text of who wrote the row.';
 
 COMMENT ON TABLE leadroute.touch_kinds IS 'Which touches count. A new flow gets a set of kinds, which are rows like any others from then on.';

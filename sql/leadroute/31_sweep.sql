@@ -134,6 +134,8 @@ BEGIN
 	IF strange IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('the sweep has no part "%s"', strange),
 			HINT = (SELECT format('Its parts are %s.', string_agg(p.part, ', ' ORDER BY p.position)) FROM leadroute.sweep_parts p);
+	ELSIF sweep_plan.flow IS NOT NULL AND NOT EXISTS (SELECT FROM leadroute.flows_to_sweep(sweep_plan.flow)) THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('flow "%s" does not exist', sweep_plan.flow), HINT = 'leadroute.flows lists them.';
 	END IF;
 	RETURN QUERY
 		SELECT f.flow, p.part, NULL::timestamptz, NULL::timestamptz, 0::bigint, 0, NULL::interval, true, false, false, NULL::text, NULL::text, NULL::text[]

@@ -486,11 +486,16 @@ BEGIN
 	WHERE c.oid = relation;
 	IF leads.relkind NOT IN ('r', 'p') THEN
 		RAISE EXCEPTION USING ERRCODE = 'wrong_object_type', MESSAGE = format('%s is not a table', relation),
+			DETAIL = CASE leads.relkind WHEN 'v' THEN 'This operation is not supported for views.' WHEN 'm' THEN 'This operation is not supported for materialized views.'
+				WHEN 'f' THEN 'This operation is not supported for foreign tables.' WHEN 'S' THEN 'This operation is not supported for sequences.'
+				WHEN 'i' THEN 'This operation is not supported for indexes.' WHEN 'I' THEN 'This operation is not supported for partitioned indexes.'
+				WHEN 'c' THEN 'This operation is not supported for composite types.' ELSE 'This operation is not supported for such relations.' END,
 			HINT = 'Attach the table that the leads are written to.';
 	ELSIF leads.relpersistence = 't' OR leads.nspname IN ('leadroute', 'pg_catalog', 'information_schema') THEN
 		RAISE EXCEPTION USING ERRCODE = 'wrong_object_type',
-			MESSAGE = format('table %s cannot hold leads', relation),
-			DETAIL = CASE leads.relpersistence WHEN 't' THEN 'It is a temporary table.' ELSE 'It is a system table.' END;
+			MESSAGE = format('table %s cannot hold leads', CASE WHEN leads.relpersistence = 't' THEN format('%I', leads.relname) ELSE format('%I.%I', leads.nspname, leads.relname) END),
+			DETAIL = CASE WHEN leads.relpersistence = 't' THEN 'It is a temporary table.' WHEN leads.nspname = 'leadroute' THEN 'It is one of leadroute''s own tables.' ELSE 'It is a system table.' END,
+			HINT = 'Attach the table that the leads are written to.';
 	ELSIF leads.relispartition THEN
 		RAISE EXCEPTION USING ERRCODE = 'wrong_object_type', MESSAGE = format('table %s is a partition', relation),
 			HINT = format('Attach %s.', pg_partition_root(relation));

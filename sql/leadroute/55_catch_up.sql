@@ -38,6 +38,9 @@ BEGIN
 	ELSIF newer_than IS NOT NULL AND existing IS DISTINCT FROM 'route' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'newer_than goes with existing => ''route'' only',
 			HINT = format('CALL leadroute.catch_up(%L, existing => ''route'', newer_than => %L).', relation, newer_than);
+	ELSIF newer_than <= '0' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'newer_than must be greater than zero',
+			HINT = 'It says how far back leads may have been submitted to be routed, as ''7 days''.';
 	ELSIF newer_than IS NOT NULL AND NOT EXISTS (
 			SELECT FROM pg_attribute a
 			WHERE a.attrelid = relation AND a.attname = leadroute.mapped_column(attachment.columns, 'submitted_at')

@@ -474,8 +474,10 @@ AS $$
 				FROM (VALUES ('booked', '{meeting_booked,rebooked}'::text[]), ('held', '{meeting_held}'), ('no_show', '{no_show}')) m(step, types)
 				/* nobody said that it was held, and a sweep found its time over */
 				WHERE met.types && m.types OR m.step = 'no_show' AND story.no_show) END AS steps,
-			ARRAY(SELECT ROW(t.stage, extract(epoch FROM t.next_at - least(t.at, t.next_at))::integer)::leadroute.report_stay
-				  FROM (SELECT e.stage, e.at, e.n, lead(e.at) OVER (ORDER BY e.n) AS next_at FROM unnest(story.entered, story.entered_at) WITH ORDINALITY e(stage, at, n)) t ORDER BY t.n) AS stays,
+			/* a lead that was closed, and is a duplicate now, has left its stages without an event */
+			CASE WHEN NOT is_.duplicate THEN ARRAY(
+				  SELECT ROW(t.stage, extract(epoch FROM t.next_at - least(t.at, t.next_at))::integer)::leadroute.report_stay
+				  FROM (SELECT e.stage, e.at, e.n, lead(e.at) OVER (ORDER BY e.n) AS next_at FROM unnest(story.entered, story.entered_at) WITH ORDINALITY e(stage, at, n)) t ORDER BY t.n) END AS stays,
 			i.blank, i.strange, i.usable
 		FROM flow_facts f
 			CROSS JOIN unnest(leads) k(lead)

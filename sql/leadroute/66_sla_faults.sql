@@ -51,6 +51,19 @@ BEGIN
 			AND NOT EXISTS (SELECT FROM leadroute.reps r WHERE r.flow = s.flow AND r.rep = s.recipient)
 		ORDER BY s.policy, s.step;
 	RETURN QUERY
+		SELECT 'warning', format('step "%s" of policy "%s"', s.step, s.policy), format('its stage "%s" does not exist', w.stage), 'Insert it into leadroute.stages, or name another as the argument.'
+		FROM leadroute.sla_steps s CROSS JOIN LATERAL (SELECT coalesce(s.argument, 'nurture') AS stage) w
+		WHERE s.flow = (subject).flow AND s.action IN ('set_stage', 'nurture')
+			AND NOT EXISTS (SELECT FROM leadroute.stages t WHERE t.flow = s.flow AND t.stage = w.stage)
+		ORDER BY s.policy, s.step;
+	RETURN QUERY
+		SELECT 'warning', format('step "%s" of policy "%s"', s.step, s.policy), format('its queue "%s" does not exist', s.argument), 'Insert it into leadroute.queues, or name another, or a team, as the argument.'
+		FROM leadroute.sla_steps s
+		WHERE s.flow = (subject).flow AND s.action = 'requeue' AND s.argument IS NOT NULL
+			AND NOT EXISTS (SELECT FROM leadroute.queues q WHERE q.flow = s.flow AND q.queue = s.argument)
+			AND NOT EXISTS (SELECT FROM leadroute.teams t WHERE t.flow = s.flow AND t.team = s.argument)
+		ORDER BY s.policy, s.step;
+	RETURN QUERY
 		SELECT 'error', 'touched_when', 'touches that a row tells are of the kind recorded, which does not exist', 'Insert it into leadroute.touch_kinds.'
 		WHERE (subject).touched_when IS NOT NULL
 			AND NOT EXISTS (SELECT FROM leadroute.touch_kinds k WHERE k.flow = (subject).flow AND k.kind = 'recorded');

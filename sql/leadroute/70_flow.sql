@@ -252,6 +252,12 @@ DECLARE
 	waiting	bigint;
 	tables	text;
 BEGIN
+	IF flow IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'the flow must not be null';
+	ELSIF NOT EXISTS (SELECT FROM leadroute.flows f WHERE f.flow = activate.flow) THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('flow "%s" does not exist', flow),
+			HINT = 'Attach a leads table to it, or insert a row into leadroute.flows.';
+	END IF;
 	SELECT string_agg(format('%s: %s', c.object, c.problem), E'\n') INTO faults
 	FROM leadroute.check_flow(flow) c
 	WHERE c.severity = 'error' OR c.problem = 'has no eligible member';

@@ -214,6 +214,8 @@ BEGIN
 	IF report.by IS NULL OR report.by <> ALL ('{total,day,week,rep,team,source,segment,tier,rule,speed,policy}') THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('reports cannot be grouped by "%s"', report.by),
 			HINT = 'Give total, day, week, rep, team, source, segment, tier, rule, speed or policy.';
+	ELSIF NOT EXISTS (SELECT FROM leadroute.flows f WHERE f.flow = report.flow) THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('flow "%s" does not exist', report.flow), HINT = 'leadroute.flows lists them.';
 	END IF;
 	RETURN QUERY
 		WITH sums AS (
@@ -265,7 +267,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadroute.report(date, date, text, text) IS
-	'The figures of leads that asked, and of clocks that started, on the days from one to the other (both included, in flows.timezone): in total, or a row a day, week (its Monday), rep, team, source, segment, tier, rule, speed (from asking to the first touch) or policy. Times are minutes by the clock on the wall, human_business_median_min of business time: system from asking to the first owner, human from then to the first touch; medians and p90 are those of the whole range. Shares are percent. NULL where there is nothing, and where a figure does not go by the item (deadlines by rule or speed, all others by policy). See sla_compliance, speed_buckets, routing_accuracy. Errors: another word in "by" (22023).';
+	'The figures of leads that asked, and of clocks that started, on the days from one to the other (both included, in flows.timezone): in total, or a row a day, week (its Monday), rep, team, source, segment, tier, rule, speed (from asking to the first touch) or policy. Times are minutes by the clock on the wall, human_business_median_min of business time: system from asking to the first owner, human from then to the first touch; medians and p90 are those of the whole range. Shares are percent. NULL where there is nothing, and where a figure does not go by the item (deadlines by rule or speed, all others by policy). See sla_compliance, speed_buckets, routing_accuracy. Errors: another word in "by" (22023), an unknown flow (42704). A range that ends before it begins has no days.';
 
 CREATE FUNCTION leadroute.report_metrics(from_day date, to_day date, flow text) RETURNS TABLE (place integer, metric text, value numeric)
 LANGUAGE sql STABLE
@@ -295,7 +297,7 @@ AS $$
 	ORDER BY a.place
 $$;
 COMMENT ON FUNCTION leadroute.compare_periods(date, date, date, date, text) IS
-	'Two ranges of days side by side, a row a metric, as report() has them (…_pct percent, …_min minutes): the first, the second, the difference and what that is in percent of the first. Days are those of flows.timezone, both ends included.';
+	'Two ranges of days side by side, a row a metric, as report() has them (…_pct percent, …_min minutes): the first, the second, the difference and what that is in percent of the first. Days are those of flows.timezone, both ends included. Errors as report().';
 
 CREATE VIEW leadroute.trend_7_30 AS
 	SELECT f.flow, a.metric, a.value AS last_7_days, b.value AS last_30_days, leadroute.percent(a.value - b.value, abs(b.value)) AS change_pct, r.as_of

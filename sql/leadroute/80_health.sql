@@ -43,7 +43,7 @@ CREATE VIEW leadroute.health AS
 		FROM attached a WHERE a.active IS NOT TRUE
 		UNION ALL
 		SELECT 3, 'flow complete', bool_or(c.severity = 'error'), count(*) > 0, NULL,
-			string_agg(format('flow "%s", %s: %s', f.flow, c.object, c.problem), '; ' ORDER BY f.flow, c.object, c.problem),
+			string_agg(format('%s: %s', CASE WHEN c.object = format('flow "%s"', f.flow) THEN c.object ELSE format('flow "%s", %s', f.flow, c.object) END, c.problem), '; ' ORDER BY f.flow, c.object, c.problem),
 			string_agg(DISTINCT format('SELECT * FROM leadroute.check_flow(%L)', f.flow), '; ')
 		FROM leadroute.flows f CROSS JOIN LATERAL leadroute.check_flow(f.flow) c
 		WHERE f.active

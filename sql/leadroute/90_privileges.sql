@@ -71,7 +71,7 @@ GRANT EXECUTE ON FUNCTION leadroute.find_account(text, text, text, text, text), 
 /* the functions that views call */
 GRANT EXECUTE ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(text, text, text), leadroute.rotation_team(text, text, text[]),
 	leadroute.rotation_reconciled(), leadroute.cap_drift(), leadroute.rotation_drift() TO leadroute_reader;
-GRANT EXECUTE ON FUNCTION leadroute.sla_state(text, timestamptz, timestamptz, timestamptz, timestamptz), leadroute.sla_colour(text), leadroute.is_business_span(interval) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION leadroute.sla_state(text, timestamptz, timestamptz, timestamptz, timestamptz), leadroute.sla_colour(text), leadroute.is_business_span(interval), leadroute.is_sla_target(text), leadroute.is_sla_instant(text) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION leadroute.fairness(text, timestamptz, timestamptz, text), leadroute.explain_at(text, text, timestamptz), leadroute.ordinal(integer),
 	leadroute.why_not(text, text, text), leadroute.why_not(bigint, text, text), leadroute.why_not(uuid, text, text) TO leadroute_reader;
 

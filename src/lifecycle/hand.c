@@ -183,7 +183,12 @@ lr_sql_close(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(3))
 		PG_RETURN_NULL();
 	outcome = PG_ARGISNULL(1) ? "closed" : text_to_cstring(PG_GETARG_TEXT_PP(1));
-	if (outcome[0] == '\0' || strcmp(outcome, "deleted") == 0 || strcmp(outcome, "gone") == 0 || strcmp(outcome, "moved") == 0)
+	if (outcome[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the outcome must not be empty"),
+				 errhint("Name an outcome of your own, as 'won' or 'lost'.")));
+	if (strcmp(outcome, "deleted") == 0 || strcmp(outcome, "gone") == 0 || strcmp(outcome, "moved") == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a lead cannot be closed by hand as \"%s\"", outcome),

@@ -53,7 +53,7 @@ SELECT lr.same('SELECT DISTINCT last_7_days, last_30_days, change_pct FROM leadr
 SELECT lr.same('SELECT DISTINCT leads, contacts, contact_pct, met_pct FROM leadroute.contact_by_hour', 'VALUES (0, 0, NULL::numeric, NULL::numeric)', 'by hour too');
 SELECT lr.same('SELECT DISTINCT first, second, change, change_pct FROM leadroute.compare_periods(''2026-01-01'', ''2026-01-31'', ''2026-02-01'', ''2026-02-28'') ORDER BY 1', 'VALUES (0.00, 0.00, 0.00, NULL::numeric), (NULL, NULL, NULL, NULL)', 'between periods too');
 SELECT is_empty('SELECT * FROM leadroute.report(''2026-03-02'', ''2026-03-01'')', 'a range that ends before it begins');
-SELECT is_empty('SELECT * FROM leadroute.report(''2026-03-02'', ''2026-03-01'', ''rep'', ''no such flow'')', 'a flow that does not exist');
+SELECT throws_ok('SELECT * FROM leadroute.report(''2026-03-02'', ''2026-03-01'', ''rep'', ''no such flow'')', '42704', 'flow "no such flow" does not exist', 'a flow that does not exist is told, not answered with nothing');
 
 -- the boundaries of speed: a boundary itself is the slower one, 24 hours the faster
 INSERT INTO lr.leads (id, source, submitted_at) SELECT n, 'web', '2026-03-10 15:00Z' FROM generate_series(1, 12) n;

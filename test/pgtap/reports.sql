@@ -65,7 +65,9 @@ INSERT INTO leadroute.events (flow, lead, at, kind, code, stage)
 VALUES ('default', '1', '2026-03-10 01:31Z', 'stage', 'stage_entered', 'new'), ('default', '1', '2026-03-10 02:00Z', 'stage', 'stage_entered', 'sql'),
 	('default', '2', '2026-03-10 14:00Z', 'stage', 'stage_entered', 'new'), ('default', '2', '2026-03-10 14:10Z', 'stage', 'stage_entered', 'mql'),
 	('default', '3', '2026-03-10 15:00Z', 'stage', 'stage_entered', 'new'), ('default', '3', '2026-03-10 15:10Z', 'stage', 'stage_entered', 'recycled'),
-	('default', '3', '2026-03-10 15:10Z', 'stage', 'stage_entered', 'new');
+	('default', '3', '2026-03-10 15:10Z', 'stage', 'stage_entered', 'new'),
+	-- one that arrived closed, and was found a duplicate when it was open again: it left the stage without an event
+	('default', '5', '2026-03-10 15:44Z', 'stage', 'stage_entered', 'new');
 INSERT INTO leadroute.clocks (flow, lead, policy, round, metric, owner, started_at, assigned_at, due_at, rep_due_at, risk_at, rep_risk_at, paused, finished_at, outcome, rep_outcome, breach_reason, ended_by)
 VALUES
 	('default', '1', 'fast', 1, 'first_touch', 'ana', '2026-03-10 01:30Z', '2026-03-10 01:31Z', '2026-03-10 01:35Z', '2026-03-10 01:36Z', '2026-03-10 01:32Z', '2026-03-10 01:33Z', 0, '2026-03-10 01:34Z', 'met', 'met', NULL, 'call'),
@@ -121,6 +123,8 @@ BEGIN
 	DROP TABLE facts;
 END $$;
 SELECT is_empty('SELECT lr.wrong()', 'the tables hold what the base tables say');
+
+SELECT is(stays, 4::bigint, 'a duplicate stays in no stage') FROM leadroute.stage_times WHERE stage = 'new';
 
 -- by day and by all else
 SELECT lr.same($$SELECT day, rep, team, source, segment, tier, policy, met, breached, met_pct, rep_met, rep_breached, rep_met_pct, running FROM leadroute.sla_compliance WHERE flow = 'default' ORDER BY day, rep, source, segment$$,

@@ -128,8 +128,10 @@ SELECT c.flow, c.lead, s.name, s.company, s.owner, p.name AS owner_name, p.manag
 FROM leadroute.clocks c JOIN leadroute.lead_states s USING (flow, lead) LEFT JOIN leadroute.reps p ON p.flow = s.flow AND p.rep = s.owner, want.now n, LATERAL (SELECT want.status(c.outcome, c.paused_at, c.due_at, c.risk_at, n.at) AS st) x;
 CREATE VIEW want.queue AS
 SELECT s.flow, s.team, s.queue, row_number() OVER (PARTITION BY s.flow, s.queue ORDER BY s.priority DESC NULLS LAST, s.submitted_at, s.queue_order) AS place, s.lead, s.name, s.company, s.source, s.intent, s.segment, s.tier, s.priority, s.submitted_at,
-	w.at AS waiting_since, n.at - w.at AS waited, s.code, (SELECT meaning FROM leadroute.codes k WHERE k.code = s.code) AS why, s.rule, s.held_until
-FROM leadroute.lead_states s LEFT JOIN LATERAL (SELECT e.at FROM leadroute.events e WHERE e.flow = s.flow AND e.lead = s.lead AND e.code = s.code AND e.kind <> 'stage' ORDER BY e.id DESC LIMIT 1) w ON true, want.now n
+	coalesce(w.at, f.at) AS waiting_since, n.at - coalesce(w.at, f.at) AS waited, s.code, (SELECT meaning FROM leadroute.codes k WHERE k.code = s.code) AS why, s.rule, s.held_until
+FROM leadroute.lead_states s LEFT JOIN LATERAL (SELECT e.at FROM leadroute.events e WHERE e.flow = s.flow AND e.lead = s.lead AND e.code = s.code AND e.code <> 'succeeded' AND e.kind <> 'stage' ORDER BY e.id DESC LIMIT 1) w ON true
+	-- who succeeded another has waited since he came himself
+	LEFT JOIN LATERAL (SELECT e.at FROM leadroute.events e WHERE e.flow = s.flow AND e.lead = s.lead AND e.kind = 'decided' ORDER BY e.id LIMIT 1) f ON true, want.now n
 WHERE s.status = 'waiting' AND s.closed_at IS NULL;
 CREATE VIEW want.escalations AS
 SELECT f.flow, f.lead, s.name, s.company, s.team, s.source, f.fired_at AS at, CASE WHEN f.action IN ('remind', 'notify') THEN CASE WHEN f.action = 'remind' THEN 'reminder' ELSE 'escalated' END ELSE f.action END AS kind, f.policy, f.round, f.step, f.recipient, p.name AS recipient_name, f.owner, f.due_at, f.late_by, f.result,

@@ -38,6 +38,12 @@ SELECT leadroute.attach('temporary');
 CREATE VIEW public.view AS SELECT * FROM public.leads;
 SELECT leadroute.attach('public.view');
 \echo :LAST_ERROR_SQLSTATE
+CREATE MATERIALIZED VIEW public.stored AS SELECT * FROM public.leads;
+SELECT leadroute.attach('public.stored');
+SELECT leadroute.attach('leadroute.reps');
+\echo :LAST_ERROR_SQLSTATE
+SELECT leadroute.attach('pg_catalog.pg_class');
+DROP MATERIALIZED VIEW public.stored;
 SELECT leadroute.detach('public.leads');
 \echo :LAST_ERROR_SQLSTATE
 CALL leadroute.catch_up('public.leads');
@@ -104,6 +110,41 @@ DELETE FROM leadroute.rules;
 INSERT INTO leadroute.rules (position, rule, condition, target, target_name) VALUES (10, 'some', 'employees > 5', 'team', 'west');
 COMMIT;
 \echo :LAST_ERROR_SQLSTATE
+-- lengths of time, words and names that are none
+INSERT INTO leadroute.sla_policies (policy, position, target) VALUES ('p', 1, '1 month');
+\echo :LAST_ERROR_SQLSTATE
+INSERT INTO leadroute.sla_policies (policy, position, target) VALUES ('p', 1, '0');
+INSERT INTO leadroute.sla_policies (policy, position, target) VALUES ('p', 1, 'end of day +2');
+INSERT INTO leadroute.sla_policies (policy, position, target) VALUES ('p', 1, '10 minuets');
+\echo :LAST_ERROR_SQLSTATE
+INSERT INTO leadroute.sla_policies (policy, position, target, metric) VALUES ('p', 1, '10 min', 'firsttouch');
+\echo :LAST_ERROR_SQLSTATE
+INSERT INTO leadroute.sla_policies (policy, position, target, metric) VALUES ('p', 1, '10 min', 'stage_age');
+INSERT INTO leadroute.sla_policies (policy, position, target, stage) VALUES ('p', 1, '10 min', 'new');
+INSERT INTO leadroute.sla_policies (policy, position, target) VALUES ('p', 1, '10 min');
+INSERT INTO leadroute.sla_steps (policy, at, action, recipient) VALUES ('p', '150 %', 'remind', 'owner');
+\echo :LAST_ERROR_SQLSTATE
+INSERT INTO leadroute.sla_steps (policy, at, action, recipient) VALUES ('p', 'due+2h', 'remind', 'owner');
+INSERT INTO leadroute.sla_steps (policy, at, action) VALUES ('p', '50%', 'remind');
+\echo :LAST_ERROR_SQLSTATE
+INSERT INTO leadroute.sla_steps (policy, at, action) VALUES ('p', '50%', 'set_stage');
+INSERT INTO leadroute.sla_steps (policy, at, action, argument) VALUES ('p', '50%', 'set_stage', 'nowhere'), ('p', '60%', 'requeue', 'nowhere'), ('p', '70%', 'requeue', 'west'), ('p', '80%', 'nurture', NULL);
+SELECT severity, object, problem, hint FROM leadroute.check_flow() WHERE object LIKE 'step %';
+DELETE FROM leadroute.sla_steps;
+DELETE FROM leadroute.sla_policies;
+INSERT INTO leadroute.rules (position, rule, target) VALUES (11, 'x', 'team');
+\echo :LAST_ERROR_SQLSTATE
+SELECT leadroute.activate(NULL);
+\echo :LAST_ERROR_SQLSTATE
+CALL leadroute.sweep('nowhere');
+\echo :LAST_ERROR_SQLSTATE
+SELECT * FROM leadroute.report('2026-01-01', '2026-01-31', 'rep', 'nowhere');
+\echo :LAST_ERROR_SQLSTATE
+CALL leadroute.catch_up('public.leads', existing => 'route', newer_than => '-1 day');
+\echo :LAST_ERROR_SQLSTATE
+SELECT leadroute.close(1, '');
+\echo :LAST_ERROR_SQLSTATE
+
 BEGIN;
 DELETE FROM leadroute.rules;
 INSERT INTO leadroute.rules (position, rule, target, target_name) VALUES (20, 'everyone', 'team', 'west');
