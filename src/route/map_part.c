@@ -209,7 +209,7 @@ make_forest(Piece *pieces, int n, Parting *parting)
 {
 	int64 most = (int64) n * 4 + 1000;
 	int room = n + 16;
-	int places = n + 16;
+	int places = room;
 	int innermost = -1;
 	PieceHeap cut_off = {.room = 16, .pieces = palloc(16 * sizeof(Piece))};
 
