@@ -255,7 +255,7 @@ scan_key(ScanKey key, Relation index, int column, const Comparison *comparison, 
 static Oid
 own_operator(const char *name, Oid type)
 {
-	Oid operator= OpernameGetOprid(list_make2(makeString("leadroute"), makeString(unconstify(char *, name))), type, type);
+	Oid operator= OpernameGetOprid(list_make2(makeString(pstrdup("leadroute")), makeString(unconstify(char *, name))), type, type);
 
 	if (!OidIsValid(operator))
 		elog(ERROR, "operator leadroute.%s is not there", name);
