@@ -129,7 +129,7 @@ COMMENT ON COLUMN leadroute.sla_steps.step IS 'Name of the step within its polic
 COMMENT ON COLUMN leadroute.sla_steps.at IS 'When, in the policy''s business time: ''50%'' of the target, an interval from the clock''s start, ''due'', ''due + 2 hours''. reassign, requeue and nurture come no earlier than the same distance from the assignment.';
 COMMENT ON COLUMN leadroute.sla_steps.action IS 'remind, notify (a message to the recipient), reassign (the rules decide again, the owner let it lapse), requeue (back into the team''s queue), nurture, set_stage.';
 COMMENT ON COLUMN leadroute.sla_steps.recipient IS 'Of remind and notify: owner, backup, manager, director (the manager''s manager), channel (the team''s), a rep''s key; NULL of the others.';
-COMMENT ON COLUMN leadroute.sla_steps.argument IS 'What the action needs: the stage of set_stage and nurture (of nurture NULL: nurture), the queue or team of requeue (NULL: the lead''s team).';
+COMMENT ON COLUMN leadroute.sla_steps.argument IS 'What the action needs: the stage of set_stage and nurture (of nurture NULL: nurture), the queue or team of requeue (NULL: the lead''s team; where it has none, the rules decide again).';
 COMMENT ON COLUMN leadroute.sla_steps.note IS 'Free text of who wrote the row.';
 
 COMMENT ON TABLE leadroute.touch_kinds IS 'Which touches count. A new flow gets a set of kinds, which are rows like any others from then on.';

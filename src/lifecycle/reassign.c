@@ -133,7 +133,7 @@ lr_sql_reroute(PG_FUNCTION_ARGS)
 
 /*
  * lapse(flow text, lead text, requeue boolean, queue text, reason text) RETURNS text: a deadline has passed and takes the lead from
- * its owner, to whomever the rules say or into a queue. busy: somebody holds the row, nothing was done; none: it has no owner, or is
+ * its owner, to whomever the rules say (also where it belongs to no team and no queue is named) or into a queue. busy: somebody holds the row, nothing was done; none: it has no owner, or is
  * closed; assigned or waiting: what it is now. Waits for nobody.
  */
 Datum
@@ -153,7 +153,7 @@ lr_sql_lapse(PG_FUNCTION_ARGS)
 	hand.actor = NULL;
 	if (!hand.state.closed && hand.state.owner && strcmp(hand.state.status, "assigned") == 0)
 	{
-		if (PG_GETARG_BOOL(2))
+		if (PG_GETARG_BOOL(2) && (queue || hand.state.team))
 		{
 			put_into_queue(&hand, queue, why);
 			result = "waiting";
@@ -346,11 +346,6 @@ put_into_queue(HandledLead *hand, const char *queue, const char *why)
 	};
 
 	move.queue = queue ? queue : hand->state.team;
-	if (move.queue == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("lead \"%s\" belongs to no team in whose queue it could wait", hand->arrival.lead),
-				 errhint("Name a queue in sla_steps.argument.")));
 	move.team = lr_config_team(config, move.queue) ? move.queue : NULL;
 	move.reason = psprintf("%s; waits in queue \"%s\"", why, move.queue);
 	row.at = hand->at;

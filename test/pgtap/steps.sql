@@ -114,6 +114,16 @@ CALL leadroute.sweep(parts => '{steps}');
 SELECT is((SELECT format('%s %s %s %s', status, code, queue, coalesce(owner, 'nobody')) FROM leadroute.lead_states WHERE lead = '5'), 'waiting requeued lost nobody', 'requeue');
 SELECT is((SELECT owner FROM lr.leads WHERE id = 5), NULL, 'the row says so');
 SELECT matches(lr.told(5), 'queued ', 'and the message');
+/* of a lead that somebody was given, whose team he is not in, and no queue is named */
+UPDATE leadroute.sla_steps SET argument = NULL;
+SET leadroute.clock = '2026-03-06 10:00Z';
+INSERT INTO lr.leads (id) VALUES (500);
+SELECT leadroute.reassign(500, 'bo') \g /dev/null
+SELECT is((SELECT format('%s %s', owner, coalesce(team, 'no team')) FROM leadroute.lead_states WHERE lead = '500'), 'bo no team', 'given to somebody');
+SET leadroute.clock = '2026-03-06 10:06Z';
+CALL leadroute.sweep(parts => '{steps}');
+SELECT is((SELECT format('%s %s', status, team) FROM leadroute.lead_states WHERE lead = '500'), 'assigned west', 'requeue of a lead without a team: the rules decide');
+UPDATE leadroute.sla_steps SET argument = 'lost';
 SELECT leadroute.load_stages() \g /dev/null
 DELETE FROM leadroute.sla_steps;
 INSERT INTO leadroute.sla_steps (policy, at, action, argument) VALUES ('quick', '5 min', 'set_stage', 'contacted'), ('quick', '6 min', 'nurture', NULL);
