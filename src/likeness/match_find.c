@@ -65,13 +65,13 @@ typedef struct Probe
 } Probe;
 
 /* The leads that have one of a lead's keys. */
-typedef struct Block
+typedef struct KeyBlock
 {
 	int64 key;
 	const char *rule; /* the key by a match rule, or NULL */
 	int n;
 	char **members;
-} Block;
+} KeyBlock;
 
 typedef struct Partner
 {
@@ -147,11 +147,11 @@ static uint32 lead_hash(const void *key, Size size);
 static int lead_match(const void *left, const void *right, Size size);
 static void find(Finding *finding, const char *lead, int number);
 static bool read_fresh(Finding *finding, Fresh *fresh);
-static int read_block(Finding *finding, const Fresh *fresh, int64 key, Block *block);
-static bool read_members(Finding *finding, Block *block, bool ask_table);
+static int read_block(Finding *finding, const Fresh *fresh, int64 key, KeyBlock *block);
+static bool read_members(Finding *finding, KeyBlock *block, bool ask_table);
 static const char *rule_of(const Fresh *fresh, int64 key);
-static void note_large(Finding *finding, const Block *block, const char *lead);
-static List *partners_of(Finding *finding, const Fresh *fresh, const Block *blocks, int n);
+static void note_large(Finding *finding, const KeyBlock *block, const char *lead);
+static List *partners_of(Finding *finding, const Fresh *fresh, const KeyBlock *blocks, int n);
 static int compare_partners(const ListCell *left, const ListCell *right);
 static bool is_done(Finding *finding, const Fresh *fresh, const char *lead);
 static void weigh_exact(Finding *finding, Fresh *fresh);
@@ -361,7 +361,7 @@ static void
 find(Finding *finding, const char *lead, int number)
 {
 	Fresh fresh = {.lead = lead, .number = number};
-	Block *blocks;
+	KeyBlock *blocks;
 	List *partners;
 	ListCell *cell;
 	int n = 0;
@@ -369,7 +369,7 @@ find(Finding *finding, const char *lead, int number)
 
 	if (!read_fresh(finding, &fresh))
 		return;
-	blocks = palloc(Max(fresh.nkeys, 1) * sizeof(Block));
+	blocks = palloc(Max(fresh.nkeys, 1) * sizeof(KeyBlock));
 	for (int i = 0; i < fresh.nkeys; i++)
 		n += read_block(finding, &fresh, DatumGetInt64(fresh.keys[i]), &blocks[n]);
 	partners = partners_of(finding, &fresh, blocks, n);
@@ -409,7 +409,7 @@ read_fresh(Finding *finding, Fresh *fresh)
 
 /* How many blocks it is: 1, or 0 where nobody else is in it, or too many are. */
 static int
-read_block(Finding *finding, const Fresh *fresh, int64 key, Block *block)
+read_block(Finding *finding, const Fresh *fresh, int64 key, KeyBlock *block)
 {
 	LargeBlock *large = hash_search(finding->large, &key, HASH_FIND, NULL);
 
@@ -434,7 +434,7 @@ read_block(Finding *finding, const Fresh *fresh, int64 key, Block *block)
  * the table is asked.
  */
 static bool
-read_members(Finding *finding, Block *block, bool ask_table)
+read_members(Finding *finding, KeyBlock *block, bool ask_table)
 {
 	Probe *probe = &finding->keys;
 	int room = 16;
@@ -486,7 +486,7 @@ rule_of(const Fresh *fresh, int64 key)
 }
 
 static void
-note_large(Finding *finding, const Block *block, const char *lead)
+note_large(Finding *finding, const KeyBlock *block, const char *lead)
 {
 	bool found;
 	LargeBlock *large = hash_search(finding->large, &block->key, HASH_ENTER, &found);
@@ -501,14 +501,14 @@ note_large(Finding *finding, const Block *block, const char *lead)
 
 /* Who has a key in common with it, each once. Where there are more than can be compared those come first that have most in common, by how rare that is. */
 static List *
-partners_of(Finding *finding, const Fresh *fresh, const Block *blocks, int n)
+partners_of(Finding *finding, const Fresh *fresh, const KeyBlock *blocks, int n)
 {
 	HTAB *known = lead_table("leadroute match partners", 256, CurrentMemoryContext);
 	List *partners = NIL;
 
 	for (int i = 0; i < n; i++)
 	{
-		const Block *block = &blocks[i];
+		const KeyBlock *block = &blocks[i];
 		double bits = log2(finding->leads / block->n);
 
 		for (int j = 0; j < block->n; j++)
