@@ -214,7 +214,7 @@ image_name(const LrConditionScope *scope, List *texts)
 	for (int i = 0; i < (int) lengthof(hash); i++)
 		hash[i] = hash_bytes_extended((const unsigned char *) name.data, name.len, (uint64) i);
 	pfree(name.data);
-	return psprintf("%016" INT64_MODIFIER "x%016" INT64_MODIFIER "x", hash[0], hash[1]);
+	return psprintf(UINT64_FORMAT "." UINT64_FORMAT, hash[0], hash[1]);
 }
 
 static void

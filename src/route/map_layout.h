@@ -84,22 +84,22 @@ struct MapImage
 };
 
 /* Grows; offsets into it stay. */
-typedef struct Buffer
+typedef struct MapBuffer
 {
 	char *data;
 	Size len;
 	Size room;
-} Buffer;
+} MapBuffer;
 
 struct MapMaker
 {
 	MemoryContext mcxt;
 	TypeCacheEntry *range;
 	HTAB *texts; /* of teams and reps */
-	Buffer bytes;
-	Buffer areas; /* ImageArea, offsets from the beginning of bytes */
-	Buffer sides; /* ImageSide, likewise */
-	Buffer groups;
+	MapBuffer bytes;
+	MapBuffer areas; /* ImageArea, offsets from the beginning of bytes */
+	MapBuffer sides; /* ImageSide, likewise */
+	MapBuffer groups;
 };
 
 /* The order of areas of a maker, for qsort_arg; arg: its bytes. */

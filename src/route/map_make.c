@@ -11,6 +11,7 @@
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "compat.h"
 #include "map_part.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -28,7 +29,7 @@ typedef struct Text
 static bool read_during(MapMaker *maker, struct varlena *during, TimestampTz *from, TimestampTz *to);
 static uint32 put_text(MapMaker *maker, const char *text);
 static void note_sides(MapMaker *maker, struct varlena *area);
-static uint32 put_bytes(Buffer *buffer, const void *data, Size len, Size align);
+static uint32 put_bytes(MapBuffer *buffer, const void *data, Size len, Size align);
 static Link put_group(MapMaker *maker, uint32 *areas, int n);
 static Link put_list(MapMaker *maker, const uint32 *areas, int n);
 static Link put_node(MapMaker *maker, const Parting *parting);
@@ -140,7 +141,7 @@ note_sides(MapMaker *maker, struct varlena *area)
 
 /* Where it lies now. */
 static uint32
-put_bytes(Buffer *buffer, const void *data, Size len, Size align)
+put_bytes(MapBuffer *buffer, const void *data, Size len, Size align)
 {
 	Size at = TYPEALIGN(align, buffer->len);
 
