@@ -33,6 +33,8 @@ SELECT is((SELECT as_of FROM leadroute.stage_times WHERE stage = 'new'), '2026-0
 SELECT is((SELECT string_agg(format('%s %s', lead, next_stage), ', ' ORDER BY lead) FROM leadroute.stage_history WHERE stage = 'new' AND left_at < '2026-03-02 15:00Z'), '1 contacted, 2 contacted', 'where they went');
 SELECT is((SELECT string_agg(format('%s %s>%s %s', lead, from_stage, to_stage, skipped), '; ' ORDER BY lead) FROM leadroute.stage_skips), '1 contacted>sql {mql,sal}; 3 new>mql {contacted}', 'skips');
 SELECT is((SELECT count(*)::int FROM leadroute.stale_leads), 0, 'nobody is stale');
+SELECT is_empty($$SELECT FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid WHERE r.ev_class = 'leadroute.stale_leads'::regclass AND d.refobjid = 'leadroute.stage_times'::regclass$$,
+	'which is asked without the medians of stage_times: they took a minute, once for each lead');
 SET leadroute.clock = '2026-03-02 18:00:01Z';
 SELECT is((SELECT string_agg(concat_ws(' ', lead, stage, owner, avg_hours, times_average), ', ' ORDER BY lead) FROM leadroute.stale_leads), '2 contacted ana 2.00 2.00, 4 new ana 4.00 2.00, 5 new ana 4.00 2.00, 6 new ana 4.00 2.00', 'more than twice the average');
 -- what was discarded is nobody's to work on
