@@ -230,7 +230,6 @@ keys_of_row(FunctionCallInfo fcinfo, bool suggesting)
 	FlowConfig *config;
 	FlowConfig *attachment;
 	Relation rel;
-	HeapTupleData tuple;
 	TupleTableSlot *slot;
 	LeadProfile profile;
 	MatchKey *keys;
@@ -245,12 +244,7 @@ keys_of_row(FunctionCallInfo fcinfo, bool suggesting)
 				 errmsg("the row is of type %s, not of a table", format_type_be(HeapTupleHeaderGetTypeId(header))),
 				 errhint("Name the leads table's alias: SELECT k.* FROM public.leads l, leadroute.lead_keys(l) k.")));
 	rel = table_open(relid, AccessShareLock);
-	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
-	ItemPointerSetInvalid(&tuple.t_self);
-	tuple.t_tableOid = relid;
-	tuple.t_data = header;
-	slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
-	ExecStoreHeapTuple(&tuple, slot, false);
+	slot = lr_lead_slot(rel, header);
 	lr_profile_begin(&profile, lr_lead_shape(rel, attachment), config->exists ? config : attachment, slot);
 	n = keys_by(&profile, profile.config->nmatch_rules + (suggesting ? profile.config->nsuggest_rules : 0), &keys);
 	for (int i = 0; i < n; i++)

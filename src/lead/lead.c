@@ -805,3 +805,18 @@ lr_lead_key_datum(const LeadShape *shape, const char *lead)
 	getTypeInputInfo(shape->key.type, &input, &ioparam);
 	return OidInputFunctionCall(input, unconstify(char *, lead), ioparam, shape->key.typmod);
 }
+
+TupleTableSlot *
+lr_lead_slot(Relation rel, HeapTupleHeader row)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
+	HeapTuple tuple = palloc(sizeof(HeapTupleData));
+
+	tuple->t_len = HeapTupleHeaderGetDatumLength(row);
+	ItemPointerSetInvalid(&tuple->t_self);
+	tuple->t_tableOid = RelationGetRelid(rel);
+	tuple->t_data = row;
+	/* the slot frees what is palloc'd here, not the value that it points to */
+	ExecStoreHeapTuple(tuple, slot, true);
+	return slot;
+}

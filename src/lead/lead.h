@@ -217,4 +217,7 @@ extern bool lr_lead_any_differs(const LeadShape *shape, const Bitmapset *columns
 
 extern void lr_lead_column(LeadColumn *column, TupleDesc desc, const char *name, bool fills, MemoryContext mcxt);
 
+/* A row of the table, passed to a function as a composite value, in a slot of its own: the caller drops it. The value must outlive it. */
+extern TupleTableSlot *lr_lead_slot(Relation rel, HeapTupleHeader row);
+
 #endif /* LR_LEAD_H */

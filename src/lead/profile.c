@@ -387,7 +387,6 @@ lr_lead_profile_sql(PG_FUNCTION_ARGS)
 	FlowConfig *config = lr_config(flow);
 	FlowConfig *attachment = config->attachment ? config : lr_config(lr_flow_table(flow).attachment);
 	Relation rel;
-	HeapTupleData tuple;
 	TupleTableSlot *slot;
 	LeadProfile profile;
 	TupleDesc desc;
@@ -404,12 +403,7 @@ lr_lead_profile_sql(PG_FUNCTION_ARGS)
 				 errmsg("the row is of type %s, not of a table", format_type_be(HeapTupleHeaderGetTypeId(header))),
 				 errhint("Name the leads table's alias: SELECT p.* FROM public.leads l, leadroute.lead_profile(l) p.")));
 	rel = table_open(relid, AccessShareLock);
-	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
-	ItemPointerSetInvalid(&tuple.t_self);
-	tuple.t_tableOid = relid;
-	tuple.t_data = header;
-	slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
-	ExecStoreHeapTuple(&tuple, slot, false);
+	slot = lr_lead_slot(rel, header);
 	/* as a row is decided whose flow is unknown */
 	lr_profile_begin(&profile, lr_lead_shape(rel, attachment), config->exists ? config : attachment, slot);
 	{

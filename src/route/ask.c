@@ -93,7 +93,6 @@ lr_explain_row(PG_FUNCTION_ARGS)
 	Oid relid = get_typ_typrelid(type);
 	FlowTable table;
 	Relation rel;
-	HeapTupleData tuple;
 	TupleTableSlot *slot;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -107,12 +106,7 @@ lr_explain_row(PG_FUNCTION_ARGS)
 						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(table.relid)),
 													get_rel_name(table.relid)))));
 	rel = table_open(relid, AccessShareLock);
-	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
-	ItemPointerSetInvalid(&tuple.t_self);
-	tuple.t_tableOid = relid;
-	tuple.t_data = header;
-	slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
-	ExecStoreHeapTuple(&tuple, slot, false);
+	slot = lr_lead_slot(rel, header);
 	explain_slot(fcinfo, rel, slot, table.attachment, flow, lr_now());
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rel, AccessShareLock);
