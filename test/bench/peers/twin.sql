@@ -1,10 +1,14 @@
 -- The twin: the same scope in PL/pgSQL, as well as it goes.
 --
--- Configuration is rows, as leadroute's is. One SQL each finds the account, sums the criteria, finds the first rule that holds and the
--- innermost territory of the map (a btree). The e-mail is claimed as a key by INSERT ... ON CONFLICT DO NOTHING, which a racing
--- session waits for; who loses has the first one's owner. A team's weighted turns are one counter over a precomputed cycle, moved by UPDATE ...
--- RETURNING, which serializes a team exactly; a member's open leads are counted against his capacity, and his shift is looked up. State, event,
--- message and, where leadroute has started clocks by then, clock are one INSERT each; a clock is due in closed form, since a day of these calendars is like any other.
+-- Configuration is rows, as leadroute's is. One SQL each finds the account (by the e-mail's domain or the one above it, unless it is public
+-- mail), sums the criteria, finds the first rule that holds and the innermost territory of the map (a btree). The e-mail is claimed as a
+-- key, without plus-tags and Gmail's dots, by INSERT ... ON CONFLICT DO NOTHING, which a racing session waits for; who loses has the first
+-- one's owner. A team's weighted turns are one counter over a precomputed cycle, moved by UPDATE ... RETURNING, which serializes a team
+-- exactly; a member's open leads are counted against his capacity, and his shift, its holidays and his time off are looked up. State, event,
+-- message and, where leadroute has started clocks by then, clock are one INSERT each; a clock is due by the hours and holidays of its calendar.
+--
+-- Left out, though leadroute does them: domains to ASCII, the public suffix list, names of countries and regions, subtransactions around
+-- conditions, the message that says which of several candidates was taken and why.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 CREATE TABLE p1.territories (territory text NOT NULL, country text NOT NULL, region text, lo integer, hi integer, team text NOT NULL);
@@ -16,6 +20,8 @@ ALTER TABLE p1.rules ADD PRIMARY KEY (position);
 CREATE TABLE p1.criteria AS SELECT points, countries, regions, industries, sources, employees_from, employees_to, title_like, postal_like, needs_phone FROM bench.criteria;
 CREATE TABLE p1.accounts AS SELECT d.domain, a.account, a.owner, a.tier FROM leadroute.accounts a JOIN leadroute.account_domains d USING (flow, account);
 ALTER TABLE p1.accounts ADD PRIMARY KEY (domain);
+CREATE TABLE p1.public_mail AS SELECT domain FROM leadroute.mail_domains WHERE is_public;
+ALTER TABLE p1.public_mail ADD PRIMARY KEY (domain);
 CREATE TABLE p1.turns (team text PRIMARY KEY, turn bigint NOT NULL, slots bigint NOT NULL) WITH (fillfactor = 10, autovacuum_enabled = off);
 INSERT INTO p1.turns SELECT team, 0, sum(weight) FROM leadroute.team_members GROUP BY team;
 CREATE TABLE p1.loads (team text, rep text, open integer NOT NULL, capacity integer NOT NULL, PRIMARY KEY (team, rep)) WITH (fillfactor = 10, autovacuum_enabled = off);
@@ -26,26 +32,40 @@ INSERT INTO p1.cycles
 	  FROM leadroute.team_members JOIN leadroute.reps USING (flow, rep), generate_series(1, weight) step;
 CREATE TABLE p1.hours AS SELECT calendar, timezone, weekday, opens, closes FROM leadroute.calendars JOIN leadroute.calendar_hours USING (flow, calendar);
 ALTER TABLE p1.hours ADD PRIMARY KEY (calendar, weekday, opens);
-CREATE TABLE p1.policies (position integer PRIMARY KEY, policy text, employees_from integer, target interval, calendar text, timezone text, opens time, open_hours interval);
+CREATE TABLE p1.holidays AS SELECT calendar, day FROM leadroute.calendars c JOIN leadroute.holidays h ON h.flow = c.flow AND h.list = ANY (c.holidays);
+ALTER TABLE p1.holidays ADD PRIMARY KEY (calendar, day);
+CREATE TABLE p1.time_off AS SELECT rep, during FROM leadroute.time_off;
+CREATE INDEX ON p1.time_off (rep);
+CREATE TABLE p1.policies (position integer PRIMARY KEY, policy text, employees_from integer, target interval, calendar text, timezone text);
 INSERT INTO p1.policies
-	SELECT p.position, p.policy, CASE p.policy WHEN 'large' THEN 1001 END, p.target::interval, p.calendar, c.timezone, '00:00', '24 hours'
+	SELECT p.position, p.policy, CASE p.policy WHEN 'large' THEN 1001 END, p.target::interval, p.calendar, c.timezone
 	  FROM leadroute.sla_policies p JOIN leadroute.calendars c USING (flow, calendar);
-ANALYZE p1.territories, p1.rules, p1.criteria, p1.accounts, p1.turns, p1.loads, p1.cycles, p1.hours, p1.policies;
+ANALYZE p1.territories, p1.rules, p1.criteria, p1.accounts, p1.public_mail, p1.turns, p1.loads, p1.cycles, p1.hours, p1.holidays, p1.time_off, p1.policies;
 
--- when a span of open time is over, on calendars that open at the same time every day: whole days, then what is left of one
-CREATE FUNCTION p1.due(at timestamptz, timezone text, opens time, open_hours interval, span interval) RETURNS timestamptz LANGUAGE plpgsql IMMUTABLE AS $$
+-- when a span of open time is over: day by day through the hours of the calendar
+CREATE FUNCTION p1.due(at timestamptz, of_calendar text, zone text, span interval) RETURNS timestamptz LANGUAGE plpgsql STABLE AS $$
 DECLARE
-	here timestamp := at AT TIME ZONE timezone;
-	begins timestamp := greatest(here, date_trunc('day', here) + opens);
+	here timestamp := at AT TIME ZONE zone;
+	today date := here;
 	rest interval := span;
-	days integer;
+	open_from timestamp;
+	open_until timestamp;
 BEGIN
-	IF begins >= date_trunc('day', here) + opens + open_hours THEN
-		begins := date_trunc('day', here) + interval '1 day' + opens;
-	END IF;
-	rest := rest + (begins - (date_trunc('day', begins) + opens));
-	days := floor(extract(epoch FROM rest) / extract(epoch FROM open_hours));
-	RETURN (date_trunc('day', begins) + opens + days * interval '1 day' + (rest - days * open_hours)) AT TIME ZONE timezone;
+	LOOP
+		FOR open_from, open_until IN
+			SELECT greatest(here, today + h.opens), today + h.closes
+			  FROM p1.hours h
+			 WHERE h.calendar = of_calendar AND h.weekday = extract(isodow FROM today) AND today + h.closes > here
+			   AND NOT EXISTS (SELECT FROM p1.holidays d WHERE d.calendar = of_calendar AND d.day = today)
+			 ORDER BY h.opens
+		LOOP
+			IF open_from + rest <= open_until THEN
+				RETURN (open_from + rest) AT TIME ZONE zone;
+			END IF;
+			rest := rest - (open_until - open_from);
+		END LOOP;
+		today := today + 1;
+	END LOOP;
 END
 $$;
 
@@ -62,7 +82,9 @@ DECLARE
 	is_open boolean;
 	number integer := coalesce(NEW.employees, 0);
 	title text := lower(NEW.title);
-	email_key text := lower(trim(NEW.email));
+	mailbox text := regexp_replace(lower(split_part(trim(NEW.email), '@', 1)), '[+].*', '');
+	mail_domain text := lower(split_part(trim(NEW.email), '@', 2));
+	email_key text;
 	clock p1.policies;
 BEGIN
 	SELECT s.owner, s.team, s.territory, s.account, s.score, s.routed_at, s.route_reason
@@ -71,6 +93,11 @@ BEGIN
 	IF FOUND THEN
 		RETURN NEW;
 	END IF;
+	IF mail_domain IN ('gmail.com', 'googlemail.com') THEN
+		mailbox := replace(mailbox, '.', '');
+		mail_domain := 'gmail.com';
+	END IF;
+	email_key := mailbox || '@' || mail_domain;
 	INSERT INTO p1.identities (flow, kind, key, lead) VALUES ('default', 'email', email_key, NEW.id::text) ON CONFLICT DO NOTHING;
 	IF NOT FOUND THEN
 		SELECT s.owner, s.team, s.territory, s.account, s.score, clock_timestamp(), 'same e-mail as lead ' || s.lead
@@ -78,7 +105,10 @@ BEGIN
 		  FROM p1.identities i JOIN p1.lead_states s ON s.flow = i.flow AND s.lead = i.lead WHERE i.flow = 'default' AND i.kind = 'email' AND i.key = email_key;
 		RETURN NEW;
 	END IF;
-	SELECT a.account, a.owner, a.tier INTO NEW.account, account_owner, tier FROM p1.accounts a WHERE a.domain = split_part(email_key, '@', 2);
+	SELECT a.account, a.owner, a.tier INTO NEW.account, account_owner, tier
+	  FROM p1.accounts a
+	 WHERE a.domain IN (mail_domain, regexp_replace(mail_domain, '^[^.]+[.]', '')) AND NOT EXISTS (SELECT FROM p1.public_mail m WHERE m.domain = a.domain)
+	 ORDER BY length(a.domain) DESC LIMIT 1;
 	SELECT greatest(0, least(100, coalesce(sum(c.points), 0))) INTO NEW.score
 	  FROM p1.criteria c
 	 WHERE (c.countries IS NULL OR NEW.country = ANY (c.countries)) AND (c.regions IS NULL OR NEW.region = ANY (c.regions))
@@ -125,7 +155,9 @@ BEGIN
 			SELECT c.rep, c.calendar INTO NEW.owner, shift FROM p1.cycles c WHERE c.team = NEW.team AND c.slot = (turn_now % slots_now)::integer;
 			SELECT true INTO is_open FROM p1.hours h
 			 WHERE h.calendar = shift AND h.weekday = extract(isodow FROM now() AT TIME ZONE h.timezone)
-			   AND (now() AT TIME ZONE h.timezone)::time >= h.opens AND (now() AT TIME ZONE h.timezone)::time < h.closes;
+			   AND (now() AT TIME ZONE h.timezone)::time >= h.opens AND (now() AT TIME ZONE h.timezone)::time < h.closes
+			   AND NOT EXISTS (SELECT FROM p1.holidays d WHERE d.calendar = shift AND d.day = (now() AT TIME ZONE h.timezone)::date)
+			   AND NOT EXISTS (SELECT FROM p1.time_off a WHERE a.rep = NEW.owner AND a.during @> now());
 			CONTINUE WHEN is_open IS NULL;
 			UPDATE p1.loads l SET open = l.open + 1 WHERE l.team = NEW.team AND l.rep = NEW.owner AND l.open < l.capacity;
 			EXIT WHEN FOUND;
@@ -134,7 +166,7 @@ BEGIN
 	NEW.routed_at := clock_timestamp();
 	IF TG_NARGS > 0 THEN
 		SELECT p.* INTO clock FROM p1.policies p WHERE p.employees_from IS NULL OR NEW.employees >= p.employees_from ORDER BY p.position LIMIT 1;
-		NEW.sla_due_at := p1.due(NEW.submitted_at, clock.timezone, clock.opens, clock.open_hours, clock.target);
+		NEW.sla_due_at := p1.due(NEW.submitted_at, clock.calendar, clock.timezone, clock.target);
 		INSERT INTO p1.clocks (flow, lead, policy, round, metric, owner, started_at, assigned_at, due_at, rep_due_at, risk_at, rep_risk_at, paused, next_at)
 			VALUES ('default', NEW.id::text, clock.policy, 1, 'first_touch', NEW.owner, NEW.submitted_at, NEW.routed_at, NEW.sla_due_at, NEW.sla_due_at,
 				NEW.submitted_at + (NEW.sla_due_at - NEW.submitted_at) * 0.8, NEW.submitted_at + (NEW.sla_due_at - NEW.submitted_at) * 0.8, 0, NEW.sla_due_at)
