@@ -35,18 +35,15 @@
 #include "leadroute.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
-#include "storage/ipc.h"
+#include "shared_memory.h"
 #include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(lr_shared_configuration);
 
-#define SHARE_TRANCHE "leadroute_configuration"
 #define SHARE_COUNTERS 64
-#define SHARE_IMAGES 4096
 
 /* Of the databases with one remainder. */
 typedef struct ShareCounters
@@ -86,18 +83,15 @@ typedef enum OwnChanges
 } OwnChanges;
 
 static int shared_kilobytes = 16 * 1024;
+static const int max_images = 4096;
 static SharedImages *shared = NULL;
 static HTAB *directory = NULL;
 static OwnChanges changes = CHANGES_NONE;
 static bool territories_changed = false; /* among them */
 static bool committing = false;
 
-static shmem_request_hook_type previous_shmem_request_hook = NULL;
-static shmem_startup_hook_type previous_shmem_startup_hook = NULL;
-
-static void request_shmem(void);
 static Size shared_size(void);
-static void startup_shmem(void);
+static void start(void *memory, bool found, LWLockPadded *locks);
 static void raise_maps(void);
 static void transaction_callback(XactEvent event, void *arg);
 static void announce(bool prepares);
@@ -109,33 +103,24 @@ static bool shares(void);
 static void make_key(ShareKey *key, const char *kind, const char *flow, const char *name, Oid anchor);
 static void forget_images(void);
 
+static SharedPart part = {
+	.name = "leadroute_configuration",
+	.locks = 1,
+	.size = shared_size,
+	.start = start,
+	.tables = {{"leadroute configuration images", &directory, &max_images, sizeof(ShareKey), sizeof(ImageEntry)}},
+};
+
 void
 lr_share_init(void)
 {
-	/* the server refuses new postmaster settings once it runs; where not preloaded, this one means nothing */
 	DefineCustomIntVariable("leadroute.shared_configuration",
 							"How much shared memory holds configuration that sessions have read, for new connections.",
 							"Where it is 0, or full, each session reads the configuration tables itself.",
 							&shared_kilobytes, 16 * 1024, 0, 1024 * 1024,
-							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+							lr_shared_memory_setting(), GUC_UNIT_KB, NULL, NULL, NULL);
 	RegisterXactCallback(transaction_callback, NULL);
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	previous_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = request_shmem;
-	previous_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = startup_shmem;
-}
-
-static void
-request_shmem(void)
-{
-	if (previous_shmem_request_hook)
-		previous_shmem_request_hook();
-
-	RequestAddinShmemSpace(MAXALIGN(shared_size()));
-	RequestAddinShmemSpace(hash_estimate_size(SHARE_IMAGES, sizeof(ImageEntry)));
-	RequestNamedLWLockTranche(SHARE_TRANCHE, 1);
+	lr_shared_memory_register(&part);
 }
 
 static Size
@@ -145,32 +130,18 @@ shared_size(void)
 }
 
 static void
-startup_shmem(void)
+start(void *memory, bool found, LWLockPadded *locks)
 {
-	HASHCTL info = {.keysize = sizeof(ShareKey), .entrysize = sizeof(ImageEntry)};
-	bool found;
-
-	if (previous_shmem_startup_hook)
-		previous_shmem_startup_hook();
-
-	/* a crash restart runs this again in the postmaster */
-	shared = NULL;
-
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct("leadroute configuration", shared_size(), &found);
-	if (!found)
-	{
-		memset(shared, 0, offsetof(SharedImages, images));
-		pg_atomic_init_u64(&shared->taken, 0);
-		shared->lock = &GetNamedLWLockTranche(SHARE_TRANCHE)->lock;
-		shared->size = mul_size(shared_kilobytes, 1024);
-		/* transactions may be prepared since before the start */
-		for (int i = 0; i < SHARE_COUNTERS; i++)
-			shared->counters[i].prepares = 1;
-	}
-	directory = ShmemInitHash("leadroute configuration images", SHARE_IMAGES, SHARE_IMAGES, &info,
-							  HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
-	LWLockRelease(AddinShmemInitLock);
+	shared = memory;
+	if (found)
+		return;
+	memset(shared, 0, offsetof(SharedImages, images));
+	pg_atomic_init_u64(&shared->taken, 0);
+	shared->lock = &locks->lock;
+	shared->size = mul_size(shared_kilobytes, 1024);
+	/* transactions may be prepared since before the start */
+	for (int i = 0; i < SHARE_COUNTERS; i++)
+		shared->counters[i].prepares = 1;
 }
 
 /* ---- writers ---- */
@@ -458,7 +429,7 @@ lr_share_publish(const SharePlace *place, const SharePiece *pieces, int n)
 	{
 		if (place->clears)
 			counters->prepares = 0;
-		if (shared->used + size > shared->size || hash_get_num_entries(directory) >= SHARE_IMAGES)
+		if (shared->used + size > shared->size || hash_get_num_entries(directory) >= max_images)
 			forget_images();
 		entry = hash_search(directory, &place->key, HASH_ENTER, &found);
 		if (!found || entry->generation != place->generation)

@@ -43,6 +43,7 @@
 #include "pgstat.h"
 #include "rotation_ledger.h"
 #include "rotation_shmem.h"
+#include "shared_memory.h"
 #include "storage/condition_variable.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
@@ -56,8 +57,6 @@
 #include "utils/syscache.h"
 #include "utils/wait_event.h"
 
-#define ROTATION_TRANCHE "leadroute rotation"
-#define ROTATION_MAX_DATABASES 1024
 
 typedef struct SharedDatabase
 {
@@ -85,6 +84,7 @@ typedef struct SharedRotation
 } SharedRotation;
 
 int lr_max_members = 10000;
+static const int max_databases = 1024;
 
 static SharedRotation *shared = NULL;
 static HTAB *shared_members = NULL;
@@ -95,12 +95,8 @@ static HTAB *shared_databases = NULL;
 /* this session's database, once found */
 static SharedDatabase *my_database = NULL;
 
-static shmem_request_hook_type previous_shmem_request_hook = NULL;
-static shmem_startup_hook_type previous_shmem_startup_hook = NULL;
-
-static void request_shmem(void);
-static void startup_shmem(void);
 static Size shared_size(void);
+static void start(void *memory, bool found, LWLockPadded *locks);
 static void hash_names(const char *names, int length, uint64 *hash);
 static SharedMember *enter_member(const RotationKey *key);
 static bool has_room(const SharedMember *member, bool of_rep);
@@ -116,86 +112,48 @@ static void loading_ended(int code, Datum arg);
 static bool remove_dropped_databases(void);
 static int compare_oids(const void *a, const void *b);
 
+static SharedPart part = {
+	.name = "leadroute_rotation",
+	.locks = ROTATION_PARTITIONS + 1,
+	.size = shared_size,
+	.start = start,
+	.tables = {
+		{"leadroute rotation members", &shared_members, &lr_max_members, sizeof(RotationKey), sizeof(SharedMember)},
+		{"leadroute rotation reps", &shared_reps, &lr_max_members, sizeof(RepKey), sizeof(SharedRep)},
+		{"leadroute rotation meters", &shared_meters, &lr_max_members, sizeof(MeterKey), sizeof(RotationMeter)},
+		{"leadroute rotation databases", &shared_databases, &max_databases, sizeof(Oid), sizeof(SharedDatabase)},
+	},
+};
+
 #define DIRECTORY_LOCK (&shared->locks[ROTATION_PARTITIONS].lock)
 
 void
 lr_rotation_shmem_init(void)
 {
-	/* the server refuses new postmaster settings once it runs; where not preloaded, this one means nothing */
 	DefineCustomIntVariable("leadroute.max_members",
 							"How many members of teams, over all databases, shared memory has room for.",
 							"A rep counts once for each team, and once more where leads without a team belong to him. There is room for as many caps.",
 							&lr_max_members, 10000, 100, 10000000,
-							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, 0, NULL, NULL, NULL);
-
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	previous_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = request_shmem;
-	previous_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = startup_shmem;
-}
-
-static void
-request_shmem(void)
-{
-	if (previous_shmem_request_hook)
-		previous_shmem_request_hook();
-
-	RequestAddinShmemSpace(MAXALIGN(shared_size()));
-	RequestAddinShmemSpace(hash_estimate_size(lr_max_members, sizeof(SharedMember)));
-	RequestAddinShmemSpace(hash_estimate_size(lr_max_members, sizeof(SharedRep)));
-	RequestAddinShmemSpace(hash_estimate_size(lr_max_members, sizeof(RotationMeter)));
-	RequestAddinShmemSpace(hash_estimate_size(ROTATION_MAX_DATABASES, sizeof(SharedDatabase)));
-	RequestNamedLWLockTranche(ROTATION_TRANCHE, ROTATION_PARTITIONS + 1);
-}
-
-static void
-startup_shmem(void)
-{
-	HASHCTL info;
-	bool found;
-
-	if (previous_shmem_startup_hook)
-		previous_shmem_startup_hook();
-
-	/* a crash restart runs this again in the postmaster */
-	shared = NULL;
-
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct("leadroute rotation", shared_size(), &found);
-	if (!found)
-	{
-		memset(shared, 0, shared_size());
-		shared->locks = GetNamedLWLockTranche(ROTATION_TRANCHE);
-		for (int i = 0; i < MaxBackends; i++)
-			pg_atomic_init_u32(&shared->committing[i], InvalidTransactionId);
-	}
-
-	memset(&info, 0, sizeof(info));
-	info.keysize = sizeof(RotationKey);
-	info.entrysize = sizeof(SharedMember);
-	shared_members = ShmemInitHash("leadroute rotation members", lr_max_members, lr_max_members, &info,
-								   HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
-	info.keysize = sizeof(RepKey);
-	info.entrysize = sizeof(SharedRep);
-	shared_reps = ShmemInitHash("leadroute rotation reps", lr_max_members, lr_max_members, &info,
-								HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
-	info.keysize = sizeof(MeterKey);
-	info.entrysize = sizeof(RotationMeter);
-	shared_meters = ShmemInitHash("leadroute rotation meters", lr_max_members, lr_max_members, &info,
-								  HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
-	info.keysize = sizeof(Oid);
-	info.entrysize = sizeof(SharedDatabase);
-	shared_databases = ShmemInitHash("leadroute rotation databases", ROTATION_MAX_DATABASES, ROTATION_MAX_DATABASES,
-									 &info, HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
-	LWLockRelease(AddinShmemInitLock);
+							lr_shared_memory_setting(), 0, NULL, NULL, NULL);
+	lr_shared_memory_register(&part);
 }
 
 static Size
 shared_size(void)
 {
 	return add_size(offsetof(SharedRotation, committing), mul_size(MaxBackends, sizeof(pg_atomic_uint32)));
+}
+
+static void
+start(void *memory, bool found, LWLockPadded *locks)
+{
+	shared = memory;
+	if (found)
+		return;
+	memset(shared, 0, shared_size());
+	shared->locks = locks;
+	for (int i = 0; i < MaxBackends; i++)
+		pg_atomic_init_u32(&shared->committing[i], InvalidTransactionId);
 }
 
 bool
@@ -491,7 +449,7 @@ remove_dropped_databases(void)
 	SharedDatabase *database;
 	bool removed = false;
 
-	databases = palloc(sizeof(Oid) * ROTATION_MAX_DATABASES);
+	databases = palloc(sizeof(Oid) * max_databases);
 	LWLockAcquire(DIRECTORY_LOCK, LW_SHARED);
 	hash_seq_init(&scan, shared_databases);
 	while ((database = hash_seq_search(&scan)) != NULL)
@@ -574,7 +532,7 @@ database_entry(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("too many databases use leadroute"),
-				 errdetail("One server has room for %d of them.", ROTATION_MAX_DATABASES)));
+				 errdetail("One server has room for %d of them.", max_databases)));
 	my_database = database;
 	return database;
 }

@@ -33,11 +33,11 @@
 #include "pgstat.h"
 #include "port/atomics.h"
 #include "postmaster/bgworker.h"
+#include "shared_memory.h"
 #include "storage/bufmgr.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -49,7 +49,6 @@ PG_FUNCTION_INFO_V1(lr_shared_maps);
 
 PGDLLEXPORT void lr_map_share_main(Datum arg);
 
-#define MAPS_TRANCHE "leadroute_maps"
 #define MAPS 64
 #define MAP_NAME 128			 /* longer names are not shared */
 #define MISSES_LEAST 1000		 /* look-ups through the index before an image is worth its making */
@@ -104,11 +103,8 @@ static int shared_megabytes = 256;
 static SharedMaps *shared = NULL;
 static Mapped *mapped_segments = NULL;
 
-static shmem_request_hook_type previous_shmem_request_hook = NULL;
-static shmem_startup_hook_type previous_shmem_startup_hook = NULL;
-
-static void request_shmem(void);
-static void startup_shmem(void);
+static Size shared_size(void);
+static void start(void *memory, bool found, LWLockPadded *locks);
 static MapSlot *find_slot(const MapSeat *seat);
 static bool is_slot_of(const MapSlot *slot, const MapSeat *seat);
 static const MapImage *map_segment(dsm_handle handle, MemoryContext mcxt);
@@ -126,6 +122,13 @@ static void publish(const Making *making, const MapImage *image);
 static bool make_room(const MapSlot *slot, Size size);
 static void end_making(const Making *making);
 
+static SharedPart part = {
+	.name = "leadroute_maps",
+	.locks = 1,
+	.size = shared_size,
+	.start = start,
+};
+
 void
 lr_map_share_init(void)
 {
@@ -133,46 +136,27 @@ lr_map_share_init(void)
 							"How much memory may hold maps of more than 1000 territories, for all sessions together.",
 							"It is dynamic shared memory, taken when such a map is used. Where it is 0, or full, leads are looked up through the index.",
 							&shared_megabytes, 256, 0, 3 * 1024, PGC_SIGHUP, GUC_UNIT_MB, NULL, NULL, NULL);
-	if (!process_shared_preload_libraries_in_progress)
+	lr_shared_memory_register(&part);
+}
+
+static Size
+shared_size(void)
+{
+	return sizeof(SharedMaps);
+}
+
+/* After a crash, all segments have gone with the slots that knew them. */
+static void
+start(void *memory, bool found, LWLockPadded *locks)
+{
+	shared = memory;
+	if (found)
 		return;
-	previous_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = request_shmem;
-	previous_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = startup_shmem;
-}
-
-static void
-request_shmem(void)
-{
-	if (previous_shmem_request_hook)
-		previous_shmem_request_hook();
-
-	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedMaps)));
-	RequestNamedLWLockTranche(MAPS_TRANCHE, 1);
-}
-
-static void
-startup_shmem(void)
-{
-	bool found;
-
-	if (previous_shmem_startup_hook)
-		previous_shmem_startup_hook();
-
-	/* a crash restart runs this again in the postmaster, and has taken away all segments */
-	shared = NULL;
-
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct("leadroute maps", sizeof(SharedMaps), &found);
-	if (!found)
-	{
-		memset(shared, 0, sizeof(SharedMaps));
-		shared->lock = &GetNamedLWLockTranche(MAPS_TRANCHE)->lock;
-		pg_atomic_init_u64(&shared->made, 0);
-		for (int i = 0; i < MAPS; i++)
-			pg_atomic_init_u32(&shared->slots[i].misses, 0);
-	}
-	LWLockRelease(AddinShmemInitLock);
+	memset(shared, 0, sizeof(SharedMaps));
+	shared->lock = &locks->lock;
+	pg_atomic_init_u64(&shared->made, 0);
+	for (int i = 0; i < MAPS; i++)
+		pg_atomic_init_u32(&shared->slots[i].misses, 0);
 }
 
 /* ---- sessions ---- */
