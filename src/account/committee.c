@@ -31,6 +31,7 @@
 #include "leadroute.h"
 #include "owner.h"
 #include "storage/lmgr.h"
+#include "subtransaction.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
@@ -53,7 +54,7 @@ enum
 
 typedef struct Contact
 {
-	SubTransactionId subid;
+	OfSubtransaction of;
 	char *flow;
 	char *account;
 	char *account_owner; /* or NULL */
@@ -71,7 +72,7 @@ static int next_number(const Contact *contact, bool *open);
 static bool claim(const Contact *contact, int number, const char *lead);
 static void tell(const Contact *contact, const char *lead);
 static void leave_to_sweep(const Contact *contact);
-static void free_contact(Contact *contact);
+static void free_contact(void *item);
 
 void
 lr_committee_arrived(const Decision *decision)
@@ -84,7 +85,7 @@ lr_committee_arrived(const Decision *decision)
 		return;
 	oldcontext = MemoryContextSwitchTo(TopTransactionContext);
 	contact = palloc0(sizeof(Contact));
-	contact->subid = GetCurrentSubTransactionId();
+	contact->of.subid = GetCurrentSubTransactionId();
 	contact->flow = pstrdup(config->flow);
 	contact->account = pstrdup(decision->account);
 	contact->account_owner = decision->account_owner ? pstrdup(decision->account_owner) : NULL;
@@ -113,7 +114,7 @@ lr_committee_check(void)
 	{
 		Contact *contact = list_nth(contacts, i);
 
-		if (contact->subid != subid)
+		if (contact->of.subid != subid)
 		{
 			i++;
 			continue;
@@ -323,8 +324,10 @@ leave_to_sweep(const Contact *contact)
 }
 
 static void
-free_contact(Contact *contact)
+free_contact(void *item)
 {
+	Contact *contact = item;
+
 	pfree(contact->flow);
 	pfree(contact->account);
 	if (contact->account_owner)
@@ -335,27 +338,13 @@ free_contact(Contact *contact)
 void
 lr_committee_abort(SubTransactionId subid)
 {
-	ListCell *cell;
-
-	foreach(cell, contacts)
-	{
-		Contact *contact = lfirst(cell);
-
-		if (contact->subid != subid)
-			continue;
-		free_contact(contact);
-		contacts = foreach_delete_current(contacts, cell);
-	}
+	contacts = lr_subtransaction_abort(contacts, subid, free_contact);
 }
 
 void
 lr_committee_reparent(SubTransactionId subid, SubTransactionId parent)
 {
-	ListCell *cell;
-
-	foreach(cell, contacts)
-		if (((Contact *) lfirst(cell))->subid == subid)
-			((Contact *) lfirst(cell))->subid = parent;
+	lr_subtransaction_reparent(contacts, subid, parent);
 }
 
 void

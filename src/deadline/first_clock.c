@@ -20,6 +20,7 @@
 #include "journal.h"
 #include "owner.h"
 #include "pending.h"
+#include "subtransaction.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -30,13 +31,13 @@
 /* What one duplicate's row asks for by one policy. */
 typedef struct Request
 {
+	OfSubtransaction of;
 	const char *flow;
 	const char *first;
 	const char *duplicate;
 	const char *policy;
 	TimestampTz started_at;
 	TimestampTz at;
-	SubTransactionId subid;
 } Request;
 
 static List *requests = NIL; /* of Request, in the order of their rows */
@@ -44,7 +45,7 @@ static List *requests = NIL; /* of Request, in the order of their rows */
 static void write_flow(const char *flow, List *ready);
 static Datum text_column(List *ready, size_t offset);
 static Datum time_column(List *ready, size_t offset);
-static void forget(Request *request);
+static void forget(void *item);
 
 void
 lr_first_clocks_ask(const char *lead, const Decision *decision)
@@ -61,7 +62,7 @@ lr_first_clocks_ask(const char *lead, const Decision *decision)
 		request->policy = pstrdup(decision->asked[i].policy->policy);
 		request->started_at = decision->asked[i].started_at;
 		request->at = decision->at;
-		request->subid = GetCurrentSubTransactionId();
+		request->of.subid = GetCurrentSubTransactionId();
 		requests = lappend(requests, request);
 	}
 	MemoryContextSwitchTo(oldcontext);
@@ -91,7 +92,7 @@ lr_first_clocks_write(void)
 		Request *request = lfirst(cell);
 
 		/* a rollback of this subtransaction would undo what outer ones ask for; a first one may be in a statement around this one */
-		if (request->subid != subid || lr_pending_find(request->flow, request->first))
+		if (request->of.subid != subid || lr_pending_find(request->flow, request->first))
 			continue;
 		ready = lappend(ready, request);
 		requests = foreach_delete_current(requests, cell);
@@ -154,8 +155,10 @@ time_column(List *ready, size_t offset)
 }
 
 static void
-forget(Request *request)
+forget(void *item)
 {
+	Request *request = item;
+
 	pfree(unconstify(char *, request->flow));
 	pfree(unconstify(char *, request->first));
 	pfree(unconstify(char *, request->duplicate));
@@ -202,21 +205,13 @@ lr_first_clocks_trace(const Decision *decision, List **trace)
 void
 lr_first_clocks_abort(SubTransactionId subid)
 {
-	ListCell *cell;
-
-	foreach(cell, requests)
-		if (((Request *) lfirst(cell))->subid == subid)
-			requests = foreach_delete_current(requests, cell);
+	requests = lr_subtransaction_abort(requests, subid, forget);
 }
 
 void
 lr_first_clocks_reparent(SubTransactionId subid, SubTransactionId parent)
 {
-	ListCell *cell;
-
-	foreach(cell, requests)
-		if (((Request *) lfirst(cell))->subid == subid)
-			((Request *) lfirst(cell))->subid = parent;
+	lr_subtransaction_reparent(requests, subid, parent);
 }
 
 void

@@ -24,6 +24,7 @@
 #include "identity.h"
 #include "leadroute.h"
 #include "miscadmin.h"
+#include "subtransaction.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
@@ -50,8 +51,8 @@ struct IdentityTable
 
 typedef struct Drop
 {
+	OfSubtransaction of;
 	Claim claim;
-	SubTransactionId subid;
 } Drop;
 
 static DirectTable identities = {"identities", IDENTITY_COLUMNS};
@@ -61,6 +62,7 @@ static ResultRelInfo *executor_target(IdentityTable *table);
 static void fill_slot(TupleTableSlot *slot, const char *flow, const char *kind, const char *key, const char *lead);
 static char *holder_of(IdentityTable *table, ItemPointer row, bool *unseen);
 static void undo(IdentityTable *table, const Claim *claim);
+static void forget(void *item);
 static bool find_row(IdentityTable *table, Snapshot snapshot, const char *flow, const char *kind, const char *key);
 
 IdentityTable *
@@ -266,7 +268,7 @@ lr_identity_drop_later(const Claim *claim, SubTransactionId subid)
 
 	drop->claim.row = claim->row;
 	drop->claim.previous = claim->previous ? pstrdup(claim->previous) : NULL;
-	drop->subid = subid;
+	drop->of.subid = subid;
 	drops = lappend(drops, drop);
 	MemoryContextSwitchTo(oldcontext);
 }
@@ -286,7 +288,7 @@ lr_identity_drop_now(void)
 	{
 		Drop *drop = lfirst(cell);
 
-		if (drop->subid != subid)
+		if (drop->of.subid != subid)
 			continue;
 		if (table == NULL)
 		{
@@ -295,6 +297,7 @@ lr_identity_drop_now(void)
 		}
 		undo(table, &drop->claim);
 		drops = foreach_delete_current(drops, cell);
+		forget(drop);
 	}
 	if (table == NULL)
 		return false;
@@ -317,24 +320,26 @@ undo(IdentityTable *table, const Claim *claim)
 								  &failure, false);
 }
 
+static void
+forget(void *item)
+{
+	Drop *drop = item;
+
+	if (drop->claim.previous)
+		pfree(unconstify(char *, drop->claim.previous));
+	pfree(drop);
+}
+
 void
 lr_identity_abort(SubTransactionId subid)
 {
-	ListCell *cell;
-
-	foreach(cell, drops)
-		if (((Drop *) lfirst(cell))->subid == subid)
-			drops = foreach_delete_current(drops, cell);
+	drops = lr_subtransaction_abort(drops, subid, forget);
 }
 
 void
 lr_identity_reparent(SubTransactionId subid, SubTransactionId parent)
 {
-	ListCell *cell;
-
-	foreach(cell, drops)
-		if (((Drop *) lfirst(cell))->subid == subid)
-			((Drop *) lfirst(cell))->subid = parent;
+	lr_subtransaction_reparent(drops, subid, parent);
 }
 
 void

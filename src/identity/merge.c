@@ -26,6 +26,7 @@
 #include "miscadmin.h"
 #include "owner.h"
 #include "protect.h"
+#include "subtransaction.h"
 #include "traits.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -36,6 +37,7 @@ PG_FUNCTION_INFO_V1(lr_unmerge);
 
 typedef struct Merge
 {
+	OfSubtransaction of;
 	const char *flow;
 	const char *first;
 	const char *lead;
@@ -46,7 +48,6 @@ typedef struct Merge
 	bool newer; /* it was submitted after the earlier lead */
 	bool fails; /* on_error = fail */
 	bool again; /* what it was to be merged into before was gone */
-	SubTransactionId subid;
 } Merge;
 
 /* A column that a merge may write. */
@@ -72,6 +73,7 @@ static char *row_json(const Merge *merge);
 static void write_event(const Merge *merge, const char *row, const char *before, const char *after);
 static void insert_row(Relation rel, const char *lead, const char *missing, const char *row);
 static char *column_list(Relation rel);
+static void forget(void *item);
 static void restore_first(Relation rel, const FlowConfig *attachment, const char *first, const char *changed);
 
 void
@@ -114,7 +116,7 @@ lr_merge_absorb(Arrival *arrival, HeapTuple tuple)
 	merge->newer = !first->has_submitted_at || decision.submitted_at >= first->submitted_at;
 	merge->fails = arrival->config->fails;
 	merge->again = lr_missing_lead != NULL;
-	merge->subid = GetCurrentSubTransactionId();
+	merge->of.subid = GetCurrentSubTransactionId();
 	merges = lappend(merges, merge);
 	MemoryContextSwitchTo(oldcontext);
 }
@@ -162,7 +164,7 @@ ready_merges(SubTransactionId subid)
 	ListCell *cell;
 
 	foreach(cell, merges)
-		if (((Merge *) lfirst(cell))->subid == subid)
+		if (((Merge *) lfirst(cell))->of.subid == subid)
 		{
 			ready = lappend(ready, lfirst(cell));
 			merges = foreach_delete_current(merges, cell);
@@ -505,24 +507,29 @@ restore_first(Relation rel, const FlowConfig *attachment, const char *first, con
 	lr_owner_end(&session);
 }
 
+static void
+forget(void *item)
+{
+	Merge *merge = item;
+
+	pfree(unconstify(char *, merge->flow));
+	pfree(unconstify(char *, merge->first));
+	pfree(unconstify(char *, merge->lead));
+	pfree(unconstify(char *, merge->match));
+	pfree(DatumGetPointer(merge->row));
+	pfree(merge);
+}
+
 void
 lr_merge_abort(SubTransactionId subid)
 {
-	ListCell *cell;
-
-	foreach(cell, merges)
-		if (((Merge *) lfirst(cell))->subid == subid)
-			merges = foreach_delete_current(merges, cell);
+	merges = lr_subtransaction_abort(merges, subid, forget);
 }
 
 void
 lr_merge_reparent(SubTransactionId subid, SubTransactionId parent)
 {
-	ListCell *cell;
-
-	foreach(cell, merges)
-		if (((Merge *) lfirst(cell))->subid == subid)
-			((Merge *) lfirst(cell))->subid = parent;
+	lr_subtransaction_reparent(merges, subid, parent);
 }
 
 void

@@ -27,6 +27,7 @@
 #include "pick.h"
 #include "protect.h"
 #include "stored.h"
+#include "subtransaction.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "waiting.h"
@@ -40,9 +41,8 @@ PG_FUNCTION_INFO_V1(lr_sql_offer_batch);
 
 typedef struct WantedDrain
 {
+	OfSubtransaction of;
 	char *flow;
-	SubTransactionId subid;
-	bool asked;
 } WantedDrain;
 
 typedef enum DrainKind
@@ -63,8 +63,9 @@ typedef struct Draining
 	bool placed;
 } Draining;
 
-static List *wanted = NIL; /* of WantedDrain */
+static List *wanted = NIL; /* of WantedDrain, not asked for yet */
 
+static void forget(void *item);
 static int drain_leads(Draining *draining, const char *query, int nargs, Oid *types, Datum *values);
 static bool is_still_due(const Draining *draining, const LeadState *state);
 static bool anybody_free(FlowConfig *config, TeamConfig *team);
@@ -95,19 +96,15 @@ lr_drain_want(const char *flow)
 	ListCell *cell;
 
 	foreach(cell, wanted)
-	{
-		drain = lfirst(cell);
-		if (!drain->asked && strcmp(drain->flow, flow) == 0)
+		if (strcmp(((WantedDrain *) lfirst(cell))->flow, flow) == 0)
 			return;
-	}
 	/* a rep's load over all his teams: here those who wait for any team of the flow */
 	if (!lr_rotation_available() || lr_rotation_rep_load(lr_rotation_slot(flow, "", WAITING_MEMBER)) <= 0)
 		return;
 	oldcontext = MemoryContextSwitchTo(TopTransactionContext);
 	drain = palloc(sizeof(WantedDrain));
+	drain->of.subid = GetCurrentSubTransactionId();
 	drain->flow = pstrdup(flow);
-	drain->subid = GetCurrentSubTransactionId();
-	drain->asked = false;
 	wanted = lappend(wanted, drain);
 	MemoryContextSwitchTo(oldcontext);
 }
@@ -115,19 +112,15 @@ lr_drain_want(const char *flow)
 void
 lr_drain_ask(void)
 {
-	ListCell *cell;
-
-	foreach(cell, wanted)
+	while (wanted)
 	{
-		WantedDrain *drain = lfirst(cell);
+		WantedDrain *drain = linitial(wanted);
 		Oid types[] = {TEXTOID};
 		Datum values[] = {CStringGetTextDatum(drain->flow)};
 		OwnerSession session;
 
-		if (drain->asked)
-			continue;
-		drain->asked = true;
-		drain->subid = GetCurrentSubTransactionId();
+		wanted = list_delete_first(wanted);
+		forget(drain);
 		lr_owner_begin(&session);
 		lr_owner_execute("INSERT INTO leadroute.pending_drains (flow) SELECT $1"
 						 " WHERE NOT EXISTS (SELECT FROM leadroute.pending_drains d WHERE d.flow = $1)",
@@ -136,24 +129,25 @@ lr_drain_ask(void)
 	}
 }
 
+static void
+forget(void *item)
+{
+	WantedDrain *drain = item;
+
+	pfree(drain->flow);
+	pfree(drain);
+}
+
 void
 lr_drain_abort(SubTransactionId subid)
 {
-	ListCell *cell;
-
-	foreach(cell, wanted)
-		if (((WantedDrain *) lfirst(cell))->subid == subid)
-			wanted = foreach_delete_current(wanted, cell);
+	wanted = lr_subtransaction_abort(wanted, subid, forget);
 }
 
 void
 lr_drain_reparent(SubTransactionId subid, SubTransactionId parent)
 {
-	ListCell *cell;
-
-	foreach(cell, wanted)
-		if (((WantedDrain *) lfirst(cell))->subid == subid)
-			((WantedDrain *) lfirst(cell))->subid = parent;
+	lr_subtransaction_reparent(wanted, subid, parent);
 }
 
 /* The memory goes with its transaction. */
