@@ -72,6 +72,7 @@ static uint64 generation = 1;
 static Oid anchor_relid = InvalidOid;
 
 static void calendar_relcache_callback(Datum arg, Oid relid);
+static bool exists(LrCalendar *calendar);
 static LrHours *calendar_hours(LrCalendar *calendar);
 static LrHours *opening_hours(LrCalendar *calendar);
 static uint64 current_generation(const LrCalendar *calendar);
@@ -145,11 +146,12 @@ lr_calendar_find(const char *flow, const char *name)
 		calendar->key = key;
 		return calendar;
 	}
-	return lr_calendar_exists(calendar) ? calendar : NULL;
+	return exists(calendar) ? calendar : NULL;
 }
 
-bool
-lr_calendar_exists(LrCalendar *calendar)
+/* Whether a calendar that somebody holds is there still. */
+static bool
+exists(LrCalendar *calendar)
 {
 	if (!holds(calendar))
 		refresh(calendar);
@@ -377,7 +379,7 @@ read_rows(const char *query, const LrCalendar *calendar)
 static LrHours *
 calendar_hours(LrCalendar *calendar)
 {
-	if (!lr_calendar_exists(calendar))
+	if (!exists(calendar))
 		raise_undefined(calendar->key.flow, calendar->key.name);
 	if (calendar->hours == NULL)
 		ereport(ERROR,
@@ -420,7 +422,7 @@ lr_calendar_never_opens(LrCalendar *calendar)
 const char *
 lr_calendar_problem(LrCalendar *calendar)
 {
-	if (!lr_calendar_exists(calendar))
+	if (!exists(calendar))
 		return "does not exist";
 	if (calendar->hours == NULL)
 		return "has a time zone that this server does not know";

@@ -39,9 +39,8 @@ extern uint64 lr_calendar_generation(void);
 /* The calendar of that name; raises undefined_object where there is none. */
 extern LrCalendar *lr_calendar(const char *flow, const char *name);
 
-/* The same, but NULL where there is none; whether a calendar that one holds still exists. */
+/* The same, but NULL where there is none. */
 extern LrCalendar *lr_calendar_find(const char *flow, const char *name);
-extern bool lr_calendar_exists(LrCalendar *calendar);
 
 /* Whether it has no hours at all. */
 extern bool lr_calendar_never_opens(LrCalendar *calendar);

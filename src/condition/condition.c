@@ -53,7 +53,6 @@ struct LrCondition
 {
 	MemoryContext context; /* holds this struct and everything it points to */
 	char *text;
-	Oid type;
 	Expr *expr;
 	ExprState *state;
 	ExprContext econtext; /* per-query memory is ours: a hashed IN list is built there at first use */
@@ -195,7 +194,6 @@ complete(const char *text, Expr *expr, MemoryContext context)
 
 	condition->context = context;
 	condition->text = pstrdup(text);
-	condition->type = exprType((Node *) expr);
 	condition->expr = expr;
 	condition->state = ExecInitExpr((Expr *) lr_letter_case((Node *) expr), NULL);
 	condition->econtext.type = T_ExprContext;
@@ -218,12 +216,6 @@ lr_condition_part(Expr *part)
 	state = ExecInitExpr((Expr *) lr_letter_case((Node *) part), NULL);
 	SetUserIdAndSecContext(user, security);
 	return state;
-}
-
-void
-lr_condition_free(LrCondition *condition)
-{
-	MemoryContextDelete(condition->context);
 }
 
 /*
@@ -785,12 +777,6 @@ const char *
 lr_condition_text(const LrCondition *condition)
 {
 	return condition->text;
-}
-
-Oid
-lr_condition_type(const LrCondition *condition)
-{
-	return condition->type;
 }
 
 TupleDesc

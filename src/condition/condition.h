@@ -11,7 +11,7 @@
  *
  * Memory: analysis works in a context of its own and leaves nothing but its
  * result; a compiled condition is one memory context under the one it was
- * asked for, and goes with it (or with lr_condition_free).
+ * asked for, and goes with it.
  *
  * Errors: everything is thrown with ereport, in the current (sub)transaction.
  * User and settings are switched for the analysis and are put back by the
@@ -59,7 +59,6 @@ extern LrCondition *lr_condition_compile_as(const char *text, const LrConditionS
  * all it refers to is still what it was, and whether it cannot fail.
  */
 extern LrCondition *lr_condition_revive(const char *text, const char *nodes, bool cannot_fail, MemoryContext mcxt);
-extern void lr_condition_free(LrCondition *condition);
 
 /*
  * Evaluate. econtext->ecxt_outertuple is the row's slot and ecxt_innertuple the
@@ -83,9 +82,6 @@ extern bool lr_condition_cannot_fail(const LrCondition *condition);
 extern const Expr *lr_condition_expr(const LrCondition *condition);
 
 extern const char *lr_condition_text(const LrCondition *condition);
-
-/* The type (and collation) of the result. */
-extern Oid lr_condition_type(const LrCondition *condition);
 
 /* A copy of the row type leadroute.facts, not reference-counted, in the current memory context. */
 extern TupleDesc lr_facts_desc(void);

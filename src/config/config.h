@@ -212,7 +212,6 @@ typedef struct PolicyConfig
 	const char **pauses; /* stages in which it stands still */
 	const char *success; /* or NULL */
 	PolicyChange on_change;
-	int max_rounds;
 	int nsteps;
 	StepConfig *steps;
 } PolicyConfig;

@@ -23,7 +23,7 @@ lr_policies_read_config(FlowConfig *config)
 		lr_config_rows("SELECT policy, condition, metric, target ~ '^end of day',"
 					   " coalesce(substring(target FROM '^end of day . ([0-9]+)$')::int4, 0),"
 					   " CASE WHEN target !~ '^end of day' THEN target::interval END, calendar, clock_start, stage,"
-					   " pause_stages, success, on_change, max_rounds"
+					   " pause_stages, success, on_change"
 					   " FROM leadroute.sla_policies WHERE flow = $1 ORDER BY metric, position",
 					   config->flow);
 	config->has_clocks = config->npolicies > 0 ||
@@ -50,7 +50,6 @@ lr_policies_read_config(FlowConfig *config)
 		policy->pauses = lr_row_texts(config, i, 10, &policy->npauses);
 		policy->success = lr_row_text(i, 11);
 		policy->on_change = (PolicyChange) lr_row_word(i, 12, changes, lengthof(changes));
-		policy->max_rounds = lr_row_int(i, 13);
 	}
 	/* a policy that no longer holds, one met by what the row says, a touch that it tells: rows are watched for these */
 	config->watches = true;

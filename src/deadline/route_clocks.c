@@ -213,21 +213,6 @@ success_of(PolicyPlan *plan, int policy)
 	return plan->successes[policy];
 }
 
-Bitmapset *
-lr_policy_columns(PolicyPlan *plan)
-{
-	Bitmapset *columns = NULL;
-
-	for (int i = 0; i < plan->config->npolicies; i++)
-	{
-		if (plan->config->policies[i].condition)
-			columns = bms_add_members(columns, lr_condition_columns(lr_ruleset_compile(plan->rules, i)));
-		if (plan->config->policies[i].success)
-			columns = bms_add_members(columns, lr_condition_columns(success_of(plan, i)));
-	}
-	return columns;
-}
-
 static void
 trace_clocks(RouteWalk *walk, const Decision *decision)
 {

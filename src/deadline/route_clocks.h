@@ -27,9 +27,6 @@ extern int lr_route_policies(RoutePlan *plan, const LeadRow *row, Decision *deci
 /* Whether a policy's success condition holds; false where it has none. May error. */
 extern bool lr_route_succeeds(RoutePlan *plan, const LeadRow *row, Decision *decision, int policy);
 
-/* The columns of the row that conditions of policies, and their successes, read. May error. */
-extern Bitmapset *lr_policy_columns(PolicyPlan *plan);
-
 /* What clocks are to know of a decision. */
 extern ClockLead lr_route_clock_lead(const Decision *decision);
 

@@ -28,6 +28,7 @@ PG_FUNCTION_INFO_V1(lr_sql_reopen);
 
 static bool take(HandledLead *hand, HeapTuple tuple, const FlowTable *table, const char *flow);
 static void look(HandledLead *hand, const FlowTable *table, const char *lead, const char *flow);
+static bool is_seen(const HandledLead *hand);
 static Oid lock_role(Relation rel);
 
 bool
@@ -120,8 +121,20 @@ look(HandledLead *hand, const FlowTable *table, const char *lead, const char *fl
 	ExecDropSingleTupleTableSlot(slot);
 }
 
-bool
-lr_hand_is_seen(const HandledLead *hand)
+void
+lr_hand_expect_seen(const HandledLead *hand)
+{
+	if (is_seen(hand))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("lead \"%s\" has changed hands meanwhile", hand->arrival.lead),
+			 hand->state.owner ? errdetail("It belongs to %s now.", hand->state.owner) : errdetail("It belongs to nobody now."),
+			 errhint("Look at it again, and repeat the call if it still is what you want.")));
+}
+
+static bool
+is_seen(const HandledLead *hand)
 {
 	const LeadState *seen = &hand->seen;
 	const LeadState *state = &hand->state;
@@ -131,18 +144,6 @@ lr_hand_is_seen(const HandledLead *hand)
 	if (seen->owner == NULL || state->owner == NULL)
 		return seen->owner == state->owner;
 	return strcmp(seen->owner, state->owner) == 0;
-}
-
-void
-lr_hand_expect_seen(const HandledLead *hand)
-{
-	if (lr_hand_is_seen(hand))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("lead \"%s\" has changed hands meanwhile", hand->arrival.lead),
-			 hand->state.owner ? errdetail("It belongs to %s now.", hand->state.owner) : errdetail("It belongs to nobody now."),
-			 errhint("Look at it again, and repeat the call if it still is what you want.")));
 }
 
 /* Whose rights decide: a member of leadroute_operator works with all leads, anybody else with those he may update. */

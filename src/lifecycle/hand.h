@@ -52,7 +52,6 @@ extern bool lr_hand_end(HandledLead *hand, const char *outcome, const char *code
 
 /* An error where another session has given the lead to somebody else since the caller's statement began. */
 extern void lr_hand_expect_seen(const HandledLead *hand);
-extern bool lr_hand_is_seen(const HandledLead *hand);
 
 /* Writes what waits and gives up what lr_hand_open opened; the row stays locked. */
 extern void lr_hand_close(HandledLead *hand);

@@ -25,6 +25,7 @@ PG_FUNCTION_INFO_V1(lr_sql_touch_moves_stage);
 
 static void expect_stages(const HandledLead *hand);
 static void qualify(HandledLead *hand, const LeadRow *row, bool *warned);
+static void touched(HandledLead *hand);
 
 /* set_stage(lead text, stage text, reason text, flow text) RETURNS text: the stage that it is in now */
 Datum
@@ -147,8 +148,24 @@ lr_lifecycle_qualified(HandledLead *hand, const char *by, const char *reason)
 		lr_handback_return(hand, strcmp(by, "score") == 0 ? "qualified" : by, reason);
 }
 
-void
-lr_lifecycle_touched(HandledLead *hand)
+/* touch_moves_stage(flow text, lead text): for who has counted a touch and has no lead in hand */
+Datum
+lr_sql_touch_moves_stage(PG_FUNCTION_ARGS)
+{
+	HandledLead hand;
+	const char *flow = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	if (lr_config(flow)->nstages > 0 && lr_hand_open_own(&hand, text_to_cstring(PG_GETARG_TEXT_PP(1)), flow, LockWaitBlock))
+	{
+		touched(&hand);
+		lr_hand_close(&hand);
+	}
+	PG_RETURN_VOID();
+}
+
+/* Takes the lead on where its stage says so (stages.touched_stage). */
+static void
+touched(HandledLead *hand)
 {
 	const FlowConfig *config = hand->arrival.config;
 	const StageConfig *stage = lr_stage_find(config, hand->arrival.stage);
@@ -160,21 +177,6 @@ lr_lifecycle_touched(HandledLead *hand)
 	row.at = hand->at;
 	lr_lifecycle_write(hand, lr_stage_move(&row, hand->arrival.config, stage->touched_stage, "stage_touched",
 										   psprintf("stage: %s, then %s, as it was touched", stage->stage, stage->touched_stage), NULL));
-}
-
-/* touch_moves_stage(flow text, lead text): for who has counted a touch and has no lead in hand */
-Datum
-lr_sql_touch_moves_stage(PG_FUNCTION_ARGS)
-{
-	HandledLead hand;
-	const char *flow = text_to_cstring(PG_GETARG_TEXT_PP(0));
-
-	if (lr_config(flow)->nstages > 0 && lr_hand_open_own(&hand, text_to_cstring(PG_GETARG_TEXT_PP(1)), flow, LockWaitBlock))
-	{
-		lr_lifecycle_touched(&hand);
-		lr_hand_close(&hand);
-	}
-	PG_RETURN_VOID();
 }
 
 bool

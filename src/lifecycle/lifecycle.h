@@ -20,9 +20,6 @@ extern void lr_lifecycle_follow(HandledLead *hand);
 /* The lead in hand is an MQL from now on, by what and why; one that was put away is given out at once, to who had it if he is still there. */
 extern void lr_lifecycle_qualified(HandledLead *hand, const char *by, const char *reason);
 
-/* A touch that counts: takes the lead on where its stage says so (stages.touched_stage). Nothing in a flow without stages. */
-extern void lr_lifecycle_touched(HandledLead *hand);
-
 /* Its stage's max_age has passed: on to the next one. False where it has not, or something stands in the way. */
 extern bool lr_lifecycle_aged(HandledLead *hand);
 

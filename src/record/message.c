@@ -81,7 +81,7 @@ write_message(const char *type, const Message *message, const char *recipient, b
 	lr_journal_set_text(&row, OUTBOX_RECIPIENT, recipient);
 	lr_journal_append(JOURNAL_OUTBOX, &row);
 	if (config->outbox_notify)
-		lr_message_hint(config->flow);
+		Async_Notify("leadroute", config->flow);
 }
 
 static Jsonb *
@@ -165,12 +165,6 @@ is_masked(const Message *message)
 	row.given_owner = word_of(message->state, STATE_SOURCE_OWNER);
 	row.judged = true;
 	return lr_watch_masks(lr_watch(shape, config), &row, &warned);
-}
-
-void
-lr_message_hint(const char *flow)
-{
-	Async_Notify("leadroute", flow);
 }
 
 static void

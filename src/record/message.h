@@ -32,7 +32,4 @@ extern void lr_message_write(const char *type, const Message *message, const cha
  */
 extern void lr_message_write_decision(const char *type, const Message *message, const char *recipient);
 
-/* NOTIFY leadroute at commit, with the flow as payload: for flows.outbox_notify. */
-extern void lr_message_hint(const char *flow);
-
 #endif /* LR_MESSAGE_H */

@@ -128,7 +128,7 @@ find(const char *flow, const char *lead, LeadState *state, Snapshot seen)
 		state->stage = state_text(slot, STATE_STAGE);
 		state->source_stage = state_text(slot, STATE_SOURCE_STAGE);
 		(void) state_time(slot, STATE_STAGE_AT, &state->stage_at);
-		state->has_rejected_at = state_time(slot, STATE_REJECTED_AT, &state->rejected_at);
+		(void) state_time(slot, STATE_REJECTED_AT, &state->rejected_at);
 		state->recycles = state_int(slot, STATE_RECYCLES);
 		state->return_to = state_text(slot, STATE_RETURN_TO);
 		state->has_return_at = state_time(slot, STATE_RETURN_AT, &state->return_at);

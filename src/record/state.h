@@ -59,7 +59,6 @@ typedef struct LeadState
 	bool has_rejected_score;
 	int64 rejected_score;
 	bool is_accepted;
-	bool has_rejected_at;
 	TimestampTz rejected_at;
 	int recycles;
 	const char *return_to; /* the rep who had it, of one that is away */

@@ -44,7 +44,6 @@ static void read_ledger(void);
 static int32 own_freed(const RotationSlot *slot);
 static int32 rep_open(const SharedRep *rep);
 static int pick(const RotationCandidate *candidates, int n);
-static int choose_only(void *arg, int64 *step);
 static bool has_slots(const SharedMember *member, int32 minute);
 static void make_slots(SharedMember *member, int32 minute);
 static void take(RotationSlot *slot, RotationSlot *turns, int64 step, int32 minute, RotationTurn *turn);
@@ -646,18 +645,6 @@ lr_rotation_take_place(RotationSlot *slot, RotationTurn *turn)
 	lr_rotation_lock(slot->key.partition, LW_EXCLUSIVE);
 	count_take(slot, lr_delta_current(slot), 0, 1);
 	lr_rotation_unlock(slot->key.partition);
-}
-
-void
-lr_rotation_assign(RotationSlot *slot, TimestampTz at, RotationTurn *turn)
-{
-	(void) lr_rotation_choose(&slot, &slot, 1, choose_only, NULL, at, turn);
-}
-
-static int
-choose_only(void *arg, int64 *step)
-{
-	return 0;
 }
 
 void

@@ -171,9 +171,6 @@ extern int32 lr_rotation_minute(TimestampTz at);
 /* A place without a turn: account owners, given owners. */
 extern PGDLLEXPORT void lr_rotation_take_place(RotationSlot *slot, RotationTurn *turn);
 
-/* The same of a lead that is given now, so that it counts for caps too. */
-extern void lr_rotation_assign(RotationSlot *slot, TimestampTz at, RotationTurn *turn);
-
 /* n places whose leads stand already: taken and confirmed in one. */
 extern PGDLLEXPORT void lr_rotation_take_places(RotationSlot *slot, int32 n);
 
@@ -191,9 +188,6 @@ extern PGDLLEXPORT void lr_rotation_raise(RotationSlot *slot, int64 raise);
 
 /* Appends what is confirmed, freed and raised and not yet written, one row a member. Returns whether it wrote. */
 extern PGDLLEXPORT bool lr_rotation_write(void);
-
-/* Whether this transaction took, freed or raised anything that it still has. */
-extern PGDLLEXPORT bool lr_rotation_touched(void);
 
 /* Makes everybody read the ledger again once this transaction has ended; with "now", this session at once too. */
 extern void lr_rotation_reload(bool now);

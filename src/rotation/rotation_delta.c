@@ -42,6 +42,7 @@ static void settle_tallies(LedgerRows *rows, RotationSlot *slot, int64 pointer, 
 static void at_transaction_end(XactEvent event, void *arg);
 static void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg);
 static void before_commit(void);
+static bool touched(void);
 static void after_commit(void);
 static void after_abort(void);
 static void forget_transaction(void);
@@ -204,16 +205,6 @@ lr_delta_meter(SharedMember *member, int first, int last, int32 minute, int32 co
 	}
 }
 
-bool
-lr_rotation_touched(void)
-{
-	for (RotationLevel *level = innermost; level != NULL; level = level->outer)
-		for (RotationDelta *delta = level->deltas; delta != NULL; delta = delta->next)
-			if (delta->taken_pointer != 0 || delta->taken_open != 0 || delta->raised != 0 || delta->freed != 0)
-				return true;
-	return false;
-}
-
 void
 lr_rotation_reload(bool now)
 {
@@ -233,7 +224,7 @@ at_transaction_end(XactEvent event, void *arg)
 			before_commit();
 			break;
 		case XACT_EVENT_PRE_PREPARE:
-			if (reload_at_end || lr_rotation_touched())
+			if (reload_at_end || touched())
 				ereport(ERROR,
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						 errmsg("cannot PREPARE a transaction that has routed leads"),
@@ -265,6 +256,17 @@ before_commit(void)
 		return;
 	lr_rotation_write();
 	lr_rotation_publish_commit(GetTopTransactionIdIfAny());
+}
+
+/* Whether this transaction took, freed or raised anything that it still has. */
+static bool
+touched(void)
+{
+	for (RotationLevel *level = innermost; level != NULL; level = level->outer)
+		for (RotationDelta *delta = level->deltas; delta != NULL; delta = delta->next)
+			if (delta->taken_pointer != 0 || delta->taken_open != 0 || delta->raised != 0 || delta->freed != 0)
+				return true;
+	return false;
 }
 
 /* Nothing here may fail. */

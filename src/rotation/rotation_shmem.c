@@ -83,7 +83,7 @@ typedef struct SharedRotation
 	pg_atomic_uint32 committing[FLEXIBLE_ARRAY_MEMBER]; /* xid by process number */
 } SharedRotation;
 
-int lr_max_members = 10000;
+static int max_members = 10000;
 static const int max_databases = 1024;
 
 static SharedRotation *shared = NULL;
@@ -118,9 +118,9 @@ static SharedPart part = {
 	.size = shared_size,
 	.start = start,
 	.tables = {
-		{"leadroute rotation members", &shared_members, &lr_max_members, sizeof(RotationKey), sizeof(SharedMember)},
-		{"leadroute rotation reps", &shared_reps, &lr_max_members, sizeof(RepKey), sizeof(SharedRep)},
-		{"leadroute rotation meters", &shared_meters, &lr_max_members, sizeof(MeterKey), sizeof(RotationMeter)},
+		{"leadroute rotation members", &shared_members, &max_members, sizeof(RotationKey), sizeof(SharedMember)},
+		{"leadroute rotation reps", &shared_reps, &max_members, sizeof(RepKey), sizeof(SharedRep)},
+		{"leadroute rotation meters", &shared_meters, &max_members, sizeof(MeterKey), sizeof(RotationMeter)},
 		{"leadroute rotation databases", &shared_databases, &max_databases, sizeof(Oid), sizeof(SharedDatabase)},
 	},
 };
@@ -133,7 +133,7 @@ lr_rotation_shmem_init(void)
 	DefineCustomIntVariable("leadroute.max_members",
 							"How many members of teams, over all databases, shared memory has room for.",
 							"A rep counts once for each team, and once more where leads without a team belong to him. There is room for as many caps.",
-							&lr_max_members, 10000, 100, 10000000,
+							&max_members, 10000, 100, 10000000,
 							lr_shared_memory_setting(), 0, NULL, NULL, NULL);
 	lr_shared_memory_register(&part);
 }
@@ -276,7 +276,7 @@ lr_rotation_member(const RotationKey *key)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("out of shared memory for members of teams"),
-				 errdetail("There is room for %d members over all databases.", lr_max_members),
+				 errdetail("There is room for %d members over all databases.", max_members),
 				 errhint("Raise leadroute.max_members and restart the server.")));
 	return member;
 }
@@ -399,7 +399,7 @@ lr_rotation_find_meter(SharedMember *member, bool of_rep, RotationPeriod period,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("out of shared memory for caps"),
 				 full ? errdetail("The caps of one member were changed too often since the server started.")
-					  : errdetail("There is room for %d caps over all databases.", lr_max_members),
+					  : errdetail("There is room for %d caps over all databases.", max_members),
 				 full ? errhint("Restart the server.") : errhint("Raise leadroute.max_members and restart the server.")));
 	return meter;
 }

@@ -65,8 +65,6 @@ struct SharedRep
 	RotationMeter *meters[REP_METERS];
 };
 
-extern PGDLLIMPORT int lr_max_members; /* leadroute.max_members */
-
 extern void lr_rotation_shmem_init(void);
 extern bool lr_rotation_shmem_available(void);
 

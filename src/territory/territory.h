@@ -165,7 +165,6 @@ extern int lr_side_name_cmp(const char *a, int a_len, const char *b, int b_len);
 extern int lr_cut_cmp(LrCut a, LrCut b);
 extern int lr_cuts_combine(const LrCut *a, int na, const LrCut *b, int nb, LrSetOp op, LrCut *result);
 extern bool lr_side_contains(const LrSideView *a, const LrSideView *b);
-extern bool lr_side_overlaps(const LrSideView *a, const LrSideView *b);
 extern struct varlena *lr_territory_make(const LrSide *sides, int nsides, uint8 flags);
 extern struct varlena *lr_territory_empty(void);
 extern struct varlena *lr_territory_intersect(struct varlena *a, struct varlena *b);
@@ -195,8 +194,5 @@ extern void lr_items_add(LrItems *items, LrCut value);
 extern void lr_items_add_range(LrItems *items, const LrCut *cuts, int ncuts);
 extern void lr_items_to_side(LrItems *items, LrSide *side);
 extern bool lr_label_check(const char *label, int len, LrCut *cut);
-
-/* territory_io.c */
-extern char **lr_side_items(const LrSideView *view, int *nitems);
 
 #endif /* LR_TERRITORY_H */

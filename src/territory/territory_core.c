@@ -21,6 +21,7 @@ static inline void write_int(uint8 *p, int width, uint32 value);
 static int width_for(const LrSide *side, uint32 *data_len);
 static int cuts_until(const LrSideView *view, int from, LrCut value);
 static int side_cmp(const LrSideView *a, const LrSideView *b);
+static bool side_overlaps(const LrSideView *a, const LrSideView *b);
 static int point_side_cmp(const void *a, const void *b);
 
 void
@@ -342,7 +343,7 @@ lr_territory_overlaps(struct varlena *a, struct varlena *b)
 	{
 		int cmp = lr_side_name_cmp(side_a.name, side_a.name_len, side_b.name, side_b.name_len);
 
-		if (cmp == 0 && (side_a.is_number != side_b.is_number || !lr_side_overlaps(&side_a, &side_b)))
+		if (cmp == 0 && (side_a.is_number != side_b.is_number || !side_overlaps(&side_a, &side_b)))
 			return false;
 		if (cmp <= 0)
 			more_a = lr_side_walk_next(&walk_a, &side_a);
@@ -352,8 +353,8 @@ lr_territory_overlaps(struct varlena *a, struct varlena *b)
 	return true;
 }
 
-bool
-lr_side_overlaps(const LrSideView *a, const LrSideView *b)
+static bool
+side_overlaps(const LrSideView *a, const LrSideView *b)
 {
 	int at = 0;
 

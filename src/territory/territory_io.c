@@ -28,6 +28,7 @@ typedef struct Writer
 	int maxitems;
 } Writer;
 
+static char **side_items(const LrSideView *view, int *nitems);
 static void write_labels(const LrSideView *view, Writer *writer);
 static int write_prefix(const LrSideView *view, int at, Writer *writer);
 static bool append_simple_label(StringInfo buf, LrCut low, LrCut high);
@@ -110,7 +111,7 @@ lr_territory_text(struct varlena *t)
 	while (lr_side_walk_next(&walk, &view))
 	{
 		int nitems;
-		char **items = lr_side_items(&view, &nitems);
+		char **items = side_items(&view, &nitems);
 
 		if (buf.len > 0)
 			appendStringInfoString(&buf, "; ");
@@ -125,8 +126,8 @@ lr_territory_text(struct varlena *t)
 }
 
 /* The items of a side, as text, in order. */
-char **
-lr_side_items(const LrSideView *view, int *nitems)
+static char **
+side_items(const LrSideView *view, int *nitems)
 {
 	Writer writer = {0};
 
@@ -429,7 +430,7 @@ lr_territory_to_jsonb(PG_FUNCTION_ARGS)
 	while (lr_side_walk_next(&walk, &view))
 	{
 		int nitems;
-		char **items = lr_side_items(&view, &nitems);
+		char **items = side_items(&view, &nitems);
 
 		value.type = jbvString;
 		value.val.string.val = pnstrdup(view.name, view.name_len);
