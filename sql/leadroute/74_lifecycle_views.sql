@@ -128,24 +128,40 @@ COMMENT ON COLUMN leadroute.review_queue.grade IS 'Its grade.';
 COMMENT ON COLUMN leadroute.review_queue.owner IS 'Who has it; NULL: nobody.';
 COMMENT ON COLUMN leadroute.review_queue.stage IS 'The stage that it is in.';
 
+/*
+ * A function, since a join makes the planner think of all states: how many rejections a range of days has it cannot know, and takes a third of them all. Its
+ * look-ups are by primary key, whatever statistics say.
+ */
+CREATE FUNCTION leadroute.rejection_end(flow text, lead text, id bigint, OUT last boolean, OUT away boolean, OUT won boolean, OUT value numeric)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER COST 10
+SET search_path = pg_catalog, leadroute, pg_temp SET enable_seqscan = off
+AS $$
+BEGIN
+	last := NOT EXISTS (SELECT FROM leadroute.rejections n WHERE n.flow = rejection_end.flow AND n.lead = rejection_end.lead AND n.id > rejection_end.id);
+	IF last THEN
+		SELECT s.closed_at IS NULL AND s.status = 'nurture', s.won, s.value INTO away, won, value
+		FROM leadroute.lead_states s WHERE s.flow = rejection_end.flow AND s.lead = rejection_end.lead;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION leadroute.rejection_end(text, text, bigint) IS
+	'Internal, for recycling_report: whether a rejection is the lead''s last, and if so whether the lead is away still, was won, and what it is worth.';
+
 CREATE VIEW leadroute.recycling_report AS
 	SELECT r.flow, r.day, r.code, (SELECT k.reason FROM leadroute.rejection_reasons k WHERE k.flow = r.flow AND k.code = r.code) AS reason,
 		count(*) AS rejections,
 		count(*) FILTER (WHERE r.flag IS NOT NULL) AS flagged,
 		count(*) FILTER (WHERE r.action = 'nurture') AS nurtured,
 		count(*) FILTER (WHERE r.action = 'recycle') AS recycled,
-		count(*) FILTER (WHERE r.returned_at IS NULL AND r.archived_at IS NULL AND s.closed_at IS NULL AND s.status = 'nurture' AND r.last) AS away,
+		count(*) FILTER (WHERE r.returned_at IS NULL AND r.archived_at IS NULL AND s.away) AS away,
 		count(*) FILTER (WHERE r.returned_at IS NOT NULL) AS returned,
 		count(*) FILTER (WHERE r.returned_by = 'high_intent') AS returned_by_intent,
 		count(*) FILTER (WHERE r.archived_at IS NOT NULL) AS archived,
-		count(*) FILTER (WHERE r.last AND s.won AND r.returned_at IS NOT NULL) AS won,
-		coalesce(sum(s.value) FILTER (WHERE r.last AND s.won AND r.returned_at IS NOT NULL), 0) AS value,
-		leadroute.percent(count(*) FILTER (WHERE r.last AND s.won AND r.returned_at IS NOT NULL), count(*) FILTER (WHERE r.returned_at IS NOT NULL)) AS conversion_pct
-	FROM (SELECT j.*, (j.at AT TIME ZONE f.timezone)::date AS day,
-			  NOT EXISTS (SELECT FROM leadroute.rejections n WHERE n.flow = j.flow AND n.lead = j.lead AND n.id > j.id) AS last
-		  FROM leadroute.rejections j JOIN leadroute.flows f ON f.flow = j.flow) r
-		/* looked up lead by lead: a range of days reads the states of its own, not all */
-		LEFT JOIN LATERAL (SELECT l.closed_at, l.status, l.won, l.value FROM leadroute.lead_states l WHERE l.flow = r.flow AND l.lead = r.lead OFFSET 0) s ON true
+		count(*) FILTER (WHERE s.won AND r.returned_at IS NOT NULL) AS won,
+		coalesce(sum(s.value) FILTER (WHERE s.won AND r.returned_at IS NOT NULL), 0) AS value,
+		leadroute.percent(count(*) FILTER (WHERE s.won AND r.returned_at IS NOT NULL), count(*) FILTER (WHERE r.returned_at IS NOT NULL)) AS conversion_pct
+	FROM (SELECT j.*, (j.at AT TIME ZONE f.timezone)::date AS day FROM leadroute.rejections j JOIN leadroute.flows f ON f.flow = j.flow) r
+		CROSS JOIN LATERAL leadroute.rejection_end(r.flow, r.lead, r.id) s
 	GROUP BY r.flow, r.day, r.code;
 COMMENT ON VIEW leadroute.recycling_report IS 'What became of leads that sales gave back, by code and the day of that: apart from leads that never were. Sums add up over days; a share of several is 100 * sum(won) / sum(returned).';
 COMMENT ON COLUMN leadroute.recycling_report.flow IS 'The flow.';
