@@ -7,8 +7,12 @@
 CREATE FUNCTION leadroute.is_business_span(span interval) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, leadroute, pg_temp
-AS $$ SELECT span >= '0' AND extract(year FROM span) = 0 AND extract(month FROM span) = 0 $$;
-COMMENT ON FUNCTION leadroute.is_business_span(interval) IS 'Whether an interval is a span that a calendar can measure: not negative, without months and years.';
+AS $$
+	SELECT span BETWEEN '0' AND '36525 days' AND extract(year FROM span) = 0 AND extract(month FROM span) = 0
+		/* days are counted first: with hours that go back one could end before it began */
+		AND extract(day FROM span) >= 0 AND span >= extract(day FROM span) * interval '1 day'
+$$;
+COMMENT ON FUNCTION leadroute.is_business_span(interval) IS 'Whether an interval is a span that a clock can run for: without months and years, no part of it negative, a hundred years at most.';
 
 /* What the two domains below check: an error that says what may stand there, which a constraint cannot. */
 CREATE FUNCTION leadroute.is_sla_target(value text) RETURNS boolean
@@ -20,7 +24,7 @@ BEGIN
 		RETURN true;
 	ELSIF value ~* '^\s*end\s' OR NOT leadroute.is_business_span(value::interval) OR value::interval = '0' THEN
 		RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = format('a clock cannot run for "%s"', value),
-			DETAIL = 'It takes an interval of business time, more than nothing and without months and years, or the close of a business day.',
+			DETAIL = 'It takes an interval of business time, more than nothing, a hundred years at most, without months and years and without parts that go back, or the close of a business day.',
 			HINT = 'Give ''10 min'', ''8 hours'', ''2 days'' (business days), ''end of day'' or ''end of day + 1''.';
 	END IF;
 	RETURN true;
@@ -37,7 +41,7 @@ BEGIN
 		RETURN true;
 	ELSIF value ~ '%' OR value ~* '^\s*due' AND value !~ '^due [+-] ' OR NOT leadroute.is_business_span(CASE WHEN value ~ '^due [+-] ' THEN substr(value, 7) ELSE value END::interval) THEN
 		RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = format('a step cannot be due at "%s"', value),
-			DETAIL = 'It takes a share of the target, an interval of business time from the clock''s start, without months and years, or the deadline and an interval.',
+			DETAIL = 'It takes a share of the target, an interval of business time from the clock''s start, a hundred years at most, without months and years and without parts that go back, or the deadline and an interval.',
 			HINT = 'Give ''50%'', ''30 min'', ''due'', ''due + 2 hours'' or ''due - 15 min''.';
 	END IF;
 	RETURN true;
@@ -108,7 +112,7 @@ ALTER TABLE leadroute.calendars ADD CONSTRAINT calendars_words_are_taken CHECK (
 
 COMMENT ON TABLE leadroute.sla_policies IS 'Deadlines: for each metric the first policy, by position, whose condition holds gives a lead its clock.';
 COMMENT ON COLUMN leadroute.sla_policies.flow IS 'The flow.';
-COMMENT ON COLUMN leadroute.sla_policies.policy IS 'Name of the policy.';
+COMMENT ON COLUMN leadroute.sla_policies.policy IS 'Name of the policy. Clocks know it by this name: those of one that is deleted or renamed keep their deadlines and are told when they are missed, but have no further steps.';
 COMMENT ON COLUMN leadroute.sla_policies.position IS 'Policies of one metric are tried in this order.';
 COMMENT ON COLUMN leadroute.sla_policies.condition IS 'SQL boolean expression over the lead''s columns and facts; NULL: always. An UPDATE that makes another policy of the metric hold changes the clock as on_change says.';
 COMMENT ON COLUMN leadroute.sla_policies.metric IS 'What must happen in time: first_touch (a touch that counts), next_touch (the one after each touch), decision (accept or reject), meeting (one is booked), meeting_held (it takes place), queue_age (somebody gets the lead that waits), stage_age (it leaves the stage); or any word of your own, with a success condition.';
@@ -126,7 +130,7 @@ COMMENT ON TABLE leadroute.sla_steps IS 'What a sweep does while a clock of the 
 COMMENT ON COLUMN leadroute.sla_steps.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.sla_steps.policy IS 'The policy.';
 COMMENT ON COLUMN leadroute.sla_steps.step IS 'Name of the step within its policy; where none is given, made of when and what it does.';
-COMMENT ON COLUMN leadroute.sla_steps.at IS 'When, in the policy''s business time: ''50%'' of the target, an interval from the clock''s start, ''due'', ''due + 2 hours''. reassign, requeue and nurture come no earlier than the same distance from the assignment.';
+COMMENT ON COLUMN leadroute.sla_steps.at IS 'When, in the policy''s business time: ''50%'' of the target, an interval from the clock''s start, ''due'', ''due + 2 hours''. reassign, requeue and nurture come no earlier than the same distance from the assignment. A step that is added or moved while clocks run is done in those that have its time still before them, from the next sweep on; where it has passed, with the clock''s next step, if there is one.';
 COMMENT ON COLUMN leadroute.sla_steps.action IS 'remind, notify (a message to the recipient), reassign (the rules decide again, the owner let it lapse), requeue (back into the team''s queue), nurture, set_stage.';
 COMMENT ON COLUMN leadroute.sla_steps.recipient IS 'Of remind and notify: owner, backup, manager, director (the manager''s manager), channel (the team''s), a rep''s key; NULL of the others.';
 COMMENT ON COLUMN leadroute.sla_steps.argument IS 'What the action needs: the stage of set_stage and nurture (of nurture NULL: nurture), the queue or team of requeue (NULL: the lead''s team; where it has none, the rules decide again).';

@@ -40,7 +40,7 @@ COMMENT ON COLUMN leadroute.clocks.policy IS 'The policy.';
 COMMENT ON COLUMN leadroute.clocks.round IS 'Counts the policy''s clocks of the lead, from 1.';
 COMMENT ON COLUMN leadroute.clocks.metric IS 'What must happen in time, as the policy had it when the clock started.';
 COMMENT ON COLUMN leadroute.clocks.owner IS 'Who had the lead when the clock started, or its first owner after that: whom the outcome is counted for. With on_change keep he stays when the lead goes on to another.';
-COMMENT ON COLUMN leadroute.clocks.runs_by IS 'The calendar that it runs by; NULL: 24x7.';
+COMMENT ON COLUMN leadroute.clocks.runs_by IS 'The calendar that it runs by; NULL: 24x7. Where that calendar is deleted, or has no hours any more, the clock goes on around the clock: its deadlines stay, and steps and pauses from then on count every hour.';
 COMMENT ON COLUMN leadroute.clocks.started_at IS 'When it started.';
 COMMENT ON COLUMN leadroute.clocks.assigned_at IS 'When that owner got the lead; NULL while it has none.';
 COMMENT ON COLUMN leadroute.clocks.held_since IS 'Since when the lead''s present owner has it: reassign, requeue and nurture count from then at the earliest. NULL: nobody has it.';

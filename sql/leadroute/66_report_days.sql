@@ -118,6 +118,7 @@ CREATE TABLE leadroute.daily_stays (
 	stays			integer NOT NULL,
 	finished		integer NOT NULL,
 	total			bigint NOT NULL,
+	open			integer NOT NULL,
 	seconds			integer[]
 );
 CREATE TABLE leadroute.daily_inputs (
@@ -218,6 +219,7 @@ COMMENT ON COLUMN leadroute.daily_stays.stage IS 'The stage.';
 COMMENT ON COLUMN leadroute.daily_stays.stays IS 'How often leads came into it.';
 COMMENT ON COLUMN leadroute.daily_stays.finished IS 'How often they went on.';
 COMMENT ON COLUMN leadroute.daily_stays.total IS 'How long they stayed until then, together: seconds by the clock on the wall.';
+COMMENT ON COLUMN leadroute.daily_stays.open IS 'How many leads are in it and are neither closed nor discarded, duplicates not counted.';
 COMMENT ON COLUMN leadroute.daily_stays.seconds IS 'The same, a number a stay; NULL: none.';
 COMMENT ON TABLE leadroute.daily_inputs IS 'What the input columns of a day''s leads hold. Kept by the sweep, see report_runs.as_of.';
 COMMENT ON COLUMN leadroute.daily_inputs.flow IS 'The flow.';
@@ -284,6 +286,7 @@ CREATE TABLE leadroute.report_facts (
 	human_business	integer,
 	steps			leadroute.report_step[],
 	stays			leadroute.report_stay[],
+	stage			text COLLATE "C",
 	blank			text[] COLLATE "C",
 	strange			text[] COLLATE "C",
 	usable			text[] COLLATE "C",
@@ -325,6 +328,7 @@ COMMENT ON COLUMN leadroute.report_facts.human_seconds IS 'From the first owner 
 COMMENT ON COLUMN leadroute.report_facts.human_business IS 'The same in seconds of business time.';
 COMMENT ON COLUMN leadroute.report_facts.steps IS 'The steps that it came to, see daily_steps.';
 COMMENT ON COLUMN leadroute.report_facts.stays IS 'Its stays in stages, in order, with their seconds by the clock on the wall; NULL: it is there.';
+COMMENT ON COLUMN leadroute.report_facts.stage IS 'The stage that it is in; NULL: none, or it is closed, discarded or a duplicate.';
 COMMENT ON COLUMN leadroute.report_facts.blank IS 'Input columns that its row leaves blank; NULL as the next two: it has no row.';
 COMMENT ON COLUMN leadroute.report_facts.strange IS 'Input columns with a value that leadroute cannot use.';
 COMMENT ON COLUMN leadroute.report_facts.usable IS 'Input columns with one that it can.';
@@ -478,6 +482,7 @@ AS $$
 			CASE WHEN NOT is_.duplicate THEN ARRAY(
 				  SELECT ROW(t.stage, extract(epoch FROM t.next_at - least(t.at, t.next_at))::integer)::leadroute.report_stay
 				  FROM (SELECT e.stage, e.at, e.n, lead(e.at) OVER (ORDER BY e.n) AS next_at FROM unnest(story.entered, story.entered_at) WITH ORDINALITY e(stage, at, n)) t ORDER BY t.n) END AS stays,
+			CASE WHEN s.closed_at IS NULL AND s.status <> 'discarded' AND NOT is_.duplicate THEN s.stage END AS stage,
 			i.blank, i.strange, i.usable
 		FROM flow_facts f
 			CROSS JOIN unnest(leads) k(lead)
@@ -499,7 +504,7 @@ AS $$
 	)
 	SELECT report_facts_of.flow, coalesce(a.lead, c.lead), coalesce(a.day, c.day), a.lead IS NOT NULL, a.hour, a.rep, a.team, a.source, a.segment, a.tier, a.rule, a.speed,
 		a.duplicate, a.discarded, a.assigned, a.kept, a.fallback, a.open, a.waiting, a.touched, a.converted, a.won, a.lost, a.value, a.recycled,
-		a.system_seconds, a.system_business, a.human_seconds, a.human_business, a.steps, a.stays, a.blank, a.strange, a.usable, c.clocks, c.flips_at
+		a.system_seconds, a.system_business, a.human_seconds, a.human_business, a.steps, a.stays, a.stage, a.blank, a.strange, a.usable, c.clocks, c.flips_at
 	FROM asked a FULL JOIN clocks c ON c.lead = a.lead AND c.day = a.day
 $$;
 COMMENT ON FUNCTION leadroute.report_facts_of(text, text[]) IS
@@ -590,8 +595,10 @@ CREATE FUNCTION leadroute.report_daily_stays(facts leadroute.report_facts[]) RET
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
-	SELECT r.flow, r.day, s.stage, count(*)::integer, count(s.seconds)::integer, coalesce(sum(s.seconds), 0), array_agg(s.seconds ORDER BY s.seconds) FILTER (WHERE s.seconds IS NOT NULL)
-	FROM unnest(facts) r CROSS JOIN LATERAL unnest(r.stays) s
+	SELECT r.flow, r.day, s.stage, sum(s.stay)::integer, count(s.seconds)::integer, coalesce(sum(s.seconds), 0), sum(1 - s.stay)::integer,
+		array_agg(s.seconds ORDER BY s.seconds) FILTER (WHERE s.seconds IS NOT NULL)
+	FROM unnest(facts) r
+		CROSS JOIN LATERAL (SELECT t.stage, t.seconds, 1 AS stay FROM unnest(r.stays) t UNION ALL SELECT r.stage, NULL, 0) s
 	WHERE s.stage IS NOT NULL
 	GROUP BY r.flow, r.day, s.stage
 $$;

@@ -56,6 +56,11 @@ LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_policy_calendar'
 COMMENT ON FUNCTION leadroute.policy_calendar(text, text, text, text) IS
 	'The calendar that a clock of the policy runs by for a lead of this owner and team; NULL: 24x7.';
 
+CREATE FUNCTION leadroute.clock_runs_by(flow text, runs_by text) RETURNS text
+LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_clock_runs_by';
+COMMENT ON FUNCTION leadroute.clock_runs_by(text, text) IS
+	'The calendar that a running clock goes by: its own, or 24x7 where it has none, or its own is gone or never opens any more.';
+
 CREATE FUNCTION leadroute.lead_policies(flow text, lead text, OUT metric text, OUT policy text) RETURNS SETOF record
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE ROWS 3 AS 'MODULE_PATHNAME', 'lr_sql_lead_policies';
 COMMENT ON FUNCTION leadroute.lead_policies(text, text) IS
@@ -272,7 +277,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 DECLARE
-	calendar	text := coalesce(clock.runs_by, '24x7');
+	calendar	text := leadroute.clock_runs_by(clock.flow, clock.runs_by);
 	stood		interval := greatest(date_trunc('second', leadroute.business_between(calendar, clock.paused_at, at, clock.flow)), '0');
 	since		timestamptz := clock.paused_at;
 BEGIN
@@ -367,7 +372,7 @@ BEGIN
 			ELSE
 				PERFORM leadroute.start_clock(flow, lead, clock.policy, clock.started_at, owner, team, at, at,
 					clock.paused + CASE WHEN clock.paused_at IS NULL THEN 0
-						ELSE (extract(epoch FROM leadroute.business_between(coalesce(clock.runs_by, '24x7'), clock.paused_at, at, flow)) * 1000000)::bigint END, clock.asked_by);
+						ELSE (extract(epoch FROM leadroute.business_between(leadroute.clock_runs_by(flow, clock.runs_by), clock.paused_at, at, flow)) * 1000000)::bigint END, clock.asked_by);
 			END IF;
 		END IF;
 	END LOOP;
@@ -791,14 +796,27 @@ SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 DECLARE
 	told	record;
+	meeting	timestamptz;
 BEGIN
 	FOR told IN
-		SELECT n.flow, n.lead, n.type, n.at, n.detail FROM new_rows n
+		SELECT n.flow, n.lead, n.type, n.at, CASE WHEN n.type IN ('meeting_booked', 'rebooked') THEN n.detail->>'meeting_at' END AS meeting_at FROM new_rows n
 		WHERE n.type IN ('meeting_booked', 'rebooked', 'meeting_held', 'no_show') AND NOT leadroute.restoring()
 		ORDER BY n.lead, n.at
 	LOOP
-		PERFORM leadroute.meeting_signal(told.flow, told.lead, told.type, told.at,
-			CASE WHEN told.type IN ('meeting_booked', 'rebooked') AND told.detail->>'meeting_at' ~ '^\d{4}-\d\d-\d\d' THEN (told.detail->>'meeting_at')::timestamptz END);
+		meeting := NULL;
+		IF told.meeting_at IS NOT NULL THEN
+			BEGIN
+				/* an instant, none of the words that the type knows too */
+				meeting := CASE WHEN told.meeting_at ~ '^\d{4}-\d\d-\d\d' THEN told.meeting_at::timestamptz END;
+			EXCEPTION WHEN data_exception THEN
+				NULL;
+			END;
+			IF meeting IS NULL THEN
+				RAISE WARNING USING MESSAGE = format('the meeting of lead "%s" has no time that can be read', told.lead), DETAIL = format('"meeting_at" is "%s".', told.meeting_at),
+					HINT = 'Tell it again by a signal of type rebooked, as 2026-03-07 10:00+01.';
+			END IF;
+		END IF;
+		PERFORM leadroute.meeting_signal(told.flow, told.lead, told.type, told.at, meeting);
 	END LOOP;
 	RETURN NULL;
 END

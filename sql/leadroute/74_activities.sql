@@ -21,24 +21,37 @@ $$;
 COMMENT ON FUNCTION leadroute.activity_columns(regclass, jsonb) IS
 	'Which column of a table of activities is which: lead, kind, at, by, seconds, as told in columns, else by the names that CRMs and loaders give them.';
 
-/* The SQL of what a row of the table says: five columns. */
+/* What is text is read row by row (activities_told), so that one that cannot be read costs no other its touch. */
 CREATE FUNCTION leadroute.activity_query(relation regclass, columns jsonb, source text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
-	SELECT format('SELECT %s AS lead, %s AS kind, %s AS at, %s AS agent, %s AS seconds FROM %s t',
+	SELECT format('SELECT %s AS lead, %s AS kind, %s AS at, %s AS at_text, %s AS agent, %s AS seconds, %s AS seconds_text FROM %s t',
 		max(CASE WHEN c.canonical = 'lead' THEN c.word END),
 		coalesce(quote_literal(columns->'kind'->>'constant'), max(CASE WHEN c.canonical = 'kind' THEN c.word END)),
 		coalesce(max(CASE WHEN c.canonical = 'at' THEN
 			CASE WHEN c.type IN ('timestamp'::regtype, 'date'::regtype) THEN format('(t.%I::timestamp AT TIME ZONE %L)', c.attname, coalesce(columns->'at'->>'timezone', 'UTC'))
-				 ELSE format('%s::timestamptz', c.word) END END), 'NULL::timestamptz'),
+				 WHEN c.type = 'timestamptz'::regtype THEN format('t.%I', c.attname) END END), 'NULL::timestamptz'),
+		coalesce(max(CASE WHEN c.canonical = 'at' AND c.type NOT IN ('timestamp'::regtype, 'date'::regtype, 'timestamptz'::regtype) THEN c.word END), 'NULL::text'),
 		coalesce(max(CASE WHEN c.canonical = 'by' THEN c.word END), 'NULL::text'),
-		coalesce(max(CASE WHEN c.canonical = 'seconds' THEN format('%s::numeric', c.word) END), 'NULL::numeric'), source)
+		coalesce(max(CASE WHEN c.canonical = 'seconds' AND c.type = 'interval'::regtype THEN format('extract(epoch FROM t.%I)', c.attname) END), 'NULL::numeric'),
+		coalesce(max(CASE WHEN c.canonical = 'seconds' AND c.type <> 'interval'::regtype THEN c.word END), 'NULL::text'), source)
 	FROM (SELECT k.canonical, k.attname, a.atttypid::regtype AS type, format('nullif(btrim(format(''%%s'', t.%I)), '''')', k.attname) AS word
 		  FROM leadroute.activity_columns(relation, columns) k
 			JOIN pg_attribute a ON a.attrelid = relation AND a.attname = k.attname AND a.attnum > 0 AND NOT a.attisdropped) c
 $$;
 COMMENT ON FUNCTION leadroute.activity_query(regclass, jsonb, text) IS 'Part of the triggers on a table of activities: the SQL that reads touches from its rows.';
+
+CREATE FUNCTION leadroute.read_instant(value text, zone text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp SET timezone = 'UTC'
+AS $$
+BEGIN
+	PERFORM set_config('timezone', coalesce(zone, 'UTC'), true);
+	RETURN value::timestamptz;
+END
+$$;
+COMMENT ON FUNCTION leadroute.read_instant(text, text) IS 'Part of the triggers on a table of activities: an instant that a text says; one without a zone is of this one (NULL: UTC). Errors: those of the type''s input.';
 
 /* What fails is a WARNING: the CRM's row is not lost for it. */
 CREATE FUNCTION leadroute.activities_told() RETURNS trigger
@@ -63,7 +76,7 @@ BEGIN
 		/* in the order of the leads' keys, so that two statements cannot wait for each other */
 		FOR told IN EXECUTE format('SELECT a.* FROM (%s) a JOIN leadroute.lead_states s ON s.flow = $1 AND s.lead = a.lead
 					WHERE a.kind IS NOT NULL AND coalesce(s.outcome, '''') NOT IN (''deleted'', ''gone'', ''moved'') AND s.status <> ''ignored''
-					ORDER BY a.lead, a.at', query) USING in_flow
+					ORDER BY a.lead, a.at, a.at_text', query) USING in_flow
 		LOOP
 			SELECT t.kind INTO known FROM leadroute.touch_kinds t
 			WHERE t.flow = in_flow AND (t.kind = told.kind OR regexp_replace(lower(t.kind), '[^a-z0-9]', '', 'g') = regexp_replace(lower(told.kind), '[^a-z0-9]', '', 'g'))
@@ -73,7 +86,8 @@ BEGIN
 				CONTINUE;
 			END IF;
 			BEGIN
-				PERFORM leadroute.touch(told.lead, known, told.at, told.agent, told.seconds, in_flow);
+				PERFORM leadroute.touch(told.lead, known, coalesce(told.at, leadroute.read_instant(told.at_text, columns->'at'->>'timezone')), told.agent,
+										coalesce(told.seconds, told.seconds_text::numeric), in_flow);
 			EXCEPTION WHEN serialization_failure OR deadlock_detected THEN
 				RAISE;
 			WHEN OTHERS THEN
@@ -104,7 +118,7 @@ COMMENT ON FUNCTION leadroute.activities_told() IS 'Statement trigger on a table
 CREATE FUNCTION leadroute.attach_activities(relation regclass, columns jsonb DEFAULT '{}', flow text DEFAULT 'default') RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_call_for_owner';
 COMMENT ON FUNCTION leadroute.attach_activities(regclass, jsonb, text) IS
-	'Takes each row that is put into a table of activities for a touch of its lead, and each that an UPDATE makes another: columns maps lead (its key), kind (of touch_kinds; spelling and case aside), at, by and seconds where they are not found by their usual names; "kind": {"constant": "call"} for a table of calls only, "at": {"column": "x", "timezone": "UTC"} for times without a zone. Rows that stand there already are not looked at. The caller, a member of leadroute_admin, owns the table. Errors: insufficient_privilege, undefined_column, invalid_parameter_value, wrong_object_type.';
+	'Takes each row that is put into a table of activities for a touch of its lead, and each that an UPDATE makes another: columns maps lead (its key), kind (of touch_kinds; spelling and case aside), at, by and seconds where they are not found by their usual names; "kind": {"constant": "call"} for a table of calls only, "at": {"column": "x", "timezone": "UTC"} for times without a zone, texts too; "at": null leaves a column out that has a usual name. Rows that stand there already are not looked at. The caller, a member of leadroute_admin, owns the table. Errors: insufficient_privilege, undefined_column, datatype_mismatch, invalid_parameter_value, wrong_object_type.';
 
 CREATE FUNCTION leadroute.detach_activities(relation regclass) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_call_for_owner';
@@ -140,6 +154,18 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_column',
 			MESSAGE = format('table %s has no column for %s', relation, bad),
 			HINT = 'columns maps leadroute''s name to the table''s: ''{"lead": "WhoId", "kind": "TaskSubtype", "at": "CompletedDateTime", "by": "OwnerId"}''.';
+	END IF;
+	SELECT format('column "%s" of table %s says no %s: it is of type %s', c.attname, relation, CASE c.canonical WHEN 'at' THEN 'time' ELSE 'number of seconds' END, format_type(a.atttypid, a.atttypmod))
+	INTO bad
+	FROM leadroute.activity_columns(relation, columns) c
+		JOIN pg_attribute a ON a.attrelid = relation AND a.attname = c.attname AND a.attnum > 0 AND NOT a.attisdropped
+		JOIN pg_type t ON t.oid = a.atttypid
+	WHERE CASE c.canonical WHEN 'at' THEN t.typcategory NOT IN ('D', 'S') OR t.oid IN ('time'::regtype, 'timetz'::regtype)
+						   WHEN 'seconds' THEN t.typcategory NOT IN ('N', 'S', 'T') END
+	ORDER BY c.canonical LIMIT 1;
+	IF bad IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch', MESSAGE = bad,
+			HINT = 'Map another in columns, as one that is generated from it ("at" takes times, dates and texts, "seconds" numbers, intervals and texts), or leave it out: ''{"at": null}''.';
 	END IF;
 	INSERT INTO leadroute.flows (flow) VALUES (attach_activities_owned.flow) ON CONFLICT DO NOTHING;
 	PERFORM leadroute.lock_briefly(relation, 'SHARE ROW EXCLUSIVE', 100);

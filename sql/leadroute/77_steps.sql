@@ -374,5 +374,85 @@ $$;
 COMMENT ON FUNCTION leadroute.sweep_steps(text, integer, text[]) IS
 	'Part of sweep(): does the steps that are due of up to "batch" leads, the longest due first; answers how many, whether there may be more, how late the latest was, and what the next batch is to know (rest). What others hold is left for later; what fails is undone, a WARNING and an event (step_failed), and tried again five minutes later.';
 
+/*
+ * Steps that are written while clocks run. What a sweep looks at next (next_at) was found with the steps that there were, so it goes through the running clocks of
+ * such a flow once, by key: next_at comes forward where a step has its time still before it. It never goes back: a sweep that finds nothing due puts that right itself.
+ */
+CREATE TABLE leadroute.clock_walks (
+	flow			text COLLATE "C" PRIMARY KEY,
+	since			timestamptz NOT NULL,
+	after_lead		text COLLATE "C" NOT NULL DEFAULT '',
+	held			text COLLATE "C"
+);
+COMMENT ON TABLE leadroute.clock_walks IS 'Flows whose policies or steps were changed: the sweep looks at their running clocks, in the order of their leads'' keys.';
+COMMENT ON COLUMN leadroute.clock_walks.flow IS 'The flow.';
+COMMENT ON COLUMN leadroute.clock_walks.since IS 'When they were last changed.';
+COMMENT ON COLUMN leadroute.clock_walks.after_lead IS 'The last lead that was looked at.';
+COMMENT ON COLUMN leadroute.clock_walks.held IS 'The first lead that somebody held then: the next sweep goes on from there. NULL: none.';
+
+CREATE FUNCTION leadroute.steps_written() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF TG_OP IN ('INSERT', 'UPDATE') AND NOT leadroute.restoring() THEN
+		/* a flow without clocks has nothing to look at */
+		INSERT INTO leadroute.clock_walks (flow, since)
+			SELECT n.flow, leadroute.clock() FROM (SELECT DISTINCT w.flow FROM new_rows w) n
+			WHERE EXISTS (SELECT FROM leadroute.clocks c WHERE c.flow = n.flow)
+			ON CONFLICT (flow) DO UPDATE SET since = excluded.since, after_lead = '', held = NULL;
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION leadroute.steps_written() IS 'Trigger on policies and their steps: the sweep is to look at the clocks that run.';
+SELECT leadroute.history_triggers(relation::name, 'steps_written') FROM pg_catalog.unnest('{sla_policies,sla_steps}'::text[]) relation;
+
+CREATE FUNCTION leadroute.walk_clocks(flow text, batch integer, OUT done bigint, OUT more boolean)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+#variable_conflict use_variable
+DECLARE
+	instant	timestamptz := leadroute.clock();
+	walk	leadroute.clock_walks;
+	leads	text[];
+	free	text[];
+BEGIN
+	done := 0;
+	more := false;
+	SELECT w.* INTO walk FROM leadroute.clock_walks w WHERE w.flow = walk_clocks.flow FOR UPDATE SKIP LOCKED;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	leads := ARRAY(SELECT DISTINCT c.lead FROM leadroute.clocks c WHERE c.flow = walk.flow AND c.lead > walk.after_lead AND c.finished_at IS NULL ORDER BY c.lead LIMIT batch);
+	IF leads = '{}' THEN
+		IF walk.held IS NULL THEN
+			DELETE FROM leadroute.clock_walks w WHERE w.flow = walk.flow;
+		ELSE
+			/* the key just before it is none, so it comes first */
+			UPDATE leadroute.clock_walks w SET after_lead = left(walk.held, -1), held = NULL WHERE w.flow = walk.flow;
+		END IF;
+		RETURN;
+	END IF;
+	free := ARRAY(SELECT s.lead FROM leadroute.lead_states s WHERE s.flow = walk.flow AND s.lead = ANY (leads) ORDER BY s.lead FOR UPDATE SKIP LOCKED);
+	UPDATE leadroute.clocks c SET next_at = n.at
+	FROM (SELECT r.lead, r.policy, r.round, (SELECT min(s.due_at) FROM leadroute.clock_steps(r) s WHERE s.due_at > instant) AS at
+		  FROM leadroute.clocks r WHERE r.flow = walk.flow AND r.lead = ANY (free) AND r.finished_at IS NULL) n
+	WHERE c.flow = walk.flow AND c.lead = n.lead AND c.policy = n.policy AND c.round = n.round AND n.at < coalesce(c.next_at, 'infinity');
+	GET DIAGNOSTICS done = ROW_COUNT;
+	/* a lead without a state has nothing that could be held */
+	UPDATE leadroute.clock_walks w SET after_lead = leads[cardinality(leads)],
+		held = coalesce(walk.held, (SELECT min(s.lead) FROM leadroute.lead_states s WHERE s.flow = walk.flow AND s.lead = ANY (leads) AND s.lead <> ALL (free)))
+	WHERE w.flow = walk.flow;
+	more := true;
+END
+$$;
+COMMENT ON FUNCTION leadroute.walk_clocks(text, integer) IS
+	'Part of sweep(): goes on through the running clocks of a flow whose policies or steps were changed, up to so many leads; answers of how many clocks the next step comes earlier now, and whether there may be more. Leads that somebody holds are left for the next sweep.';
+
+INSERT INTO leadroute.sweep_parts (part, position, work, batch, meaning) VALUES
+	('clocks', 54, 'SELECT * FROM leadroute.walk_clocks($1, $2)', 500, 'looks which running clocks a step that was added or changed concerns');
 INSERT INTO leadroute.sweep_parts (part, position, work, batch, batches, many, meaning) VALUES
 	('steps', 55, 'SELECT done, more, late, rest FROM leadroute.sweep_steps($1, $2, $3)', 100, 10000, true, 'does the steps of deadlines that are due: reminders, notices, hand-overs');

@@ -63,7 +63,7 @@ GRANT EXECUTE ON FUNCTION leadroute.percent(numeric, numeric), leadroute.sorted_
 	leadroute.speed_bucket(integer), leadroute.report_clock() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION leadroute.flow_today(text), leadroute.report(date, date, text, text), leadroute.report_metrics(date, date, text),
 	leadroute.compare_periods(date, date, date, date, text), leadroute.shift_hours(text), leadroute.shown(text, text, text, text, boolean, text),
-	leadroute.report_item(text, date, text, text, text, text, integer, text, integer, text) TO leadroute_reader;
+	leadroute.report_item(text, date, text, text, text, text, integer, text, integer, text), leadroute.rejection_end(text, text, bigint) TO leadroute_reader;
 GRANT EXECUTE ON FUNCTION leadroute.explain(text, text), leadroute.explain(bigint, text), leadroute.explain(uuid, text),
 	leadroute.explain(record, text), leadroute.lead_profile(record, text) TO leadroute_reader;
 

@@ -92,6 +92,7 @@ lr_clocks_begin(const ClockLead *lead, const int *policies, int npolicies, Clock
 			continue;
 		clock->policy = policy;
 		clock->runs_by = lr_clock_calendar(lead->config, policy, lead->owner, lead->team);
+		clock->starts = true;
 		clock->assigned_at = clock->held_since = lead->owner ? lead->at : CLOCK_NEVER;
 		lr_clock_reckon(lead->config->flow, clock);
 		skip_steps(lead->config->flow, clock);
@@ -227,7 +228,17 @@ lr_clock_step_due(const char *flow, const Clock *clock, const StepConfig *step)
 static LrCalendar *
 calendar_of(const char *flow, const Clock *clock)
 {
-	return lr_calendar(flow, clock->runs_by ? clock->runs_by : LR_CALENDAR_ALWAYS);
+	if (clock->starts && clock->runs_by)
+		return lr_calendar(flow, clock->runs_by);
+	return lr_clock_runs_by(flow, clock->runs_by);
+}
+
+LrCalendar *
+lr_clock_runs_by(const char *flow, const char *runs_by)
+{
+	LrCalendar *calendar = runs_by ? lr_calendar_find(flow, runs_by) : NULL;
+
+	return calendar && lr_calendar_problem(calendar) == NULL ? calendar : lr_calendar(flow, LR_CALENDAR_ALWAYS);
 }
 
 static TimestampTz

@@ -16,6 +16,7 @@ typedef struct Clock
 {
 	const PolicyConfig *policy;
 	const char *runs_by; /* a calendar's name; NULL: 24x7 */
+	bool starts;		 /* with its lead: a calendar that it cannot run by is an error. One that runs goes on around the clock */
 	TimestampTz started_at;
 	TimestampTz assigned_at; /* CLOCK_NEVER: nobody has had the lead yet */
 	TimestampTz held_since;	 /* since when its present owner has it; CLOCK_NEVER: nobody does */
@@ -77,6 +78,9 @@ extern TimestampTz lr_clock_step_due(const char *flow, const Clock *clock, const
 
 /* The name of the calendar that a policy's clock runs by for who has the lead, or NULL: 24x7. */
 extern const char *lr_clock_calendar(const FlowConfig *config, const PolicyConfig *policy, const char *owner, const char *team);
+
+/* The calendar that a clock goes by which has started: around the clock where its own is gone, or never opens. */
+extern struct LrCalendar *lr_clock_runs_by(const char *flow, const char *runs_by);
 
 extern const PolicyConfig *lr_config_policy(const FlowConfig *config, const char *policy);
 

@@ -25,6 +25,7 @@
 PG_FUNCTION_INFO_V1(lr_sql_clock);
 PG_FUNCTION_INFO_V1(lr_sql_clock_reckon);
 PG_FUNCTION_INFO_V1(lr_sql_policy_steps);
+PG_FUNCTION_INFO_V1(lr_sql_clock_runs_by);
 PG_FUNCTION_INFO_V1(lr_sql_clock_steps);
 PG_FUNCTION_INFO_V1(lr_sql_clock_next);
 PG_FUNCTION_INFO_V1(lr_sql_step_recipient);
@@ -207,6 +208,22 @@ lr_sql_policy_calendar(PG_FUNCTION_ARGS)
 	if (calendar == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(calendar));
+}
+
+/* clock_runs_by(flow, runs_by): the calendar that a running clock goes by, 24x7 where its own is of no use any more */
+Datum
+lr_sql_clock_runs_by(PG_FUNCTION_ARGS)
+{
+	LrCalendar *calendar;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	if (PG_ARGISNULL(1))
+		PG_RETURN_TEXT_P(cstring_to_text(LR_CALENDAR_ALWAYS));
+	calendar = lr_calendar_find(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	if (calendar == NULL || lr_calendar_problem(calendar))
+		PG_RETURN_TEXT_P(cstring_to_text(LR_CALENDAR_ALWAYS));
+	PG_RETURN_DATUM(PG_GETARG_DATUM(1));
 }
 
 /* lead_policies(flow, lead, OUT metric, OUT policy): of each metric the one that holds for the lead's row as it stands; none where it does not stand */

@@ -16,7 +16,10 @@ $node->init;
 $node->append_conf('postgresql.conf', q{
 shared_preload_libraries = 'leadroute'
 shared_buffers = 512MB
-max_wal_size = 8GB
+max_wal_size = 2GB
+wal_level = minimal
+max_wal_senders = 0
+fsync = off
 autovacuum = off
 });
 $node->start;
