@@ -54,13 +54,17 @@ $$;
 COMMENT ON FUNCTION leadroute.flow_attachment(text) IS
 	'The attachment whose table serves a flow: the flow''s own, else one whose rows name their flow.';
 
-CREATE FUNCTION leadroute.attachment_table(attachment leadroute.attachments) RETURNS regclass
-LANGUAGE sql STABLE PARALLEL SAFE
+/* With the owner's rights: who asks for the health of a flow may have none in the schema of its table. */
+CREATE FUNCTION leadroute.table_named(in_schema text, in_name text) RETURNS regclass
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-	SELECT CASE WHEN (attachment).table_name IS NOT NULL
-			THEN to_regclass(format('%I.%I', (attachment).table_schema, (attachment).table_name)) END
-$$;
+AS $$ SELECT CASE WHEN in_name IS NOT NULL THEN to_regclass(format('%I.%I', in_schema, in_name)) END $$;
+COMMENT ON FUNCTION leadroute.table_named(text, text) IS 'Internal: the table of this name; NULL where there is none.';
+
+CREATE FUNCTION leadroute.attachment_table(attachment leadroute.attachments) RETURNS regclass
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$ SELECT leadroute.table_named((attachment).table_schema, (attachment).table_name) $$;
 COMMENT ON FUNCTION leadroute.attachment_table(leadroute.attachments) IS
 	'The table that bears an attachment''s name now; NULL where none does.';
 

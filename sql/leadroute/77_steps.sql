@@ -35,7 +35,7 @@ COMMENT ON COLUMN leadroute.sla_fired.fired_at IS 'When a sweep did it.';
 COMMENT ON COLUMN leadroute.sla_fired.late_by IS 'How much later that was.';
 COMMENT ON COLUMN leadroute.sla_fired.owner IS 'Who had the lead then; NULL: nobody.';
 COMMENT ON COLUMN leadroute.sla_fired.recipient IS 'Of remind and notify: who was told, a rep''s key or a team''s channel; NULL: there is nobody.';
-COMMENT ON COLUMN leadroute.sla_fired.result IS 'Of the others: who has the lead now, the queue that it waits in, the stage; or none, where nobody had it.';
+COMMENT ON COLUMN leadroute.sla_fired.result IS 'Of the others: who has the lead now, the queue that it waits in, the stage; or none, where nobody had it; or not_ready, where flows.route_when does not hold any more and who has it keeps it.';
 
 CREATE FUNCTION leadroute.step_recipient(flow text, owner text, team text, recipient text) RETURNS text
 LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_step_recipient';
@@ -45,7 +45,7 @@ COMMENT ON FUNCTION leadroute.step_recipient(text, text, text, text) IS
 CREATE FUNCTION leadroute.lapse(flow text, lead text, requeue boolean, queue text, reason text) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_lapse';
 COMMENT ON FUNCTION leadroute.lapse(text, text, boolean, text, text) IS
-	'Part of sweep(): takes a lead from its owner, who does not get it again, and has the rules decide, or (requeue) puts it into a queue. Answers assigned or waiting; none where nobody has it; busy where somebody holds its row, and nothing was done.';
+	'Part of sweep(): takes a lead from its owner, who does not get it again, and has the rules decide, or (requeue) puts it into a queue. Answers assigned or waiting; none where nobody has it; not_ready where flows.route_when does not hold (any more), and busy where somebody holds its row: then nothing was done.';
 
 CREATE TYPE leadroute.due_step AS (
 	lead			text,
@@ -109,7 +109,7 @@ COMMENT ON FUNCTION leadroute.write_notices(text, timestamptz, jsonb) IS
  * The steps of one lead that are due, one after the other, each as the one before has left the lead. Answers how many, or NULL
  * where somebody holds the lead.
  */
-CREATE FUNCTION leadroute.fire_lead(in_flow text, in_lead text, instant timestamptz, OUT fired integer, OUT late interval)
+CREATE FUNCTION leadroute.fire_lead(in_flow text, in_lead text, instant timestamptz, OUT fired integer, OUT late interval, OUT failed integer)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
@@ -123,8 +123,12 @@ DECLARE
 	told	jsonb := '[]';	/* for write_notices() */
 	boss	text;
 	listens	boolean := EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = in_flow AND c.types && '{reminder,escalated}');
+	broke	text[] := '{}';	/* steps that failed */
+	cause	text;
+	error	text;
 BEGIN
 	fired := 0;
+	failed := 0;
 	SELECT s.* INTO state FROM leadroute.lead_states s WHERE s.flow = in_flow AND s.lead = in_lead FOR UPDATE SKIP LOCKED;
 	IF NOT FOUND THEN
 		fired := NULL;
@@ -134,6 +138,7 @@ BEGIN
 		/* the next: a step, or the deadline itself, which comes before what is due with it */
 		SELECT d.* INTO due
 		FROM leadroute.due_steps(in_flow, ARRAY[in_lead], instant) d
+		WHERE concat_ws(E'\n', (d.clock).policy, (d.clock).round, d.step) <> ALL (broke)
 		ORDER BY d.due_at, d.step IS NOT NULL, (d.clock).policy, (d.clock).round, d.step LIMIT 1;
 		EXIT WHEN NOT FOUND;
 		clock := due.clock;
@@ -143,43 +148,49 @@ BEGIN
 			fired := fired + 1;
 			CONTINUE;
 		END IF;
-		/* first noted, then done: what is done may begin another round */
-		who := CASE WHEN due.action IN ('remind', 'notify') THEN leadroute.step_recipient(in_flow, state.owner, state.team, due.recipient) END;
-		INSERT INTO leadroute.sla_fired (flow, lead, policy, round, step, action, due_at, fired_at, late_by, owner, recipient)
-			VALUES (in_flow, in_lead, clock.policy, clock.round, due.step, due.action, due.due_at, instant, instant - due.due_at, state.owner, who);
-		PERFORM leadroute.clock_step_done(clock.flow, clock.lead, clock.policy, clock.round, ARRAY[due.step]);
-		fired := fired + 1;
 		what := format('%s of policy %s, due %s', clock.metric, clock.policy, clock.due_at);
-		became := NULL;
-		CASE due.action
-		WHEN 'remind', 'notify' THEN
-			INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, path)
-				VALUES (in_flow, in_lead, instant, CASE due.action WHEN 'remind' THEN 'reminder' ELSE 'escalated' END, 'breached', state.owner, state.team,
-						format('%s: %s told %s', what, due.step, coalesce(who, 'nobody: there is no ' || due.recipient)),
-						jsonb_build_array(jsonb_build_object('policy', clock.policy, 'round', clock.round, 'step', due.step, 'recipient', who, 'due', due.due_at, 'late_by', instant - due.due_at)));
+		BEGIN
+			/* first noted, then done: what is done may begin another round */
+			who := CASE WHEN due.action IN ('remind', 'notify') THEN leadroute.step_recipient(in_flow, state.owner, state.team, due.recipient) END;
+			INSERT INTO leadroute.sla_fired (flow, lead, policy, round, step, action, due_at, fired_at, late_by, owner, recipient)
+				VALUES (in_flow, in_lead, clock.policy, clock.round, due.step, due.action, due.due_at, instant, instant - due.due_at, state.owner, who);
+			PERFORM leadroute.clock_step_done(clock.flow, clock.lead, clock.policy, clock.round, ARRAY[due.step]);
+			CASE due.action
+			WHEN 'remind', 'notify' THEN
+				INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, reason, path)
+					VALUES (in_flow, in_lead, instant, CASE due.action WHEN 'remind' THEN 'reminder' ELSE 'escalated' END, 'breached', state.owner, state.team,
+							format('%s: %s told %s', what, due.step, coalesce(who, 'nobody: there is no ' || due.recipient)),
+							jsonb_build_array(jsonb_build_object('policy', clock.policy, 'round', clock.round, 'step', due.step, 'recipient', who, 'due', due.due_at, 'late_by', instant - due.due_at)));
+			ELSE
+				became := leadroute.act_on_step(in_flow, in_lead, due.action, due.argument, what, state.owner);
+				UPDATE leadroute.sla_fired f
+					SET result = CASE became WHEN 'assigned' THEN s.owner WHEN 'waiting' THEN s.queue ELSE became END
+					FROM leadroute.lead_states s
+					WHERE f.flow = in_flow AND f.lead = in_lead AND f.policy = clock.policy AND f.round = clock.round AND f.step = due.step AND s.flow = in_flow AND s.lead = in_lead;
+			END CASE;
+		EXCEPTION
+		WHEN lock_not_available OR serialization_failure OR deadlock_detected THEN
+			RAISE;
+		WHEN OTHERS THEN
+			/* it is undone, and keeps no other step from being done, nor the deadline from being told */
+			GET STACKED DIAGNOSTICS cause = MESSAGE_TEXT, error = RETURNED_SQLSTATE;
+			broke := broke || concat_ws(E'\n', clock.policy, clock.round, due.step);
+			failed := failed + 1;
+			INSERT INTO leadroute.events (flow, lead, at, kind, code, reason)
+				VALUES (in_flow, in_lead, instant, 'step_failed', 'routing_error', format('%s of policy %s: %s (SQLSTATE %s)', due.step, clock.policy, cause, error));
+			RAISE WARNING USING MESSAGE = format('a step of lead "%s" of flow "%s" failed: %s', in_lead, in_flow, cause), HINT = 'It is tried again in five minutes.';
+			CONTINUE;
+		END;
+		fired := fired + 1;
+		IF due.action IN ('remind', 'notify') THEN
 			IF listens THEN
 				told := told || jsonb_build_array(jsonb_build_object('lead', in_lead, 'who', who, 'line', jsonb_build_object('policy', clock.policy, 'metric', clock.metric, 'round', clock.round, 'step', due.step,
 							'action', due.action, 'recipient_role', due.recipient, 'step_due', due.due_at, 'deadline', clock.due_at, 'reason', what)));
 			END IF;
 			CONTINUE;
-		WHEN 'reassign', 'requeue' THEN
-			became := leadroute.lapse(in_flow, in_lead, due.action = 'requeue', due.argument, format('%s let %s lapse', coalesce(state.owner, 'nobody'), what));
-			IF became = 'busy' THEN
-				RAISE EXCEPTION USING ERRCODE = 'lock_not_available', MESSAGE = 'somebody holds the lead''s row';
-			END IF;
-		WHEN 'nurture', 'set_stage' THEN
-			/* the row is locked by this, or the lead is left for later: nothing is waited for */
-			IF leadroute.try_lead(in_flow, in_lead) THEN
-				became := leadroute.set_stage(in_lead, CASE due.action WHEN 'nurture' THEN coalesce(due.argument, 'nurture') ELSE due.argument END, what, in_flow);
-			ELSE
-				RAISE EXCEPTION USING ERRCODE = 'lock_not_available', MESSAGE = 'somebody holds the lead''s row';
-			END IF;
-		END CASE;
+		END IF;
 		boss := leadroute.step_recipient(in_flow, state.owner, state.team, 'manager');
 		SELECT s.* INTO state FROM leadroute.lead_states s WHERE s.flow = in_flow AND s.lead = in_lead;
-		UPDATE leadroute.sla_fired f
-			SET result = CASE became WHEN 'assigned' THEN state.owner WHEN 'waiting' THEN state.queue ELSE became END
-			WHERE f.flow = in_flow AND f.lead = in_lead AND f.policy = clock.policy AND f.round = clock.round AND f.step = due.step;
 		/* nobody is left who could have it: whoever leads them must know */
 		IF became = 'waiting' AND state.code = 'all_tried' THEN
 			INSERT INTO leadroute.events (flow, lead, at, kind, code, team, queue, reason, path)
@@ -195,10 +206,39 @@ BEGIN
 	IF told <> '[]' THEN
 		PERFORM leadroute.write_notices(in_flow, instant, told);
 	END IF;
+	IF failed > 0 THEN
+		/* what is due before then comes at its time all the same */
+		UPDATE leadroute.clocks c SET next_at = least(instant + interval '5 min', (SELECT min(s.due_at) FROM leadroute.clock_steps(c) s WHERE s.due_at > instant),
+			CASE WHEN c.breached_at IS NULL AND c.paused_at IS NULL AND c.due_at >= instant THEN c.due_at + interval '1 microsecond' END)
+		WHERE c.flow = in_flow AND c.lead = in_lead AND c.finished_at IS NULL AND c.next_at <= instant;
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION leadroute.fire_lead(text, text, timestamptz) IS
-	'Part of sweep(): does the steps of a lead that are due, in order; answers how many, and how late the latest was; NULL where somebody holds the lead. Notices to one recipient become one message.';
+	'Part of sweep(): does the steps of a lead that are due, in order; answers how many, how late the latest was, and how many failed: each of these is undone, a WARNING and an event (step_failed), and tried again five minutes later, and the others go on; NULL where somebody holds the lead. Notices to one recipient become one message.';
+
+/* What a step does to a lead that is more than telling somebody; answers what became of it. Waits for nobody. */
+CREATE FUNCTION leadroute.act_on_step(flow text, lead text, action text, argument text, what text, owner text) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	became	text := 'busy';
+BEGIN
+	IF action IN ('reassign', 'requeue') THEN
+		became := leadroute.lapse(flow, lead, action = 'requeue', argument, format('%s let %s lapse', coalesce(owner, 'nobody'), what));
+	/* the row is locked by this, or the lead is left for later */
+	ELSIF leadroute.try_lead(flow, lead) THEN
+		became := leadroute.set_stage(lead, CASE action WHEN 'nurture' THEN coalesce(argument, 'nurture') ELSE argument END, what, flow);
+	END IF;
+	IF became = 'busy' THEN
+		RAISE EXCEPTION USING ERRCODE = 'lock_not_available', MESSAGE = 'somebody holds the lead''s row';
+	END IF;
+	RETURN became;
+END
+$$;
+COMMENT ON FUNCTION leadroute.act_on_step(text, text, text, text, text, text) IS
+	'Part of sweep(): a reassign, requeue, nurture or set_stage; answers assigned, waiting, none or not_ready, or the stage. Errors: lock_not_available where somebody holds the lead, and what the action meets.';
 
 CREATE FUNCTION leadroute.try_lead(flow text, lead text) RETURNS boolean
 LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_try_lead';
@@ -330,8 +370,10 @@ BEGIN
 			one := leadroute.fire_lead(flow, key, instant);
 			done := done + coalesce(one.fired, 0);
 			late := greatest(late, one.late);
+			handled := handled + coalesce(one.failed, 0);
+			failed := failed OR coalesce(one.failed > 0, false);
 			/* nothing was due after all: what made the clock come up is over */
-			IF one.fired = 0 THEN
+			IF one.fired = 0 AND one.failed = 0 THEN
 				UPDATE leadroute.clocks c SET next_at = leadroute.clock_next(c)
 				WHERE c.flow = sweep_steps.flow AND c.lead = key AND c.next_at <= instant AND leadroute.clock_next(c) IS DISTINCT FROM c.next_at;
 				GET DIAGNOSTICS changed = ROW_COUNT;

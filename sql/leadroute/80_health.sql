@@ -112,7 +112,7 @@ CREATE VIEW leadroute.health AS
 			string_agg(CASE WHEN a.leads IS NULL OR a.status = 'broken' OR a.standing < 4
 							THEN format('SELECT leadroute.attach_accounts(%L, columns => %L, flow => %L)', format('%I.%I', a.table_schema, a.table_name), a.columns, a.flow)
 							ELSE 'CALL leadroute.sweep()' END, '; ' ORDER BY a.flow)
-		FROM (SELECT a.*, to_regclass(format('%I.%I', a.table_schema, a.table_name)) AS leads,
+		FROM (SELECT a.*, leadroute.table_named(a.table_schema, a.table_name) AS leads,
 					(SELECT count(*) FROM pg_catalog.pg_trigger t
 					 WHERE t.tgrelid = a.relation AND t.tgname LIKE 'leadroute\_accounts\_%' AND t.tgenabled = 'A') AS standing
 			  FROM leadroute.account_attachments a) a

@@ -54,7 +54,7 @@ GRANT EXECUTE ON PROCEDURE leadroute.catch_up(regclass, text, interval, integer)
 
 /* the reader: every table and view, the checks */
 GRANT SELECT ON ALL TABLES IN SCHEMA leadroute TO leadroute_reader;
-GRANT EXECUTE ON FUNCTION leadroute.export_flow(text), leadroute.check_flow(text), leadroute.missing_sides(), leadroute.trigger_faults(), leadroute.calendar_problem(text, text), leadroute.flow_attachment(text), leadroute.attachment_table(leadroute.attachments),
+GRANT EXECUTE ON FUNCTION leadroute.export_flow(text), leadroute.check_flow(text), leadroute.missing_sides(), leadroute.trigger_faults(), leadroute.calendar_problem(text, text), leadroute.flow_attachment(text), leadroute.attachment_table(leadroute.attachments), leadroute.table_named(text, text),
 	leadroute.flow_table(text), leadroute.mapped_column(jsonb, text), leadroute.canonical_columns(),
 	leadroute.canonical_versions(), leadroute.flow_versions(text), leadroute.stale_keys(), leadroute.shared_maps() TO leadroute_reader;
 
@@ -120,7 +120,7 @@ GRANT SET ON PARAMETER leadroute.enabled TO leadroute_admin;
 
 /* monitoring */
 GRANT SELECT ON leadroute.health TO pg_monitor;
-GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(), leadroute.trigger_faults(), leadroute.stale_keys(), leadroute.attachment_table(leadroute.attachments), leadroute.rotation_reconciled() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION leadroute.check_flow(text), leadroute.missing_sides(), leadroute.trigger_faults(), leadroute.stale_keys(), leadroute.attachment_table(leadroute.attachments), leadroute.table_named(text, text), leadroute.rotation_reconciled() TO pg_monitor;
 
 /*
  * A dump keeps every row; codes and own_triggers are the extension's own, pending_checks is empty between transactions,

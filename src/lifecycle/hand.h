@@ -16,7 +16,8 @@ typedef struct HandledLead
 	LeadState state;	  /* as it is */
 	const char *actor;	  /* the session's role */
 	TimestampTz at;
-	bool qualified; /* no rule nurtures it */
+	bool qualified;	   /* no rule nurtures it */
+	const char *stays; /* of one whose deadline passed: why it stays where it is; or NULL */
 } HandledLead;
 
 /*

@@ -134,7 +134,7 @@ lr_sql_reroute(PG_FUNCTION_ARGS)
 /*
  * lapse(flow text, lead text, requeue boolean, queue text, reason text) RETURNS text: a deadline has passed and takes the lead from
  * its owner, to whomever the rules say (also where it belongs to no team and no queue is named) or into a queue. busy: somebody holds the row, nothing was done; none: it has no owner, or is
- * closed; assigned or waiting: what it is now. Waits for nobody.
+ * closed; not_ready: it stays where it is, for route_when wants nobody to have it; assigned or waiting: what it is now. Waits for nobody.
  */
 Datum
 lr_sql_lapse(PG_FUNCTION_ARGS)
@@ -151,6 +151,7 @@ lr_sql_lapse(PG_FUNCTION_ARGS)
 	if (!lr_hand_open(&hand, text_to_cstring(PG_GETARG_TEXT_PP(1)), text_to_cstring(PG_GETARG_TEXT_PP(0)), LockWaitSkip))
 		PG_RETURN_TEXT_P(cstring_to_text("busy"));
 	hand.actor = NULL;
+	hand.stays = NULL;
 	if (!hand.state.closed && hand.state.owner && strcmp(hand.state.status, "assigned") == 0)
 	{
 		if (PG_GETARG_BOOL(2) && (queue || hand.state.team))
@@ -160,6 +161,8 @@ lr_sql_lapse(PG_FUNCTION_ARGS)
 		}
 		else
 			result = lr_hand_decide_again(&hand, "lapsed", hand.state.owner, why) ? "assigned" : "waiting";
+		if (hand.stays)
+			result = hand.stays;
 	}
 	lr_hand_close(&hand);
 	PG_RETURN_TEXT_P(cstring_to_text(result));
@@ -286,6 +289,12 @@ lr_hand_decide_again(HandledLead *hand, const char *kind, const char *lapses, co
 			decision.account_by = hand->state.account_by;
 		if (strcmp(decision.status, "unrouted") == 0)
 			code = decision.code;
+	}
+	/* no error for what would be one at each later try */
+	if (code && strcmp(code, "not_ready") == 0 && strcmp(kind, "lapsed") == 0)
+	{
+		hand->stays = "not_ready";
+		return hand->state.owner;
 	}
 	if (code)
 		ereport(ERROR,

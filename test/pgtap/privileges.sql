@@ -3,7 +3,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS leadroute CASCADE;
 SET client_min_messages = error;
-SELECT plan(47 + count(*)::int) FROM pg_class c WHERE c.relnamespace = 'leadroute'::regnamespace AND c.relkind = 'v';
+SELECT plan(49 + count(*)::int) FROM pg_class c WHERE c.relnamespace = 'leadroute'::regnamespace AND c.relkind = 'v';
 
 SELECT has_role('leadroute_admin');
 SELECT has_role('leadroute_operator');
@@ -103,9 +103,14 @@ SELECT throws_ok($$UPDATE leadroute.lead_states SET owner = 'x'$$, '42501', NULL
 RESET ROLE;
 SELECT is(DISTINCT_actors.n, 1, 'history names the session''s user') FROM (SELECT count(DISTINCT actor)::int AS n FROM leadroute.config_changes) DISTINCT_actors;
 
--- monitoring
+-- monitoring: also by who has no rights in the schema of the leads table
+SET LOCAL ROLE lr_owner;
+SELECT isnt(count(*)::int, 0, 'a table is attached') FROM leadroute.attached_tables();
+REVOKE USAGE ON SCHEMA lr FROM PUBLIC;
+SET LOCAL ROLE lr_reader;
+SELECT lives_ok($$SELECT * FROM leadroute.health$$, 'a reader reads the health view');
 SET LOCAL ROLE lr_monitor;
-SELECT lives_ok($$SELECT * FROM leadroute.health$$, 'pg_monitor reads the health view');
+SELECT lives_ok($$SELECT * FROM leadroute.health$$, 'pg_monitor reads it');
 SELECT throws_ok($$SELECT * FROM leadroute.rules$$, '42501', NULL, 'and nothing else');
 RESET ROLE;
 SELECT * FROM finish();

@@ -123,6 +123,18 @@ SELECT is((SELECT format('%s %s', owner, coalesce(team, 'no team')) FROM leadrou
 SET leadroute.clock = '2026-03-06 10:06Z';
 CALL leadroute.sweep(parts => '{steps}');
 SELECT is((SELECT format('%s %s', status, team) FROM leadroute.lead_states WHERE lead = '500'), 'assigned west', 'requeue of a lead without a team: the rules decide');
+/* whom the flow wants nobody to have by now: an error would come back for ever */
+SET leadroute.clock = '2026-03-06 11:00Z';
+SELECT leadroute.close(500, 'lost') \g /dev/null
+INSERT INTO lr.leads (id) VALUES (501);
+CREATE TEMP TABLE had AS SELECT owner FROM lr.leads WHERE id = 501;
+UPDATE leadroute.flows SET route_when = 'id <> 501';
+SET leadroute.clock = '2026-03-06 11:06Z';
+UPDATE leadroute.lead_states SET team = NULL WHERE lead = '501';
+CALL leadroute.sweep(parts => '{steps}');
+SELECT is((SELECT format('%s %s %s', f.action, f.result, s.owner = h.owner) FROM leadroute.sla_fired f JOIN leadroute.lead_states s USING (flow, lead), had h WHERE lead = '501'), 'requeue not_ready t', 'a lead that is not ready any more stays with who has it');
+SELECT is((SELECT count(*)::int FROM leadroute.events WHERE lead = '501' AND kind = 'step_failed'), 0, 'and nothing fails');
+UPDATE leadroute.flows SET route_when = NULL;
 UPDATE leadroute.sla_steps SET argument = 'lost';
 SELECT leadroute.load_stages() \g /dev/null
 DELETE FROM leadroute.sla_steps;
@@ -172,10 +184,21 @@ SET leadroute.clock = '2026-03-08 09:09Z';
 SET client_min_messages = error;
 CALL leadroute.sweep(parts => '{steps}');
 SET client_min_messages = warning;
-SELECT is(lr.fired(7), NULL, 'nothing of the lead that fails');
-SELECT isnt(lr.fired(8), NULL, 'but of the next one');
-SELECT matches((SELECT reason FROM leadroute.events WHERE lead = '7' AND kind = 'step_failed'), 'nowhere', 'it is told');
-SELECT is((SELECT next_at FROM leadroute.clocks WHERE lead = '7'), '2026-03-08 09:14Z'::timestamptz, 'and tried again later');
+SELECT matches(lr.fired(7), '^09:07 remind [a-z]+ late 00:02$', 'a step that fails keeps no other from being done');
+SELECT isnt(lr.fired(8), NULL, 'nor the next lead');
+SELECT matches((SELECT reason FROM leadroute.events WHERE lead = '7' AND kind = 'step_failed'), '^5 min set_stage nowhere of policy quick: .*"nowhere"', 'it is told');
+SELECT is((SELECT next_at FROM leadroute.clocks WHERE lead = '7'), '2026-03-08 09:10:00.000001Z'::timestamptz, 'nor the deadline from being told');
+SET leadroute.clock = '2026-03-08 09:11Z';
+SET client_min_messages = error;
+CALL leadroute.sweep(parts => '{steps}');
+SET client_min_messages = warning;
+SELECT is((SELECT breached_at FROM leadroute.clocks WHERE lead = '7'), '2026-03-08 09:11Z'::timestamptz, 'which it is');
+SELECT is((SELECT next_at FROM leadroute.clocks WHERE lead = '7'), '2026-03-08 09:16Z'::timestamptz, 'and it is tried again later');
+INSERT INTO leadroute.stages (stage, position) VALUES ('nowhere', 990);
+INSERT INTO leadroute.stage_transitions (from_stage, to_stage) VALUES ('new', 'nowhere');
+SET leadroute.clock = '2026-03-08 09:17Z';
+CALL leadroute.sweep(parts => '{steps}');
+SELECT is((SELECT format('%s %s %s', s.stage, f.late_by, count(*) OVER ()) FROM leadroute.lead_states s JOIN leadroute.sla_fired f USING (flow, lead) WHERE lead = '7' AND f.action = 'set_stage'), 'nowhere 00:12:00 1', 'until it can be done');
 
 -- many at once (tell_leads) and one by one (fire_lead): the same rows
 DELETE FROM leadroute.sla_steps;
