@@ -460,6 +460,7 @@ DECLARE
 	instant	timestamptz := leadroute.clock();
 	walk	leadroute.clock_walks;
 	leads	text[];
+	earlier	text[];
 	free	text[];
 BEGIN
 	done := 0;
@@ -478,7 +479,10 @@ BEGIN
 		END IF;
 		RETURN;
 	END IF;
-	free := ARRAY(SELECT s.lead FROM leadroute.lead_states s WHERE s.flow = walk.flow AND s.lead = ANY (leads) ORDER BY s.lead FOR UPDATE SKIP LOCKED);
+	/* most are as they were: only of the others the states are locked, and then it is looked again */
+	earlier := ARRAY(SELECT DISTINCT r.lead FROM leadroute.clocks r WHERE r.flow = walk.flow AND r.lead = ANY (leads) AND r.finished_at IS NULL
+						AND (SELECT min(s.due_at) FROM leadroute.clock_steps(r) s WHERE s.due_at > instant) < coalesce(r.next_at, 'infinity'));
+	free := ARRAY(SELECT s.lead FROM leadroute.lead_states s WHERE s.flow = walk.flow AND s.lead = ANY (earlier) ORDER BY s.lead FOR UPDATE SKIP LOCKED);
 	UPDATE leadroute.clocks c SET next_at = n.at
 	FROM (SELECT r.lead, r.policy, r.round, (SELECT min(s.due_at) FROM leadroute.clock_steps(r) s WHERE s.due_at > instant) AS at
 		  FROM leadroute.clocks r WHERE r.flow = walk.flow AND r.lead = ANY (free) AND r.finished_at IS NULL) n
@@ -486,7 +490,7 @@ BEGIN
 	GET DIAGNOSTICS done = ROW_COUNT;
 	/* a lead without a state has nothing that could be held */
 	UPDATE leadroute.clock_walks w SET after_lead = leads[cardinality(leads)],
-		held = coalesce(walk.held, (SELECT min(s.lead) FROM leadroute.lead_states s WHERE s.flow = walk.flow AND s.lead = ANY (leads) AND s.lead <> ALL (free)))
+		held = coalesce(walk.held, (SELECT min(s.lead) FROM leadroute.lead_states s WHERE s.flow = walk.flow AND s.lead = ANY (earlier) AND s.lead <> ALL (free)))
 	WHERE w.flow = walk.flow;
 	more := true;
 END
@@ -494,7 +498,7 @@ $$;
 COMMENT ON FUNCTION leadroute.walk_clocks(text, integer) IS
 	'Part of sweep(): goes on through the running clocks of a flow whose policies or steps were changed, up to so many leads; answers of how many clocks the next step comes earlier now, and whether there may be more. Leads that somebody holds are left for the next sweep.';
 
-INSERT INTO leadroute.sweep_parts (part, position, work, batch, meaning) VALUES
-	('clocks', 54, 'SELECT * FROM leadroute.walk_clocks($1, $2)', 500, 'looks which running clocks a step that was added or changed concerns');
+INSERT INTO leadroute.sweep_parts (part, position, work, batch, batches, meaning) VALUES
+	('clocks', 57, 'SELECT * FROM leadroute.walk_clocks($1, $2)', 500, 100, 'looks which running clocks a step that was added or changed concerns');
 INSERT INTO leadroute.sweep_parts (part, position, work, batch, batches, many, meaning) VALUES
 	('steps', 55, 'SELECT done, more, late, rest FROM leadroute.sweep_steps($1, $2, $3)', 100, 10000, true, 'does the steps of deadlines that are due: reminders, notices, hand-overs');
