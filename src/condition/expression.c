@@ -2,10 +2,10 @@
  * expression.c
  *		Analysed expressions as bytes that another session of the same server reads.
  *
- * stringToNode() reads each number of each field from text, ten times the work of all else that it takes to have an expression from another session
- * (outline.c). Who writes and who reads are processes of one server with one library, so a node is its struct, byte for byte; behind it
- * stand its children in the order of its fields, then the bytes of a constant that is passed by reference. Pointers in it mean nothing until they are read. Only the
- * nodes below are known, which are those that outline.c shares.
+ * stringToNode() reads each number of each field from text: 18,000 instructions a condition, where this takes 1,400 (outline.c). Who
+ * writes and who reads are processes of one server with one library, so a node is its struct, byte for byte; behind it stand its children in the
+ * order of its fields, then the bytes of a constant that is passed by reference. Pointers in it mean nothing until they are read. Only the nodes below are
+ * known, which are those that outline.c shares; what else they point to (varnullingrels of a Var) an expression that is not planned does not have.
  */
 #include "postgres.h"
 
@@ -24,10 +24,34 @@ typedef struct NodeLayout
 	Size children[CHILDREN];
 } NodeLayout;
 
-#define LAYOUT_0(type) {T_##type, sizeof(type), 0, {0}}
-#define LAYOUT_1(type, a) {T_##type, sizeof(type), 1, {offsetof(type, a)}}
-#define LAYOUT_2(type, a, b) {T_##type, sizeof(type), 2, {offsetof(type, a), offsetof(type, b)}}
-#define LAYOUT_3(type, a, b, c) {T_##type, sizeof(type), 3, {offsetof(type, a), offsetof(type, b), offsetof(type, c)}}
+#define LAYOUT_0(type)             \
+	{                              \
+		T_##type, sizeof(type), 0, \
+		{                          \
+			0                      \
+		}                          \
+	}
+#define LAYOUT_1(type, a)          \
+	{                              \
+		T_##type, sizeof(type), 1, \
+		{                          \
+			offsetof(type, a)      \
+		}                          \
+	}
+#define LAYOUT_2(type, a, b)                     \
+	{                                            \
+		T_##type, sizeof(type), 2,               \
+		{                                        \
+			offsetof(type, a), offsetof(type, b) \
+		}                                        \
+	}
+#define LAYOUT_3(type, a, b, c)                                     \
+	{                                                               \
+		T_##type, sizeof(type), 3,                                  \
+		{                                                           \
+			offsetof(type, a), offsetof(type, b), offsetof(type, c) \
+		}                                                           \
+	}
 
 static const NodeLayout layouts[] = {
 	LAYOUT_0(Var),

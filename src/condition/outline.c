@@ -8,7 +8,7 @@
  * functions mean is nine tenths of compiling in a session that knows nothing of the catalog yet, and what came of it lies in a second image, from which
  * each takes what he evaluates.
  *
- * Validity: an outline says what a text means for columns of certain names and types. Texts, columns, facts and the extensions that a condition may use are
+ * Validity: an outline says what a text means for columns of certain names and types. Texts, columns, facts and leadroute.condition_extensions are
  * part of the image's name, and the image goes with any change of configuration. A test is shared only where nothing but
  * the server's own can change what it means: built-in operators, collations and types whose literals are the same for ever (not dates: 'today'). A
  * function or type that is dropped later is met by who compiles the condition, as before. Expressions are shared by the same measure: all
