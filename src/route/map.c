@@ -78,7 +78,7 @@ static Oid compared_index = InvalidOid; /* whose it is */
 static KeptMap *kept_map(FlowConfig *config, const char *map);
 static void read_map(void *arg);
 static void *make_shared(void *arg, Size *size);
-static MapMaker *read_small(const KeptMap *kept);
+static MapMaker *read_small(const KeptMap *kept, MemoryContext mcxt);
 static bool kept_find(KeptMap *kept, struct varlena *point, TimestampTz at, TerritoryHit *hit, List **chain);
 static void make_image(KeptMap *kept);
 static void add_to_chain(List **chain, const TerritoryHit *hit);
@@ -135,22 +135,17 @@ static void
 read_map(void *arg)
 {
 	KeptMap *kept = arg;
-	MemoryContext caller;
 
 	if (lr_config_is_shared())
-	{
 		kept->image = lr_config_made("image", make_shared, kept);
-		return;
-	}
-	caller = MemoryContextSwitchTo(kept->mcxt);
-	kept->maker = read_small(kept);
-	MemoryContextSwitchTo(caller);
+	else
+		kept->maker = read_small(kept, kept->mcxt);
 }
 
 static void *
 make_shared(void *arg, Size *size)
 {
-	MapMaker *maker = read_small(arg);
+	MapMaker *maker = read_small(arg, CurrentMemoryContext);
 	MapImage *image;
 
 	if (maker == NULL)
@@ -160,10 +155,11 @@ make_shared(void *arg, Size *size)
 	return image;
 }
 
-/* The map with the newest snapshot, read no further than is needed to see that it is too large; then NULL. In the current memory context. */
+/* The map with the newest snapshot, read no further than is needed to see that it is too large; then NULL. In mcxt: a query leaves SPI's own the current one. */
 static MapMaker *
-read_small(const KeptMap *kept)
+read_small(const KeptMap *kept, MemoryContext mcxt)
 {
+	MemoryContext caller;
 	MapMaker *maker;
 	uint64 n;
 
@@ -176,6 +172,7 @@ read_small(const KeptMap *kept)
 	n = lr_config_rows_named("SELECT territory, team, rep, precedence, area, during FROM leadroute.territories"
 							 " WHERE flow = $1 AND map = $2 ORDER BY territory, during",
 							 kept->flow, kept->map);
+	caller = MemoryContextSwitchTo(mcxt);
 	maker = lr_map_maker_begin();
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -189,6 +186,7 @@ read_small(const KeptMap *kept)
 
 		(void) lr_map_maker_add(maker, &hit, lr_row_varlena(i, 6));
 	}
+	MemoryContextSwitchTo(caller);
 	return maker;
 }
 
