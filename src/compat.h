@@ -92,11 +92,13 @@ typedef TU_UpdateIndexes lr_UpdateIndexes;
 	ExecCheckIndexConstraints(rri, slot, estate, conflict, arbiters)
 #define lr_index_beginscan(heap, index, snapshot, instrument, nkeys, norderbys) \
 	index_beginscan(heap, index, snapshot, nkeys, norderbys)
+#define lr_index_beginscan_bitmap(index, snapshot, nkeys) index_beginscan_bitmap(index, snapshot, nkeys)
 #else
 #define lr_ExecCheckIndexConstraints(rri, slot, estate, conflict, tid, arbiters) \
 	ExecCheckIndexConstraints(rri, slot, estate, conflict, tid, arbiters)
 #define lr_index_beginscan(heap, index, snapshot, instrument, nkeys, norderbys) \
 	index_beginscan(heap, index, snapshot, instrument, nkeys, norderbys)
+#define lr_index_beginscan_bitmap(index, snapshot, nkeys) index_beginscan_bitmap(index, snapshot, NULL, nkeys)
 #endif
 
 #endif /* LR_COMPAT_H */

@@ -27,6 +27,7 @@
 #include "condition.h"
 #include "condition_check.h"
 #include "executor/executor.h"
+#include "expression.h"
 #include "leadroute.h"
 #include "letter_case.h"
 #include "mb/pg_wchar.h"
@@ -177,7 +178,7 @@ lr_condition_revive(const char *text, const char *nodes, bool cannot_fail, Memor
 	/* nothing resolves any more, so no setting matters */
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(lr_extension_owner(), security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	condition = complete(text, stringToNode(nodes), context);
+	condition = complete(text, lr_expression_get(nodes), context);
 	condition->cannot_fail = cannot_fail;
 	SetUserIdAndSecContext(user, security);
 

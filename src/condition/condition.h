@@ -55,7 +55,7 @@ extern LrCondition *lr_condition_compile(const char *text, const LrConditionScop
 extern LrCondition *lr_condition_compile_as(const char *text, const LrConditionScope *scope, Oid result_type,
 											MemoryContext mcxt);
 /*
- * The same of what lr_condition_analyze gave, as nodeToString() writes it: nothing is parsed, resolved or checked. The caller knows that
+ * The same of what lr_condition_analyze gave, as lr_expression_put() writes it: nothing is parsed, resolved or checked. The caller knows that
  * all it refers to is still what it was, and whether it cannot fail.
  */
 extern LrCondition *lr_condition_revive(const char *text, const char *nodes, bool cannot_fail, MemoryContext mcxt);

@@ -8,7 +8,7 @@
  * functions mean is nine tenths of compiling in a session that knows nothing of the catalog yet, and what came of it lies in a second image, from which
  * each takes what he evaluates.
  *
- * Validity: an outline says what a text means for columns of certain names and types. Texts, columns, facts and the extensions that a condition may use are
+ * Validity: an outline says what a text means for columns of certain names and types. Texts, columns, facts and leadroute.condition_extensions are
  * part of the image's name, and the image goes with any change of configuration. A test is shared only where nothing but
  * the server's own can change what it means: built-in operators, collations and types whose literals are the same for ever (not dates: 'today'). A
  * function or type that is dropped later is met by who compiles the condition, as before. Expressions are shared by the same measure: all
@@ -22,6 +22,7 @@
 #include "condition_check.h"
 #include "config.h"
 #include "config_share.h"
+#include "expression.h"
 #include "facts.h"
 #include "leadroute.h"
 #include "lib/stringinfo.h"
@@ -196,7 +197,6 @@ add_text(List *texts, const char *text)
 static char *
 image_name(const LrConditionScope *scope, List *texts)
 {
-	LrConditionTrust *trust = lr_condition_trust();
 	StringInfoData name;
 	ListCell *cell;
 	uint64 hash[2];
@@ -208,9 +208,7 @@ image_name(const LrConditionScope *scope, List *texts)
 	add_desc(&name, scope->facts);
 	for (int i = 0; i < scope->noutputs; i++)
 		appendBinaryStringInfo(&name, scope->outputs[i], (int) strlen(scope->outputs[i]) + 1);
-	appendStringInfoString(&name, trust->search_path);
-	foreach(cell, trust->extensions)
-		appendStringInfo(&name, " %u", lfirst_oid(cell));
+	appendStringInfoString(&name, lr_condition_extensions);
 	for (int i = 0; i < (int) lengthof(hash); i++)
 		hash[i] = hash_bytes_extended((const unsigned char *) name.data, name.len, (uint64) i);
 	pfree(name.data);
@@ -295,16 +293,16 @@ outline_one(void *arg)
 static void
 put_expression(const Outlining *outlining, Expr *expr)
 {
-	char *nodes = nodeToString(expr);
 	ExpressionHead head = {.hash = hash_of(outlining->text), .cannot_fail = lr_condition_takes_any_row((Node *) expr)};
-	Size size = sizeof(ExpressionHead) + strlen(nodes);
+	StringInfoData nodes;
 
-	if (outlining->expressions->len + size + MAXIMUM_ALIGNOF > lr_share_size() / EXPRESSIONS_SHARE)
+	initStringInfo(&nodes);
+	appendBinaryStringInfo(&nodes, (char *) &head, sizeof(ExpressionHead));
+	if (!lr_expression_put(&nodes, expr) || outlining->expressions->len + nodes.len + MAXIMUM_ALIGNOF > lr_share_size() / EXPRESSIONS_SHARE)
 		return;
 	outlining->outline->at = outlining->expressions->len;
-	outlining->outline->size = size;
-	appendBinaryStringInfo(outlining->expressions, (char *) &head, sizeof(ExpressionHead));
-	appendStringInfoString(outlining->expressions, nodes);
+	outlining->outline->size = nodes.len;
+	appendBinaryStringInfo(outlining->expressions, nodes.data, nodes.len);
 }
 
 /* Whether an expression calls, compares or holds what may mean something else to a later session: see the head of this file. */

@@ -4,7 +4,7 @@
  *
  * For the files that read a part of the configuration (config.c and those that it calls, calendar.c). The answer to a query is one piece of
  * memory without pointers, so that the answers of a reading, one behind the other, are what another session needs to do without its
- * queries (config_share.c). It holds the columns' types, a cell for each value, and behind these what is passed by reference: a variable-length value
+ * queries (config_share.c). Where something is made of rows that each session would have to make anew, that is shared in their place. An answer holds the columns' types, a cell for each value, and behind these what is passed by reference: a variable-length value
  * with a header of four bytes and a zero behind it.
  *
  * Tables are read by SPI as the extension's owner; nothing is locked but what a query locks.
@@ -63,6 +63,7 @@ static Answer *answer = NULL;	/* of the last query */
 
 static void read_image(void (*read)(void *), void *arg);
 static void read_tables(void (*read)(void *), void *arg);
+static Answer *make_answer(uint64 hash, void *(*make)(void *arg, Size *size), void *arg);
 static Answer *next_of_image(uint64 query);
 static Answer *ask(const char *query, const char *flow, const char *name);
 static void put_cell(StringInfo data, int at, Datum value, Form_pg_attribute attribute);
@@ -125,6 +126,51 @@ read_tables(void (*read)(void *), void *arg)
 		pieces[foreach_current_index(lc)] = (SharePiece){.data = lfirst(lc), .size = ((Answer *) lfirst(lc))->size};
 	lr_share_publish(&reading->place, pieces, list_length(reading->answers));
 	lr_owner_end(&session);
+}
+
+bool
+lr_config_is_shared(void)
+{
+	return reading->image || reading->place.publishes;
+}
+
+/* Stands among the answers as one without rows and columns. */
+void *
+lr_config_made(const char *what, void *(*make)(void *arg, Size *size), void *arg)
+{
+	uint64 hash = hash_bytes_extended((const unsigned char *) what, (int) strlen(what), 0);
+	Answer *made = reading->image ? next_of_image(hash) : make_answer(hash, make, arg);
+
+	return made->size > cells_at(0) ? (char *) made + cells_at(0) : NULL;
+}
+
+/* The rows that it is made of are nobody's afterwards. */
+static Answer *
+make_answer(uint64 hash, void *(*make)(void *arg, Size *size), void *arg)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "leadroute configuration", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(scratch);
+	Reading outer = *reading;
+	Size size = 0;
+	const void *data;
+	Answer *made;
+
+	reading->mcxt = scratch;
+	reading->answers = NIL;
+	data = make(arg, &size);
+	reading->mcxt = outer.mcxt;
+	reading->answers = outer.answers;
+	MemoryContextSwitchTo(caller);
+
+	made = MemoryContextAllocExtended(reading->mcxt, cells_at(0) + MAXALIGN(size), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	made->query = hash;
+	made->size = cells_at(0) + MAXALIGN(size);
+	if (size > 0)
+		memcpy((char *) made + cells_at(0), data, size);
+	MemoryContextDelete(scratch);
+	if (reading->place.publishes)
+		reading->answers = lappend(reading->answers, made);
+	return made;
 }
 
 /* ---- queries ---- */

@@ -16,6 +16,14 @@
 extern void lr_config_reading(const char *kind, const char *flow, const char *name, Oid anchor, MemoryContext mcxt, void (*read)(void *), void *arg);
 
 /*
+ * In a reading: what make() makes of rows that it reads itself, shared in their place: one piece of memory without pointers, NULL for none. What is
+ * returned is aligned and lives as the rows of a reading; what make() allocates in its memory context does not. It is worth its making only where the
+ * reading is shared.
+ */
+extern void *lr_config_made(const char *what, void *(*make)(void *arg, Size *size), void *arg);
+extern bool lr_config_is_shared(void);
+
+/*
  * A query with the flow as $1, and where name is not NULL it as $2, under the newest snapshot (in a parallel query under its own). Its rows are what the
  * functions below read until the next query: how many there are. Outside of a reading between lr_owner_begin() and lr_owner_end(), which is
  * how long the rows live then.

@@ -303,22 +303,22 @@ lr_share_find_part(const char *kind, const char *flow, const char *name, Oid anc
 {
 	const ImageEntry *entry;
 	ShareKey key;
-	char *part;
+	char *copy;
 
 	if (!shares())
 		return NULL;
 	make_key(&key, kind, flow, name, anchor);
-	part = palloc(size + 1);
-	part[size] = '\0';
+	copy = palloc(size + 1);
+	copy[size] = '\0';
 
 	LWLockAcquire(shared->lock, LW_SHARED);
 	entry = hash_search(directory, &key, HASH_FIND, NULL);
 	if (entry && holds(entry) && offset + size <= entry->size)
-		memcpy(part, shared->images + entry->offset + offset, size);
+		memcpy(copy, shared->images + entry->offset + offset, size);
 	else
 		size = 0;
 	LWLockRelease(shared->lock);
-	return size > 0 ? part : NULL;
+	return size > 0 ? copy : NULL;
 }
 
 /* Under the lock. */

@@ -5,9 +5,10 @@
  * Territories of one map and precedence are nested or apart, so those that cover a point form a chain, and the
  * innermost is the one that all others contain.
  *
- * A map of up to KEPT_TERRITORIES is read into memory (map_image.c). That belongs to the session's configuration, and is dropped with it when
- * a territory changes. A larger one has an image that all sessions share (map_share.c), once it is asked much; until then, and where there can be none, a
- * look-up is one scan of the GiST index behind territories_do_not_cross.
+ * A map of up to KEPT_TERRITORIES is an image in memory (map_image.c), which one session makes and the others copy, as what is read of the configuration;
+ * where nothing is shared, each reads the territories. It belongs to the session's configuration, and is dropped with it when a territory changes. Of
+ * a larger one all sessions look into one image (map_share.c), once it is asked much; until then, and where there can be none, a look-up is one scan of
+ * the GiST index behind territories_do_not_cross.
  */
 #include "postgres.h"
 
@@ -45,7 +46,8 @@ enum
 
 #define KEPT_TERRITORIES 1000
 #define KEPT_BYTES 1048576 /* of areas */
-#define LOOKS_BEFORE 16	   /* at a map of some territories, until its image is made: asking each costs less for a lead or two */
+#define LOOKS_BEFORE 16	   /* at a map that is read for one session, until its image is made: asking each costs less for a lead or two */
+#define LOOKS_OF_FIRST 20  /* what a session's first look-up through the index costs in those that follow: its 45 support functions are looked up */
 
 /* What a session keeps of a map. */
 typedef struct KeptMap
@@ -54,7 +56,7 @@ typedef struct KeptMap
 	MemoryContext mcxt;
 	const char *flow;
 	const char *map;
-	MapMaker *maker; /* of a small map, until there is an image */
+	MapMaker *maker; /* of a small map that is not shared, until there is an image */
 	int looks;
 	MapSeat seat; /* of a large one */
 	const MapImage *image;
@@ -75,6 +77,8 @@ static Oid compared_index = InvalidOid; /* whose it is */
 
 static KeptMap *kept_map(FlowConfig *config, const char *map);
 static void read_map(void *arg);
+static void *make_shared(void *arg, Size *size);
+static MapMaker *read_small(const KeptMap *kept, MemoryContext mcxt);
 static bool kept_find(KeptMap *kept, struct varlena *point, TimestampTz at, TerritoryHit *hit, List **chain);
 static void make_image(KeptMap *kept);
 static void add_to_chain(List **chain, const TerritoryHit *hit);
@@ -118,32 +122,58 @@ kept_map(FlowConfig *config, const char *map)
 	kept->flow = config->flow;
 	kept->map = MemoryContextStrdup(mcxt, map);
 	kept->seat = (MapSeat){.flow = kept->flow, .map = kept->map, .anchor = lr_relation_oid("flows")};
-	lr_config_reading("map", config->flow, map, lr_relation_oid("flows"), mcxt, read_map, kept);
+	kept->image = lr_map_share_take(&kept->seat, mcxt);
+	if (kept->image == NULL)
+		lr_config_reading("map", config->flow, map, lr_relation_oid("flows"), mcxt, read_map, kept);
 	MemoryContextSetParent(mcxt, config->mcxt);
 	kept->next = config->maps;
 	config->maps = kept;
 	return kept;
 }
 
-/* Reads a map with the newest snapshot, no further than is needed to see that it is too large. */
 static void
 read_map(void *arg)
 {
 	KeptMap *kept = arg;
+
+	if (lr_config_is_shared())
+		kept->image = lr_config_made("image", make_shared, kept);
+	else
+		kept->maker = read_small(kept, kept->mcxt);
+}
+
+static void *
+make_shared(void *arg, Size *size)
+{
+	MapMaker *maker = read_small(arg, CurrentMemoryContext);
+	MapImage *image;
+
+	if (maker == NULL)
+		return NULL;
+	image = lr_map_image_make(maker);
+	*size = lr_map_image_size(image);
+	return image;
+}
+
+/* The map with the newest snapshot, read no further than is needed to see that it is too large; then NULL. In mcxt: a query leaves SPI's own the current one. */
+static MapMaker *
+read_small(const KeptMap *kept, MemoryContext mcxt)
+{
 	MemoryContext caller;
+	MapMaker *maker;
 	uint64 n;
 
 	(void) lr_config_rows_named("SELECT count(*) <= " CppAsString2(KEPT_TERRITORIES) " AND coalesce(sum(pg_column_size(t.area)) <= " CppAsString2(KEPT_BYTES) ", true)"
 																																							  " FROM (SELECT area FROM leadroute.territories WHERE flow = $1 AND map = $2 LIMIT " CppAsString2(KEPT_TERRITORIES) " + 1) t",
 								kept->flow, kept->map);
 	if (!lr_row_bool(0, 1))
-		return;
+		return NULL;
 
 	n = lr_config_rows_named("SELECT territory, team, rep, precedence, area, during FROM leadroute.territories"
 							 " WHERE flow = $1 AND map = $2 ORDER BY territory, during",
 							 kept->flow, kept->map);
-	caller = MemoryContextSwitchTo(kept->mcxt);
-	kept->maker = lr_map_maker_begin();
+	caller = MemoryContextSwitchTo(mcxt);
+	maker = lr_map_maker_begin();
 	for (uint64 i = 0; i < n; i++)
 	{
 		TerritoryHit hit = {
@@ -154,9 +184,10 @@ read_map(void *arg)
 			.area = lr_row_varlena(i, 5),
 		};
 
-		(void) lr_map_maker_add(kept->maker, &hit, lr_row_varlena(i, 6));
+		(void) lr_map_maker_add(maker, &hit, lr_row_varlena(i, 6));
 	}
 	MemoryContextSwitchTo(caller);
+	return maker;
 }
 
 /* Of a small map: asks its territories one by one, and soon its image. */
@@ -199,7 +230,7 @@ index_find(KeptMap *kept, struct varlena *point, TimestampTz at, TerritoryHit *h
 	ScanKeyData keys[4];
 	bool found = false;
 
-	lr_map_share_missed(&kept->seat, rel);
+	lr_map_share_missed(&kept->seat, compared_index == RelationGetRelid(index) ? 1 : LOOKS_OF_FIRST, rel);
 	find_comparison(rel, index);
 	scan_key(&keys[0], index, INDEX_AREA, &area_contains, PointerGetDatum(point));
 	scan_key(&keys[1], index, INDEX_FLOW, &text_equals, CStringGetTextDatum(kept->flow));

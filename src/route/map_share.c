@@ -275,8 +275,9 @@ drop_image(MapSlot *slot)
 }
 
 void
-lr_map_share_missed(MapSeat *seat, Relation territories)
+lr_map_share_missed(MapSeat *seat, uint32 looks, Relation territories)
 {
+	uint32 before;
 	uint32 misses;
 
 	if (shared == NULL || shared_megabytes == 0 || !lr_share_takes())
@@ -285,8 +286,9 @@ lr_map_share_missed(MapSeat *seat, Relation territories)
 		seat->slot = make_slot(seat) + 1;
 	if (seat->slot == 0)
 		return;
-	misses = pg_atomic_fetch_add_u32(&shared->slots[seat->slot - 1].misses, 1) + 1;
-	if (misses % MISSES_LEAST == 0 && misses / MISSES_A_BLOCK >= RelationGetNumberOfBlocks(territories))
+	before = pg_atomic_fetch_add_u32(&shared->slots[seat->slot - 1].misses, looks);
+	misses = before + looks;
+	if (before / MISSES_LEAST != misses / MISSES_LEAST && misses / MISSES_A_BLOCK >= RelationGetNumberOfBlocks(territories))
 		ask_for_image(seat->slot - 1, seat);
 }
 

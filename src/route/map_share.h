@@ -26,7 +26,7 @@ extern void lr_map_share_init(void);
  */
 extern const MapImage *lr_map_share_take(MapSeat *seat, MemoryContext mcxt);
 
-/* A look-up went through the index: after enough of them the image is made, by another process. */
-extern void lr_map_share_missed(MapSeat *seat, Relation territories);
+/* A look-up went through the index, and cost as much as so many: after enough of them the image is made, by another process. */
+extern void lr_map_share_missed(MapSeat *seat, uint32 looks, Relation territories);
 
 #endif /* LR_MAP_SHARE_H */

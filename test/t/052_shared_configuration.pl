@@ -174,6 +174,32 @@ settled('after an ALTER TABLE');
 sql(q{SET session_replication_role = replica; UPDATE leadroute.rules SET target_name = 'cy' WHERE rule = 'hot'});
 is(owner('BR'), 'cy', 'rows of a replication role');
 
+# conditions of every kind, as the session that analyses them has them and as the next one does
+my @kinds = (
+	q{a = 'US'}, q{a IN ('US', 'CA')}, q{a IS DISTINCT FROM c}, q{nullif(a, c) IS NULL}, q{coalesce(a, c, 'none') = 'CA'},
+	q{CASE a WHEN 'US' THEN n > 1 WHEN 'CA' THEN n IS NULL ELSE false END}, q{CASE WHEN n > 1 THEN 'US' ELSE c END = a}, q{(n > 1) IS NOT TRUE},
+	q{NOT (a LIKE 'U%' OR lower(c) = 'us')}, q{n BETWEEN 1 AND 2}, q{a = ANY (ARRAY[c, 'CA'])}, q{a::varchar(1) = 'U'}, q{length(a) + n > 3}, q{n * 1.5 = 3},
+	q{a > c COLLATE "C"}, q{NULL::boolean}, q{a IS NOT NULL AND (n IS NULL OR n <> ALL ('{1,3}'))},
+);
+my $rules = join ', ', map { "('k', " . (10 + $_) . ", 'kind $_', \$\$k = $_ AND ($kinds[$_])\$\$, 'rep', 'yes', 'fallthrough')" } 0 .. $#kinds;
+my $truth = join ' ', map { "WHEN $_ THEN coalesce($kinds[$_], false)" } 0 .. $#kinds;
+sql(qq{
+	SET client_min_messages = warning;
+	CREATE TABLE crm.kinds (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, k integer, a text, c text, n integer, owner text);
+	SELECT leadroute.attach('crm.kinds', flow => 'k');
+	INSERT INTO leadroute.reps (flow, rep) VALUES ('k', 'yes'), ('k', 'no');
+	INSERT INTO leadroute.rules (flow, position, rule, condition, target, target_name, if_unavailable) VALUES $rules, ('k', 99, 'rest', NULL, 'rep', 'no', 'wait');
+	SELECT leadroute.activate('k');
+});
+for my $session ('who analyses them', 'the next', 'and the next')
+{
+	my $all = scalar(@kinds) * 75;
+	is(sql(qq{TRUNCATE crm.kinds; INSERT INTO crm.kinds (k, a, c, n) SELECT k, a, c, n FROM generate_series(0, $#kinds) k,
+			unnest('{US,CA,us,X,NULL}'::text[]) a, unnest('{US,CA,NULL}'::text[]) c, unnest('{0,1,2,4,NULL}'::integer[]) n;
+		SELECT count(*), count(*) FILTER (WHERE (owner = 'yes') IS DISTINCT FROM CASE k $truth END), count(DISTINCT k) FILTER (WHERE owner = 'yes') FROM crm.kinds}),
+		"$all|0|" . (@kinds - 1), "conditions of every kind: $session");
+}
+
 # mail domains: the first to ask leaves the table for all others
 sub is_public { return sql(q{SELECT leadroute.is_public_mail('a@corp.example')}); }
 settled('before mail domains');

@@ -151,6 +151,22 @@ is(shared('missed', 'timed'), $asked, '... alone');
 is(wrong('m', 500), '', 'two maps');
 sql("DELETE FROM leadroute.territories WHERE map = 'timed'");
 
+# a small map is one image too, made by the first who asks it, without a worker
+sql(q{
+	INSERT INTO leadroute.territories (map, territory, area, rep, during, precedence)
+		SELECT 'small', concat_ws(' ', i, t), format('country: us; postal_code: %s*', lpad(i::text, 4, '0'))::leadroute.territory, 'bo', v.during, v.precedence
+		  FROM generate_series(0, 99) i, (VALUES ('past', '(,2020-01-01)'::tstzrange, 0), ('now', '[2020-01-01,2100-01-01)', 0), ('then', '[2100-01-01,)', 7)) v(t, during, precedence)
+		UNION ALL SELECT 'small', 'first', 'region: 1..4; postal_code: 00100..00199', 'bo', '(,)', 5
+		UNION ALL SELECT 'small', 'around', 'country: us', 'bo', '(,)', 0;
+});
+is(wrong('small', 500), '', 'a small map, of who makes its image');
+is(wrong('small', 500), '', '... and of who comes then');
+is(shared('count(*)', 'small'), 0, '... without a worker');
+sql("UPDATE leadroute.territories SET area = 'country: de' WHERE territory = 'around'");
+is(wrong('small', 500), '', '... and when it has changed');
+is(wrong('m', 100), '', 'a large one beside it');
+sql("DELETE FROM leadroute.territories WHERE map = 'small'");
+
 # a server that falls and gets up has none, and makes another
 make('before a crash');
 my $pid = $reader->query_safe('SELECT pg_backend_pid()');
