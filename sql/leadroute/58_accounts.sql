@@ -266,32 +266,32 @@ END
 $$;
 COMMENT ON FUNCTION leadroute.compare_accounts(leadroute.account_attachments) IS 'Part of attach_accounts() and sweep(): takes over what differs in the whole table.';
 
-CREATE FUNCTION leadroute.put_account_triggers(attachment leadroute.account_attachments, tries integer DEFAULT 100) RETURNS void
+/* Of tables that a flow follows beside its leads: accounts, activities. */
+CREATE FUNCTION leadroute.put_source_triggers(relation regclass, prefix text, events text[], function name, arguments text[], tries integer DEFAULT 100)
+	RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 SET client_min_messages = warning
 AS $$
 DECLARE
-	relation	regclass := attachment.relation::regclass;
-	trigger		record;
+	event	text;
+	trigger	name;
 BEGIN
 	PERFORM leadroute.lock_briefly(relation, 'SHARE ROW EXCLUSIVE', tries);
-	FOR trigger IN
-		SELECT * FROM (VALUES
-			('leadroute_accounts_insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS new_rows'),
-			('leadroute_accounts_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows'),
-			('leadroute_accounts_delete', 'AFTER DELETE', 'REFERENCING OLD TABLE AS old_rows'),
-			('leadroute_accounts_truncate', 'AFTER TRUNCATE', '')) t(name, event, tables)
-	LOOP
-		EXECUTE format('CREATE OR REPLACE TRIGGER %I %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION leadroute.accounts_follow(%L)',
-					   trigger.name, trigger.event, relation, trigger.tables, attachment.flow);
-		EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', relation, trigger.name);
+	FOREACH event IN ARRAY events LOOP
+		trigger := format('%s_%s', prefix, event);
+		EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION leadroute.%I(%s)', trigger, event, relation,
+					   CASE event WHEN 'insert' THEN 'REFERENCING NEW TABLE AS new_rows' WHEN 'delete' THEN 'REFERENCING OLD TABLE AS old_rows'
+								  WHEN 'update' THEN 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows' END,
+					   function, (SELECT string_agg(quote_literal(a.argument), ', ' ORDER BY a.n) FROM unnest(arguments) WITH ORDINALITY a(argument, n)));
+		EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', relation, trigger);
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION leadroute.put_account_triggers(leadroute.account_attachments, integer) IS 'Puts leadroute''s triggers on an accounts table, in place of any that stand there.';
+COMMENT ON FUNCTION leadroute.put_source_triggers(regclass, text, text[], name, text[], integer) IS
+	'Internal: puts statement triggers, prefix_insert and so on, on a table that leadroute follows, in place of any that stand there.';
 
-CREATE FUNCTION leadroute.take_account_triggers(relation regclass, tries integer DEFAULT 100) RETURNS integer
+CREATE FUNCTION leadroute.take_source_triggers(relation regclass, function regprocedure, tries integer DEFAULT 100) RETURNS integer
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
@@ -299,10 +299,7 @@ DECLARE
 	trigger	name;
 	taken	integer := 0;
 BEGIN
-	FOR trigger IN
-		SELECT t.tgname FROM pg_trigger t
-		WHERE t.tgrelid = relation AND NOT t.tgisinternal AND t.tgfoid = 'leadroute.accounts_follow()'::regprocedure
-	LOOP
+	FOR trigger IN SELECT t.tgname FROM pg_trigger t WHERE t.tgrelid = relation AND NOT t.tgisinternal AND t.tgfoid = function LOOP
 		IF taken = 0 THEN
 			PERFORM leadroute.lock_briefly(relation, 'ACCESS EXCLUSIVE', tries);
 		END IF;
@@ -312,7 +309,17 @@ BEGIN
 	RETURN taken;
 END
 $$;
-COMMENT ON FUNCTION leadroute.take_account_triggers(regclass, integer) IS 'Takes leadroute''s triggers off an accounts table.';
+COMMENT ON FUNCTION leadroute.take_source_triggers(regclass, regprocedure, integer) IS
+	'Internal: takes the triggers that call a function off a table; answers how many there were.';
+
+CREATE FUNCTION leadroute.put_account_triggers(attachment leadroute.account_attachments, tries integer DEFAULT 100) RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT leadroute.put_source_triggers(attachment.relation::regclass, 'leadroute_accounts', '{insert,update,delete,truncate}', 'accounts_follow',
+										 ARRAY[attachment.flow], tries)
+$$;
+COMMENT ON FUNCTION leadroute.put_account_triggers(leadroute.account_attachments, integer) IS 'Puts leadroute''s triggers on an accounts table, in place of any that stand there.';
 
 /* --- attach and detach: front doors as those of leads (50_attach.sql, attach.c) --- */
 
@@ -413,7 +420,7 @@ BEGIN
 	DELETE FROM leadroute.account_attachments a
 		WHERE a.relation = detach_accounts_owned.relation::oid OR to_regclass(format('%I.%I', a.table_schema, a.table_name)) = detach_accounts_owned.relation
 		RETURNING a.flow INTO left_over;
-	IF leadroute.take_account_triggers(relation) = 0 AND left_over IS NULL THEN
+	IF leadroute.take_source_triggers(relation, 'leadroute.accounts_follow()') = 0 AND left_over IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = format('table %s is not followed', relation),
 			HINT = 'leadroute.account_attachments lists those that are.';
@@ -448,7 +455,7 @@ BEGIN
 				CONTINUE;
 			END IF;
 			IF now_there <> attachment.relation AND EXISTS (SELECT FROM pg_class c WHERE c.oid = attachment.relation) THEN
-				PERFORM leadroute.take_account_triggers(attachment.relation, 20);
+				PERFORM leadroute.take_source_triggers(attachment.relation, 'leadroute.accounts_follow()', 20);
 			END IF;
 			UPDATE leadroute.account_attachments a
 				SET relation = now_there, problem = fault, status = CASE WHEN fault IS NULL THEN 'attached' ELSE 'broken' END,

@@ -131,8 +131,7 @@ SET client_min_messages = warning
 AS $$
 #variable_conflict use_variable
 DECLARE
-	bad		text;
-	trigger	record;
+	bad	text;
 BEGIN
 	PERFORM leadroute.expect_source(relation, columns, flow, 'activities', 'Touches stop the clocks of a flow''s leads.',
 									'SELECT leadroute.attach_activities(''public.tasks'', columns => ''{"lead": "WhoId", "kind": "TaskSubtype"}'').');
@@ -168,15 +167,7 @@ BEGIN
 			HINT = 'Map another in columns, as one that is generated from it ("at" takes times, dates and texts, "seconds" numbers, intervals and texts), or leave it out: ''{"at": null}''.';
 	END IF;
 	INSERT INTO leadroute.flows (flow) VALUES (attach_activities_owned.flow) ON CONFLICT DO NOTHING;
-	PERFORM leadroute.lock_briefly(relation, 'SHARE ROW EXCLUSIVE', 100);
-	FOR trigger IN
-		SELECT * FROM (VALUES ('leadroute_activities_insert', 'AFTER INSERT', 'REFERENCING NEW TABLE AS new_rows'),
-							  ('leadroute_activities_update', 'AFTER UPDATE', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows')) t(name, event, tables)
-	LOOP
-		EXECUTE format('CREATE OR REPLACE TRIGGER %I %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION leadroute.activities_told(%L, %L)',
-					   trigger.name, trigger.event, relation, trigger.tables, flow, columns);
-		EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', relation, trigger.name);
-	END LOOP;
+	PERFORM leadroute.put_source_triggers(relation, 'leadroute_activities', '{insert,update}', 'activities_told', ARRAY[flow, columns::text]);
 	RETURN format('touches of flow "%s" come from %s (%s)', flow, relation,
 		(SELECT string_agg(format('%s %s', c.canonical, coalesce(c.attname::text, quote_literal(columns->'kind'->>'constant'))), ', ' ORDER BY array_position('{lead,kind,at,by,seconds}', c.canonical))
 		 FROM leadroute.activity_columns(relation, columns) c WHERE c.attname IS NOT NULL OR (c.canonical = 'kind' AND columns->'kind'->>'constant' IS NOT NULL)));
@@ -188,21 +179,8 @@ CREATE FUNCTION leadroute.detach_activities_owned(relation regclass) RETURNS tex
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
-DECLARE
-	trigger	name;
-	taken	integer := 0;
 BEGIN
-	FOR trigger IN
-		SELECT t.tgname FROM pg_trigger t
-		WHERE t.tgrelid = relation AND NOT t.tgisinternal AND t.tgfoid = 'leadroute.activities_told()'::regprocedure
-	LOOP
-		IF taken = 0 THEN
-			PERFORM leadroute.lock_briefly(relation, 'ACCESS EXCLUSIVE', 100);
-		END IF;
-		EXECUTE format('DROP TRIGGER %I ON %s', trigger, relation);
-		taken := taken + 1;
-	END LOOP;
-	IF taken = 0 THEN
+	IF leadroute.take_source_triggers(relation, 'leadroute.activities_told()') = 0 THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = format('table %s is not followed', relation),
 			HINT = 'SELECT leadroute.attach_activities(…) follows one.';
 	END IF;

@@ -58,6 +58,7 @@ static void shape_relcache_callback(Datum arg, Oid relid);
 static LeadShape *shape_make(Relation rel, const FlowConfig *attachment);
 static void copy_mappings(AttachmentConfig *copy, const AttachmentConfig *columns);
 static void find_key_indexes(LeadShape *shape, Relation rel, const char *key);
+static void look_at_triggers(LeadShape *shape, Relation rel);
 static TimestampTz zoned_instant(Timestamp stamp, const char *zone);
 static bool is_btree(Oid index);
 static bool is_number(int output);
@@ -228,6 +229,7 @@ shape_make(Relation rel, const FlowConfig *attachment)
 								(is_number(i) && takes_number(&shape->outputs[i]));
 	}
 	find_key_indexes(shape, rel, columns->key_column);
+	look_at_triggers(shape, rel);
 	MemoryContextSwitchTo(oldcontext);
 	return shape;
 }
@@ -347,8 +349,12 @@ find_key_indexes(LeadShape *shape, Relation rel, const char *key)
 		ReleaseSysCache(tuple);
 	}
 	list_free(indexes);
+}
 
-	/* triggers fire in the order of their names */
+/* What the table's other row triggers may do to a row beside ours; they fire in the order of their names. */
+static void
+look_at_triggers(LeadShape *shape, Relation rel)
+{
 	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
 	{
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
