@@ -90,6 +90,29 @@ $$;
 COMMENT ON FUNCTION leadroute.find_key(regclass, jsonb) IS
 	'The column that names a lead: the one that columns calls key, else the one-column primary key, else a one-column unique not null index''s, else a column named id in any case. NULL where there is none.';
 
+/* A type under all domains; canonical as columns and attach() have it, "flow_column" too. */
+CREATE FUNCTION leadroute.type_serves(type oid, canonical text) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT CASE
+			WHEN type_serves.canonical IN ('key', 'flow_column') OR (c.direction = 'output' AND c.kind = 'text')
+				THEN t.typtype IN ('b', 'e') AND (t.typcategory IN ('S', 'N', 'E') OR t.oid = 'uuid'::regtype
+												  OR (t.typcategory = 'U' AND t.typnamespace <> 'pg_catalog'::regnamespace))
+					/* these have another text under other settings, and a lead another name */
+					AND NOT (type_serves.canonical = 'key'
+							 AND (t.oid IN ('float4'::regtype, 'float8'::regtype, 'money'::regtype)
+								  OR t.typnamespace = 'pg_catalog'::regnamespace AND t.oid <> 'oid'::regtype AND format_type(t.oid, NULL) ~ '^reg'))
+			WHEN c.kind = 'number' THEN t.typcategory IN ('N', 'S') AND t.typtype = 'b'
+			WHEN c.kind = 'time' AND c.direction = 'output' THEN t.typcategory IN ('D', 'S') AND t.typtype = 'b'
+			WHEN c.kind = 'time' THEN (t.typcategory IN ('D', 'S') OR t.oid IN ('int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'float8'::regtype)) AND t.typtype = 'b'
+			WHEN c.kind = 'flag' THEN t.typcategory IN ('B', 'S', 'N') AND t.typtype = 'b'
+			ELSE true END
+	FROM pg_type t LEFT JOIN leadroute.canonical_columns() c ON c.canonical = type_serves.canonical
+	WHERE t.oid = type_serves.type
+$$;
+COMMENT ON FUNCTION leadroute.type_serves(oid, text) IS 'Whether a column of a type can be what columns calls by a canonical name.';
+
 /* Why a table cannot be attached with these columns, each with what an error needs. */
 CREATE FUNCTION leadroute.column_faults(relation regclass, columns jsonb, flow_column name,
 	OUT code text, OUT problem text, OUT detail text, OUT hint text) RETURNS SETOF record
@@ -113,11 +136,17 @@ BEGIN
 		ELSIF NOT (entry.kind IN ('string', 'null')
 				   OR (entry.kind = 'object' AND jsonb_typeof(entry.value->'column') = 'string'
 					   AND NOT EXISTS (SELECT FROM jsonb_each(entry.value) f
-									   WHERE f.key NOT IN ('column', 'timezone') OR jsonb_typeof(f.value) <> 'string'))) THEN
+									   WHERE f.key NOT IN ('column', 'timezone', 'dates') OR jsonb_typeof(f.value) <> 'string'))) THEN
 			code := 'invalid_parameter_value';
 			problem := format('"%s" in columns is not the name of a column', entry.canonical);
 			detail := format('It is %s.', entry.value);
-			hint := 'Give a name, {"column": name, "timezone": zone}, or null for none.';
+			hint := 'Give a name, {"column": name, "timezone": zone, "dates": "DMY"}, or null for none.';
+			RETURN NEXT;
+		ELSIF entry.kind = 'object' AND entry.value->>'dates' NOT IN ('MDY', 'DMY', 'YMD') THEN
+			code := 'invalid_parameter_value';
+			problem := format('"%s" is no order of day, month and year', entry.value->>'dates');
+			detail := format('It stands at "%s" in columns.', entry.canonical);
+			hint := 'There are "MDY" for 01/31/2026, the default, "DMY" for 31/01/2026, and "YMD" for 26/01/31.';
 			RETURN NEXT;
 		ELSIF entry.kind = 'object' AND entry.value ? 'timezone' THEN
 			zone := entry.value->>'timezone';
@@ -147,7 +176,7 @@ BEGIN
 	/* the columns that are used */
 	FOR used IN
 		SELECT c.canonical, c.direction, c.kind, c.mapped, c.attname AS wanted, a.attname, a.attnum, a.attgenerated,
-			t.oid AS type, t.typtype, t.typcategory, t.typnamespace = 'pg_catalog'::regnamespace AS builtin, a.atttypid
+			t.oid AS type, t.typcategory, a.atttypid
 		FROM (SELECT k.canonical, k.direction, k.kind, columns->k.canonical IS NOT NULL AS mapped,
 					CASE WHEN k.canonical = 'key' THEN key ELSE leadroute.mapped_column(columns, k.canonical) END AS attname
 			  FROM leadroute.canonical_columns() k
@@ -183,23 +212,12 @@ BEGIN
 			problem := format('column "%s" is in the partition key of table %s and cannot serve as "%s"', used.attname, relation, used.canonical);
 			detail := 'leadroute fills this column when the partition is already chosen.';
 			hint := format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical);
-		ELSIF NOT (CASE
-				WHEN used.canonical IN ('key', 'flow_column') OR (used.direction = 'output' AND used.kind = 'text')
-					THEN used.typtype IN ('b', 'e') AND (used.typcategory IN ('S', 'N', 'E') OR used.type = 'uuid'::regtype
-														 OR (used.typcategory = 'U' AND NOT used.builtin))
-						/* these have another text under other settings, and a lead another name */
-						AND NOT (used.canonical = 'key'
-								 AND (used.type IN ('float4'::regtype, 'float8'::regtype, 'money'::regtype)
-									  OR used.builtin AND used.type <> 'oid'::regtype AND format_type(used.type, NULL) ~ '^reg'))
-				WHEN used.kind = 'number' THEN used.typcategory IN ('N', 'S') AND used.typtype = 'b'
-				WHEN used.kind = 'time' THEN used.typcategory IN ('D', 'S') AND used.typtype = 'b'
-				WHEN used.kind = 'flag' THEN used.typcategory IN ('B', 'S', 'N') AND used.typtype = 'b'
-				ELSE true END) THEN
+		ELSIF NOT leadroute.type_serves(used.type, used.canonical) THEN
 			code := 'datatype_mismatch';
 			problem := format('column "%s" of table %s has type %s and cannot serve as "%s"', used.attname, relation,
 							  format_type(used.atttypid, NULL), used.canonical);
 			detail := CASE WHEN used.kind = 'number' THEN 'It takes a number, as a number or text.'
-						   WHEN used.kind = 'time' THEN 'It holds an instant, as a date, a timestamp or text.'
+						   WHEN used.kind = 'time' THEN 'It holds an instant: as a date, a timestamp, a number of seconds or milliseconds since 1970, or text.'
 						   WHEN used.kind = 'flag' THEN 'It is a boolean, a number or text.'
 						   WHEN used.canonical = 'key' AND used.typcategory = 'N' THEN 'The text of such a value depends on settings; a lead is known by the text of its key.'
 						   ELSE 'It takes a short text, through the input function of a text, number, uuid or enum type.' END;
@@ -258,7 +276,7 @@ AS $$
 				 ('owner', '{owner,ownerid,hubspotownerid,leadownerid,leadowner,contactowner}'),
 				 ('deleted', '{deleted,isdeleted,fivetrandeleted}')) k(canonical, names)
 		JOIN pg_attribute a ON a.attrelid = relation AND a.attname = leadroute.usual_column(relation, k.names)
-	WHERE columns->k.canonical IS NULL
+	WHERE columns->k.canonical IS NULL AND a.attgenerated = '' AND leadroute.type_serves(leadroute.base_type(a.atttypid), k.canonical)
 		AND CASE WHEN k.canonical = 'key' THEN leadroute.find_key(relation, columns) IS NULL
 				 ELSE NOT EXISTS (SELECT FROM pg_attribute x WHERE x.attrelid = relation AND x.attname = k.canonical AND x.attnum > 0) END
 $$;
