@@ -114,7 +114,9 @@ BEGIN
 	END IF;
 	SELECT c.attname, c.kind INTO answer FROM leadroute.side_column(attachment, side) c;
 	IF answer.attname IS NULL THEN
-		RETURN format('side "%s": table %I.%I has no such column', side, attachment.table_schema, attachment.table_name);
+		RETURN CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = leadroute.attachment_table(attachment) AND a.attname = side AND a.attgenerated <> '')
+				THEN format('side "%s": column "%s" is generated, and NULL until the lead was routed', side, side)
+				ELSE format('side "%s": table %I.%I has no such column', side, attachment.table_schema, attachment.table_name) END;
 	ELSIF answer.kind = 'number' AND kind = 'label' THEN
 		RETURN format('side "%s" is made of labels, but column "%s" holds numbers', side, answer.attname);
 	ELSIF answer.kind = 'label' AND kind = 'number' THEN

@@ -203,7 +203,9 @@ BEGIN
 			problem := format('column "%s" of table %s is generated and cannot serve as "%s"', used.attname, relation, used.canonical);
 			detail := CASE used.direction WHEN 'output' THEN 'leadroute writes this column; a generated column cannot be written.'
 										  ELSE 'Generated columns are NULL while leadroute decides: they are computed after BEFORE triggers.' END;
-			hint := format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical);
+			hint := CASE used.canonical WHEN 'key' THEN 'Name another column that tells leads apart: columns => ''{"key": "…"}''.'
+						WHEN 'flow_column' THEN 'Name another column as flow_column.'
+						ELSE format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical) END;
 		ELSIF used.direction = 'output' AND EXISTS (
 				SELECT FROM pg_partition_tree(relation) p JOIN pg_partitioned_table k ON k.partrelid = p.relid
 					JOIN pg_attribute a ON a.attrelid = p.relid AND a.attname = used.attname
@@ -211,7 +213,9 @@ BEGIN
 			code := 'invalid_column_definition';
 			problem := format('column "%s" is in the partition key of table %s and cannot serve as "%s"', used.attname, relation, used.canonical);
 			detail := 'leadroute fills this column when the partition is already chosen.';
-			hint := format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical);
+			hint := CASE used.canonical WHEN 'key' THEN 'Name another column that tells leads apart: columns => ''{"key": "…"}''.'
+						WHEN 'flow_column' THEN 'Name another column as flow_column.'
+						ELSE format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical) END;
 		ELSIF NOT leadroute.type_serves(used.type, used.canonical) THEN
 			code := 'datatype_mismatch';
 			problem := format('column "%s" of table %s has type %s and cannot serve as "%s"', used.attname, relation,
@@ -221,7 +225,9 @@ BEGIN
 						   WHEN used.kind = 'flag' THEN 'It is a boolean, a number or text.'
 						   WHEN used.canonical = 'key' AND used.typcategory = 'N' THEN 'The text of such a value depends on settings; a lead is known by the text of its key.'
 						   ELSE 'It takes a short text, through the input function of a text, number, uuid or enum type.' END;
-			hint := format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical);
+			hint := CASE used.canonical WHEN 'key' THEN 'Name another column that tells leads apart: columns => ''{"key": "…"}''.'
+						WHEN 'flow_column' THEN 'Name another column as flow_column.'
+						ELSE format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical) END;
 		END IF;
 		IF code IS NOT NULL THEN
 			RETURN NEXT;
@@ -483,6 +489,7 @@ DECLARE
 	missing		text;
 	likely		jsonb;
 	behind		name;
+	heirs		text;
 	setter		record;
 	standing	record;
 	faults		text;
@@ -628,6 +635,14 @@ BEGIN
 			HINT = 'Triggers fire in the order of their names: rename it to sort before "zzz_leadroute".';
 	END LOOP;
 
+	SELECT string_agg(i.inhrelid::regclass::text, ', ' ORDER BY i.inhrelid::regclass::text) INTO heirs
+	FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent AND c.relkind = 'r'
+	WHERE i.inhparent = relation;
+	IF heirs IS NOT NULL THEN
+		RAISE WARNING USING MESSAGE = format('rows of tables that inherit from %s are not routed', relation),
+			DETAIL = format('They are %s: triggers are not inherited but by partitions.', heirs),
+			HINT = 'Attach each that leads are written to, to a flow of its own, or make them partitions.';
+	END IF;
 	FOR setter IN
 		SELECT k.conname, a.attname, k.confrelid::regclass AS referenced,
 			CASE WHEN k.confdeltype IN ('n', 'd') THEN 'DELETE' ELSE 'UPDATE' END AS event,
@@ -687,6 +702,38 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadroute.detach_owned(regclass) IS 'Does the work of detach() once the caller is known to own the table.';
+
+/* detach() needs the table; where it was dropped for good, its flow is what is left of it. */
+CREATE FUNCTION leadroute.forget_table(flow text DEFAULT 'default') RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	attachment	leadroute.attachments;
+	name		text;
+	standing	regclass;
+BEGIN
+	SELECT a.* INTO attachment FROM leadroute.attachments a WHERE a.flow = forget_table.flow;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = format('flow "%s" has no leads table', flow),
+			HINT = 'leadroute.attachments lists those that are attached.';
+	END IF;
+	name := format('%I.%I', attachment.table_schema, attachment.table_name);
+	standing := coalesce(leadroute.attachment_table(attachment), (SELECT c.oid::regclass FROM pg_class c WHERE c.oid = attachment.relation));
+	IF standing IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_in_use', MESSAGE = format('table %s of flow "%s" is there', name, flow),
+			DETAIL = CASE WHEN standing::text <> name AND leadroute.attachment_table(attachment) IS NULL THEN format('It is called %s now.', standing) ELSE '' END,
+			HINT = format('Take the triggers off: SELECT leadroute.detach(%L).', standing);
+	END IF;
+	DELETE FROM leadroute.attachments a WHERE a.flow = attachment.flow;
+	DELETE FROM leadroute.catch_ups c WHERE c.flow = attachment.flow;
+	RETURN format('flow "%s" waits for table %s no more; what leadroute knows about its leads stays', flow, name);
+END
+$$;
+REVOKE ALL ON FUNCTION leadroute.forget_table(text) FROM PUBLIC;
+COMMENT ON FUNCTION leadroute.forget_table(text) IS
+	'Ends the attachment of a flow whose leads table was dropped and comes no more: what detach() does for a table that is there.';
 
 /* A table to start from: every canonical column, in the types that fit. SECURITY INVOKER: it is the caller's. */
 CREATE FUNCTION leadroute.create_leads_table(name text) RETURNS regclass

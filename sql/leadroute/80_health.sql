@@ -49,10 +49,14 @@ CREATE VIEW leadroute.health AS
 		WHERE f.active
 		UNION ALL
 		SELECT 4, 'attachment', bool_or(a.status = 'broken'), count(*) > 0, min(coalesce(a.refreshed_at, a.attached_at)),
-			string_agg(CASE WHEN a.leads IS NULL THEN format('table %I.%I of flow "%s" does not exist', a.table_schema, a.table_name, a.flow)
+			string_agg(CASE WHEN a.renamed IS NOT NULL THEN format('table %I.%I of flow "%s" is called %s now: its leads are routed still, and another table may take the name', a.table_schema, a.table_name, a.flow, a.renamed)
+							WHEN a.leads IS NULL THEN format('table %I.%I of flow "%s" does not exist', a.table_schema, a.table_name, a.flow)
 							ELSE format('table %I.%I does not fit flow "%s": %s', a.table_schema, a.table_name, a.flow, a.problem) END, '; ' ORDER BY a.flow),
-			string_agg(format('SELECT leadroute.attach(%L, flow => %L, columns => …)', format('%I.%I', a.table_schema, a.table_name), a.flow), '; ' ORDER BY a.flow)
-		FROM attached a WHERE a.status = 'broken' OR a.leads IS NULL
+			string_agg(CASE WHEN a.renamed IS NOT NULL THEN format('SELECT leadroute.attach(%L, flow => %L, columns => %L, flow_column => %L)', a.renamed, a.flow, a.columns, a.flow_column)
+							WHEN a.leads IS NULL THEN format('whatever takes the name gets the triggers; where nothing will, SELECT leadroute.forget_table(%L)', a.flow)
+							ELSE format('SELECT leadroute.attach(%L, flow => %L, columns => …)', format('%I.%I', a.table_schema, a.table_name), a.flow) END, '; ' ORDER BY a.flow)
+		FROM (SELECT a.*, r.oid::regclass AS renamed FROM attached a LEFT JOIN pg_catalog.pg_class r ON a.leads IS NULL AND r.oid = a.relation) a
+		WHERE a.status = 'broken' OR a.leads IS NULL
 		UNION ALL
 		SELECT 5, 'triggers', count(*) > 0, false, NULL,
 			string_agg(format('trigger "%s" of table %s %s', s.name, s.leads,
@@ -72,11 +76,11 @@ CREATE VIEW leadroute.health AS
 		FROM attached a
 		WHERE a.leads IS NOT NULL AND a.status = 'attached' AND (a.caught_up_at IS NULL OR a.caught_up_at < a.replaced_at)
 		UNION ALL
-		SELECT 8, 'unrouted leads', false, count(*) > 0, min(s.submitted_at), format('%s leads wait to be routed', count(*)), 'CALL leadroute.catch_up()'
+		SELECT 8, 'unrouted leads', false, count(*) > 0, min(s.submitted_at), format('%s lead%s to be routed', count(*), CASE count(*) WHEN 1 THEN ' waits' ELSE 's wait' END), 'CALL leadroute.catch_up()'
 		FROM leadroute.lead_states s
 		WHERE s.status = 'unrouted' AND s.closed_at IS NULL AND s.code IN ('pending', 'flow_off', 'disabled', 'routing_error', 'no_library')
 		UNION ALL
-		SELECT 9, 'routing errors', r.errors > 0, false, r.first_error, format('%s leads of the last hour could not be decided', r.errors),
+		SELECT 9, 'routing errors', r.errors > 0, false, r.first_error, format('%s lead%s of the last hour could not be decided', r.errors, CASE r.errors WHEN 1 THEN '' ELSE 's' END),
 			'SELECT * FROM leadroute.events WHERE code = ''routing_error'' ORDER BY at DESC; then CALL leadroute.catch_up()'
 		FROM recent r
 		UNION ALL
