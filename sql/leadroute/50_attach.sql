@@ -865,6 +865,47 @@ END
 $$;
 COMMENT ON FUNCTION leadroute.follow_names() IS 'Does the work of table_replaced().';
 
+/*
+ * Partitions come and go without a word to row triggers. Rows that stand in one when it is attached are catch_up()'s to record; leads of one that is
+ * detached or dropped are gone, which the sweep finds out. That one was detached, no catalog tells afterwards: any ALTER TABLE has it look.
+ */
+CREATE FUNCTION leadroute.follow_partitions() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	attachment	leadroute.attachments;
+	leaf		regclass;
+	came		boolean;
+	stands		boolean;
+BEGIN
+	FOR attachment IN
+		SELECT a.* FROM leadroute.attachments a JOIN pg_class c ON c.oid = a.relation AND c.relkind = 'p'
+		WHERE a.status = 'attached' AND leadroute.attachment_table(a) = a.relation
+			AND EXISTS (SELECT FROM pg_event_trigger_ddl_commands() d JOIN pg_partition_tree(a.relation) p ON p.relid = d.objid
+						WHERE d.classid = 'pg_class'::regclass AND d.command_tag = 'ALTER TABLE')
+			/* not what attach() itself does */
+			AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = a.relation AND t.tgname = 'zzz_leadroute' AND age(t.xmin) > age(pg_current_xact_id()::xid))
+	LOOP
+		/* triggers that are as young as this transaction came with their partition */
+		came := false;
+		FOR leaf IN
+			SELECT p.relid FROM pg_partition_tree(attachment.relation) p JOIN pg_class c ON c.oid = p.relid AND c.relkind = 'r'
+				JOIN pg_trigger t ON t.tgrelid = p.relid AND t.tgname = 'zzz_leadroute'
+			WHERE age(t.xmin) <= age(pg_current_xact_id()::xid)
+		LOOP
+			EXECUTE format('SELECT EXISTS (SELECT FROM %s)', leaf) INTO stands;
+			came := came OR stands;
+		END LOOP;
+		UPDATE leadroute.attachments a
+			SET refreshed_at = clock_timestamp(), replaced_at = CASE WHEN came THEN clock_timestamp() ELSE a.replaced_at END
+			WHERE a.flow = attachment.flow;
+	END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION leadroute.follow_partitions() FROM PUBLIC;
+COMMENT ON FUNCTION leadroute.follow_partitions() IS 'Part of table_replaced(): has the sweep look for leads of a partition that was detached, and health name one that was attached with rows.';
+
 /* A function of its own: even compiling the other one takes locks, which must not fail outside of this block. */
 CREATE FUNCTION leadroute.table_replaced() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -877,6 +918,7 @@ BEGIN
 	END IF;
 	BEGIN
 		PERFORM leadroute.follow_names();
+		PERFORM leadroute.follow_partitions();
 		PERFORM leadroute.follow_account_names();
 	EXCEPTION WHEN OTHERS THEN
 		RAISE WARNING USING MESSAGE = 'leadroute could not look whether a leads table was replaced', DETAIL = SQLERRM,
@@ -885,6 +927,28 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadroute.table_replaced() IS 'Event trigger: puts the triggers on another table that takes an attached one''s name; marks the attachment broken where the columns do not fit.';
+
+CREATE FUNCTION leadroute.partition_dropped() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'trigger' AND d.address_names[3] = 'zzz_leadroute') THEN
+		UPDATE leadroute.attachments a SET refreshed_at = clock_timestamp()
+		FROM pg_class c WHERE c.oid = a.relation AND c.relkind = 'p' AND a.status = 'attached';
+	END IF;
+EXCEPTION WHEN OTHERS THEN
+	RAISE WARNING USING MESSAGE = 'leadroute could not look whether a partition of a leads table was dropped', DETAIL = SQLERRM,
+		HINT = 'Leads that went with one stay open in leadroute.lead_states.';
+END
+$$;
+COMMENT ON FUNCTION leadroute.partition_dropped() IS 'Event trigger: has the sweep look for leads that went with a partition of their table.';
+
+CREATE EVENT TRIGGER leadroute_partition_dropped ON sql_drop
+	WHEN TAG IN ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED')
+	EXECUTE FUNCTION leadroute.partition_dropped();
+ALTER EVENT TRIGGER leadroute_partition_dropped ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER leadroute_partition_dropped IS 'Notices that a partition of a leads table was dropped, with its leads.';
 
 /* Whether a table still fits what was attached, in one text; NULL where it does. */
 CREATE FUNCTION leadroute.fit_problem(relation regclass, attachment leadroute.attachments) RETURNS text

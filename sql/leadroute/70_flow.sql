@@ -342,7 +342,7 @@ BEGIN
 			RETURNING s.flow, s.lead, s.owner, s.team, s.territory, s.queue, g.status
 		), told AS (
 			INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, territory, queue, reason)
-			SELECT c.flow, c.lead, $4, 'closed', 'gone', c.owner, c.team, c.territory, c.queue, 'not found again after a full refresh of the table'
+			SELECT c.flow, c.lead, $4, 'closed', 'gone', c.owner, c.team, c.territory, c.queue, 'its row stands in the table no more, after a full refresh or without a partition'
 			FROM closed c
 		)
 		SELECT c.flow, coalesce(c.team, '') AS team, CASE c.status WHEN 'assigned' THEN c.owner WHEN 'waiting' THEN CASE WHEN c.team IS NOT NULL THEN '' END END AS owner, count(*)::integer AS leads,

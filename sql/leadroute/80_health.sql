@@ -65,13 +65,15 @@ CREATE VIEW leadroute.health AS
 		FROM standing s JOIN attached a ON a.flow = s.flow
 		WHERE s.tgenabled IS DISTINCT FROM 'A'
 		UNION ALL
-		SELECT 6, 'event trigger', count(*) = 0, false, NULL, 'the event trigger that keeps our triggers on a replaced table is not ENABLE ALWAYS',
-			'ALTER EVENT TRIGGER leadroute_table_replaced ENABLE ALWAYS'
-		FROM pg_catalog.pg_event_trigger e WHERE e.evtname = 'leadroute_table_replaced' AND e.evtenabled = 'A'
+		SELECT 6, 'event trigger', count(*) > 0, false, NULL, string_agg(format('event trigger "%s", which %s, is not ENABLE ALWAYS', w.name, w.task), '; ' ORDER BY w.name DESC),
+			string_agg(format('ALTER EVENT TRIGGER %s ENABLE ALWAYS', w.name), '; ' ORDER BY w.name DESC)
+		FROM (VALUES ('leadroute_table_replaced', 'keeps our triggers on a replaced table'),
+					 ('leadroute_partition_dropped', 'notices that a partition was dropped')) w(name, task)
+		WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_event_trigger e WHERE e.evtname = w.name AND e.evtenabled = 'A')
 		UNION ALL
 		SELECT 7, 'catch-up', false, count(*) > 0, min(CASE WHEN a.caught_up_at IS NULL THEN a.attached_at ELSE a.replaced_at END),
 			string_agg(format('rows of table %s from before %s are not recorded', a.leads,
-							  CASE WHEN a.caught_up_at IS NULL THEN 'the attach' ELSE 'the table was replaced' END), '; ' ORDER BY a.flow),
+							  CASE WHEN a.caught_up_at IS NULL THEN 'the attach' ELSE 'the table was replaced or got a partition' END), '; ' ORDER BY a.flow),
 			string_agg(format('CALL leadroute.catch_up(%L)', a.leads), '; ' ORDER BY a.flow)
 		FROM attached a
 		WHERE a.leads IS NOT NULL AND a.status = 'attached' AND (a.caught_up_at IS NULL OR a.caught_up_at < a.replaced_at)
@@ -93,7 +95,7 @@ CREATE VIEW leadroute.health AS
 		FROM (SELECT FROM leadroute.rotation LIMIT 100001) r
 		UNION ALL
 		SELECT 12, 'gone leads', false, count(*) > 0, min(a.refreshed_at),
-			string_agg(format('table %s was refreshed; leads not found again are still open', a.leads), '; ' ORDER BY a.flow), 'CALL leadroute.sweep()'
+			string_agg(format('table %s was refreshed, or lost a partition; leads not found again are still open', a.leads), '; ' ORDER BY a.flow), 'CALL leadroute.sweep()'
 		FROM attached a
 		WHERE a.leads IS NOT NULL AND a.status = 'attached' AND a.refreshed_at IS NOT NULL
 			AND (a.gone_at IS NULL OR a.gone_at < a.refreshed_at) AND leadroute.report_clock() > a.refreshed_at + a.gone_after + interval '1 hour'
