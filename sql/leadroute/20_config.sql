@@ -342,10 +342,10 @@ COMMENT ON COLUMN leadroute.attachments.columns IS 'Canonical name to column, wh
 COMMENT ON COLUMN leadroute.attachments.status IS '''attached'', or ''broken'': the table that bears the name does not fit.';
 COMMENT ON COLUMN leadroute.attachments.problem IS 'Why the attachment is broken.';
 COMMENT ON COLUMN leadroute.attachments.attached_at IS 'When leadroute.attach() was first called.';
-COMMENT ON COLUMN leadroute.attachments.refreshed_at IS 'When another table last took the name, or TRUNCATE emptied it: a full refresh.';
+COMMENT ON COLUMN leadroute.attachments.refreshed_at IS 'When another table last took the name, TRUNCATE emptied it, or a partition may have gone: leads that are not found in it again are closed a while later.';
 COMMENT ON COLUMN leadroute.attachments.caught_up_at IS 'When leadroute.catch_up() last came to its end, or an empty table was attached; NULL before that.';
 COMMENT ON COLUMN leadroute.attachments.gone_at IS 'When a sweep last closed the leads that a full refresh did not bring back.';
-COMMENT ON COLUMN leadroute.attachments.replaced_at IS 'When another table last took the name: it may hold leads that no trigger saw, until catch_up() has come to its end.';
+COMMENT ON COLUMN leadroute.attachments.replaced_at IS 'When another table last took the name, or a partition with rows was attached: it may hold leads that no trigger saw, until catch_up() has come to its end.';
 COMMENT ON COLUMN leadroute.attachments.note IS 'Free text of who wrote the row.';
 
 COMMENT ON TABLE leadroute.rules IS 'The routing rules of a flow, tried in order of position: the first whose condition holds and whose target can take the lead wins.';

@@ -14,6 +14,12 @@ CREATE FUNCTION leadroute.email_problem(email text) RETURNS text
 COMMENT ON FUNCTION leadroute.email_problem(text) IS
 	'Why email_key() is NULL, to be read after "the address": is empty, has no "@", and so on. NULL where the address is fine. No errors.';
 
+CREATE FUNCTION leadroute.number_of(value text) RETURNS numeric
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'lr_number_of';
+COMMENT ON FUNCTION leadroute.number_of(text) IS
+	'The number in what people and exports write for one: 1,234 and 1 234 are 1234, 2.5K is 2500, 1.2bn 1200000000. Of a band it is the lower end: 10,001+ is 10001, 51-200 employees 51, $1M-$5M and 1-5 million 1000000, <10 and under 50 are 0. Signs and words around it mean nothing. NULL where there is no number. No errors.';
+
 CREATE FUNCTION leadroute.domain_key(address text) RETURNS text
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'lr_domain_key_sql';

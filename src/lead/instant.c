@@ -133,7 +133,9 @@ epoch_instant(const char *text, TimestampTz *at)
 	const char *number = text + strspn(text, " \t\r\n");
 	size_t digits = strspn(number, "0123456789");
 	const char *end = number + digits;
-	double factor = digits == 9 || digits == 10 ? USECS_PER_SEC : digits == 13 ? USECS_PER_SEC / 1000 : digits == 16 ? 1 : 0;
+	double factor = digits == 9 || digits == 10 ? USECS_PER_SEC : digits == 13 ? USECS_PER_SEC / 1000
+															  : digits == 16   ? 1
+																			   : 0;
 
 	if (*end == '.')
 		end += 1 + strspn(end + 1, "0123456789");
