@@ -338,7 +338,7 @@ COMMENT ON COLUMN leadroute.attachments.table_name IS 'Name of the leads table.'
 COMMENT ON COLUMN leadroute.attachments.relation IS 'OID of the table that bore the name when the triggers were put on it; of this database only, taken anew when the row is restored. (Not regclass: pg_upgrade refuses such columns.)';
 COMMENT ON COLUMN leadroute.attachments.key_column IS 'The column that names a lead.';
 COMMENT ON COLUMN leadroute.attachments.flow_column IS 'The column in which each row names its flow; NULL where the table serves one flow.';
-COMMENT ON COLUMN leadroute.attachments.columns IS 'Canonical name to column, where they differ: "EmailAddress", {"column": "createdate", "timezone": "UTC"}, or null for none.';
+COMMENT ON COLUMN leadroute.attachments.columns IS 'Canonical name to column, where they differ: "EmailAddress", {"column": "createdate", "timezone": "UTC", "dates": "DMY"}, or null for none.';
 COMMENT ON COLUMN leadroute.attachments.status IS '''attached'', or ''broken'': the table that bears the name does not fit.';
 COMMENT ON COLUMN leadroute.attachments.problem IS 'Why the attachment is broken.';
 COMMENT ON COLUMN leadroute.attachments.attached_at IS 'When leadroute.attach() was first called.';

@@ -20,7 +20,7 @@ CREATE FUNCTION leadroute.attach(relation regclass, flow text DEFAULT 'default',
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'lr_call_for_owner';
 COMMENT ON FUNCTION leadroute.attach(regclass, text, jsonb, name) IS
-	'Puts leadroute''s triggers on a leads table that the caller owns; changes no row. columns maps canonical names to columns named otherwise; flow_column names the column in which each row names its flow. Called again with other columns it changes the mapping in place. Answers how many rows stand there and what comes next.';
+	'Puts leadroute''s triggers on a leads table that the caller owns; changes no row. columns maps canonical names to columns named otherwise: a name, or {"column": name, "timezone": zone, "dates": "MDY", "DMY" or "YMD"} for an instant that says no zone (UTC) or is a text (MDY), or null for none; a number, or a text of digits, is seconds or milliseconds since 1970. flow_column names the column in which each row names its flow. Called again with other columns it changes the mapping in place. Answers how many rows stand there and what comes next.';
 
 CREATE FUNCTION leadroute.detach(relation regclass) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
