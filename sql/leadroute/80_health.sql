@@ -65,6 +65,12 @@ CREATE VIEW leadroute.health AS
 		FROM standing s JOIN attached a ON a.flow = s.flow
 		WHERE s.tgenabled IS DISTINCT FROM 'A'
 		UNION ALL
+		SELECT 5, 'trigger order', false, count(*) > 0, NULL,
+			string_agg(format('trigger "%s" of table %s fires after leadroute''s and may change what was decided on', t.tgname, a.leads), '; ' ORDER BY a.flow, t.tgname),
+			string_agg(format('ALTER TRIGGER %I ON %s RENAME TO …, a name that sorts before "zzz_leadroute"', t.tgname, a.leads), '; ' ORDER BY a.flow, t.tgname)
+		FROM attached a JOIN pg_catalog.pg_trigger t ON t.tgrelid = a.leads
+		WHERE NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0 AND t.tgenabled <> 'D' AND t.tgname::text COLLATE "C" > 'zzz_leadroute'
+		UNION ALL
 		SELECT 6, 'event trigger', count(*) > 0, false, NULL, string_agg(format('event trigger "%s", which %s, is not ENABLE ALWAYS', w.name, w.task), '; ' ORDER BY w.name DESC),
 			string_agg(format('ALTER EVENT TRIGGER %s ENABLE ALWAYS', w.name), '; ' ORDER BY w.name DESC)
 		FROM (VALUES ('leadroute_table_replaced', 'keeps our triggers on a replaced table'),
