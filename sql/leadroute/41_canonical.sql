@@ -163,7 +163,7 @@ CREATE FUNCTION leadroute.is_disposable_mail(address text) RETURNS boolean
 COMMENT ON FUNCTION leadroute.is_disposable_mail(text) IS
 	'Whether the domain of an e-mail address, host or URL, or one above it, gives addresses away for one message (mailinator.com) by mail_domains. NULL where the address has no domain. No errors.';
 
-GRANT EXECUTE ON FUNCTION leadroute.email_key(text, boolean, boolean), leadroute.email_problem(text), leadroute.domain_key(text),
+GRANT EXECUTE ON FUNCTION leadroute.number_of(text), leadroute.email_key(text, boolean, boolean), leadroute.email_problem(text), leadroute.domain_key(text),
 	leadroute.domain_problem(text), leadroute.phone_key(text, text), leadroute.phone_extension(text, text), leadroute.phone_problem(text, text),
 	leadroute.country_code(text), leadroute.region_code(text, text), leadroute.postal_key(text, text),
 	leadroute.company_key(text), leadroute.is_public_mail(text), leadroute.is_disposable_mail(text) TO PUBLIC;

@@ -496,6 +496,7 @@ DECLARE
 	uncoded		record;
 	alone		text[] := '{}';
 	is_active	boolean;
+	unguarded	boolean;
 BEGIN
 	IF coalesce(flow, '') = '' OR columns IS NULL OR jsonb_typeof(columns) <> 'object' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -611,6 +612,7 @@ BEGIN
 			HINT = 'Constrain the country too: "country: us; region: ca".';
 	END IF;
 
+	unguarded := again AND (SELECT count(*) FROM leadroute.our_triggers(relation) t WHERE t.tgenabled = 'A') < 5;
 	PERFORM leadroute.put_triggers(relation, attachment);
 
 	/* what the caller should know */
@@ -663,6 +665,10 @@ BEGIN
 	/* nothing stands there, and put_triggers' lock lets nothing in before they do: there is nothing to catch up with */
 	IF standing.exact AND standing.rows = 0 THEN
 		UPDATE leadroute.attachments a SET caught_up_at = coalesce(a.caught_up_at, clock_timestamp()) WHERE a.flow = attach_owned.flow;
+	END IF;
+	/* rows may have come that no trigger saw */
+	IF unguarded AND standing.rows > 0 THEN
+		UPDATE leadroute.attachments a SET replaced_at = clock_timestamp() WHERE a.flow = attach_owned.flow;
 	END IF;
 	SELECT f.active INTO is_active FROM leadroute.flows f WHERE f.flow = attach_owned.flow;
 	RETURN format('%s %s to flow "%s", key "%s"; %s. ', CASE WHEN again THEN 'attached again:' ELSE 'attached' END, relation, flow, attachment.key_column,

@@ -21,7 +21,7 @@ $$;
 COMMENT ON FUNCTION leadroute.check_hint(text) IS 'Internal: what a CHECK constraint''s expression asks for, in words; NULL where it is not one of the simple shapes.';
 
 CREATE FUNCTION leadroute.check_violated() RETURNS trigger
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 DECLARE

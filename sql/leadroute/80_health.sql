@@ -79,7 +79,7 @@ CREATE VIEW leadroute.health AS
 		UNION ALL
 		SELECT 7, 'catch-up', false, count(*) > 0, min(CASE WHEN a.caught_up_at IS NULL THEN a.attached_at ELSE a.replaced_at END),
 			string_agg(format('rows of table %s from before %s are not recorded', a.leads,
-							  CASE WHEN a.caught_up_at IS NULL THEN 'the attach' ELSE 'the table was replaced or got a partition' END), '; ' ORDER BY a.flow),
+							  CASE WHEN a.caught_up_at IS NULL THEN 'the attach' ELSE 'the table was replaced, got a partition or got its triggers back' END), '; ' ORDER BY a.flow),
 			string_agg(format('CALL leadroute.catch_up(%L)', a.leads), '; ' ORDER BY a.flow)
 		FROM attached a
 		WHERE a.leads IS NOT NULL AND a.status = 'attached' AND (a.caught_up_at IS NULL OR a.caught_up_at < a.replaced_at)

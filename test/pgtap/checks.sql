@@ -1,7 +1,7 @@
 /* What a CHECK asks for is told with the error; a table that was renamed or dropped for good. */
 BEGIN;
 SET client_min_messages = warning;
-SELECT plan(26);
+SELECT plan(27);
 
 CREATE FUNCTION pg_temp.told(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -39,6 +39,10 @@ SELECT is(pg_temp.told($$INSERT INTO leadroute.scoring_criteria (model, criterio
 	'"-1 days" is no length of time that can be counted back | It is above 0 and at most 1000 years, without a negative part. | Give ''30 days'', ''2 weeks'' or ''1 month''.', 'a negative length of time');
 SELECT is(pg_temp.told($$INSERT INTO leadroute.sla_policies (policy, position, metric, target) VALUES ('p', 1, 'first_touch', '10')$$) ~ '^a clock cannot run for "10" ', true, 'a number without a unit would be seconds');
 SELECT is(pg_temp.told($$INSERT INTO leadroute.sla_steps (policy, at, action, recipient) VALUES ('p', '50', 'remind', 'owner')$$) ~ '^a step cannot be due at "50" ', true, 'and 50 would not be 50%');
+
+SET LOCAL ROLE leadroute_admin;
+SELECT is(pg_temp.told($$INSERT INTO leadroute.teams (team, strategy) VALUES ('t', 'roundrobin')$$), 'teams_strategy_check | It has strategy "roundrobin". | It is one of round_robin, least_loaded, ranked.', 'who writes the configuration needs no more rights');
+RESET ROLE;
 
 /* whatever has no hint has a comment, or is of a shape that speaks for itself */
 SELECT is_empty($$SELECT c.relname, k.conname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid

@@ -1,7 +1,7 @@
 /* The number in what people write for one, and what goes by it. */
 BEGIN;
 SET client_min_messages = warning;
-SELECT plan(46);
+SELECT plan(47);
 SELECT is(leadroute.number_of(v), n, format('%s', v)) FROM (VALUES
 	('1', 1), ('1234', 1234), (' 42 ', 42), ('1,234', 1234), ('1 234', 1234), (U&'1\00A0234', 1234), ('1''234', 1234), ('12,345,678', 12345678), ('1.234.567', 1234567),
 	('1.234', 1.234), ('1.5', 1.5), ('1,5', 1.5), ('1,234.50', 1234.5), ('-5', -5), ('10,001+', 10001), ('51-200', 51), ('51 - 200 employees', 51),
@@ -25,6 +25,14 @@ SELECT leadroute.activate();
 INSERT INTO sized (id, email, employees, annual_revenue) VALUES (1, 'a@sized.example', '10,001+', '$50M-$100M'), (2, 'b@sized.example', '51-200', '');
 SELECT is(string_agg(owner, ' ' ORDER BY id), 'bo ana', 'bands in a condition') FROM sized;
 SELECT is(string_agg((fit > 0)::text, ' ' ORDER BY lead), 'true false', 'and in a template''s criteria') FROM leadroute.lead_states;
+
+/* conditions run as who inserts */
+CREATE ROLE plain_loader;
+GRANT INSERT, SELECT ON sized TO plain_loader;
+SET LOCAL ROLE plain_loader;
+INSERT INTO sized (id, email, employees) VALUES (3, 'c@sized.example', '5K');
+RESET ROLE;
+SELECT is(owner, 'bo', 'a plain role''s lead is judged as anybody''s') FROM sized WHERE id = 3;
 
 /* a map out of a list that was loaded as text */
 CREATE TEMP TABLE listed (name text, area text);

@@ -224,7 +224,7 @@ sql(q{
 	INSERT INTO crm.leads_4 VALUES (4, '2026-04-05');
 	ALTER TABLE crm.leads ATTACH PARTITION crm.leads_4 FOR VALUES FROM ('2026-04-01') TO ('2026-05-01');
 });
-is(sql($behind), 'catch-up: rows of table crm.leads from before the table was replaced or got a partition are not recorded', 'one with rows is told');
+is(sql($behind), 'catch-up: rows of table crm.leads from before the table was replaced, got a partition or got its triggers back are not recorded', 'one with rows is told');
 sql(q{CALL leadroute.catch_up('crm.leads')});
 is(sql($behind), '', 'until they are recorded');
 is(sql(q{SELECT string_agg(lead || status, ' ' ORDER BY lead) FROM leadroute.lead_states}), '1assigned 2assigned 3assigned 4assigned', 'and decided, as what a replaced table brings is');
@@ -239,6 +239,10 @@ sql($late);
 is(sql($open), '4', 'and so do those of one that was dropped');
 is(sql(q{SELECT string_agg(lead || outcome, ' ' ORDER BY lead) FROM leadroute.lead_states WHERE closed_at IS NOT NULL}), '1gone 2gone 3gone', 'with this outcome');
 is(sql('SELECT * FROM leadroute.rotation_drift()'), '', 'turns and ledger agree');
+sql(q{DROP TRIGGER zzz_leadroute ON crm.leads; INSERT INTO crm.leads VALUES (5, '2026-04-06'); SET client_min_messages = warning; SELECT leadroute.attach('crm.leads')});
+like(sql($behind), qr/^catch-up: rows of table crm.leads from before .*got its triggers back are not recorded$/, 'rows that came while a trigger was missing are told');
+sql(q{CALL leadroute.catch_up('crm.leads')});
+is(sql($behind), '', 'until they are recorded');
 sql('ALTER EVENT TRIGGER leadroute_partition_dropped DISABLE');
 is(sql($behind), 'event trigger: event trigger "leadroute_partition_dropped", which notices that a partition was dropped, is not ENABLE ALWAYS', 'an event trigger that is off is told');
 
