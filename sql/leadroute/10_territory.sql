@@ -95,6 +95,8 @@ COMMENT ON FUNCTION leadroute.jsonb(leadroute.territory) IS
 'the territory as {"side": [items]}, the items as in its text; "empty" for the empty one';
 
 CREATE CAST (jsonb AS leadroute.territory) WITH FUNCTION leadroute.territory(jsonb);
+/* INSERT ... SELECT from a list that was loaded as text */
+CREATE CAST (text AS leadroute.territory) WITH INOUT AS ASSIGNMENT;
 CREATE CAST (leadroute.territory AS jsonb) WITH FUNCTION leadroute.jsonb(leadroute.territory);
 
 /* selectivity */

@@ -3,11 +3,40 @@
  * them: configuration may come in any order, and a restore brings it in any order;
  * leadroute.check_flow() says what is missing.
  */
+/* What domains check by a function: an error that says what may stand there, which a constraint cannot. */
+CREATE FUNCTION leadroute.is_caps(value text[]) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	cap		text;
+	problem	text;
+BEGIN
+	IF value IS NULL THEN
+		RETURN true;
+	ELSIF array_ndims(value) IS DISTINCT FROM 1 THEN
+		problem := 'caps are a list of one dimension, or NULL for none';
+	ELSIF cardinality(value) > 3 THEN
+		problem := format('caps are at most 3, not %s', cardinality(value));
+	END IF;
+	FOREACH cap IN ARRAY CASE WHEN problem IS NULL THEN value ELSE '{}' END LOOP
+		IF cap IS NULL OR cap !~ '^[0-9]{1,9} per (rolling )?(hour|day|week|month)$' THEN
+			problem := format('"%s" is no cap', cap);
+			EXIT;
+		END IF;
+	END LOOP;
+	IF problem IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = problem, DETAIL = 'A cap is a number of leads per hour, day, week or month.',
+			HINT = 'Give ''{12 per day}'' by the clock, or back from now ''{20 per rolling week}''; up to three: ''{3 per hour,12 per day}''.';
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION leadroute.is_caps(text[]) IS 'Internal: whether texts are caps; an error that says what is one (23514) where they are not.';
+
 /* a domain, so that a team's and a rep's are told by one rule and one error */
 CREATE DOMAIN leadroute.caps AS text[] COLLATE "C"
-	CONSTRAINT caps_check CHECK (VALUE IS NULL OR (array_ndims(VALUE) IS NOT DISTINCT FROM 1 AND cardinality(VALUE) <= 3
-		AND array_position(VALUE, NULL) IS NULL
-		AND array_to_string(VALUE, ',') ~ '^[0-9]{1,9} per (rolling )?(hour|day|week|month)(,[0-9]{1,9} per (rolling )?(hour|day|week|month))*$'));
+	CONSTRAINT caps_check CHECK (leadroute.is_caps(VALUE));
 COMMENT ON DOMAIN leadroute.caps IS
 	'Up to three limits on how many leads somebody gets: ''n per hour'', day, week or month by the clock, or ''n per rolling hour'', … back from now (a rolling month is 30 days).';
 
@@ -181,6 +210,7 @@ CREATE TABLE leadroute.territories (
 	rep				text COLLATE "C",
 	note			text,
 	PRIMARY KEY (flow, map, territory, during),
+	CONSTRAINT territories_during_check CHECK (NOT isempty(during)),
 	CONSTRAINT territories_target_check CHECK (num_nonnulls(team, rep) >= 1),
 	CONSTRAINT territories_do_not_cross
 		EXCLUDE USING gist (area WITH OPERATOR(leadroute.?#), flow WITH =, map WITH =, precedence WITH =, during WITH &&)
@@ -198,8 +228,26 @@ CREATE TABLE leadroute.territory_sides (
 
 /* Who reads the outbox: a message is written only for the types that somebody asked for. */
 /* Types of messages; of another nothing would ever come. */
+CREATE FUNCTION leadroute.is_message_types(value text[]) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	known	constant text[] := '{assigned,reassigned,queued,reminder,escalated,breached,resolved,routing_error,fallback,mql,review,rejected,recycled,returned,duplicate,account_contact,buying_committee,no_show,alert}';
+	other	text;
+BEGIN
+	SELECT t INTO other FROM unnest(value) t WHERE t IS NULL OR t <> ALL (known) LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = format('there are no messages of type "%s"', other),
+			HINT = format('Types are %s.', array_to_string(known, ', '));
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION leadroute.is_message_types(text[]) IS 'Internal: whether texts are types of messages; an error that says what is one (23514) where they are not.';
+
 CREATE DOMAIN leadroute.message_types AS text[]
-	CONSTRAINT message_types_check CHECK (VALUE <@ '{assigned,reassigned,queued,reminder,escalated,breached,resolved,routing_error,fallback,mql,review,rejected,recycled,returned,duplicate,account_contact,buying_committee,no_show,alert}'::text[]);
+	CONSTRAINT message_types_check CHECK (leadroute.is_message_types(VALUE));
 COMMENT ON DOMAIN leadroute.message_types IS
 	'Types of messages: assigned, reassigned, queued, reminder, escalated, breached, resolved, routing_error, fallback, mql, review, rejected, recycled, returned, duplicate, account_contact, buying_committee, no_show, alert.';
 
@@ -290,14 +338,14 @@ COMMENT ON COLUMN leadroute.attachments.table_name IS 'Name of the leads table.'
 COMMENT ON COLUMN leadroute.attachments.relation IS 'OID of the table that bore the name when the triggers were put on it; of this database only, taken anew when the row is restored. (Not regclass: pg_upgrade refuses such columns.)';
 COMMENT ON COLUMN leadroute.attachments.key_column IS 'The column that names a lead.';
 COMMENT ON COLUMN leadroute.attachments.flow_column IS 'The column in which each row names its flow; NULL where the table serves one flow.';
-COMMENT ON COLUMN leadroute.attachments.columns IS 'Canonical name to column, where they differ: "EmailAddress", {"column": "createdate", "timezone": "UTC"}, or null for none.';
+COMMENT ON COLUMN leadroute.attachments.columns IS 'Canonical name to column, where they differ: "EmailAddress", {"column": "createdate", "timezone": "UTC", "dates": "DMY"}, or null for none.';
 COMMENT ON COLUMN leadroute.attachments.status IS '''attached'', or ''broken'': the table that bears the name does not fit.';
 COMMENT ON COLUMN leadroute.attachments.problem IS 'Why the attachment is broken.';
 COMMENT ON COLUMN leadroute.attachments.attached_at IS 'When leadroute.attach() was first called.';
-COMMENT ON COLUMN leadroute.attachments.refreshed_at IS 'When another table last took the name, or TRUNCATE emptied it: a full refresh.';
+COMMENT ON COLUMN leadroute.attachments.refreshed_at IS 'When another table last took the name, TRUNCATE emptied it, or a partition may have gone: leads that are not found in it again are closed a while later.';
 COMMENT ON COLUMN leadroute.attachments.caught_up_at IS 'When leadroute.catch_up() last came to its end, or an empty table was attached; NULL before that.';
 COMMENT ON COLUMN leadroute.attachments.gone_at IS 'When a sweep last closed the leads that a full refresh did not bring back.';
-COMMENT ON COLUMN leadroute.attachments.replaced_at IS 'When another table last took the name: it may hold leads that no trigger saw, until catch_up() has come to its end.';
+COMMENT ON COLUMN leadroute.attachments.replaced_at IS 'When another table last took the name, or a partition with rows was attached: it may hold leads that no trigger saw, until catch_up() has come to its end.';
 COMMENT ON COLUMN leadroute.attachments.note IS 'Free text of who wrote the row.';
 
 COMMENT ON TABLE leadroute.rules IS 'The routing rules of a flow, tried in order of position: the first whose condition holds and whose target can take the lead wins.';

@@ -1,9 +1,23 @@
 /*
  * Scoring: what a lead is worth. A model is rows: criteria, groups, kinds of signals, marks of the grade.
  */
+CREATE FUNCTION leadroute.is_period(value interval) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF NOT (value > '0' AND value <= '1000 years' AND extract(epoch FROM date_trunc('month', value)) >= 0
+			AND extract(day FROM value) >= 0 AND extract(hour FROM value) >= 0 AND extract(minute FROM value) >= 0 AND extract(microseconds FROM value) >= 0) THEN
+		RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = format('"%s" is no length of time that can be counted back', value),
+			DETAIL = 'It is above 0 and at most 1000 years, without a negative part.', HINT = 'Give ''30 days'', ''2 weeks'' or ''1 month''.';
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION leadroute.is_period(interval) IS 'Internal: whether an interval is a length of time above 0; an error that says what is one (23514) where it is not.';
+
 CREATE DOMAIN leadroute.period AS interval
-	CONSTRAINT period_check CHECK (VALUE > '0' AND VALUE <= '1000 years' AND extract(epoch FROM date_trunc('month', VALUE)) >= 0
-		AND extract(day FROM VALUE) >= 0 AND extract(hour FROM VALUE) >= 0 AND extract(minute FROM VALUE) >= 0 AND extract(microseconds FROM VALUE) >= 0);
+	CONSTRAINT period_check CHECK (leadroute.is_period(VALUE) AND VALUE <= '1000 years');
 COMMENT ON DOMAIN leadroute.period IS 'A length of time above 0 without a negative part, 1000 years at most; its days and months are counted by the calendar of UTC.';
 
 CREATE TABLE leadroute.scoring_models (

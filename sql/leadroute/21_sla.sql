@@ -22,7 +22,7 @@ AS $$
 BEGIN
 	IF value ~ '^end of day( \+ [0-9]{1,3})?$' THEN
 		RETURN true;
-	ELSIF value ~* '^\s*end\s' OR NOT leadroute.is_business_span(value::interval) OR value::interval = '0' THEN
+	ELSIF value ~* '^\s*(end\s|[0-9.]+\s*$)' OR NOT leadroute.is_business_span(value::interval) OR value::interval = '0' THEN
 		RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = format('a clock cannot run for "%s"', value),
 			DETAIL = 'It takes an interval of business time, more than nothing, a hundred years at most, without months and years and without parts that go back, or the close of a business day.',
 			HINT = 'Give ''10 min'', ''8 hours'', ''2 days'' (business days), ''end of day'' or ''end of day + 1''.';
@@ -39,7 +39,7 @@ AS $$
 BEGIN
 	IF value ~ '^[0-9]{1,4}(\.[0-9]{1,2})?%$' OR value = 'due' THEN
 		RETURN true;
-	ELSIF value ~ '%' OR value ~* '^\s*due' AND value !~ '^due [+-] ' OR NOT leadroute.is_business_span(CASE WHEN value ~ '^due [+-] ' THEN substr(value, 7) ELSE value END::interval) THEN
+	ELSIF value ~ '%' OR value ~ '^\s*[0-9.]*[1-9][0-9.]*\s*$' OR value ~* '^\s*due' AND value !~ '^due [+-] ' OR NOT leadroute.is_business_span(CASE WHEN value ~ '^due [+-] ' THEN substr(value, 7) ELSE value END::interval) THEN
 		RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = format('a step cannot be due at "%s"', value),
 			DETAIL = 'It takes a share of the target, an interval of business time from the clock''s start, a hundred years at most, without months and years and without parts that go back, or the deadline and an interval.',
 			HINT = 'Give ''50%'', ''30 min'', ''due'', ''due + 2 hours'' or ''due - 15 min''.';

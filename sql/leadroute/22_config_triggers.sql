@@ -118,7 +118,9 @@ BEGIN
 	END IF;
 	SELECT c.attname, c.kind INTO answer FROM leadroute.side_column(attachment, side) c;
 	IF answer.attname IS NULL THEN
-		RETURN format('side "%s": table %I.%I has no such column', side, attachment.table_schema, attachment.table_name);
+		RETURN CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = leadroute.attachment_table(attachment) AND a.attname = side AND a.attgenerated <> '')
+				THEN format('side "%s": column "%s" is generated, and NULL until the lead was routed', side, side)
+				ELSE format('side "%s": table %I.%I has no such column', side, attachment.table_schema, attachment.table_name) END;
 	ELSIF answer.kind = 'number' AND kind = 'label' THEN
 		RETURN format('side "%s" is made of labels, but column "%s" holds numbers', side, answer.attname);
 	ELSIF answer.kind = 'label' AND kind = 'number' THEN
@@ -315,11 +317,12 @@ BEGIN
 			problem := leadroute.side_problem(attachment, side.name, side.kind);
 			IF problem IS NOT NULL AND NOT as_is THEN
 				RAISE EXCEPTION USING
-					ERRCODE = CASE WHEN problem LIKE '%no such column' THEN 'undefined_column' ELSE 'datatype_mismatch' END,
+					ERRCODE = CASE WHEN problem LIKE '%no such column' THEN 'undefined_column' WHEN problem LIKE '%is generated, %' THEN 'invalid_column_reference' ELSE 'datatype_mismatch' END,
 					MESSAGE = problem,
 					DETAIL = format('Territory "%s" of map "%s" is %s.', NEW.territory, NEW.map, NEW.area),
 					HINT = CASE WHEN problem LIKE '%no such column'
 								THEN 'A side is named for the column it constrains: by its canonical name, as "country", or the column''s own.'
+								WHEN problem LIKE '%is generated, %' THEN 'Constrain the columns that it is made of, or have the source fill a stored one.'
 								ELSE 'Bare words are labels, brackets are numbers: "94105" is a label, "[250]" the number.' END,
 					SCHEMA = 'leadroute', TABLE = 'territories', COLUMN = 'area';
 			END IF;

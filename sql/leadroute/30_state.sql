@@ -44,7 +44,7 @@ INSERT INTO leadroute.codes VALUES
 	('existing',		'ignored',		'the lead stood in the table before the attach'),
 	('by_hand',			'assigned',		'a hand gave the lead to somebody else'),
 	('restored',		'assigned',		'a deleted lead came back; it keeps what it had'),
-	('gone',			'closed',		'the lead was not found again after a full refresh of the table'),
+	('gone',			'closed',		'the lead was not found again after a full refresh of the table, or went with a partition'),
 	('moved',			'closed',		'the lead moved to another flow'),
 	('not_ready',		'unrouted',		'the flow''s route_when does not hold for the row yet'),
 	('no_consent',		'unrouted',		'the person may not be contacted: the flow gives leads out only with consent (flows.require_consent) and there is none yet, or a signal has taken the lead out of all outreach (signal_types.effect)'),

@@ -14,6 +14,12 @@ CREATE FUNCTION leadroute.email_problem(email text) RETURNS text
 COMMENT ON FUNCTION leadroute.email_problem(text) IS
 	'Why email_key() is NULL, to be read after "the address": is empty, has no "@", and so on. NULL where the address is fine. No errors.';
 
+CREATE FUNCTION leadroute.number_of(value text) RETURNS numeric
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'lr_number_of';
+COMMENT ON FUNCTION leadroute.number_of(text) IS
+	'The number in what people and exports write for one: 1,234 and 1 234 are 1234, 2.5K is 2500, 1.2bn 1200000000. Of a band it is the lower end: 10,001+ is 10001, 51-200 employees 51, $1M-$5M and 1-5 million 1000000, <10 and under 50 are 0. Signs and words around it mean nothing. NULL where there is no number. No errors.';
+
 CREATE FUNCTION leadroute.domain_key(address text) RETURNS text
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'lr_domain_key_sql';
@@ -157,7 +163,7 @@ CREATE FUNCTION leadroute.is_disposable_mail(address text) RETURNS boolean
 COMMENT ON FUNCTION leadroute.is_disposable_mail(text) IS
 	'Whether the domain of an e-mail address, host or URL, or one above it, gives addresses away for one message (mailinator.com) by mail_domains. NULL where the address has no domain. No errors.';
 
-GRANT EXECUTE ON FUNCTION leadroute.email_key(text, boolean, boolean), leadroute.email_problem(text), leadroute.domain_key(text),
+GRANT EXECUTE ON FUNCTION leadroute.number_of(text), leadroute.email_key(text, boolean, boolean), leadroute.email_problem(text), leadroute.domain_key(text),
 	leadroute.domain_problem(text), leadroute.phone_key(text, text), leadroute.phone_extension(text, text), leadroute.phone_problem(text, text),
 	leadroute.country_code(text), leadroute.region_code(text, text), leadroute.postal_key(text, text),
 	leadroute.company_key(text), leadroute.is_public_mail(text), leadroute.is_disposable_mail(text) TO PUBLIC;

@@ -20,7 +20,7 @@ CREATE FUNCTION leadroute.attach(relation regclass, flow text DEFAULT 'default',
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'lr_call_for_owner';
 COMMENT ON FUNCTION leadroute.attach(regclass, text, jsonb, name) IS
-	'Puts leadroute''s triggers on a leads table that the caller owns; changes no row. columns maps canonical names to columns named otherwise; flow_column names the column in which each row names its flow. Called again with other columns it changes the mapping in place. Answers how many rows stand there and what comes next.';
+	'Puts leadroute''s triggers on a leads table that the caller owns; changes no row. columns maps canonical names to columns named otherwise: a name, or {"column": name, "timezone": zone, "dates": "MDY", "DMY" or "YMD"} for an instant that says no zone (UTC) or is a text (MDY), or null for none; a number, or a text of digits, is seconds or milliseconds since 1970. flow_column names the column in which each row names its flow. Called again with other columns it changes the mapping in place. Answers how many rows stand there and what comes next.';
 
 CREATE FUNCTION leadroute.detach(relation regclass) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -90,6 +90,29 @@ $$;
 COMMENT ON FUNCTION leadroute.find_key(regclass, jsonb) IS
 	'The column that names a lead: the one that columns calls key, else the one-column primary key, else a one-column unique not null index''s, else a column named id in any case. NULL where there is none.';
 
+/* A type under all domains; canonical as columns and attach() have it, "flow_column" too. */
+CREATE FUNCTION leadroute.type_serves(type oid, canonical text) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+	SELECT CASE
+			WHEN type_serves.canonical IN ('key', 'flow_column') OR (c.direction = 'output' AND c.kind = 'text')
+				THEN t.typtype IN ('b', 'e') AND (t.typcategory IN ('S', 'N', 'E') OR t.oid = 'uuid'::regtype
+												  OR (t.typcategory = 'U' AND t.typnamespace <> 'pg_catalog'::regnamespace))
+					/* these have another text under other settings, and a lead another name */
+					AND NOT (type_serves.canonical = 'key'
+							 AND (t.oid IN ('float4'::regtype, 'float8'::regtype, 'money'::regtype)
+								  OR t.typnamespace = 'pg_catalog'::regnamespace AND t.oid <> 'oid'::regtype AND format_type(t.oid, NULL) ~ '^reg'))
+			WHEN c.kind = 'number' THEN t.typcategory IN ('N', 'S') AND t.typtype = 'b'
+			WHEN c.kind = 'time' AND c.direction = 'output' THEN t.typcategory IN ('D', 'S') AND t.typtype = 'b'
+			WHEN c.kind = 'time' THEN (t.typcategory IN ('D', 'S') OR t.oid IN ('int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'float8'::regtype)) AND t.typtype = 'b'
+			WHEN c.kind = 'flag' THEN t.typcategory IN ('B', 'S', 'N') AND t.typtype = 'b'
+			ELSE true END
+	FROM pg_type t LEFT JOIN leadroute.canonical_columns() c ON c.canonical = type_serves.canonical
+	WHERE t.oid = type_serves.type
+$$;
+COMMENT ON FUNCTION leadroute.type_serves(oid, text) IS 'Whether a column of a type can be what columns calls by a canonical name.';
+
 /* Why a table cannot be attached with these columns, each with what an error needs. */
 CREATE FUNCTION leadroute.column_faults(relation regclass, columns jsonb, flow_column name,
 	OUT code text, OUT problem text, OUT detail text, OUT hint text) RETURNS SETOF record
@@ -113,11 +136,17 @@ BEGIN
 		ELSIF NOT (entry.kind IN ('string', 'null')
 				   OR (entry.kind = 'object' AND jsonb_typeof(entry.value->'column') = 'string'
 					   AND NOT EXISTS (SELECT FROM jsonb_each(entry.value) f
-									   WHERE f.key NOT IN ('column', 'timezone') OR jsonb_typeof(f.value) <> 'string'))) THEN
+									   WHERE f.key NOT IN ('column', 'timezone', 'dates') OR jsonb_typeof(f.value) <> 'string'))) THEN
 			code := 'invalid_parameter_value';
 			problem := format('"%s" in columns is not the name of a column', entry.canonical);
 			detail := format('It is %s.', entry.value);
-			hint := 'Give a name, {"column": name, "timezone": zone}, or null for none.';
+			hint := 'Give a name, {"column": name, "timezone": zone, "dates": "DMY"}, or null for none.';
+			RETURN NEXT;
+		ELSIF entry.kind = 'object' AND entry.value->>'dates' NOT IN ('MDY', 'DMY', 'YMD') THEN
+			code := 'invalid_parameter_value';
+			problem := format('"%s" is no order of day, month and year', entry.value->>'dates');
+			detail := format('It stands at "%s" in columns.', entry.canonical);
+			hint := 'There are "MDY" for 01/31/2026, the default, "DMY" for 31/01/2026, and "YMD" for 26/01/31.';
 			RETURN NEXT;
 		ELSIF entry.kind = 'object' AND entry.value ? 'timezone' THEN
 			zone := entry.value->>'timezone';
@@ -147,7 +176,7 @@ BEGIN
 	/* the columns that are used */
 	FOR used IN
 		SELECT c.canonical, c.direction, c.kind, c.mapped, c.attname AS wanted, a.attname, a.attnum, a.attgenerated,
-			t.oid AS type, t.typtype, t.typcategory, t.typnamespace = 'pg_catalog'::regnamespace AS builtin, a.atttypid
+			t.oid AS type, t.typcategory, a.atttypid
 		FROM (SELECT k.canonical, k.direction, k.kind, columns->k.canonical IS NOT NULL AS mapped,
 					CASE WHEN k.canonical = 'key' THEN key ELSE leadroute.mapped_column(columns, k.canonical) END AS attname
 			  FROM leadroute.canonical_columns() k
@@ -174,7 +203,9 @@ BEGIN
 			problem := format('column "%s" of table %s is generated and cannot serve as "%s"', used.attname, relation, used.canonical);
 			detail := CASE used.direction WHEN 'output' THEN 'leadroute writes this column; a generated column cannot be written.'
 										  ELSE 'Generated columns are NULL while leadroute decides: they are computed after BEFORE triggers.' END;
-			hint := format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical);
+			hint := CASE used.canonical WHEN 'key' THEN 'Name another column that tells leads apart: columns => ''{"key": "…"}''.'
+						WHEN 'flow_column' THEN 'Name another column as flow_column.'
+						ELSE format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical) END;
 		ELSIF used.direction = 'output' AND EXISTS (
 				SELECT FROM pg_partition_tree(relation) p JOIN pg_partitioned_table k ON k.partrelid = p.relid
 					JOIN pg_attribute a ON a.attrelid = p.relid AND a.attname = used.attname
@@ -182,28 +213,21 @@ BEGIN
 			code := 'invalid_column_definition';
 			problem := format('column "%s" is in the partition key of table %s and cannot serve as "%s"', used.attname, relation, used.canonical);
 			detail := 'leadroute fills this column when the partition is already chosen.';
-			hint := format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical);
-		ELSIF NOT (CASE
-				WHEN used.canonical IN ('key', 'flow_column') OR (used.direction = 'output' AND used.kind = 'text')
-					THEN used.typtype IN ('b', 'e') AND (used.typcategory IN ('S', 'N', 'E') OR used.type = 'uuid'::regtype
-														 OR (used.typcategory = 'U' AND NOT used.builtin))
-						/* these have another text under other settings, and a lead another name */
-						AND NOT (used.canonical = 'key'
-								 AND (used.type IN ('float4'::regtype, 'float8'::regtype, 'money'::regtype)
-									  OR used.builtin AND used.type <> 'oid'::regtype AND format_type(used.type, NULL) ~ '^reg'))
-				WHEN used.kind = 'number' THEN used.typcategory IN ('N', 'S') AND used.typtype = 'b'
-				WHEN used.kind = 'time' THEN used.typcategory IN ('D', 'S') AND used.typtype = 'b'
-				WHEN used.kind = 'flag' THEN used.typcategory IN ('B', 'S', 'N') AND used.typtype = 'b'
-				ELSE true END) THEN
+			hint := CASE used.canonical WHEN 'key' THEN 'Name another column that tells leads apart: columns => ''{"key": "…"}''.'
+						WHEN 'flow_column' THEN 'Name another column as flow_column.'
+						ELSE format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical) END;
+		ELSIF NOT leadroute.type_serves(used.type, used.canonical) THEN
 			code := 'datatype_mismatch';
 			problem := format('column "%s" of table %s has type %s and cannot serve as "%s"', used.attname, relation,
 							  format_type(used.atttypid, NULL), used.canonical);
 			detail := CASE WHEN used.kind = 'number' THEN 'It takes a number, as a number or text.'
-						   WHEN used.kind = 'time' THEN 'It holds an instant, as a date, a timestamp or text.'
+						   WHEN used.kind = 'time' THEN 'It holds an instant: as a date, a timestamp, a number of seconds or milliseconds since 1970, or text.'
 						   WHEN used.kind = 'flag' THEN 'It is a boolean, a number or text.'
 						   WHEN used.canonical = 'key' AND used.typcategory = 'N' THEN 'The text of such a value depends on settings; a lead is known by the text of its key.'
 						   ELSE 'It takes a short text, through the input function of a text, number, uuid or enum type.' END;
-			hint := format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical);
+			hint := CASE used.canonical WHEN 'key' THEN 'Name another column that tells leads apart: columns => ''{"key": "…"}''.'
+						WHEN 'flow_column' THEN 'Name another column as flow_column.'
+						ELSE format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical) END;
 		END IF;
 		IF code IS NOT NULL THEN
 			RETURN NEXT;
@@ -258,7 +282,7 @@ AS $$
 				 ('owner', '{owner,ownerid,hubspotownerid,leadownerid,leadowner,contactowner}'),
 				 ('deleted', '{deleted,isdeleted,fivetrandeleted}')) k(canonical, names)
 		JOIN pg_attribute a ON a.attrelid = relation AND a.attname = leadroute.usual_column(relation, k.names)
-	WHERE columns->k.canonical IS NULL
+	WHERE columns->k.canonical IS NULL AND a.attgenerated = '' AND leadroute.type_serves(leadroute.base_type(a.atttypid), k.canonical)
 		AND CASE WHEN k.canonical = 'key' THEN leadroute.find_key(relation, columns) IS NULL
 				 ELSE NOT EXISTS (SELECT FROM pg_attribute x WHERE x.attrelid = relation AND x.attname = k.canonical AND x.attnum > 0) END
 $$;
@@ -465,12 +489,14 @@ DECLARE
 	missing		text;
 	likely		jsonb;
 	behind		name;
+	heirs		text;
 	setter		record;
 	standing	record;
 	faults		text;
 	uncoded		record;
 	alone		text[] := '{}';
 	is_active	boolean;
+	unguarded	boolean;
 BEGIN
 	IF coalesce(flow, '') = '' OR columns IS NULL OR jsonb_typeof(columns) <> 'object' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -586,6 +612,7 @@ BEGIN
 			HINT = 'Constrain the country too: "country: us; region: ca".';
 	END IF;
 
+	unguarded := again AND (SELECT count(*) FROM leadroute.our_triggers(relation) t WHERE t.tgenabled = 'A') < 5;
 	PERFORM leadroute.put_triggers(relation, attachment);
 
 	/* what the caller should know */
@@ -610,6 +637,14 @@ BEGIN
 			HINT = 'Triggers fire in the order of their names: rename it to sort before "zzz_leadroute".';
 	END LOOP;
 
+	SELECT string_agg(i.inhrelid::regclass::text, ', ' ORDER BY i.inhrelid::regclass::text) INTO heirs
+	FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent AND c.relkind = 'r'
+	WHERE i.inhparent = relation;
+	IF heirs IS NOT NULL THEN
+		RAISE WARNING USING MESSAGE = format('rows of tables that inherit from %s are not routed', relation),
+			DETAIL = format('They are %s: triggers are not inherited but by partitions.', heirs),
+			HINT = 'Attach each that leads are written to, to a flow of its own, or make them partitions.';
+	END IF;
 	FOR setter IN
 		SELECT k.conname, a.attname, k.confrelid::regclass AS referenced,
 			CASE WHEN k.confdeltype IN ('n', 'd') THEN 'DELETE' ELSE 'UPDATE' END AS event,
@@ -630,6 +665,10 @@ BEGIN
 	/* nothing stands there, and put_triggers' lock lets nothing in before they do: there is nothing to catch up with */
 	IF standing.exact AND standing.rows = 0 THEN
 		UPDATE leadroute.attachments a SET caught_up_at = coalesce(a.caught_up_at, clock_timestamp()) WHERE a.flow = attach_owned.flow;
+	END IF;
+	/* rows may have come that no trigger saw */
+	IF unguarded AND standing.rows > 0 THEN
+		UPDATE leadroute.attachments a SET replaced_at = clock_timestamp() WHERE a.flow = attach_owned.flow;
 	END IF;
 	SELECT f.active INTO is_active FROM leadroute.flows f WHERE f.flow = attach_owned.flow;
 	RETURN format('%s %s to flow "%s", key "%s"; %s. ', CASE WHEN again THEN 'attached again:' ELSE 'attached' END, relation, flow, attachment.key_column,
@@ -669,6 +708,38 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadroute.detach_owned(regclass) IS 'Does the work of detach() once the caller is known to own the table.';
+
+/* detach() needs the table; where it was dropped for good, its flow is what is left of it. */
+CREATE FUNCTION leadroute.forget_table(flow text DEFAULT 'default') RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	attachment	leadroute.attachments;
+	name		text;
+	standing	regclass;
+BEGIN
+	SELECT a.* INTO attachment FROM leadroute.attachments a WHERE a.flow = forget_table.flow;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = format('flow "%s" has no leads table', flow),
+			HINT = 'leadroute.attachments lists those that are attached.';
+	END IF;
+	name := format('%I.%I', attachment.table_schema, attachment.table_name);
+	standing := coalesce(leadroute.attachment_table(attachment), (SELECT c.oid::regclass FROM pg_class c WHERE c.oid = attachment.relation));
+	IF standing IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_in_use', MESSAGE = format('table %s of flow "%s" is there', name, flow),
+			DETAIL = CASE WHEN standing::text <> name AND leadroute.attachment_table(attachment) IS NULL THEN format('It is called %s now.', standing) ELSE '' END,
+			HINT = format('Take the triggers off: SELECT leadroute.detach(%L).', standing);
+	END IF;
+	DELETE FROM leadroute.attachments a WHERE a.flow = attachment.flow;
+	DELETE FROM leadroute.catch_ups c WHERE c.flow = attachment.flow;
+	RETURN format('flow "%s" waits for table %s no more; what leadroute knows about its leads stays', flow, name);
+END
+$$;
+REVOKE ALL ON FUNCTION leadroute.forget_table(text) FROM PUBLIC;
+COMMENT ON FUNCTION leadroute.forget_table(text) IS
+	'Ends the attachment of a flow whose leads table was dropped and comes no more: what detach() does for a table that is there.';
 
 /* A table to start from: every canonical column, in the types that fit. SECURITY INVOKER: it is the caller's. */
 CREATE FUNCTION leadroute.create_leads_table(name text) RETURNS regclass
@@ -800,6 +871,47 @@ END
 $$;
 COMMENT ON FUNCTION leadroute.follow_names() IS 'Does the work of table_replaced().';
 
+/*
+ * Partitions come and go without a word to row triggers. Rows that stand in one when it is attached are catch_up()'s to record; leads of one that is
+ * detached or dropped are gone, which the sweep finds out. That one was detached, no catalog tells afterwards: any ALTER TABLE has it look.
+ */
+CREATE FUNCTION leadroute.follow_partitions() RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	attachment	leadroute.attachments;
+	leaf		regclass;
+	came		boolean;
+	stands		boolean;
+BEGIN
+	FOR attachment IN
+		SELECT a.* FROM leadroute.attachments a JOIN pg_class c ON c.oid = a.relation AND c.relkind = 'p'
+		WHERE a.status = 'attached' AND leadroute.attachment_table(a) = a.relation
+			AND EXISTS (SELECT FROM pg_event_trigger_ddl_commands() d JOIN pg_partition_tree(a.relation) p ON p.relid = d.objid
+						WHERE d.classid = 'pg_class'::regclass AND d.command_tag = 'ALTER TABLE')
+			/* not what attach() itself does */
+			AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = a.relation AND t.tgname = 'zzz_leadroute' AND age(t.xmin) > age(pg_current_xact_id()::xid))
+	LOOP
+		/* triggers that are as young as this transaction came with their partition */
+		came := false;
+		FOR leaf IN
+			SELECT p.relid FROM pg_partition_tree(attachment.relation) p JOIN pg_class c ON c.oid = p.relid AND c.relkind = 'r'
+				JOIN pg_trigger t ON t.tgrelid = p.relid AND t.tgname = 'zzz_leadroute'
+			WHERE age(t.xmin) <= age(pg_current_xact_id()::xid)
+		LOOP
+			EXECUTE format('SELECT EXISTS (SELECT FROM %s)', leaf) INTO stands;
+			came := came OR stands;
+		END LOOP;
+		UPDATE leadroute.attachments a
+			SET refreshed_at = clock_timestamp(), replaced_at = CASE WHEN came THEN clock_timestamp() ELSE a.replaced_at END
+			WHERE a.flow = attachment.flow;
+	END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION leadroute.follow_partitions() FROM PUBLIC;
+COMMENT ON FUNCTION leadroute.follow_partitions() IS 'Part of table_replaced(): has the sweep look for leads of a partition that was detached, and health name one that was attached with rows.';
+
 /* A function of its own: even compiling the other one takes locks, which must not fail outside of this block. */
 CREATE FUNCTION leadroute.table_replaced() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -812,6 +924,7 @@ BEGIN
 	END IF;
 	BEGIN
 		PERFORM leadroute.follow_names();
+		PERFORM leadroute.follow_partitions();
 		PERFORM leadroute.follow_account_names();
 	EXCEPTION WHEN OTHERS THEN
 		RAISE WARNING USING MESSAGE = 'leadroute could not look whether a leads table was replaced', DETAIL = SQLERRM,
@@ -820,6 +933,28 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadroute.table_replaced() IS 'Event trigger: puts the triggers on another table that takes an attached one''s name; marks the attachment broken where the columns do not fit.';
+
+CREATE FUNCTION leadroute.partition_dropped() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+BEGIN
+	IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'trigger' AND d.address_names[3] = 'zzz_leadroute') THEN
+		UPDATE leadroute.attachments a SET refreshed_at = clock_timestamp()
+		FROM pg_class c WHERE c.oid = a.relation AND c.relkind = 'p' AND a.status = 'attached';
+	END IF;
+EXCEPTION WHEN OTHERS THEN
+	RAISE WARNING USING MESSAGE = 'leadroute could not look whether a partition of a leads table was dropped', DETAIL = SQLERRM,
+		HINT = 'Leads that went with one stay open in leadroute.lead_states.';
+END
+$$;
+COMMENT ON FUNCTION leadroute.partition_dropped() IS 'Event trigger: has the sweep look for leads that went with a partition of their table.';
+
+CREATE EVENT TRIGGER leadroute_partition_dropped ON sql_drop
+	WHEN TAG IN ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED')
+	EXECUTE FUNCTION leadroute.partition_dropped();
+ALTER EVENT TRIGGER leadroute_partition_dropped ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER leadroute_partition_dropped IS 'Notices that a partition of a leads table was dropped, with its leads.';
 
 /* Whether a table still fits what was attached, in one text; NULL where it does. */
 CREATE FUNCTION leadroute.fit_problem(relation regclass, attachment leadroute.attachments) RETURNS text

@@ -69,20 +69,24 @@ $$;
 COMMENT ON FUNCTION leadroute.catch_up_start_owned(regclass, text, interval) IS 'Does the work of catch_up_start().';
 
 /* An instant out of a column of any type that may hold one; NULL for what is none. */
-CREATE FUNCTION leadroute.instant_of(value text, zone text) RETURNS timestamptz
+CREATE FUNCTION leadroute.read_instant(value text, zone text, dates text) RETURNS timestamptz
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'lr_read_instant';
+COMMENT ON FUNCTION leadroute.read_instant(text, text, text) IS
+	'The instant that a text says, as attach() maps it: in a zone where it names none, dates as MDY, DMY or YMD; digits are seconds, milliseconds or microseconds since 1970. Session settings change nothing. Errors: those of timestamptz.';
+REVOKE ALL ON FUNCTION leadroute.read_instant(text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION leadroute.instant_of(value text, zone text, dates text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 BEGIN
-	IF value ~ '(Z|[+-]\d\d(:?\d\d)?)$' AND value ~ ':' THEN
-		RETURN value::timestamptz;
-	END IF;
-	RETURN value::timestamp AT TIME ZONE zone;
+	RETURN leadroute.read_instant(value, zone, dates);
 EXCEPTION WHEN data_exception THEN
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION leadroute.instant_of(text, text) IS 'The instant that a text says, in a zone where it names none; NULL where it says none.';
+COMMENT ON FUNCTION leadroute.instant_of(text, text, text) IS 'Like read_instant(); NULL where the text says none.';
 
 /*
  * Records rows of one leaf that have no state: those of a range of blocks, or, where first_block is
@@ -108,7 +112,8 @@ DECLARE
 BEGIN
 	FOR used IN
 		SELECT c.canonical, a.attname, leadroute.base_type(a.atttypid) AS type,
-			coalesce(attachment.columns->c.canonical->>'timezone', 'UTC') AS zone
+			coalesce(attachment.columns->c.canonical->>'timezone', 'UTC') AS zone,
+			coalesce(attachment.columns->c.canonical->>'dates', 'MDY') AS dates
 		FROM (VALUES ('owner', leadroute.mapped_column(attachment.columns, 'owner')),
 					 ('deleted', leadroute.mapped_column(attachment.columns, 'deleted')),
 					 ('submitted_at', leadroute.mapped_column(attachment.columns, 'submitted_at')),
@@ -126,7 +131,7 @@ BEGIN
 				ELSIF used.type IN ('timestamp'::regtype, 'date'::regtype) THEN
 					asked_at := format('(t.%I::timestamp AT TIME ZONE %L)', used.attname, used.zone);
 				ELSE
-					asked_at := format('leadroute.instant_of(nullif(format(''%%s'', t.%I), ''''), %L)', used.attname, used.zone);
+					asked_at := format('leadroute.instant_of(nullif(btrim(format(''%%s'', t.%I)), ''''), %L, %L)', used.attname, used.zone, used.dates);
 				END IF;
 		END CASE;
 	END LOOP;

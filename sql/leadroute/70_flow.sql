@@ -18,6 +18,7 @@ DECLARE
 	leads		regclass;
 	rule		record;
 	written		record;
+	stored		text;
 	condition_fault text;
 	condition_detail text;
 BEGIN
@@ -215,7 +216,12 @@ BEGIN
 				IF written.typcategory = 'S' THEN
 					RAISE string_data_right_truncation USING MESSAGE = format('value too long for %s characters', written.atttypmod - 4);
 				END IF;
-				EXECUTE format('SELECT %L::%s', written.value, format_type(written.type, NULL));
+				EXECUTE format('SELECT (%L::%s)::text', written.value, format_type(written.type, NULL)) INTO stored;
+				IF stored <> written.value THEN
+					RETURN QUERY VALUES ('error', format('%s "%s"', written.kind, written.value),
+										 format('stands in column "%s" of table %s as "%s"', written.attname, leads, stored),
+										 format('Name it "%s": what comes back from the table would be somebody else.', stored));
+				END IF;
 			EXCEPTION WHEN data_exception THEN
 				RETURN QUERY VALUES ('error', format('%s "%s"', written.kind, written.value),
 									 format('cannot be written to column "%s" of table %s: %s', written.attname, leads, SQLERRM),
@@ -342,7 +348,7 @@ BEGIN
 			RETURNING s.flow, s.lead, s.owner, s.team, s.territory, s.queue, g.status
 		), told AS (
 			INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, team, territory, queue, reason)
-			SELECT c.flow, c.lead, $4, 'closed', 'gone', c.owner, c.team, c.territory, c.queue, 'not found again after a full refresh of the table'
+			SELECT c.flow, c.lead, $4, 'closed', 'gone', c.owner, c.team, c.territory, c.queue, 'its row stands in the table no more, after a full refresh or without a partition'
 			FROM closed c
 		)
 		SELECT c.flow, coalesce(c.team, '') AS team, CASE c.status WHEN 'assigned' THEN c.owner WHEN 'waiting' THEN CASE WHEN c.team IS NOT NULL THEN '' END END AS owner, count(*)::integer AS leads,

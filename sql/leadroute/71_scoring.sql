@@ -285,6 +285,14 @@ BEGIN
 		RETURN QUERY VALUES ('error', format('flow "%s"', subject.flow), format('its scoring model "%s" does not exist', subject.scoring_model),
 							 'Insert into leadroute.scoring_models, or change flows.scoring_model.');
 	END IF;
+	IF subject.scoring_model IS NULL THEN
+		RETURN QUERY
+			SELECT 'warning', format('rule "%s"', r.rule), format('its condition reads %s, and the flow has no scoring model', substring(r.condition FROM '(?i)facts\.(?:score|fit|engagement|grade)\y')),
+				format('UPDATE leadroute.flows SET scoring_model = %L WHERE flow = %L.',
+					   coalesce((SELECT min(m.model) FROM leadroute.scoring_models m WHERE m.flow = subject.flow), '…'), subject.flow)
+			FROM leadroute.rules r WHERE r.flow = subject.flow AND r.condition ~* '\yfacts\.(score|fit|engagement|grade)\y'
+			ORDER BY r.position;
+	END IF;
 	FOR criterion IN
 		SELECT c.* FROM leadroute.scoring_criteria c
 		WHERE c.flow = subject.flow AND c.model = subject.scoring_model AND c.condition IS NOT NULL AND leads IS NOT NULL

@@ -407,7 +407,7 @@ BEGIN
 			condition := replace(condition, part, quote_ident(coalesce(attribute.attname, btrim(part, '{}'))));
 			part := '{#' || substr(part, 2);
 			condition := replace(condition, part, CASE WHEN coalesce(attribute.category, 'N') = 'N' THEN quote_ident(coalesce(attribute.attname, btrim(part, '{}#')))
-				ELSE format('(substring(%I::text, ''^\s*([0-9]{1,15}([.][0-9]{1,6})?)\s*$''))::numeric', attribute.attname) END);
+				ELSE format('leadroute.number_of(%I::text)', attribute.attname) END);
 		END LOOP;
 		IF condition IS NOT NULL AND item.parameter IS NOT NULL THEN
 			SELECT coalesce(array_agg(DISTINCT CASE item.parameter WHEN 'primary_countries' THEN coalesce(leadroute.country_code(v), lower(v))

@@ -49,10 +49,14 @@ CREATE VIEW leadroute.health AS
 		WHERE f.active
 		UNION ALL
 		SELECT 4, 'attachment', bool_or(a.status = 'broken'), count(*) > 0, min(coalesce(a.refreshed_at, a.attached_at)),
-			string_agg(CASE WHEN a.leads IS NULL THEN format('table %I.%I of flow "%s" does not exist', a.table_schema, a.table_name, a.flow)
+			string_agg(CASE WHEN a.renamed IS NOT NULL THEN format('table %I.%I of flow "%s" is called %s now: its leads are routed still, and another table may take the name', a.table_schema, a.table_name, a.flow, a.renamed)
+							WHEN a.leads IS NULL THEN format('table %I.%I of flow "%s" does not exist', a.table_schema, a.table_name, a.flow)
 							ELSE format('table %I.%I does not fit flow "%s": %s', a.table_schema, a.table_name, a.flow, a.problem) END, '; ' ORDER BY a.flow),
-			string_agg(format('SELECT leadroute.attach(%L, flow => %L, columns => …)', format('%I.%I', a.table_schema, a.table_name), a.flow), '; ' ORDER BY a.flow)
-		FROM attached a WHERE a.status = 'broken' OR a.leads IS NULL
+			string_agg(CASE WHEN a.renamed IS NOT NULL THEN format('SELECT leadroute.attach(%L, flow => %L, columns => %L, flow_column => %L)', a.renamed, a.flow, a.columns, a.flow_column)
+							WHEN a.leads IS NULL THEN format('whatever takes the name gets the triggers; where nothing will, SELECT leadroute.forget_table(%L)', a.flow)
+							ELSE format('SELECT leadroute.attach(%L, flow => %L, columns => …)', format('%I.%I', a.table_schema, a.table_name), a.flow) END, '; ' ORDER BY a.flow)
+		FROM (SELECT a.*, r.oid::regclass AS renamed FROM attached a LEFT JOIN pg_catalog.pg_class r ON a.leads IS NULL AND r.oid = a.relation) a
+		WHERE a.status = 'broken' OR a.leads IS NULL
 		UNION ALL
 		SELECT 5, 'triggers', count(*) > 0, false, NULL,
 			string_agg(format('trigger "%s" of table %s %s', s.name, s.leads,
@@ -61,22 +65,30 @@ CREATE VIEW leadroute.health AS
 		FROM standing s JOIN attached a ON a.flow = s.flow
 		WHERE s.tgenabled IS DISTINCT FROM 'A'
 		UNION ALL
-		SELECT 6, 'event trigger', count(*) = 0, false, NULL, 'the event trigger that keeps our triggers on a replaced table is not ENABLE ALWAYS',
-			'ALTER EVENT TRIGGER leadroute_table_replaced ENABLE ALWAYS'
-		FROM pg_catalog.pg_event_trigger e WHERE e.evtname = 'leadroute_table_replaced' AND e.evtenabled = 'A'
+		SELECT 5, 'trigger order', false, count(*) > 0, NULL,
+			string_agg(format('trigger "%s" of table %s fires after leadroute''s and may change what was decided on', t.tgname, a.leads), '; ' ORDER BY a.flow, t.tgname),
+			string_agg(format('ALTER TRIGGER %I ON %s RENAME TO …, a name that sorts before "zzz_leadroute"', t.tgname, a.leads), '; ' ORDER BY a.flow, t.tgname)
+		FROM attached a JOIN pg_catalog.pg_trigger t ON t.tgrelid = a.leads
+		WHERE NOT t.tgisinternal AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0 AND t.tgenabled <> 'D' AND t.tgname::text COLLATE "C" > 'zzz_leadroute'
+		UNION ALL
+		SELECT 6, 'event trigger', count(*) > 0, false, NULL, string_agg(format('event trigger "%s", which %s, is not ENABLE ALWAYS', w.name, w.task), '; ' ORDER BY w.name DESC),
+			string_agg(format('ALTER EVENT TRIGGER %s ENABLE ALWAYS', w.name), '; ' ORDER BY w.name DESC)
+		FROM (VALUES ('leadroute_table_replaced', 'keeps our triggers on a replaced table'),
+					 ('leadroute_partition_dropped', 'notices that a partition was dropped')) w(name, task)
+		WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_event_trigger e WHERE e.evtname = w.name AND e.evtenabled = 'A')
 		UNION ALL
 		SELECT 7, 'catch-up', false, count(*) > 0, min(CASE WHEN a.caught_up_at IS NULL THEN a.attached_at ELSE a.replaced_at END),
 			string_agg(format('rows of table %s from before %s are not recorded', a.leads,
-							  CASE WHEN a.caught_up_at IS NULL THEN 'the attach' ELSE 'the table was replaced' END), '; ' ORDER BY a.flow),
+							  CASE WHEN a.caught_up_at IS NULL THEN 'the attach' ELSE 'the table was replaced, got a partition or got its triggers back' END), '; ' ORDER BY a.flow),
 			string_agg(format('CALL leadroute.catch_up(%L)', a.leads), '; ' ORDER BY a.flow)
 		FROM attached a
 		WHERE a.leads IS NOT NULL AND a.status = 'attached' AND (a.caught_up_at IS NULL OR a.caught_up_at < a.replaced_at)
 		UNION ALL
-		SELECT 8, 'unrouted leads', false, count(*) > 0, min(s.submitted_at), format('%s leads wait to be routed', count(*)), 'CALL leadroute.catch_up()'
+		SELECT 8, 'unrouted leads', false, count(*) > 0, min(s.submitted_at), format('%s lead%s to be routed', count(*), CASE count(*) WHEN 1 THEN ' waits' ELSE 's wait' END), 'CALL leadroute.catch_up()'
 		FROM leadroute.lead_states s
 		WHERE s.status = 'unrouted' AND s.closed_at IS NULL AND s.code IN ('pending', 'flow_off', 'disabled', 'routing_error', 'no_library')
 		UNION ALL
-		SELECT 9, 'routing errors', r.errors > 0, false, r.first_error, format('%s leads of the last hour could not be decided', r.errors),
+		SELECT 9, 'routing errors', r.errors > 0, false, r.first_error, format('%s lead%s of the last hour could not be decided', r.errors, CASE r.errors WHEN 1 THEN '' ELSE 's' END),
 			'SELECT * FROM leadroute.events WHERE code = ''routing_error'' ORDER BY at DESC; then CALL leadroute.catch_up()'
 		FROM recent r
 		UNION ALL
@@ -89,7 +101,7 @@ CREATE VIEW leadroute.health AS
 		FROM (SELECT FROM leadroute.rotation LIMIT 100001) r
 		UNION ALL
 		SELECT 12, 'gone leads', false, count(*) > 0, min(a.refreshed_at),
-			string_agg(format('table %s was refreshed; leads not found again are still open', a.leads), '; ' ORDER BY a.flow), 'CALL leadroute.sweep()'
+			string_agg(format('table %s was refreshed, or lost a partition; leads not found again are still open', a.leads), '; ' ORDER BY a.flow), 'CALL leadroute.sweep()'
 		FROM attached a
 		WHERE a.leads IS NOT NULL AND a.status = 'attached' AND a.refreshed_at IS NOT NULL
 			AND (a.gone_at IS NULL OR a.gone_at < a.refreshed_at) AND leadroute.report_clock() > a.refreshed_at + a.gone_after + interval '1 hour'

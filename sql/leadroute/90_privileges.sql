@@ -71,7 +71,7 @@ GRANT EXECUTE ON FUNCTION leadroute.find_account(text, text, text, text, text), 
 /* the functions that views call */
 GRANT EXECUTE ON FUNCTION leadroute.rotation_ready(), leadroute.rotation_member(text, text, text), leadroute.rotation_team(text, text, text[]),
 	leadroute.rotation_reconciled(), leadroute.cap_drift(), leadroute.rotation_drift() TO leadroute_reader;
-GRANT EXECUTE ON FUNCTION leadroute.sla_state(text, timestamptz, timestamptz, timestamptz, timestamptz), leadroute.sla_colour(text), leadroute.is_business_span(interval), leadroute.is_sla_target(text), leadroute.is_sla_instant(text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION leadroute.sla_state(text, timestamptz, timestamptz, timestamptz, timestamptz), leadroute.sla_colour(text), leadroute.is_business_span(interval), leadroute.is_sla_target(text), leadroute.is_sla_instant(text), leadroute.is_caps(text[]), leadroute.is_message_types(text[]), leadroute.is_period(interval) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION leadroute.fairness(text, timestamptz, timestamptz, text), leadroute.explain_at(text, text, timestamptz), leadroute.ordinal(integer),
 	leadroute.why_not(text, text, text), leadroute.why_not(bigint, text, text), leadroute.why_not(uuid, text, text) TO leadroute_reader;
 
@@ -113,7 +113,7 @@ GRANT UPDATE (note) ON leadroute.attachments, leadroute.account_attachments TO l
 GRANT EXECUTE ON FUNCTION leadroute.schedule(text, text[], text), leadroute.unschedule(text[], text), leadroute.job_name(text, text[]),
 	leadroute.ask_cron(text, text, text), leadroute.expect_cron(text, text), leadroute.cron_place(), leadroute.forget_schedule(text),
 	leadroute.note_schedule(text, text, text[], text, text, name, boolean) TO leadroute_admin;
-GRANT EXECUTE ON FUNCTION leadroute.load_stages(text), leadroute.import_flow(jsonb, text, boolean), leadroute.load_sources(text), leadroute.activate(text), leadroute.deactivate(text), leadroute.enable_triggers() TO leadroute_admin;
+GRANT EXECUTE ON FUNCTION leadroute.load_stages(text), leadroute.import_flow(jsonb, text, boolean), leadroute.load_sources(text), leadroute.activate(text), leadroute.deactivate(text), leadroute.forget_table(text), leadroute.enable_triggers() TO leadroute_admin;
 /* the triggers of configuration tables that run as who writes call these */
 GRANT EXECUTE ON FUNCTION leadroute.restoring(), leadroute.zone_is_known(text), leadroute.check_zone(text) TO leadroute_admin;
 GRANT SET ON PARAMETER leadroute.enabled TO leadroute_admin;

@@ -427,7 +427,7 @@ read_attachment(FlowConfig *config)
 	attachment->nmappings = (int)
 		lr_config_rows("SELECT m.key, CASE jsonb_typeof(m.value) WHEN 'object'"
 					   " THEN m.value ->> 'column' ELSE m.value #>> '{}' END,"
-					   " m.value ->> 'timezone'"
+					   " m.value ->> 'timezone', m.value ->> 'dates'"
 					   " FROM leadroute.attachments a, jsonb_each(a.columns) m"
 					   " WHERE a.flow = $1",
 					   config->flow);
@@ -438,6 +438,7 @@ read_attachment(FlowConfig *config)
 		attachment->mappings[i].name = lr_row_text(i, 1);
 		attachment->mappings[i].column = lr_row_text(i, 2);
 		attachment->mappings[i].timezone = lr_row_text(i, 3);
+		attachment->mappings[i].dates = lr_row_text(i, 4);
 	}
 	config->attachment = attachment;
 }
@@ -887,6 +888,14 @@ lr_column_timezone(const AttachmentConfig *attachment, const char *name)
 	const ColumnMapping *mapping = find_mapping(attachment, name);
 
 	return mapping ? mapping->timezone : NULL;
+}
+
+const char *
+lr_column_dates(const AttachmentConfig *attachment, const char *name)
+{
+	const ColumnMapping *mapping = find_mapping(attachment, name);
+
+	return mapping ? mapping->dates : NULL;
 }
 
 /*

@@ -299,6 +299,7 @@ typedef struct ColumnMapping
 	const char *name;
 	const char *column;
 	const char *timezone; /* of a timestamp without one; NULL: UTC */
+	const char *dates;	  /* the order of day, month and year in text: MDY, DMY, YMD; NULL: MDY */
 } ColumnMapping;
 
 typedef struct AttachmentConfig
@@ -427,5 +428,6 @@ extern const MessageType *lr_config_message_type(const FlowConfig *config, const
 extern const char *lr_column_name(const AttachmentConfig *attachment, const char *name);
 extern bool lr_column_is_mapped(const AttachmentConfig *attachment, const char *name);
 extern const char *lr_column_timezone(const AttachmentConfig *attachment, const char *name);
+extern const char *lr_column_dates(const AttachmentConfig *attachment, const char *name);
 
 #endif /* LR_CONFIG_H */

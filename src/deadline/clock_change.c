@@ -179,7 +179,7 @@ follow(void *arg)
 	Decision decision = {.config = arrival->config};
 	TimestampTz at;
 
-	if (shape->first_touch.attno != 0 && lr_lead_instant(&shape->first_touch, shape->first_touch_zone, following->new, &at) &&
+	if (shape->first_touch.attno != 0 && lr_lead_instant(&shape->first_touch, &shape->first_touch_style, following->new, &at) &&
 		(following->first_touch == CLOCK_NEVER || at < following->first_touch))
 		tell_touch(config, arrival->lead, at);
 	else if (following->touched)

@@ -261,10 +261,12 @@ lr_duplicate_is_there(Arrival *arrival, const char *lead)
 static bool
 is_gone(const Arrival *arrival, const char *lead, const LeadState *state)
 {
+	Datum key;
+
 	if (!lr_effect_is_gone(arrival->config->flow, lead) &&
 		(!lr_state_is_gone(state) || lr_effect_is_back(arrival->config->flow, lead)))
 		return false;
-	return !lr_lead_stands(arrival->rel, arrival->shape, lr_lead_key_datum(arrival->shape, lead));
+	return !lr_lead_key(arrival->shape->key.type, arrival->shape->key.typmod, lead, &key) || !lr_lead_stands(arrival->rel, arrival->shape, key);
 }
 
 /* Whether the row of a decision that waits is in its table by now. */
@@ -274,9 +276,10 @@ pending_stands(Arrival *arrival, const Pending *pending)
 	Relation rel = table_open(pending->relid, AccessShareLock);
 	LeadShape *shape = lr_lead_shape(rel, arrival->attachment);
 	bool stands = true;
+	Datum key;
 
 	if (OidIsValid(shape->key_index))
-		stands = lr_lead_stands(rel, shape, lr_lead_key_datum(shape, pending->lead));
+		stands = lr_lead_key(shape->key.type, shape->key.typmod, pending->lead, &key) && lr_lead_stands(rel, shape, key);
 	else if (shape->may_refuse)
 		stands = scan_for(rel, shape, pending->lead);
 	table_close(rel, AccessShareLock);

@@ -44,7 +44,7 @@ typedef struct Deciding
 } Deciding;
 
 static void prepare(void *arg);
-static void complain(Arrival *arrival, int sqlerrcode, const char *what);
+static void complain(Arrival *arrival, int sqlerrcode, const char *what, const char *hint);
 static void let_states_come(void);
 static void drop_if_not_inserted(Arrival *arrival);
 static HeapTuple arrive_as_new(Arrival *arrival, HeapTuple tuple, bool replaces);
@@ -81,14 +81,15 @@ lr_arrival_start(Arrival *arrival, Relation rel, TupleTableSlot *slot, const cha
 	{
 		if (arrival->attachment && arrival->attachment->fails)
 			ReThrowError(arrival->error);
-		complain(arrival, arrival->error->sqlerrcode, arrival->error->message);
+		complain(arrival, arrival->error->sqlerrcode, arrival->error->message, NULL);
 		return false;
 	}
 
 	arrival->lead = lr_lead_text(&arrival->shape->key, slot);
 	if (arrival->lead == NULL)
 	{
-		complain(arrival, ERRCODE_NOT_NULL_VIOLATION, psprintf("column \"%s\", the lead's key, is null", arrival->attachment->attachment->key_column));
+		complain(arrival, ERRCODE_NOT_NULL_VIOLATION, psprintf("column \"%s\", the lead's key, is null", arrival->attachment->attachment->key_column),
+				 "Each is decided when an UPDATE gives it a key.");
 		return false;
 	}
 	if (strlen(arrival->lead) > LEAD_KEY_MAX)
@@ -100,7 +101,7 @@ lr_arrival_start(Arrival *arrival, Relation rel, TupleTableSlot *slot, const cha
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					 errmsg("leadroute cannot route rows of \"%s\": %s", RelationGetRelationName(rel), problem)));
-		complain(arrival, ERRCODE_PROGRAM_LIMIT_EXCEEDED, problem);
+		complain(arrival, ERRCODE_PROGRAM_LIMIT_EXCEEDED, problem, "Each is decided when an UPDATE gives it a shorter key.");
 		return false;
 	}
 	arrival->given = lr_lead_word(&arrival->shape->outputs[OUTPUT_OWNER], slot);
@@ -148,7 +149,7 @@ lr_arrival_flow(Arrival *arrival, TupleTableSlot *slot, bool *unknown)
 
 /* Once a statement: the row goes in, unrecorded; catch_up finds it. */
 static void
-complain(Arrival *arrival, int sqlerrcode, const char *what)
+complain(Arrival *arrival, int sqlerrcode, const char *what, const char *hint)
 {
 	bool *warned = lr_statement_warned(arrival->statement);
 
@@ -159,7 +160,7 @@ complain(Arrival *arrival, int sqlerrcode, const char *what)
 			(errcode(sqlerrcode),
 			 errmsg("leadroute cannot route rows of \"%s\": %s", RelationGetRelationName(arrival->rel), what),
 			 errdetail("They are stored unrouted."),
-			 errhint("See SELECT * FROM leadroute.health; then CALL leadroute.catch_up().")));
+			 errhint("%s", hint ? hint : "See SELECT * FROM leadroute.health; then CALL leadroute.catch_up().")));
 }
 
 HeapTuple
@@ -485,7 +486,7 @@ lr_arrival_decide(Arrival *arrival, HeapTuple tuple, const char *operation, bool
 		decision->match = arrival->first.match;
 		lr_arrival_give_stage(arrival, &deciding.row, decision);
 		arrival->error = error;
-		complain(arrival, error->sqlerrcode, error->message);
+		complain(arrival, error->sqlerrcode, error->message, NULL);
 	}
 
 	pending = lr_pending_add(arrival->statement, arrival->lead, decision, arrival->given);

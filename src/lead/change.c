@@ -176,28 +176,27 @@ change(Arrival *arrival, Relation rel, HeapTuple newtuple, TupleTableSlot *old, 
 		return newtuple;
 	shape = arrival->shape;
 	old_config = lr_arrival_flow(arrival, old, &unknown);
-	if (strcmp(old_config->flow, arrival->config->flow) != 0)
+	old_lead = lr_lead_text(&shape->key, old);
+	if (strcmp(old_config->flow, arrival->config->flow) != 0 || old_lead == NULL || strlen(old_lead) > LEAD_KEY_MAX)
 	{
 		arrival->updates = true;
 		return lr_arrive(arrival, newtuple); /* there it is known, or new */
 	}
 
-	/* the key may change with the rest: the state still stands at the old one */
-	old_lead = lr_lead_text(&shape->key, old);
 	/*
-	 * Here and not when the row stands: an AFTER trigger that fires for these columns would keep them from being
+	 * The key may change with the rest: the state still stands at the old one. Here and not when the row stands: an AFTER trigger that fires for these columns would keep them from being
 	 * dropped, and one that fires for all would cost each UPDATE.
 	 */
-	if (old_lead && arrival->config->nmatch_rules > 0 &&
+	if (arrival->config->nmatch_rules > 0 &&
 		(changed_identity(shape, old, new) || differs(&shape->key, shape, old, new)))
 		lr_duplicate_follow(arrival, old, old_lead, new);
-	if (old_lead && strcmp(old_lead, arrival->lead) != 0)
+	if (strcmp(old_lead, arrival->lead) != 0)
 		lr_rekeys_note(lr_statement_rekeys(arrival->statement), arrival->config->flow, old_lead, arrival->lead, RelationGetRelid(rel),
 					   shape->guarded);
 	changed = changed_outputs(shape, arrival->config, old, new) != 0 || differs(&shape->deleted, shape, old, new);
 	watched = lr_watch_changed(lr_watch(shape, arrival->config), old, new);
 	scored = lr_score_changed(shape, arrival->config, old, new);
-	if (old_lead == NULL || (!changed && !watched && !scored))
+	if (!changed && !watched && !scored)
 		return newtuple;
 	if (watched)
 		arrival->matters = says_otherwise(arrival, old, new, lr_statement_warned(arrival->statement), &closing) ||
@@ -704,7 +703,8 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	Arrival is;
 	Pending *pending;
 	Rekey *rekey = NULL;
-	bool moved; /* by name: a configuration may have been read anew in between */
+	bool nameless; /* the row had no key before */
+	bool moved;	   /* by name: a configuration may have been read anew in between */
 	bool renamed;
 	bool gone;
 	bool decided;
@@ -713,11 +713,19 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 	Closing by_stage;
 	Closing closing;
 
-	if (!find_lead(&is, rel, new, flow) || !find_lead(&was, rel, old, flow) || is_own(&is))
+	nameless = !find_lead(&was, rel, old, flow);
+	if (!find_lead(&is, rel, new, flow))
+	{
+		/* its key was taken away: nobody finds its row any more */
+		if (!nameless && !is_own(&was))
+			went(&was, old, "deleted");
+		return;
+	}
+	if (is_own(&is))
 		return;
 
 	pending = lr_pending_find(is.config->flow, is.lead);
-	moved = strcmp(was.config->flow, is.config->flow) != 0;
+	moved = nameless || strcmp(was.config->flow, is.config->flow) != 0;
 	renamed = !moved && strcmp(was.lead, is.lead) != 0;
 	if (renamed)
 		rekey = lr_rekey_find(is.config->flow, was.lead, is.lead);
@@ -736,7 +744,8 @@ lr_row_updated(Relation rel, TupleTableSlot *old, TupleTableSlot *new, const cha
 
 	if (moved)
 	{
-		went(&was, old, "moved");
+		if (!nameless)
+			went(&was, old, "moved");
 		if (pending == NULL || pending->kind != PENDING_DECISION)
 		{
 			came(&is, new);

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
@@ -50,6 +52,14 @@ typedef struct Taking
 	const char *text;
 } Taking;
 
+typedef struct KeyReading
+{
+	Oid type;
+	int32 typmod;
+	const char *lead;
+	Datum key;
+} KeyReading;
+
 static List *shapes = NIL;		  /* of LeadShape, in shape_context */
 static LeadShape *retired = NULL; /* replaced, perhaps still in use */
 static MemoryContext shape_context = NULL;
@@ -59,7 +69,8 @@ static LeadShape *shape_make(Relation rel, const FlowConfig *attachment);
 static void copy_mappings(AttachmentConfig *copy, const AttachmentConfig *columns);
 static void find_key_indexes(LeadShape *shape, Relation rel, const char *key);
 static void look_at_triggers(LeadShape *shape, Relation rel);
-static TimestampTz zoned_instant(Timestamp stamp, const char *zone);
+static bool plainly_fits(Oid type, const char *lead);
+static void read_key(void *arg);
 static bool is_btree(Oid index);
 static bool is_number(int output);
 static bool takes_number(const LeadColumn *column);
@@ -169,7 +180,6 @@ shape_make(Relation rel, const FlowConfig *attachment)
 											   ALLOCSET_SMALL_SIZES);
 	MemoryContext oldcontext = MemoryContextSwitchTo(mcxt);
 	LeadShape *shape = palloc0(sizeof(LeadShape));
-	const char *zone;
 
 	if (columns == NULL)
 		ereport(ERROR,
@@ -201,8 +211,7 @@ shape_make(Relation rel, const FlowConfig *attachment)
 	if (lr_column_is_mapped(columns, "deleted"))
 		lr_lead_column(&shape->deleted, shape->desc, lr_column_name(columns, "deleted"), false, mcxt);
 	lr_lead_column(&shape->submitted_at, shape->desc, lr_column_name(columns, "submitted_at"), false, mcxt);
-	zone = lr_column_timezone(columns, "submitted_at");
-	shape->submitted_zone = pstrdup(zone ? zone : "UTC");
+	shape->submitted_style = lr_instant_style(columns, "submitted_at");
 	for (int i = 0; i < LEAD_INPUTS; i++)
 		lr_lead_column(&shape->inputs[i], shape->desc, lr_column_name(columns, lr_input_names[i]), false, mcxt);
 	lr_lead_column(&shape->consent, shape->desc, lr_column_name(columns, "consent"), false, mcxt);
@@ -211,11 +220,9 @@ shape_make(Relation rel, const FlowConfig *attachment)
 	lr_lead_column(&shape->source, shape->desc, lr_column_name(columns, "source"), false, mcxt);
 	lr_lead_column(&shape->intent, shape->desc, lr_column_name(columns, "intent"), false, mcxt);
 	lr_lead_column(&shape->closed_at, shape->desc, lr_column_name(columns, "closed_at"), false, mcxt);
-	zone = lr_column_timezone(columns, "closed_at");
-	shape->closed_zone = pstrdup(zone ? zone : "UTC");
+	shape->closed_style = lr_instant_style(columns, "closed_at");
 	lr_lead_column(&shape->first_touch, shape->desc, lr_column_name(columns, "first_touch_at"), false, mcxt);
-	zone = lr_column_timezone(columns, "first_touch_at");
-	shape->first_touch_zone = pstrdup(zone ? zone : "UTC");
+	shape->first_touch_style = lr_instant_style(columns, "first_touch_at");
 	shape->fills_plainly = true;
 	for (int i = 0; i < LEAD_OUTPUTS; i++)
 	{
@@ -246,6 +253,7 @@ copy_mappings(AttachmentConfig *copy, const AttachmentConfig *columns)
 		copy->mappings[i].name = pstrdup(mapping->name);
 		copy->mappings[i].column = mapping->column ? pstrdup(mapping->column) : NULL;
 		copy->mappings[i].timezone = mapping->timezone ? pstrdup(mapping->timezone) : NULL;
+		copy->mappings[i].dates = mapping->dates ? pstrdup(mapping->dates) : NULL;
 	}
 }
 
@@ -503,59 +511,12 @@ lr_lead_is_deleted(const LeadShape *shape, TupleTableSlot *slot)
 	return word != NULL && parse_bool(word, &deleted) && deleted;
 }
 
-/* Cannot fail: what is too near the calendar's ends for any zone to shift it counts as infinite, which means now. */
-static TimestampTz
-zoned_instant(Timestamp stamp, const char *zone)
-{
-	if (TIMESTAMP_NOT_FINITE(stamp) || stamp < MIN_TIMESTAMP + 2 * USECS_PER_DAY || stamp >= END_TIMESTAMP - 2 * USECS_PER_DAY)
-		return DT_NOEND;
-	return DatumGetTimestampTz(DirectFunctionCall2(timestamp_zone, CStringGetTextDatum(zone), TimestampGetDatum(stamp)));
-}
-
 TimestampTz
 lr_lead_submitted_at(const LeadShape *shape, TupleTableSlot *slot, TimestampTz now)
 {
 	TimestampTz at;
 
-	return lr_lead_instant(&shape->submitted_at, shape->submitted_zone, slot, &at) && at <= now ? at : now;
-}
-
-bool
-lr_lead_instant(const LeadColumn *column, const char *zone, TupleTableSlot *slot, TimestampTz *at)
-{
-	Datum value;
-	bool isnull;
-	Timestamp stamp;
-	int overflow = 0;
-
-	if (column->attno == 0)
-		return false;
-	value = slot_getattr(slot, column->attno, &isnull);
-	if (isnull)
-		return false;
-	switch (column->type)
-	{
-		case TIMESTAMPTZOID:
-			*at = DatumGetTimestampTz(value);
-			break;
-		case DATEOID:
-			stamp = date2timestamp_opt_overflow(DatumGetDateADT(value), &overflow);
-			*at = zoned_instant(stamp, zone);
-			break;
-		case TIMESTAMPOID:
-			*at = zoned_instant(DatumGetTimestamp(value), zone);
-			break;
-		default:
-		{
-			char *word = lr_lead_word(column, slot);
-
-			if (word == NULL)
-				return false;
-			*at = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(word),
-														  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-		}
-	}
-	return !TIMESTAMP_NOT_FINITE(*at);
+	return lr_lead_instant(&shape->submitted_at, &shape->submitted_style, slot, &at) && at <= now ? at : now;
 }
 
 bool
@@ -728,12 +689,15 @@ bool
 lr_lead_repeats(Relation rel, const LeadShape *shape, const char *lead, TupleTableSlot *slot)
 {
 	TupleTableSlot *other;
+	Datum key;
 	bool same;
 
 	if (!OidIsValid(shape->key_index))
 		return false;
+	if (!lr_lead_key(shape->key.type, shape->key.typmod, lead, &key))
+		return false;
 	other = table_slot_create(rel, NULL);
-	same = lr_lead_fetch(rel, shape, lr_lead_key_datum(shape, lead), other);
+	same = lr_lead_fetch(rel, shape, key, other);
 	for (int i = 0; same && i < shape->desc->natts; i++)
 	{
 		/* the relation's own descriptor knows of defaults */
@@ -802,14 +766,55 @@ lr_lead_differs(const LeadShape *shape, AttrNumber attno, TupleTableSlot *old, T
 	return !datum_image_eq(old_value, new_value, attribute->attbyval, attribute->attlen);
 }
 
-Datum
-lr_lead_key_datum(const LeadShape *shape, const char *lead)
+bool
+lr_lead_key(Oid type, int32 typmod, const char *lead, Datum *key)
 {
+	KeyReading reading = {type, typmod, lead};
+
+	if (!plainly_fits(type, lead))
+	{
+		if (lr_protect(read_key, &reading) != NULL)
+			return false;
+	}
+	else
+		read_key(&reading);
+	*key = reading.key;
+	return true;
+}
+
+/* What needs no subtransaction to find out, for the types that keys mostly have. */
+static bool
+plainly_fits(Oid type, const char *lead)
+{
+	size_t length = strlen(lead);
+
+	switch (type)
+	{
+		case TEXTOID:
+			return true;
+		case INT4OID:
+			return length > 0 && length <= 9 && strspn(lead, "0123456789") == length;
+		case INT8OID:
+			return length > 0 && length <= 18 && strspn(lead, "0123456789") == length;
+		case UUIDOID:
+			for (size_t i = 0; i < length; i++)
+				if (i == 8 || i == 13 || i == 18 || i == 23 ? lead[i] != '-' : !isxdigit((unsigned char) lead[i]))
+					return false;
+			return length == 36;
+		default:
+			return false;
+	}
+}
+
+static void
+read_key(void *arg)
+{
+	KeyReading *reading = arg;
 	Oid input;
 	Oid ioparam;
 
-	getTypeInputInfo(shape->key.type, &input, &ioparam);
-	return OidInputFunctionCall(input, unconstify(char *, lead), ioparam, shape->key.typmod);
+	getTypeInputInfo(reading->type, &input, &ioparam);
+	reading->key = OidInputFunctionCall(input, unconstify(char *, reading->lead), ioparam, reading->typmod);
 }
 
 TupleTableSlot *

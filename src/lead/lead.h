@@ -8,6 +8,7 @@
 #include "config.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
+#include "instant.h"
 #include "utils/rel.h"
 
 typedef enum LeadOutput
@@ -89,7 +90,7 @@ typedef struct LeadShape
 	LeadColumn flow_column;
 	LeadColumn deleted;
 	LeadColumn submitted_at;
-	const char *submitted_zone;
+	InstantStyle submitted_style;
 	LeadColumn inputs[LEAD_INPUTS];
 	LeadColumn consent;
 	LeadColumn value;
@@ -97,9 +98,9 @@ typedef struct LeadShape
 	LeadColumn source; /* what brought the person: a form, a campaign */
 	LeadColumn intent; /* of the source's own making */
 	LeadColumn closed_at;
-	const char *closed_zone;
+	InstantStyle closed_style;
 	LeadColumn first_touch;
-	const char *first_touch_zone;
+	InstantStyle first_touch_style;
 	LeadColumn outputs[LEAD_OUTPUTS];
 	const char *output_columns[LEAD_OUTPUTS]; /* their names in the table, whether or not they are there */
 	bool fills_plainly;						  /* text and timestamptz all: filling the outputs cannot fail */
@@ -171,9 +172,6 @@ extern bool lr_lead_is_deleted(const LeadShape *shape, TupleTableSlot *slot);
 /* The moment the person asked: NULL or later than now means now. May error on text that is no time. */
 extern TimestampTz lr_lead_submitted_at(const LeadShape *shape, TupleTableSlot *slot, TimestampTz now);
 
-/* The moment a column holds, one without a zone in `zone`; false where it holds none. May error on text that is no time. */
-extern bool lr_lead_instant(const LeadColumn *column, const char *zone, TupleTableSlot *slot, TimestampTz *at);
-
 /*
  * Whether a column takes a text that leadroute does not choose, an account's key: a number's column takes no letters. What it
  * does not take is left out; cannot fail.
@@ -204,8 +202,8 @@ extern bool lr_lead_fetch(Relation rel, const LeadShape *shape, Datum key, Tuple
  */
 extern bool lr_lead_repeats(Relation rel, const LeadShape *shape, const char *lead, TupleTableSlot *slot);
 
-/* A lead's key as its column's type has it. Errors: those of the type's input. */
-extern Datum lr_lead_key_datum(const LeadShape *shape, const char *lead);
+/* A lead's key as its column's type has it; false where the type has no such value: the flow knew it from another table, perhaps. */
+extern bool lr_lead_key(Oid type, int32 typmod, const char *lead, Datum *key);
 
 /* The column of the table that answers to a canonical name, or to its own; InvalidAttrNumber where none does. */
 extern AttrNumber lr_lead_attno(const LeadShape *shape, const char *name);

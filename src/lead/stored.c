@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "lead.h"
 #include "leadroute.h"
 #include "miscadmin.h"
 #include "owner.h"
@@ -79,12 +80,16 @@ fetch(Relation rel, const FlowTable *table, const char *lead, Oid role, const ch
 	HeapTuple tuple = NULL;
 	bool locks = lock[0] != '\0';
 	OwnerSession session;
+	Datum key;
 
 	if (attno == InvalidAttrNumber)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("column \"%s\" of relation \"%s\" does not exist", key_column, RelationGetRelationName(rel))));
 	get_atttypetypmodcoll(RelationGetRelid(rel), attno, &key_type, &key_typmod, &key_collation);
+	/* a type cuts what is too long for it when it is cast: the row of another lead must not be found */
+	if (!lr_lead_key(key_type, key_typmod, lead, &key))
+		return NULL;
 	query = psprintf("SELECT %s FROM %s t WHERE t.%s = $1::%s LIMIT 1%s", what,
 					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)), RelationGetRelationName(rel)),
 					 quote_identifier(key_column), qualified_type(key_type, key_typmod), lock);

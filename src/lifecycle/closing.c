@@ -74,7 +74,7 @@ read_closed_at(void *arg)
 {
 	ReadInstant *instant = arg;
 
-	instant->found = lr_lead_instant(&instant->shape->closed_at, instant->shape->closed_zone, instant->slot, &instant->at);
+	instant->found = lr_lead_instant(&instant->shape->closed_at, &instant->shape->closed_style, instant->slot, &instant->at);
 }
 
 /* The word itself where it is a plain number, else NULL. */

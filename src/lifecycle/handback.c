@@ -252,8 +252,9 @@ static void
 read_date(void *arg)
 {
 	ReadDate *read = arg;
+	const InstantStyle style = {NULL, "UTC", DATEORDER_MDY};
 
-	read->found = lr_lead_instant(&read->column, "UTC", read->hand->slot, &read->at);
+	read->found = lr_lead_instant(&read->column, &style, read->hand->slot, &read->at);
 }
 
 /* What is odd about a rejection: fewer touches are known than it takes. */

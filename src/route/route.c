@@ -252,6 +252,7 @@ walk_rules(void *arg)
 	RouteWalk *walk = arg;
 	FlowConfig *config = walk->plan->base.config;
 
+	walk->begun = true;
 	for (; walk->next < config->nrules; walk->next++)
 	{
 		const RuleConfig *rule;
@@ -420,12 +421,12 @@ handle_failure(RouteWalk *walk, ErrorData *error, bool *warned)
 {
 	Decision *decision = walk->decision;
 	FlowConfig *config = walk->plan->base.config;
-	const char *rule = walk->next < config->nrules ? config->rules[walk->next].rule : NULL;
+	const char *rule = walk->begun && walk->next < config->nrules ? config->rules[walk->next].rule : NULL;
 	ErrorData *again;
 
 	if (config->fails && walk->mode == ROUTE_TAKE)
 		ReThrowError(error);
-	lr_route_trace(walk, "rule", rule, "failed", error->message);
+	lr_route_trace(walk, rule ? "rule" : "lead", rule, "failed", error->message);
 
 	start_decision(decision, config, walk->row);
 	walk->protected = true;
@@ -445,9 +446,10 @@ handle_failure(RouteWalk *walk, ErrorData *error, bool *warned)
 				 rule ? errdetail("Rule \"%s\" failed for lead \"%s\"; %s.", rule,
 								  walk->row->lead ? walk->row->lead : "",
 								  again ? "the lead is stored unrouted" : "the last rule's target took it")
-					  : errdetail("Lead \"%s\"; %s.", walk->row->lead ? walk->row->lead : "",
-								  again ? "the lead is stored unrouted" : "the last rule's target took it"),
-				 errhint("See SELECT * FROM leadroute.health; unrouted leads are decided by CALL leadroute.catch_up().")));
+					  : errdetail("Lead \"%s\": %s.", walk->row->lead ? walk->row->lead : "",
+								  again ? "it is stored unrouted" : "the last rule's target took it"),
+				 errhint("%s%sSee SELECT * FROM leadroute.health; unrouted leads are decided by CALL leadroute.catch_up().",
+						 error->hint ? error->hint : "", error->hint ? "\n" : "")));
 	}
 	if (!again && (strcmp(decision->code, "assigned") == 0 || strcmp(decision->code, "account_owner") == 0))
 		decision->code = "fallback";

@@ -36,6 +36,7 @@ struct RouteWalk
 	List **trace;
 	Decision *decision;
 	int next;		/* rule to look at */
+	bool begun;		/* with the rules: what fails before fails in none of them */
 	bool protected; /* may compile and evaluate anything */
 	bool facts_ready;
 	bool account_ready;	 /* looked up: account says what was found */

@@ -495,7 +495,7 @@ trace_team(RouteWalk *walk, const PickRequest *request, int picked)
 	TeamConfig *team = request->team;
 
 	lr_route_trace(walk, "team", team->team, picked < 0 ? "no eligible member" : "takes it",
-				   psprintf("%d members, %s", team->nmembers, lr_pick_strategy(team)));
+				   psprintf("%d member%s, %s", team->nmembers, team->nmembers == 1 ? "" : "s", lr_pick_strategy(team)));
 	for (int i = 0; i < team->nmembers; i++)
 	{
 		char *obstacle = lr_pick_obstacle(request, i);

@@ -47,6 +47,7 @@ static bool cuts_have(const LrCut *cuts, int ncuts, const char *code);
 static LrCut postal_cut(const Recoding *recoding, LrCut cut);
 static bool keeps(LrCut cut);
 static const char *postal_country(const Recoding *recoding);
+static bool is_hyphen_range(const char *text, int len, const char **from, const char **to, int *digits);
 
 /*
  * place_codes(area territory, sides text[], canonicals text[], default_country text): the territory with the codes of
@@ -217,6 +218,9 @@ add_code(Recoding *recoding, LrItems *items, LrCut label)
 {
 	const char *text = (const char *) label.data;
 	const char *code = NULL;
+	const char *from;
+	const char *to;
+	int digits;
 	int at = 0;
 
 	switch (recoding->place)
@@ -234,6 +238,12 @@ add_code(Recoding *recoding, LrItems *items, LrCut label)
 				code = region_of_any(recoding, text, label.len);
 			break;
 		default:
+			if (is_hyphen_range(text, label.len, &from, &to, &digits))
+			{
+				recoding->problem = psprintf("side \"%s\": \"%s\" is no postal code", recoding->side, pnstrdup(text, label.len));
+				recoding->hint = psprintf("From one to the other is %.*s..%.*s.", digits, from, digits, to);
+				break;
+			}
 			code = lr_postal_key(text, label.len, postal_country(recoding));
 			if (code == NULL)
 			{
@@ -442,4 +452,34 @@ static const char *
 postal_country(const Recoding *recoding)
 {
 	return recoding->countries ? recoding->only : recoding->default_country;
+}
+
+/*
+ * 90000-96162: as a code it would be the single 9000096162, and cover nothing. Codes that have a hyphen (94105-1234, 1000-001) have
+ * other lengths before and after it.
+ */
+static bool
+is_hyphen_range(const char *text, int len, const char **from, const char **to, int *digits)
+{
+	const char *end = text + len;
+	const char *at = text;
+	int more;
+
+	for (*from = at; at < end && isdigit((unsigned char) *at); at++)
+		;
+	*digits = (int) (at - text);
+	while (at < end && *at == ' ')
+		at++;
+	if (at < end && *at == '-')
+		at++;
+	else if (end - at >= 3 && memcmp(at, "\xe2\x80\x93", 3) == 0) /* a dash */
+		at += 3;
+	else
+		return false;
+	while (at < end && *at == ' ')
+		at++;
+	for (*to = at; at < end && isdigit((unsigned char) *at); at++)
+		;
+	more = (int) (at - *to);
+	return at == end && more == *digits && (more == 4 || more == 5) && memcmp(*from, *to, more) < 0;
 }

@@ -98,7 +98,7 @@ INSERT INTO leadroute.rules (position, rule, target, target_name) VALUES (1, 'al
 SELECT leadroute.activate();
 /* what became of them is written at commit, or when somebody asks */
 SELECT isnt_empty('SELECT leadroute.explain(3003)', 'the one that stands');
-SELECT is(detail, '1 leads wait to be routed', 'health counts those that are there') FROM leadroute.health WHERE check_name = 'unrouted leads';
+SELECT is(detail, '1 lead waits to be routed', 'health counts those that are there') FROM leadroute.health WHERE check_name = 'unrouted leads';
 SELECT pg_temp.to_the_end('lr.leads');
 SELECT results_eq('SELECT routed::int, failed::int FROM leadroute.catch_up_progress', 'VALUES (1, 0)', 'a lead that is gone neither waits nor fails');
 SELECT is(status, 'ok', 'and all is well') FROM leadroute.health WHERE check_name = 'unrouted leads';

@@ -26,7 +26,9 @@ SELECT leadroute.attach('public.leads', columns => '{"email": 5}');
 \echo :LAST_ERROR_SQLSTATE
 SELECT leadroute.attach('public.leads', columns => '{"submitted_at": {"column": "id", "timezone": "Mars/Olympus"}}');
 \echo :LAST_ERROR_SQLSTATE
-SELECT leadroute.attach('public.leads', columns => '{"submitted_at": "employees"}');
+ALTER TABLE public.leads ADD COLUMN vip boolean;
+SELECT leadroute.attach('public.leads', columns => '{"submitted_at": "vip"}');
+ALTER TABLE public.leads DROP COLUMN vip;
 \echo :LAST_ERROR_SQLSTATE
 SELECT leadroute.attach('public.leads', flow => '');
 \echo :LAST_ERROR_SQLSTATE

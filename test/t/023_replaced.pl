@@ -199,5 +199,52 @@ is(sql("INSERT INTO crm.leads (id) VALUES (307) RETURNING id"), '307', 'and rows
 is(said("SET client_min_messages = warning; CREATE EXTENSION leadroute CASCADE; SELECT leadroute.attach('crm.leads'); DROP EXTENSION leadroute CASCADE; CREATE TABLE crm.other (x int)"), '', 'CASCADE takes the triggers along');
 is(sql($triggers), '', 'all of them');
 
+# -- partitions that come with rows, and go with theirs
+sql(q{
+	SET client_min_messages = warning;
+	ALTER DATABASE postgres RESET leadroute.clock;
+	RESET leadroute.clock;
+	DROP TABLE crm.leads;
+	CREATE EXTENSION IF NOT EXISTS leadroute CASCADE;
+	CREATE TABLE crm.leads (id bigint, day date, owner text) PARTITION BY RANGE (day);
+	CREATE TABLE crm.leads_1 PARTITION OF crm.leads FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+	CREATE TABLE crm.leads_2 PARTITION OF crm.leads FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+	INSERT INTO leadroute.reps (rep) VALUES ('a');
+	INSERT INTO leadroute.rules (position, rule, target, target_name) VALUES (90, 'rest', 'rep', 'a');
+	SELECT leadroute.attach('crm.leads');
+	SELECT leadroute.activate();
+	INSERT INTO crm.leads (id, day) VALUES (1, '2026-01-05'), (2, '2026-02-05'), (3, '2026-02-06');
+	CREATE TABLE crm.leads_3 (id bigint, day date, owner text);
+	ALTER TABLE crm.leads ATTACH PARTITION crm.leads_3 FOR VALUES FROM ('2026-03-01') TO ('2026-04-01');
+});
+my $behind = q{SELECT string_agg(concat_ws(': ', check_name, detail), '; ' ORDER BY check_name) FROM leadroute.health WHERE check_name IN ('catch-up', 'gone leads', 'event trigger') AND status <> 'ok'};
+is(sql($behind), '', 'a partition that is empty is no news');
+sql(q{
+	CREATE TABLE crm.leads_4 (id bigint, day date, owner text);
+	INSERT INTO crm.leads_4 VALUES (4, '2026-04-05');
+	ALTER TABLE crm.leads ATTACH PARTITION crm.leads_4 FOR VALUES FROM ('2026-04-01') TO ('2026-05-01');
+});
+is(sql($behind), 'catch-up: rows of table crm.leads from before the table was replaced, got a partition or got its triggers back are not recorded', 'one with rows is told');
+sql(q{CALL leadroute.catch_up('crm.leads')});
+is(sql($behind), '', 'until they are recorded');
+is(sql(q{SELECT string_agg(lead || status, ' ' ORDER BY lead) FROM leadroute.lead_states}), '1assigned 2assigned 3assigned 4assigned', 'and decided, as what a replaced table brings is');
+my $open = q{SELECT string_agg(lead, ' ' ORDER BY lead) FROM leadroute.lead_states WHERE closed_at IS NULL};
+my $late = q{SET leadroute.clock = '2030-01-01'; CALL leadroute.sweep(); RESET leadroute.clock;};
+sql('ALTER TABLE crm.leads DETACH PARTITION crm.leads_1');
+sql($late);
+is(sql($open), '2 3 4', 'the leads of a partition that was detached close as gone');
+sql('UPDATE leadroute.attachments SET refreshed_at = NULL, gone_at = NULL');
+sql('DROP TABLE crm.leads_2');
+sql($late);
+is(sql($open), '4', 'and so do those of one that was dropped');
+is(sql(q{SELECT string_agg(lead || outcome, ' ' ORDER BY lead) FROM leadroute.lead_states WHERE closed_at IS NOT NULL}), '1gone 2gone 3gone', 'with this outcome');
+is(sql('SELECT * FROM leadroute.rotation_drift()'), '', 'turns and ledger agree');
+sql(q{DROP TRIGGER zzz_leadroute ON crm.leads; INSERT INTO crm.leads VALUES (5, '2026-04-06'); SET client_min_messages = warning; SELECT leadroute.attach('crm.leads')});
+like(sql($behind), qr/^catch-up: rows of table crm.leads from before .*got its triggers back are not recorded$/, 'rows that came while a trigger was missing are told');
+sql(q{CALL leadroute.catch_up('crm.leads')});
+is(sql($behind), '', 'until they are recorded');
+sql('ALTER EVENT TRIGGER leadroute_partition_dropped DISABLE');
+is(sql($behind), 'event trigger: event trigger "leadroute_partition_dropped", which notices that a partition was dropped, is not ENABLE ALWAYS', 'an event trigger that is off is told');
+
 $node->stop;
 done_testing();
