@@ -899,6 +899,76 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'lr_show_outputs';
 COMMENT ON FUNCTION leadroute.show_outputs(text, text) IS 'Internal: writes what a lead''s state says into the output columns of its row.';
 
+/*
+ * What is linked to a lead that has become a duplicate itself is the duplicate of the one that this one stands behind. Who waits, locks a row of the leads table, then
+ * its state; at commit, when no row may be written, what others hold is left in pending_heirs to the sweep.
+ */
+CREATE FUNCTION leadroute.relink_duplicates(flow text, second text, waits boolean) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	first	leadroute.lead_states;
+	linked	leadroute.lead_states;
+	keys	text[];
+	told	text;
+	at		timestamptz := leadroute.clock();
+BEGIN
+	SELECT s.* INTO first FROM leadroute.lead_states s WHERE s.flow = relink_duplicates.flow AND s.lead = second;
+	FOR step IN 1 .. 100 LOOP
+		EXIT WHEN first.status NOT IN ('duplicate', 'merged') OR first.duplicate_of IS NULL OR first.duplicate_of = second;
+		SELECT s.* INTO first FROM leadroute.lead_states s WHERE s.flow = relink_duplicates.flow AND s.lead = first.duplicate_of;
+	END LOOP;
+	IF first.lead IS NULL OR first.lead = second OR first.status IN ('duplicate', 'merged') THEN
+		RETURN NULL;
+	END IF;
+	IF waits THEN
+		SELECT array_agg(d.lead ORDER BY d.lead) INTO keys FROM leadroute.lead_states d WHERE d.flow = relink_duplicates.flow AND d.duplicate_of = second;
+		PERFORM leadroute.hold_rows(flow, keys, true);
+		PERFORM FROM leadroute.lead_states d WHERE d.flow = relink_duplicates.flow AND d.lead = ANY (keys) ORDER BY d.lead FOR UPDATE;
+	END IF;
+	FOR linked IN
+		SELECT d.* FROM leadroute.lead_states d WHERE d.flow = relink_duplicates.flow AND d.duplicate_of = second AND d.lead <> first.lead ORDER BY d.lead
+	LOOP
+		PERFORM FROM leadroute.lead_states d WHERE d.flow = linked.flow AND d.lead = linked.lead FOR UPDATE SKIP LOCKED;
+		IF NOT FOUND THEN
+			INSERT INTO leadroute.pending_heirs (flow, lead, gone, at) VALUES (linked.flow, second, true, at) ON CONFLICT DO NOTHING;
+			CONTINUE;
+		END IF;
+		/* a returning lead is nobody's duplicate, and an absorbed one has no row */
+		IF linked.status <> 'duplicate' OR linked.closed_at IS NOT NULL THEN
+			UPDATE leadroute.lead_states d SET duplicate_of = first.lead WHERE d.flow = linked.flow AND d.lead = linked.lead AND d.duplicate_of = second;
+		ELSE
+			told := format('duplicate of lead %s: lead %s is one', first.lead, second);
+			UPDATE leadroute.lead_states d
+				SET duplicate_of = first.lead, owner = coalesce(first.owner, d.owner), team = coalesce(first.team, d.team), territory = coalesce(first.territory, d.territory), route_reason = told
+				WHERE d.flow = linked.flow AND d.lead = linked.lead AND d.duplicate_of = second;
+			INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason)
+				VALUES (linked.flow, linked.lead, at, 'linked', 'duplicate', coalesce(first.owner, linked.owner), linked.owner, coalesce(first.team, linked.team),
+						coalesce(first.territory, linked.territory), told);
+		END IF;
+		IF NOT waits THEN
+			INSERT INTO leadroute.pending_heirs (flow, lead, gone, at) VALUES (linked.flow, linked.lead, false, at) ON CONFLICT DO NOTHING;
+		END IF;
+	END LOOP;
+	/* what its duplicates have asked of it */
+	WITH asked AS (
+		DELETE FROM leadroute.pending_clocks p WHERE p.flow = relink_duplicates.flow AND p.lead = second RETURNING p.*
+	)
+	INSERT INTO leadroute.pending_clocks (flow, lead, duplicate, policy, started_at, at)
+		SELECT a.flow, first.lead, a.duplicate, a.policy, a.started_at, a.at FROM asked a
+		ON CONFLICT DO NOTHING;
+	RETURN first.lead;
+END
+$$;
+COMMENT ON FUNCTION leadroute.relink_duplicates(text, text, boolean) IS
+	'Where a lead is a duplicate that has duplicates of its own: these are the duplicates of the one that it stands behind, and have that one''s owner. Answers that one; NULL where the lead is no duplicate. With "waits" their rows are locked for the caller, who writes them; else what others hold, and the rows, are left in pending_heirs to the sweep.';
+
+CREATE FUNCTION leadroute.note_first(flow text, first text) RETURNS void
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_note_first';
+COMMENT ON FUNCTION leadroute.note_first(text, text) IS
+	'Internal: looks when the transaction commits whether the lead is gone, or is a duplicate, and has duplicates that others have inserted meanwhile: they get another first lead.';
+
 /* Makes one of two leads a duplicate of the other, as a shared key would have; answers which stands for both. */
 CREATE FUNCTION leadroute.link_leads(in_flow text, lead text, other text) RETURNS text
 LANGUAGE plpgsql
@@ -945,7 +1015,9 @@ BEGIN
 	INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason, actor)
 		VALUES (in_flow, second.lead, leadroute.clock(), 'linked', 'duplicate', first.owner, second.owner, first.team, first.territory,
 				format('duplicate of lead %s', first.lead), session_user);
-	UPDATE leadroute.lead_states s SET duplicate_of = first.lead WHERE s.flow = in_flow AND s.duplicate_of = second.lead;
+	/* what was linked to it goes along, now and when this commits: who inserts such a one meanwhile has not seen this */
+	PERFORM leadroute.relink_duplicates(in_flow, second.lead, true);
+	PERFORM leadroute.note_first(in_flow, second.lead);
 	/* a duplicate has no clocks: what it waits for is asked of the first one, as if it came now */
 	FOR clock IN
 		SELECT c.* FROM leadroute.clocks c WHERE c.flow = in_flow AND c.lead = second.lead AND c.finished_at IS NULL ORDER BY c.policy, c.round FOR UPDATE
