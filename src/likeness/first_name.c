@@ -322,7 +322,8 @@ lr_names_of_one(const pg_wchar *left, int left_n, const pg_wchar *right, int rig
 bool
 lr_names_of_two(const pg_wchar *left, int left_n, const pg_wchar *right, int right_n)
 {
-	return in_one_line(other_names, left, left_n, right, right_n);
+	/* all of a line begin with one letter */
+	return left_n > 0 && right_n > 0 && left[0] == right[0] && in_one_line(other_names, left, left_n, right, right_n);
 }
 
 /* Whether both stand in one line of a list of names. */
