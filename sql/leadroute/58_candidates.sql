@@ -85,8 +85,9 @@ AS $$
 	('website',		'different', 0.15,	0.999,			false),
 	('address',		'exact',	0.55,	1 / 1000.0,		false),
 	('address',		'near',		0.25,	0.002,			false),
-	('address',		'similar',	0.10,	0.01,			false),
-	('address',		'different', 0.10,	0.985,			false),
+	('address',		'similar',	0.08,	0.01,			false),
+	('address',		'close',	0.02,	0.02,			false),
+	('address',		'different', 0.10,	0.965,			false),
 	('postal_code',	'exact',	0.75,	1 / 500.0,		true),
 	('postal_code',	'near',		0.12,	0.01,			false),
 	('postal_code',	'different', 0.13,	0.97,			false),
@@ -228,19 +229,19 @@ AS $$
 	WITH attachment AS (
 		SELECT a.columns, leadroute.attachment_table(a) AS relation FROM leadroute.attachments a WHERE a.flow = match_fields_of.flow
 	), known(kind, canonical, plain_names) AS (VALUES
-		('first_name', true, '{firstname,givenname,forename}'::text[]),
-		('last_name', true, '{lastname,surname,familyname}'),
-		('email', true, '{email,emailaddress,workemail,businessemail}'),
-		('phone', true, '{phone,phonenumber,telephone,mobilephone,mobile}'),
-		('company', true, '{company,companyname,organization,organisation}'),
-		('website', true, '{website,websiteurl,domain,url}'),
-		('address', false, '{streetnumber,housenumber,address,addr,street,streetaddress,mailingstreet,address1,addressline1,address2,addressline2}'),
-		('postal_code', true, '{postalcode,zipcode,zip,postcode}'),
-		('city', true, '{city,town,suburb,locality,mailingcity}'),
-		('region', true, '{region,state,statecode,province,stateprovince}'),
-		('country', true, '{country,countrycode}'),
-		('birth_date', true, '{birthdate,dateofbirth,dob,birthday}'),
-		('identifier', false, '{ssn,socsecid,socialsecuritynumber,nationalid,taxid,vatid,vatnumber,duns,dunsnumber}')
+		('first_name', true, '{firstname,givenname,forename,fname,firstnm,contactfirstname,vorname,prenom,nombre,nome,voornaam,fornavn,fornamn,imie}'::text[]),
+		('last_name', true, '{lastname,surname,familyname,lname,lastnm,contactlastname,nachname,familienname,nomdefamille,apellido,apellidos,cognome,sobrenome,achternaam,efternavn,efternamn,nazwisko}'),
+		('email', true, '{email,emailaddress,workemail,businessemail,mail,emailadresse,email1,contactemail,primaryemail,personalemail,emailid,adressemail,correoelectronico,courriel}'),
+		('phone', true, '{phone,phonenumber,telephone,mobilephone,mobile,tel,telephonenumber,phoneno,phonenum,fullphonenumber,phone1,contactphone,primaryphone,businessphone,workphone,homephone,cell,cellphone,telefon,telefonnummer,handy,mobil,telefono,telefone,telefoon,numerotelephone}'),
+		('company', true, '{company,companyname,organization,organisation,organizationname,organisationname,account,accountname,business,businessname,employer,hotelname,restaurantname,shopname,firma,firmenname,unternehmen,entreprise,societe,raisonsociale,empresa,azienda,bedrijf,bedrijfsnaam}'),
+		('website', true, '{website,websiteurl,domain,url,web,webaddress,webpage,homepage,site,siteurl,companywebsite,companydomain,companyurl,webseite,siteweb,sitioweb}'),
+		('address', false, '{streetnumber,housenumber,housenum,address,addr,street,streetname,streetaddress,mailingstreet,billingstreet,address1,addressline1,address2,addressline2,addressstreet,resstreetaddress,residentialaddress,mailaddr1,strasse,strassehausnummer,hausnummer,anschrift,adresse,rue,direccion,calle,domicilio,indirizzo,via,endereco,straat,adres}'),
+		('postal_code', true, '{postalcode,zipcode,zip,postcode,zip5,postalzip,mailingpostalcode,billingpostalcode,plz,postleitzahl,codepostal,codigopostal,cap,cep}'),
+		('city', true, '{city,town,suburb,locality,mailingcity,billingcity,cityname,rescitydesc,ort,stadt,wohnort,ville,ciudad,citta,cidade,stad,miasto}'),
+		('region', true, '{region,state,statecode,province,stateprovince,statecd,billingstate,mailingstate,bundesland,provincia,departement,estado,regione,provincie}'),
+		('country', true, '{country,countrycode,countryname,countryregion,billingcountry,mailingcountry,nation,land,staat,pays,pais,paese}'),
+		('birth_date', true, '{birthdate,dateofbirth,dob,birthday,birthdt,geburtsdatum,geburtstag,gebdatum,datedenaissance,datenaissance,fechadenacimiento,fechanacimiento,datadinascita,datadenascimento}'),
+		('identifier', false, '{ssn,socsecid,socialsecuritynumber,socialsecurity,nationalid,taxid,vatid,vatnumber,vatno,duns,dunsnumber,siret,siren,nif,cif,cnpj,cpf,ustid,handelsregister,lei,ein,companynumber,companyregistrationnumber}')
 	), found AS (
 		SELECT k.kind, a.attname::text AS attname,
 			CASE WHEN k.canonical AND a.attname = leadroute.mapped_column(t.columns, k.kind) THEN 0
@@ -490,7 +491,7 @@ COMMENT ON FUNCTION leadroute.forget_match_values(text, text[], text[], boolean[
  * go by their primary keys, lead by lead. Each batch is planned anew: the tables grow while one CALL lasts, whose session tells nobody
  * of it before its end, so neither autovacuum nor a plan that is kept would ever know.
  */
-CREATE FUNCTION leadroute.compare_leads(in_flow text, settings leadroute.match_settings, leads text[], fields text[], kinds text[],
+CREATE FUNCTION leadroute.compare_leads(in_flow text, settings leadroute.match_settings, leads text[], fields text[], kinds text[], standing double precision,
 	OUT compared bigint, OUT suggested bigint, OUT oversized bigint)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -520,7 +521,8 @@ BEGIN
 		INTO suggesting, labels
 	FROM leadroute.match_rules_of(in_flow) r;
 	SELECT q.leads INTO n_leads FROM leadroute.match_frequencies q WHERE q.flow = in_flow AND q.field = '' AND q.value = '';
-	prior := ln(settings.expected / greatest(n_leads, least_leads)) / ln(2.0);
+	/* a first run has not seen them all: who is compared early is one of as many as who is compared late */
+	prior := ln(settings.expected / greatest(n_leads, standing, least_leads)) / ln(2.0);
 	at_least := ln(settings.suggest_at / (1 - settings.suggest_at)) / ln(2.0) - prior;
 	SELECT array_agg(b.bit ORDER BY k.n, b.n) INTO weights
 	FROM unnest(kinds) WITH ORDINALITY k(kind, n)
@@ -601,8 +603,8 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION leadroute.compare_leads(text, leadroute.match_settings, text[], text[], text[]) IS
-	'Part of find_duplicates(): compares leads with all that have a blocking key in common with them and writes what is likely; answers how many pairs were compared, how many are new suggestions, how many blocks were too large.';
+COMMENT ON FUNCTION leadroute.compare_leads(text, leadroute.match_settings, text[], text[], text[], double precision) IS
+	'Part of find_duplicates(): compares leads, of about "standing" that stand in the table, with all that have a blocking key in common with them and writes what is likely; answers how many pairs were compared, how many are new suggestions, how many blocks were too large.';
 
 /* Leads that stand in the table no more. Answers false where there are none left. */
 CREATE FUNCTION leadroute.forget_gone(flows text[], fields text[], by_frequency boolean[], standing text, batch integer) RETURNS boolean
@@ -670,6 +672,7 @@ DECLARE
 	done		record;
 	changed		bigint := 0;
 	looked_at	double precision := 0;
+	standing	double precision;
 BEGIN
 	IF batch IS NULL OR batch < 1 THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = 'batch must be at least 1';
@@ -719,6 +722,11 @@ BEGIN
 						 WHERE a.attrelid = leads AND a.attname = leadroute.mapped_column(attachment.columns, 'deleted')
 							AND a.attnum > 0 AND NOT a.attisdropped), 'false');
 
+	/* of several flows in one table nobody can tell without reading it */
+	IF run.phase = 'walk' AND attachment.flow_column IS NULL THEN
+		SELECT sum(pg_relation_size(p.relid) / current_setting('block_size')::bigint * leadroute.row_density(p.relid)) INTO standing
+		FROM leadroute.leaves(leads) p JOIN pg_class c ON c.oid = p.relid WHERE c.relkind <> 'f';
+	END IF;
 	IF run.phase = 'walk' THEN
 		/* blocks without anything new go by quickly: a batch of changed leads, or a hundred batches of rows */
 		WHILE changed < batch AND looked_at < 100.0 * batch LOOP
@@ -805,7 +813,7 @@ BEGIN
 					PERFORM leadroute.forget_match_values(part.flow, part.gone, fields, counted);
 				END IF;
 				IF part.fresh IS NOT NULL THEN
-					done := leadroute.compare_leads(part.flow, settings, part.fresh, fields, kinds);
+					done := leadroute.compare_leads(part.flow, settings, part.fresh, fields, kinds, standing);
 					changed := changed + cardinality(part.fresh);
 					run.changed := run.changed + cardinality(part.fresh);
 					run.compared := run.compared + done.compared;
@@ -899,6 +907,76 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'lr_show_outputs';
 COMMENT ON FUNCTION leadroute.show_outputs(text, text) IS 'Internal: writes what a lead''s state says into the output columns of its row.';
 
+/*
+ * What is linked to a lead that has become a duplicate itself is the duplicate of the one that this one stands behind. Who waits, locks a row of the leads table, then
+ * its state; at commit, when no row may be written, what others hold is left in pending_heirs to the sweep.
+ */
+CREATE FUNCTION leadroute.relink_duplicates(flow text, second text, waits boolean) RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, leadroute, pg_temp
+AS $$
+DECLARE
+	first	leadroute.lead_states;
+	linked	leadroute.lead_states;
+	keys	text[];
+	told	text;
+	at		timestamptz := leadroute.clock();
+BEGIN
+	SELECT s.* INTO first FROM leadroute.lead_states s WHERE s.flow = relink_duplicates.flow AND s.lead = second;
+	FOR step IN 1 .. 100 LOOP
+		EXIT WHEN first.status NOT IN ('duplicate', 'merged') OR first.duplicate_of IS NULL OR first.duplicate_of = second;
+		SELECT s.* INTO first FROM leadroute.lead_states s WHERE s.flow = relink_duplicates.flow AND s.lead = first.duplicate_of;
+	END LOOP;
+	IF first.lead IS NULL OR first.lead = second OR first.status IN ('duplicate', 'merged') THEN
+		RETURN NULL;
+	END IF;
+	IF waits THEN
+		SELECT array_agg(d.lead ORDER BY d.lead) INTO keys FROM leadroute.lead_states d WHERE d.flow = relink_duplicates.flow AND d.duplicate_of = second;
+		PERFORM leadroute.hold_rows(flow, keys, true);
+		PERFORM FROM leadroute.lead_states d WHERE d.flow = relink_duplicates.flow AND d.lead = ANY (keys) ORDER BY d.lead FOR UPDATE;
+	END IF;
+	FOR linked IN
+		SELECT d.* FROM leadroute.lead_states d WHERE d.flow = relink_duplicates.flow AND d.duplicate_of = second AND d.lead <> first.lead ORDER BY d.lead
+	LOOP
+		PERFORM FROM leadroute.lead_states d WHERE d.flow = linked.flow AND d.lead = linked.lead FOR UPDATE SKIP LOCKED;
+		IF NOT FOUND THEN
+			INSERT INTO leadroute.pending_heirs (flow, lead, gone, at) VALUES (linked.flow, second, true, at) ON CONFLICT DO NOTHING;
+			CONTINUE;
+		END IF;
+		/* a returning lead is nobody's duplicate, and an absorbed one has no row */
+		IF linked.status <> 'duplicate' OR linked.closed_at IS NOT NULL THEN
+			UPDATE leadroute.lead_states d SET duplicate_of = first.lead WHERE d.flow = linked.flow AND d.lead = linked.lead AND d.duplicate_of = second;
+		ELSE
+			told := format('duplicate of lead %s: lead %s is one', first.lead, second);
+			UPDATE leadroute.lead_states d
+				SET duplicate_of = first.lead, owner = coalesce(first.owner, d.owner), team = coalesce(first.team, d.team), territory = coalesce(first.territory, d.territory), route_reason = told
+				WHERE d.flow = linked.flow AND d.lead = linked.lead AND d.duplicate_of = second;
+			INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason)
+				VALUES (linked.flow, linked.lead, at, 'linked', 'duplicate', coalesce(first.owner, linked.owner), linked.owner, coalesce(first.team, linked.team),
+						coalesce(first.territory, linked.territory), told);
+		END IF;
+		IF NOT waits THEN
+			INSERT INTO leadroute.pending_heirs (flow, lead, gone, at) VALUES (linked.flow, linked.lead, false, at) ON CONFLICT DO NOTHING;
+		END IF;
+	END LOOP;
+	/* what its duplicates have asked of it */
+	WITH asked AS (
+		DELETE FROM leadroute.pending_clocks p WHERE p.flow = relink_duplicates.flow AND p.lead = second RETURNING p.*
+	)
+	INSERT INTO leadroute.pending_clocks (flow, lead, duplicate, policy, started_at, at)
+		SELECT a.flow, first.lead, a.duplicate, a.policy, a.started_at, a.at FROM asked a
+		ON CONFLICT DO NOTHING;
+	RETURN first.lead;
+END
+$$;
+COMMENT ON FUNCTION leadroute.relink_duplicates(text, text, boolean) IS
+	'Where a lead is a duplicate that has duplicates of its own: these are the duplicates of the one that it stands behind, and have that one''s owner. Answers that one; NULL where the lead is no duplicate. With "waits" their rows are locked for the caller, who writes them; else what others hold, and the rows, are left in pending_heirs to the sweep.';
+
+CREATE FUNCTION leadroute.note_first(flow text, first text) RETURNS void
+LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'lr_sql_note_first';
+COMMENT ON FUNCTION leadroute.note_first(text, text) IS
+	'Internal: looks when the transaction commits whether the lead is gone, or is a duplicate, and has duplicates that others have inserted meanwhile: they get another first lead.';
+
 /* Makes one of two leads a duplicate of the other, as a shared key would have; answers which stands for both. */
 CREATE FUNCTION leadroute.link_leads(in_flow text, lead text, other text) RETURNS text
 LANGUAGE plpgsql
@@ -945,7 +1023,9 @@ BEGIN
 	INSERT INTO leadroute.events (flow, lead, at, kind, code, owner, previous_owner, team, territory, reason, actor)
 		VALUES (in_flow, second.lead, leadroute.clock(), 'linked', 'duplicate', first.owner, second.owner, first.team, first.territory,
 				format('duplicate of lead %s', first.lead), session_user);
-	UPDATE leadroute.lead_states s SET duplicate_of = first.lead WHERE s.flow = in_flow AND s.duplicate_of = second.lead;
+	/* what was linked to it goes along, now and when this commits: who inserts such a one meanwhile has not seen this */
+	PERFORM leadroute.relink_duplicates(in_flow, second.lead, true);
+	PERFORM leadroute.note_first(in_flow, second.lead);
 	/* a duplicate has no clocks: what it waits for is asked of the first one, as if it came now */
 	FOR clock IN
 		SELECT c.* FROM leadroute.clocks c WHERE c.flow = in_flow AND c.lead = second.lead AND c.finished_at IS NULL ORDER BY c.policy, c.round FOR UPDATE

@@ -14,7 +14,7 @@ SELECT leadroute.restore_trigger('pending_heirs');
 COMMENT ON TABLE leadroute.pending_heirs IS 'What the sweep is to do about duplicates whose first lead has gone.';
 COMMENT ON COLUMN leadroute.pending_heirs.flow IS 'The flow.';
 COMMENT ON COLUMN leadroute.pending_heirs.lead IS 'The lead''s key, as text.';
-COMMENT ON COLUMN leadroute.pending_heirs.gone IS 'Whether it has gone, and a duplicate of it is to take its place which somebody held; else its row is to show what its state says.';
+COMMENT ON COLUMN leadroute.pending_heirs.gone IS 'Whether it has gone, or become a duplicate, and duplicates of it that somebody held are to have another first lead; else its row is to show what its state says.';
 COMMENT ON COLUMN leadroute.pending_heirs.at IS 'Since when.';
 
 /* The gone lead's clocks that nobody stopped are the heir's to keep: by the policies of its own row, from when it asked. */
@@ -57,11 +57,15 @@ DECLARE
 	heir	leadroute.lead_states;
 	other	leadroute.lead_states;
 	became	leadroute.lead_states;
+	next	text;
 	at		timestamptz := leadroute.clock();
 BEGIN
-	SELECT s.* INTO first FROM leadroute.lead_states s
-	WHERE s.flow = succeed_lead.flow AND s.lead = succeed_lead.gone AND s.closed_at IS NOT NULL AND s.outcome = ANY ('{deleted,gone,moved}');
-	IF NOT FOUND THEN
+	SELECT s.* INTO first FROM leadroute.lead_states s WHERE s.flow = succeed_lead.flow AND s.lead = succeed_lead.gone;
+	IF first.status IN ('duplicate', 'merged') AND first.duplicate_of IS NOT NULL THEN
+		next := leadroute.relink_duplicates(flow, gone, false);
+		/* where that one is gone too, they are its heirs */
+		RETURN leadroute.succeed_lead(flow, next);
+	ELSIF first.closed_at IS NULL OR first.outcome <> ALL ('{deleted,gone,moved}') THEN
 		RETURN NULL;
 	END IF;
 	FOR heir IN
@@ -120,7 +124,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadroute.succeed_lead(text, text) IS
-	'Where a lead is gone that has duplicates: the one that asked first takes its place (code succeeded) with keys, owner and a place of its own, without a turn, and the others are its duplicates; or all are another lead''s that has one of their keys by now. Answers the heir, NULL where there is none. What others hold is left in pending_heirs to the sweep, which also writes the rows.';
+	'Where a lead is gone that has duplicates: the one that asked first takes its place (code succeeded) with keys, owner and a place of its own, without a turn, and the others are its duplicates; or all are another lead''s that has one of their keys by now, or whose duplicate the lead itself has become. Answers the heir, NULL where there is none. What others hold is left in pending_heirs to the sweep, which also writes the rows.';
 
 CREATE FUNCTION leadroute.succeed_leads(flow text, gone text[]) RETURNS integer
 LANGUAGE plpgsql
@@ -176,7 +180,7 @@ END
 $$;
 COMMENT ON FUNCTION leadroute.sweep_heirs(text, integer) IS 'Part of sweep(): does what stands in pending_heirs; answers how many. A row that somebody holds for longer than 50 ms is left for the next.';
 
-/* A duplicate that was inserted while its first was being deleted: neither transaction has seen the other. */
+/* A duplicate that was inserted while its first was being deleted, or made a duplicate: neither transaction has seen the other. */
 CREATE FUNCTION leadroute.sweep_orphans(flow text, batch integer) RETURNS integer
 LANGUAGE sql
 SET search_path = pg_catalog, leadroute, pg_temp
@@ -185,12 +189,12 @@ AS $$
 	FROM (SELECT DISTINCT d.duplicate_of
 		  FROM leadroute.lead_states d JOIN leadroute.lead_states f ON f.flow = d.flow AND f.lead = d.duplicate_of
 		  WHERE d.flow = sweep_orphans.flow AND d.duplicate_of IS NOT NULL AND d.status = 'duplicate' AND d.closed_at IS NULL
-			AND f.closed_at IS NOT NULL AND f.outcome = ANY ('{deleted,gone,moved}')
+			AND (f.closed_at IS NOT NULL AND f.outcome = ANY ('{deleted,gone,moved}') OR f.status IN ('duplicate', 'merged') AND f.duplicate_of IS NOT NULL)
 			AND NOT EXISTS (SELECT FROM leadroute.pending_heirs p WHERE p.flow = d.flow AND p.lead = d.duplicate_of AND p.gone)
 		  LIMIT batch) o
 $$;
-COMMENT ON FUNCTION leadroute.sweep_orphans(text, integer) IS 'Part of sweep(): finds duplicates whose first lead is gone and gives them one; answers how many first leads these were.';
+COMMENT ON FUNCTION leadroute.sweep_orphans(text, integer) IS 'Part of sweep(): finds duplicates whose first lead is gone, or is a duplicate itself, and gives them one; answers how many first leads these were.';
 
 INSERT INTO leadroute.sweep_parts (part, position, work, batch, batches, every, many, meaning) VALUES
-	('orphans', 51, 'SELECT n, n > 0 FROM leadroute.sweep_orphans($1, $2) n', 1000, 1000, '1 hour', false, 'finds duplicates that came while their first lead was being deleted'),
+	('orphans', 51, 'SELECT n, n > 0 FROM leadroute.sweep_orphans($1, $2) n', 1000, 1000, '1 hour', false, 'finds duplicates that came while their first lead was being deleted or linked'),
 	('heirs', 52, 'SELECT n, n > 0 FROM leadroute.sweep_heirs($1, $2) n', 100, 1000, '0', true, 'shows in their rows who stands for a person whose first lead has gone');

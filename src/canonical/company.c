@@ -25,30 +25,36 @@ PG_FUNCTION_INFO_V1(lr_company_key_sql);
  * Where there are several ("pty ltd", "gmbh & co kg") each goes for itself.
  */
 static const char *const forms_after[] = {
-	"ab", "ad", "ag", "aps", "as", "asa", "asi", "bhd", "bv", "bvba",
-	"co", "company", "corp", "corporacion", "corporation", "cv", "cvba",
-	"dd", "doo", "ead", "eg", "ehf", "eirl", "eood", "etn", "eurl", "ev",
-	"gbr", "gesmbh", "gmbh", "hf", "inc", "incorporated", "incorporation",
+	"ab", "ad", "ag", "aktiengesellschaft", "aps", "as", "asa", "asi", "bhd", "bv", "bvba",
+	"cjsc", "clg", "co", "company", "corp", "corporacion", "corporation", "cv", "cvba",
+	"dac", "dd", "dmcc", "doo", "ead", "eg", "ehf", "eireli", "eirl", "eood", "etn", "eurl", "ev", "fzc", "fzco", "fze",
+	"gbr", "gesmbh", "gmbh", "hf", "inc", "incorporated", "incorporation", "ivs", "jsc",
 	"kb", "kda", "kft", "kg", "kgaa", "kk", "ks", "ky",
-	"lda", "limitada", "limited", "lllp", "llc", "llp", "lp", "ltd", "ltda", "ltdsti",
-	"mbh", "nv", "nyrt", "oao", "oe", "og", "ohg", "ooo", "oood", "oy", "oyj",
-	"pao", "pbc", "pjsc", "plc", "pllc", "private", "proprietary", "pt", "pte", "pty", "publ", "pvba", "pvt",
-	"qsc", "sa", "sab", "sae", "sal", "saoc", "saog", "sapa", "sapi", "sarl", "sas", "sasu", "sau", "sc", "sca", "sce", "scop", "scrl", "scs", "sdn",
-	"se", "seco", "sia", "sl", "sp", "slu", "slp", "snc", "spa", "spj", "spk", "spol", "spolka", "sro", "srl", "srls", "sti",
-	"tbk", "tov", "ug", "uab", "ulc", "unlimited", "vof", "zao", "zoo",
-	"ао", "зао", "оао", "ооо", "пао", "тов",
+	"lda", "limitada", "limited", "llc", "lllp", "llp", "lp", "ltd", "ltda", "ltdsti",
+	"mbh", "nv", "nyrt", "oao", "oe", "og", "ohg", "ojsc", "ooo", "oood", "ou", "oy", "oyj",
+	"pao", "pbc", "pc", "pjsc", "plc", "pllc", "private", "proprietary", "pt", "pte", "pty", "publ", "pvba", "pvt",
+	"qsc",
+	"sa", "sab", "sae", "sagl", "sal", "saoc", "saog", "sapa", "sapi", "sarl", "sas", "sasu", "sau", "sc", "sca", "sce", "scop", "scrl", "scs", "sdn", "se", "seco", "sia", "sl", "slp", "slu", "snc", "sp", "spa", "spj", "spk", "spol", "spolka", "sprl", "sprlu", "srl", "srls", "sro", "sti",
+	"tbk", "tov", "uab", "ug", "ulc", "unipessoal", "unlimited", "vof", "zao", "zoo", "zrt",
+	"αε", "επε", "ικε",
+	"ао", "зао", "оао", "ооо", "пао", "тов", "ад", "доо", "еад", "еоод", "оод", "тоо", "ват", "прат",
 	"有", "株",
 	"주", "유"};
 
 static const char *const forms_before[] = {
-	"ab", "cv", "oao", "ooo", "pao", "pt", "sia", "tov", "uab", "zao",
-	"ао", "зао", "оао", "ооо", "пао", "тов",
+	"ab", "cv", "oao", "ooo", "ou", "pao", "pt", "sia", "tov", "uab", "zao",
+	"ао", "зао", "ип", "оао", "ооо", "пао", "тов", "тоо",
 	"有", "株",
 	"주", "유"};
 
 /* Forms of several words that are no forms each for itself. */
 static const char *const forms_of_words[] = {
+	"ges mbh", "gesellschaft mbh", "gesellschaft mit beschrankter haftung", "limited liability company", "limited liability partnership", "public limited company", "joint stock company",
+	"open joint stock company", "sociedad anonima", "sociedad limitada", "societe anonyme", "societa per azioni", "fz llc", "sp j", "sp k", "α ε", "ε π ε", "san ve tic", "san ve tic as", "san ve tic ltd sti", "sanayi ve ticaret", "sanayi ve ticaret anonim sirketi",
 	"s de rl", "s de rl de cv", "sa de cv", "sab de cv", "sapi de cv", "ug haftungsbeschrankt", "et cie", "und co", "y cia", "e cia", "tic ltd sti", "tic as"};
+
+/* The same before the name; longer ones first. */
+static const char *const forms_of_words_before[] = {"cong ty tnhh mtv", "cong ty tnhh", "cong ty co phan", "cong ty cp", "cong ty"};
 
 /* Forms that are written without a blank, before the name or behind it. */
 static const char *const forms_attached[] = {
@@ -70,6 +76,9 @@ static void split(char *text, Words *words);
 static void join_letters(Words *words);
 static bool strip_ends(Words *words);
 static bool ends_in(const Words *words, const char *form, int *count);
+static bool begins_with(const Words *words, const char *form, int *count);
+static int words_of(const char *form);
+static bool are_words(char *const *words, const char *form, int n);
 static bool strip_attached(Words *words, bool *shorter);
 static bool is_form(const char *word, const char *const *forms, int count);
 
@@ -206,6 +215,15 @@ strip_ends(Words *words)
 		words->count--;
 		return true;
 	}
+	for (i = 0; i < lengthof(forms_of_words_before); i++)
+	{
+		if (begins_with(words, forms_of_words_before[i], &n))
+		{
+			words->first += n;
+			words->count -= n;
+			return true;
+		}
+	}
 	if (is_form(first, forms_before, lengthof(forms_before)))
 	{
 		words->first++;
@@ -219,23 +237,39 @@ strip_ends(Words *words)
 static bool
 ends_in(const Words *words, const char *form, int *count)
 {
-	const char *c;
-	int n = 1;
-	int i;
+	*count = words_of(form);
+	return *count < words->count && are_words(words->word + words->first + words->count - *count, form, *count);
+}
 
-	for (c = form; *c; c++)
-		n += *c == ' ';
-	if (n >= words->count)
-		return false;
-	for (i = words->first + words->count - n; i < words->first + words->count; i++)
+/* The same of the first words. */
+static bool
+begins_with(const Words *words, const char *form, int *count)
+{
+	*count = words_of(form);
+	return *count < words->count && are_words(words->word + words->first, form, *count);
+}
+
+static int
+words_of(const char *form)
+{
+	int n = 1;
+
+	for (; *form; form++)
+		n += *form == ' ';
+	return n;
+}
+
+static bool
+are_words(char *const *words, const char *form, int n)
+{
+	for (int i = 0; i < n; i++)
 	{
 		int width = strcspn(form, " ");
 
-		if (strncmp(words->word[i], form, width) != 0 || words->word[i][width] != '\0')
+		if (strncmp(words[i], form, width) != 0 || words[i][width] != '\0')
 			return false;
 		form += width + (form[width] == ' ');
 	}
-	*count = n;
 	return true;
 }
 

@@ -120,12 +120,22 @@ const char *
 lr_country_code(const char *data, int len)
 {
 	const char *key = name_key(data, len);
+	const char *code;
+	const char *comma;
 
 	lr_trim(&data, &len);
 	/* NA is Namibia, N/A is not */
 	if (len > 2 && strcmp(key, "na") == 0)
 		return NULL;
-	return find_name(lr_country_names, lengthof(lr_country_names), key);
+	code = find_name(lr_country_names, lengthof(lr_country_names), key);
+	/* Congo, Democratic Republic of the */
+	if (code == NULL && (comma = memchr(data, ',', len)) != NULL && memchr(comma + 1, ',', data + len - comma - 1) == NULL)
+	{
+		char *turned = psprintf("%.*s %.*s", (int) (data + len - comma - 1), comma + 1, (int) (comma - data), data);
+
+		code = find_name(lr_country_names, lengthof(lr_country_names), name_key(turned, strlen(turned)));
+	}
+	return code;
 }
 
 /* The second half of the ISO 3166-2 code, in lower case, of a region of the country; NULL where it has none of that name. */
@@ -160,14 +170,15 @@ lr_postal_key(const char *data, int len, const char *country)
 
 	lr_trim(&data, &len);
 	key = lr_fold(data, len, LR_FOLD_ACCENTS);
-	/* "D-80331", "SE-111 22" */
+	/* "D-80331", "SE-111 22", "PL 00-950", "GB-SW1A 1AA" */
 	for (next = key; *next >= 'a' && *next <= 'z'; next++)
 		;
-	if (country != NULL && next > key && next - key <= 3 && *next == '-' && isdigit((unsigned char) next[1]))
+	if (country != NULL && ((next > key && next - key <= 3 && *next == '-' && isdigit((unsigned char) next[1])) ||
+							(next - key == 2 && (*next == '-' || *next == ' ') && next[1] && strncmp(key, country, 2) == 0)))
 		key += next - key + 1;
 	/* a number on its way through a spreadsheet */
 	len = strlen(key);
-	if (digits > 0 && len > 2 && strcmp(key + len - 2, ".0") == 0)
+	if (len > 2 && strcmp(key + len - 2, ".0") == 0 && (digits > 0 || strspn(key, "0123456789") == len - 2))
 		key[len - 2] = '\0';
 	/* nobody else writes it so */
 	if (country == NULL && is_plus_four(key))
@@ -291,7 +302,7 @@ short_text(Datum datum, const char **data, int *len)
 	return true;
 }
 
-/* A name as the tables hold it: folded words without blanks and without a leading article. */
+/* A name as the tables hold it: folded words without blanks and without an article before or behind them. */
 static char *
 name_key(const char *data, int len)
 {
@@ -299,6 +310,10 @@ name_key(const char *data, int len)
 	char *out = key;
 	const char *next;
 
+	/* Bahamas, The */
+	len = strlen(key);
+	if (len >= 7 && strcmp(key + len - 4, " the") == 0)
+		key[len - 4] = '\0';
 	for (next = key; *next; next++)
 	{
 		if (*next != ' ')

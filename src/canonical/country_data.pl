@@ -20,31 +20,54 @@ my $locales = '/usr/share/locale';
 # languages whose names of countries and of regions are taken over
 my @country_languages = qw(en de fr es it pt pt_BR nl sv da nb fi pl cs sk sl hr hu ro bg el tr ru uk lt lv et ca
   ja ko zh_CN zh_TW ar he th vi id);
+# and those whose names give way to theirs
+my @more_country_languages = qw(hi bn ta te fa ur is ga eu gl sr mk sq ka hy az kk ms af sw mn);
 my @region_languages = qw(en de fr es it);
 # and of a country's own language
 my %own_language = (ja => 'jp', zh_CN => 'cn', zh_TW => 'tw', ko => 'kr', ru => 'ru', uk => 'ua', pt_BR => 'br', pt => 'pt', sv => 'se', pl => 'pl', nl => 'nl', el => 'gr', he => 'il', tr => 'tr', th => 'th', da => 'dk', cs => 'cz', hu => 'hu', vi => 'vn');
 
 my %country_alias = (
-	us => ['USA', 'U.S.', 'America', 'The States', 'United States (USA)', 'US of A', 'Estados Unidos de América', 'EE. UU.', 'EEUU', 'EUA', 'Etats Unis', 'VS', 'Stati Uniti d’America'],
-	gb => ['UK', 'U.K.', 'Great Britain', 'Britain', 'England', 'Scotland', 'Wales', 'Northern Ireland', 'United Kingdom (UK)', 'GB-UK', 'Großbritannien', 'Grande-Bretagne', 'Gran Bretagna', 'Gran Bretaña', 'England UK', 'Groot-Brittannië', 'Schottland', 'Inghilterra', 'Inglaterra', 'Angleterre'],
-	ae => ['UAE', 'U.A.E.', 'Emirates', 'Dubai', 'Abu Dhabi', 'VAE'],
-	kr => ['South Korea', 'Korea', 'Korea South', 'Korea (South)', 'S. Korea', 'ROK', 'Republic of Korea', '한국', '대한민국', '韩国', '韓国'],
+	us => ['США', 'Соединенные Штаты', 'アメリカ', '米国', '미국', 'Amerika', 'USofA', 'United States America', 'USA', 'U.S.', 'America', 'The States', 'United States (USA)', 'US of A', 'Estados Unidos de América', 'EE. UU.', 'EEUU', 'EUA', 'Etats Unis', 'VS', 'Stati Uniti d’America'],
+	gb => ['Великобритания', 'Англия', 'Ηνωμένο Βασίλειο', 'イギリス', '英国', '영국', 'ENG', 'SCO', 'WAL', 'NIR', 'Engeland', 'Engleterre', 'Anglaterra', 'Anglia', 'UK', 'U.K.', 'Great Britain', 'Britain', 'England', 'Scotland', 'Wales', 'Northern Ireland', 'United Kingdom (UK)', 'GB-UK', 'Großbritannien', 'Grande-Bretagne', 'Gran Bretagna', 'Gran Bretaña', 'England UK', 'Groot-Brittannië', 'Schottland', 'Inghilterra', 'Inglaterra', 'Angleterre'],
+	ae => ['ОАЭ', 'الإمارات', 'UAE', 'U.A.E.', 'Emirates', 'Dubai', 'Abu Dhabi', 'VAE'],
+	kr => ['Южная Корея', 'South Korea', 'Korea', 'Korea South', 'Korea (South)', 'S. Korea', 'ROK', 'Republic of Korea', '한국', '대한민국', '韩国', '韓国'],
 	kp => ['North Korea', 'Korea North', 'Korea (North)', 'DPRK', '北朝鲜', '北朝鮮'],
-	nl => ['Holland', 'NL (Netherlands)', 'Nederland', 'The Netherlands', 'Niederlande', 'Pays-Bas', 'Holanda'],
+	nl => ['Голландия', 'NED', 'The Kingdom of the Netherlands', 'Holland', 'NL (Netherlands)', 'Nederland', 'The Netherlands', 'Niederlande', 'Pays-Bas', 'Holanda'],
 	cz => ['Czech Republic', 'Czech Rep.', 'Česká republika', 'Tschechische Republik', 'Česko'],
-	ru => ['Russia', 'Россия', 'РФ'], vn => ['Viet Nam', 'Vietnam', 'Việt Nam'], tr => ['Turkey', 'Türkiye', 'Turkiye'],
-	ci => ['Ivory Coast', 'Cote dIvoire', 'Elfenbeinküste'], cd => ['DR Congo', 'DRC', 'Congo Kinshasa', 'Congo (Kinshasa)', 'Democratic Republic of Congo', 'Congo DR', 'Zaire', 'RDC'],
+	ru => ['Russia', 'Россия', 'РФ'], vn => ['VIE', 'Viet Nam', 'Vietnam', 'Việt Nam'], tr => ['Turkey', 'Türkiye', 'Turkiye'],
+	ci => ['Ivory Coast', 'Cote dIvoire', 'Elfenbeinküste'], cd => ['Congo, Democratic Republic', 'Congo (Democratic Republic)', 'Congo (DRC)', 'Congo DRC', 'DR Congo', 'DRC', 'Congo Kinshasa', 'Congo (Kinshasa)', 'Democratic Republic of Congo', 'Congo DR', 'Zaire', 'RDC'],
 	cg => ['Congo', 'Republic of the Congo', 'Congo Brazzaville', 'Congo (Brazzaville)'], mk => ['Macedonia', 'North Macedonia', 'FYROM'], sz => ['Swaziland', 'Eswatini'],
-	mm => ['Burma', 'Myanmar'], cv => ['Cape Verde', 'Cabo Verde'], tl => ['East Timor'], la => ['Laos'], sy => ['Syria'], ir => ['Iran'], bo => ['Bolivia'], ve => ['Venezuela'],
-	tz => ['Tanzania'], md => ['Moldova'], tw => ['Taiwan', 'Republic of China', 'ROC', '台灣', '台湾', 'Chinese Taipei'], hk => ['Hong Kong', 'Hongkong', 'Hong Kong SAR', 'Hong Kong SAR China', 'HKSAR'],
-	mo => ['Macau', 'Macao', 'Macau SAR'], cn => ['China', 'PRC', 'P.R. China', 'PR China', 'Mainland China', "People's Republic of China", '中国', '中國', '中华人民共和国'], ps => ['Palestine', 'Palestinian Territories', 'West Bank', 'Gaza'],
-	va => ['Vatican', 'Vatican City'], fm => ['Micronesia'], bn => ['Brunei'], sa => ['KSA', 'Kingdom of Saudi Arabia', 'Saudi'], za => ['RSA', 'S. Africa'],
-	de => ['Deutschland', 'BRD', 'FRG', 'Federal Republic of Germany', 'West Germany'], ch => ['Schweiz', 'Suisse', 'Svizzera', 'Swiss', 'Helvetia'], at => ['Österreich', 'Oesterreich'], es => ['España', 'Espana'], jp => ['日本', 'Nippon', 'Nihon'],
-	se => ['Sverige'], no => ['Norge'], dk => ['Danmark'], fi => ['Suomi'], gr => ['Hellas', 'Ελλάδα', 'Ελλαδα'], hr => ['Hrvatska'], hu => ['Magyarország'], pl => ['Polska'], br => ['Brasil'], mx => ['Méjico', 'México'], nz => ['N.Z.', 'Aotearoa'],
+	mm => ['Burma', 'Myanmar'], cv => ['Cape Verde', 'Cabo Verde'], tl => ['East Timor'], la => ['Lao PDR', 'Lao', 'Laos'], sy => ['Syria'], ir => ['Iran'], bo => ['Bolivia'], ve => ['Venezuela'],
+	tz => ['Tanzania'], md => ['Moldova'], tw => ['TPE', 'Taiwan', 'Republic of China', 'ROC', '台灣', '台湾', 'Chinese Taipei'], hk => ['Hong Kong', 'Hongkong', 'Hong Kong SAR', 'Hong Kong SAR China', 'HKSAR'],
+	mo => ['Macau', 'Macao', 'Macau SAR'], cn => ['КНР', 'China', 'PRC', 'P.R. China', 'PR China', 'Mainland China', "People's Republic of China", '中国', '中國', '中华人民共和国'], ps => ['Palestine', 'Palestinian Territories', 'West Bank', 'Gaza'],
+	va => ['Vatican', 'Vatican City'], fm => ['Micronesia'], bn => ['Brunei'], sa => ['السعودية', 'Saudia', 'KSA', 'Kingdom of Saudi Arabia', 'Saudi'], za => ['RSA', 'S. Africa'],
+	de => ['GER', 'Deutschland (DE)', 'Deutschland', 'BRD', 'FRG', 'Federal Republic of Germany', 'West Germany'], ch => ['SUI', 'CH (Schweiz)', 'Schweiz', 'Suisse', 'Svizzera', 'Swiss', 'Helvetia'], at => ['Österreich', 'Oesterreich'], es => ['España', 'Espana'], jp => ['日本', 'Nippon', 'Nihon'],
+	se => ['Sverige'], no => ['Norge'], dk => ['DEN', 'Danmark'], fi => ['Suomi'], gr => ['GRE', 'Hellas', 'Ελλάδα', 'Ελλαδα'], hr => ['CRO', 'Hrvatska'], hu => ['Magyarország'], pl => ['Polska'], br => ['Brasil'], mx => ['Méjico', 'México'], nz => ['N.Z.', 'Aotearoa'],
 	ge => ['Republic of Georgia'],
-	ie => ['Eire', 'Éire', 'Republic of Ireland', 'Ireland (Republic)', 'Southern Ireland'], by => ['Belorussia', 'Byelorussia', 'Weißrussland'], kg => ['Kirgizstan'], lk => ['Ceylon'], bs => ['Bahamas'], gm => ['Gambia'], ph => ['Philippines', 'Pilipinas', 'Philippine'],
-	pg => ['PNG'], tt => ['Trinidad', 'Trinidad Tobago'], ba => ['Bosnia', 'BiH', 'Bosnia Herzegovina'], ag => ['Antigua'], kn => ['St Kitts', 'St. Kitts and Nevis', 'Saint Kitts'], lc => ['St Lucia'], vc => ['St Vincent', 'St. Vincent and the Grenadines', 'Saint Vincent'],
-	sh => ['St Helena'], pm => ['St Pierre and Miquelon'], bl => ['St Barthelemy', 'St Barts', 'Saint Barts'], mf => ['St Martin', 'Saint Martin'], sx => ['Sint Maarten', 'St Maarten'], vi => ['US Virgin Islands', 'USVI', 'U.S. Virgin Islands'], vg => ['British Virgin Islands', 'BVI'],
+	ie => ['Eire', 'Éire', 'Republic of Ireland', 'Ireland (Republic)', 'Southern Ireland'], by => ['Belorussia', 'Byelorussia', 'Weißrussland'], kg => ['Kirgizstan'], lk => ['Ceylon'], bs => ['Bahamas'], gm => ['Gambia'], ph => ['PHI', 'Philippines', 'Pilipinas', 'Philippine'],
+	pg => ['PNG'], tt => ['Trinidad', 'Trinidad Tobago'], ba => ['Bosnia', 'BiH', 'Bosnia Herzegovina'], ag => ['Antigua'], kn => ['St Kitts', 'St. Kitts and Nevis', 'Saint Kitts'], lc => ['St Lucia'], vc => ['St Vincent and Grenadines', 'Saint Vincent and Grenadines', 'St Vincent', 'St. Vincent and the Grenadines', 'Saint Vincent'],
+	in => ['भारत', 'Bharat'],
+	th => ['ประเทศไทย', 'Siam'],
+	pt => ['POR'],
+	cl => ['CHI'],
+	uy => ['URU'],
+	my => ['MAS'],
+	bg => ['BUL'],
+	si => ['SLO'],
+	lv => ['LAT'],
+	au => ['Commonwealth of Australia', 'Down Under', 'Aus.'],
+	kz => ['Kazakstan'],
+	ro => ['Roumania', 'Rumania'],
+	ua => ['The Ukraine'],
+	rs => ['Republic of Serbia'],
+	lu => ['Luxemburg'],
+	li => ['Lichtenstein'],
+	sg => ['Singapore City', 'S’pore'],
+	id => ['Indonesien'],
+	eg => ['Misr'],
+	fr => ['France métropolitaine', 'Metropolitan France'],
+	pf => ['Tahiti'],
+	sh => ['Saint Helena', 'St Helena'], pm => ['St Pierre and Miquelon'], bl => ['St Barthelemy', 'St Barts', 'Saint Barts'], mf => ['St Martin', 'Saint Martin'], sx => ['Sint Maarten', 'St Maarten'], vi => ['US Virgin Islands', 'USVI', 'U.S. Virgin Islands'], vg => ['British Virgin Islands', 'BVI'],
 	re => ['Reunion'], cw => ['Curacao'], um => ['US Minor Outlying Islands'], xk => ['Kosovo', 'Republic of Kosovo', 'Kosova', 'XKX'], fk => ['Falklands', 'Falkland Islands', 'Malvinas'], gs => ['South Georgia'], im => ['Isle of Man'], ss => ['South Sudan'], st => ['Sao Tome'],
 );
 
@@ -72,12 +95,38 @@ my %region_alias = (
 	ie => { d => ['Co. Dublin', 'County Dublin'], co => ['Co. Cork', 'County Cork'] },
 );
 
+# names in English of regions whose own are others, and what is usual beside the official ones
+my %more_region_alias = (
+	de => { nw => ['North Rhine-Westphalia', 'Northrhine-Westphalia'], ni => ['Lower Saxony'], sn => ['Saxony'], st => ['Saxony-Anhalt'], rp => ['Rhineland-Palatinate', 'Rhineland Palatinate'], he => ['Hesse'], mv => ['Mecklenburg-Western Pomerania', 'Mecklenburg-West Pomerania'], bw => ['Baden-Wurttemberg'] },
+	fr => { bre => ['Brittany'], nor => ['Normandy'], '20r' => ['Corsica'], bfc => ['Burgundy-Franche-Comté', 'Burgundy'], occ => ['Occitania'], naq => ['New Aquitaine'], pac => ['PACA', "Provence-Alpes-Cote d'Azur", 'Provence'], idf => ['Région parisienne', 'Paris Region'], pdl => ['Loire Region'] },
+	es => { ct => ['Catalonia'], an => ['Andalusia'], cl => ['Castile and León', 'Castile-Leon', 'Castilla y Leon'], pv => ['Basque Country'], nc => ['Navarre'], ib => ['Balearic Islands', 'Balearics'], cn => ['Canary Islands', 'Canaries'], vc => ['Valencian Community'], md => ['Community of Madrid'] },
+	it => { 23 => ['Aosta Valley'], 32 => ['Trentino-South Tyrol', 'Trentino-Alto Adige'], 42 => ['Liguria'], 36 => ['Friuli-Venezia Giulia', 'Friuli'] },
+	ch => { ge => ['Geneva'], lu => ['Lucerne'], bs => ['Basel', 'Basel-City', 'Basle'], bl => ['Basel-Country'], gr => ['Grisons'], zh => ['Zurich'], be => ['Berne'], vd => ['Waadt'], vs => ['Wallis'] },
+	nl => { nh => ['North Holland'], zh => ['South Holland'], nb => ['North Brabant'], fr => ['Friesland'] },
+	be => { vlg => ['Flanders', 'Vlaanderen', 'Flandre'], wal => ['Wallonia', 'Wallonie'], bru => ['Brussels', 'Bruxelles', 'Brussel', 'Brussels-Capital'], van => ['Antwerp'], vov => ['East Flanders'], vwv => ['West Flanders'], vbr => ['Flemish Brabant'], wbr => ['Walloon Brabant'], wlg => ['Liege'] },
+	at => { 9 => ['Vienna'], 3 => ['Lower Austria'], 4 => ['Upper Austria'], 6 => ['Styria'], 7 => ['Tyrol'], 2 => ['Carinthia'] },
+	dk => { 84 => ['Capital Region', 'Copenhagen Region'], 85 => ['Zealand'], 81 => ['North Jutland'], 82 => ['Central Jutland', 'Central Denmark'], 83 => ['Southern Denmark'] },
+	se => { o => ['Västra Götaland'], m => ['Scania', 'Skane'], ab => ['Stockholm'] },
+	pl => { 14 => ['Masovia', 'Mazovia', 'Mazovian'], 12 => ['Lesser Poland'], 30 => ['Greater Poland'], '02' => ['Lower Silesia'], 24 => ['Silesia'] },
+	pt => { 11 => ['Lisbon'], 13 => ['Porto', 'Oporto'] },
+	ru => { mow => ['Moscow'], spe => ['Saint Petersburg', 'St Petersburg', 'St. Petersburg'] },
+	ie => { cw => ['County Carlow', 'Co. Carlow', 'Co Carlow'], cn => ['County Cavan', 'Co. Cavan', 'Co Cavan'], ce => ['County Clare', 'Co. Clare', 'Co Clare'], dl => ['County Donegal', 'Co. Donegal', 'Co Donegal'], g => ['County Galway', 'Co. Galway', 'Co Galway'], ky => ['County Kerry', 'Co. Kerry', 'Co Kerry'], ke => ['County Kildare', 'Co. Kildare', 'Co Kildare'], kk => ['County Kilkenny', 'Co. Kilkenny', 'Co Kilkenny'], ls => ['County Laois', 'Co. Laois', 'Co Laois'], lm => ['County Leitrim', 'Co. Leitrim', 'Co Leitrim'], lk => ['County Limerick', 'Co. Limerick', 'Co Limerick'], ld => ['County Longford', 'Co. Longford', 'Co Longford'], lh => ['County Louth', 'Co. Louth', 'Co Louth'], mo => ['County Mayo', 'Co. Mayo', 'Co Mayo'], mh => ['County Meath', 'Co. Meath', 'Co Meath'], mn => ['County Monaghan', 'Co. Monaghan', 'Co Monaghan'], oy => ['County Offaly', 'Co. Offaly', 'Co Offaly'], rn => ['County Roscommon', 'Co. Roscommon', 'Co Roscommon'], so => ['County Sligo', 'Co. Sligo', 'Co Sligo'], ta => ['County Tipperary', 'Co. Tipperary', 'Co Tipperary'], wd => ['County Waterford', 'Co. Waterford', 'Co Waterford'], wh => ['County Westmeath', 'Co. Westmeath', 'Co Westmeath'], wx => ['County Wexford', 'Co. Wexford', 'Co Wexford'], ww => ['County Wicklow', 'Co. Wicklow', 'Co Wicklow'] },
+	gb => { lnd => ['City of London'], sry => ['Surrey'], nth => ['Northants'], ham => ['Hants'], hrt => ['Herts'], lan => ['Lancs'], lin => ['Lincs'], lec => ['Leics'], oxf => ['Oxon'], wil => ['Wilts'], gls => ['Gloucs', 'Glos'], cam => ['Cambs'], sfk => ['Suff'], ntt => ['Notts'], sts => ['Staffs'], wor => ['Worcs'], bkm => ['Bucks'] },
+	ar => { c => ['CABA', 'Capital Federal', 'Ciudad de Buenos Aires', 'Buenos Aires City'] }, co => { dc => ['Bogotá', 'Bogota'] },
+	in => { or => ['Orrisa'], mh => ['Bombay'], tn => ['Tamilnadu', 'TamilNad'], jk => ['J&K', 'Jammu & Kashmir'] },
+);
+for my $country (keys %more_region_alias)
+{
+	push @{ $region_alias{$country}{$_} }, @{ $more_region_alias{$country}{$_} } for keys %{ $more_region_alias{$country} };
+}
+
 sub fold_name
 {
 	my ($name) = @_;
 	my %alike = (ß => 'ss', ẞ => 'ss', æ => 'ae', Æ => 'ae', œ => 'oe', Œ => 'oe', ø => 'o', Ø => 'o', đ => 'd', Đ => 'd', ð => 'd', Ð => 'd', ł => 'l', Ł => 'l', ħ => 'h', Ħ => 'h', ı => 'i', ŧ => 't', Ŧ => 't', þ => 'th', Þ => 'th');
 
 	$name =~ s/&/ and /g;
+	$name =~ s/(?<=.{3}),? the$//i;
 	$name = NFKD($name);
 	$name =~ s/[\x{300}-\x{36F}\x{1AB0}-\x{1AFF}\x{1DC0}-\x{1DFF}\x{20D0}-\x{20FF}\x{FE20}-\x{FE2F}\x{591}-\x{5BD}\x{5BF}\x{5C1}\x{5C2}\x{64B}-\x{65F}\x{670}]//g;
 	$name =~ s/(.)/$alike{$1} \/\/ lc $1/ge;
@@ -115,9 +164,13 @@ sub read_json
 # A name and the names in it: "Bolzano/Bozen", "Araba*", "Jinan [Tsinan]", "Korea, Republic of".
 sub variants
 {
-	my ($name) = @_;
+	my ($name, $of) = @_;
 	my @names = ($name, split m{\s*[/;\[\]\(\)]\s*}, $name);
 	push @names, map { /^([^,]+), ([^,]+)$/ ? ("$2 $1") : () } @names;
+	# what kind of region it is, which few write: "Beijing Shi", 東京 for 東京都
+	push @names, map { / (?:Shi|Sheng|Zizhiqu)$/ ? ($`, "$` Province") : /.(?:市|省|(?:壮族|回族|维吾尔)?自治区)$/ ? s/(?:市|省|(?:壮族|回族|维吾尔)?自治区)$//r : () } @names if ($of // '') eq 'cn';
+	push @names, map { /(?:-(?:teukbyeolsi|gwangyeoksi|teukbyeoljachisi|teukbyeoljachido|do)|특별시|광역시|특별자치시|특별자치도)$/ ? ($`) : () } @names if ($of // '') eq 'kr';
+	push @names, map { /^\p{Han}+$/ ? ($_ . (/^東京$/ ? '都' : /^(?:大阪|京都)$/ ? '府' : '県')) : () } @names if ($of // '') eq 'jp';
 	return grep { length } @names;
 }
 
@@ -162,17 +215,18 @@ my $regions = read_json('3166-2');
 open my $status, '-|', qw(dpkg-query -W -f ${Version} iso-codes) or die "dpkg-query: $!\n";
 my $version = <$status>;
 
-for my $language (@country_languages)
+for my $language (@country_languages, @more_country_languages)
 {
 	my $said = read_mo("$locales/$language/LC_MESSAGES/iso_3166-1.mo");
 	my $own = $language eq 'en';
+	my $rank = $own ? 2 : (grep { $_ eq $language } @more_country_languages) ? 4 : 3;
 	for my $country (@$countries)
 	{
 		my $code = lc $country->{alpha_2};
 		for my $field (qw(name common_name), grep { $language =~ /^(en|de|fr|es|it|pt)$/ } 'official_name')
 		{
 			my $name = $country->{$field} // next;
-			claim('', fold_name($_), $code, $own ? 2 : 3) for map { variants($_) } ($own ? $name : ()), $said->{$name} // ();
+			claim('', fold_name($_), $code, $rank) for map { variants($_) } ($own ? $name : ()), $said->{$name} // ();
 		}
 	}
 }
@@ -196,7 +250,7 @@ for my $language (@region_languages, sort keys %own_language)
 		my $name = $region->{name};
 		my $below = exists $region->{parent} ? 1 : 0;
 		claim($country, $code, $code, 0) if $own;
-		claim($country, fold_name($_), $code, ($own ? 2 : 4) + $below) for map { variants($_) } ($own ? $name : ()), $said->{$name} // ();
+		claim($country, fold_name($_), $code, ($own ? 2 : 4) + $below) for map { variants($_, $country) } ($own ? $name : ()), $said->{$name} // ();
 	}
 }
 for my $country (keys %region_alias)

@@ -35,6 +35,7 @@ static char *key_of_datum(Datum datum, const char **problem);
 static bool load_list(void);
 static void sum_file(const char *name, char *version, Size size);
 static void find_host(const char **data, int *len);
+static const char *behind_http(const char *start, const char *end);
 static const char *find_char(const char *data, int len, const char *chars);
 static bool host_is_address(const char *host);
 static char *convert_unicode(const char *data, int len, const char **problem);
@@ -229,6 +230,9 @@ find_host(const char **data, int *len)
 	const char *end = start + *len;
 	const char *found;
 
+	/* "https//acme.example", "http:/acme.example", "http://https://acme.example" */
+	while ((found = behind_http(start, end)) != NULL)
+		start = found;
 	for (found = start; found + 2 < end; found++)
 	{
 		if (memcmp(found, "://", 3) == 0)
@@ -240,7 +244,7 @@ find_host(const char **data, int *len)
 		if (!isalnum((unsigned char) *found) && strchr("+-.", *found) == NULL)
 			break;
 	}
-	if (end - start >= 2 && start == *data && start[0] == '/' && start[1] == '/')
+	if (end - start >= 2 && start[0] == '/' && start[1] == '/')
 		start += 2;
 	if (end - start > 7 && pg_strncasecmp(start, "mailto:", 7) == 0)
 		start += 7;
@@ -261,6 +265,22 @@ find_host(const char **data, int *len)
 	*data = start;
 	*len = end - start;
 	lr_trim(data, len);
+}
+
+/* What stands behind "http" or "https" and its marks, right or not; NULL where there are none. */
+static const char *
+behind_http(const char *start, const char *end)
+{
+	const char *next = start + 4;
+
+	if (end - start <= 4 || pg_strncasecmp(start, "http", 4) != 0)
+		return NULL;
+	if (*next == 's' || *next == 'S')
+		next++;
+	start = next;
+	while (next < end && (*next == ':' || *next == ';' || *next == '/'))
+		next++;
+	return next > start && next < end ? next : NULL;
 }
 
 /* The first of the characters, else the end. */

@@ -141,7 +141,7 @@ lr_email_key(const char *data, int len, int options, const char **problem)
 	return psprintf("%s@%s", local, domain);
 }
 
-/* Narrows "mailto:kim@acme.example?subject=x" and "Kim <kim@acme.example>" to the address. */
+/* Narrows "mailto:kim@acme.example?subject=x", "Kim <kim@acme.example>", "'kim@acme.example'" and "kim@acme.example;" to the address. */
 static void
 find_address(const char **data, int *len)
 {
@@ -153,6 +153,14 @@ find_address(const char **data, int *len)
 			*len = query - *data;
 		*data += 7;
 		*len -= 7;
+	}
+	/* out of a list, or of a quotation */
+	while (*len > 0 && strchr(",;", (*data)[*len - 1]) != NULL)
+		(*len)--;
+	if (*len > 2 && ((*data)[0] == '\'' || (*data)[0] == '"') && (*data)[*len - 1] == (*data)[0])
+	{
+		(*data)++;
+		*len -= 2;
 	}
 	if (*len > 2 && (*data)[*len - 1] == '>')
 	{

@@ -6,11 +6,11 @@
  * an owner then gives it to them, in the same transaction. They take no turn and no place, as any duplicate. What is under
  * way for one of them in the running statement goes before: a hand that gives it to somebody.
  *
- * A duplicate that is being inserted and its first lead that is being deleted know nothing of each other: neither waits. Whichever transaction is the
+ * A duplicate that is being inserted and its first lead that is being deleted, or said to be another's duplicate (accept_duplicate), know nothing of each other: neither waits. Whichever transaction is the
  * second to commit sees the other's work when it commits (effect.c, lr_linked_before_commit) and puts things right; only where the two commit at the same instant
  * neither does, and the sweep finds that (leadroute.sweep_orphans).
  *
- * Memory: the first leads of a transaction's duplicates, up to NOTED_AT_MOST, in TopTransactionContext.
+ * Memory: the first leads of a transaction's duplicates, and those that it has linked, up to NOTED_AT_MOST, in TopTransactionContext.
  *
  * Order of locks: the first's row and state, which the caller holds, then of each duplicate, in the order of their keys, its
  * row and its state.
@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "journal.h"
@@ -37,10 +38,13 @@
 #define NOTED_AT_MOST 20000
 
 PG_FUNCTION_INFO_V1(lr_sql_hold_rows);
+PG_FUNCTION_INFO_V1(lr_sql_note_first);
 
 static HTAB *noted = NULL; /* of LeadKey */
 
 static char **linked_leads(const char *flow, const char *first, bool skips, int *n);
+static bool stands_for_itself(const LeadState *state);
+static void leave_to_sweep(const LeadKey *first);
 static bool row_stands(Relation rel, const FlowTable *table, const char *lead);
 static bool hold(Relation rel, const FlowTable *table, const char *lead, bool waits);
 static void follow(const char *flow, const char *first, const char *lead, TimestampTz at);
@@ -143,17 +147,51 @@ lr_linked_before_commit(void)
 	{
 		LeadState state;
 
-		if (lr_state_find(entry->flow, entry->lead, &state) && lr_state_is_gone(&state))
+		if (lr_state_find(entry->flow, entry->lead, &state) && !stands_for_itself(&state))
 			gone = lappend(gone, entry);
 	}
 	foreach(cell, gone)
 	{
 		entry = lfirst(cell);
-		lr_linked_succeed(entry->flow, unconstify(char **, &entry->lead), 1);
+		/* what has become of it, a snapshot that is older does not show */
+		if (IsolationUsesXactSnapshot())
+			leave_to_sweep(entry);
+		else
+			lr_linked_succeed(entry->flow, unconstify(char **, &entry->lead), 1);
 	}
 	lr_journal_flush();
 	if (outside)
 		PopActiveSnapshot();
+}
+
+/* Neither gone nor a duplicate itself. */
+static bool
+stands_for_itself(const LeadState *state)
+{
+	if (state->duplicate_of && (strcmp(state->status, "duplicate") == 0 || strcmp(state->status, "merged") == 0))
+		return false;
+	return !lr_state_is_gone(state);
+}
+
+static void
+leave_to_sweep(const LeadKey *first)
+{
+	Oid types[] = {TEXTOID, TEXTOID};
+	Datum values[] = {CStringGetTextDatum(first->flow), CStringGetTextDatum(first->lead)};
+	OwnerSession session;
+
+	lr_owner_begin(&session);
+	lr_owner_execute("INSERT INTO leadroute.pending_heirs (flow, lead, gone, at) VALUES ($1, $2, true, leadroute.clock()) ON CONFLICT DO NOTHING",
+					 lengthof(types), types, values, SPI_OK_INSERT);
+	lr_owner_end(&session);
+}
+
+/* note_first(flow text, first text) RETURNS void */
+Datum
+lr_sql_note_first(PG_FUNCTION_ARGS)
+{
+	lr_linked_note(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	PG_RETURN_VOID();
 }
 
 void

@@ -27,7 +27,7 @@ extern void lr_linked_follow(const char *flow, const char *first, TimestampTz at
  */
 extern void lr_linked_succeed(const char *flow, char **gone, int n);
 
-/* The first lead of a duplicate that was written: lr_linked_before_commit() looks whether it has gone meanwhile, and lets the duplicate take its place. Uses SPI. */
+/* The first lead of a duplicate that was written, or one that became a duplicate: lr_linked_before_commit() looks whether it has gone or been linked meanwhile, and finds its duplicates another. Uses SPI. */
 extern void lr_linked_note(const char *flow, const char *first);
 extern void lr_linked_before_commit(void);
 extern void lr_linked_end(void);

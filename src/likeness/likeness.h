@@ -40,4 +40,7 @@ extern const char *lr_likeness_name(LrLikeness level);
 extern LrLikeness lr_likeness(LrMatchKind kind, const char *left, int left_len, const char *right, int right_len);
 extern bool lr_role_mailbox(const char *local, int len);
 
+/* Whether an e-mail's mailbox is made of a person's names (canonical values) alone, but for digits: these into *number, -1 without any. */
+extern bool lr_mailbox_says_name(const char *email, int email_len, const char *first, int first_len, const char *last, int last_len, int *number);
+
 #endif

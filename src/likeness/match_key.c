@@ -37,6 +37,7 @@ typedef struct Keys
 
 static void email_keys(Keys *keys, const char *email, const char *sound[2]);
 static void company_keys(Keys *keys, const char *company, const char *sound[2]);
+static void website_keys(Keys *keys, const char *website, const char *sound[2]);
 static void phone_keys(Keys *keys, const char *phone);
 static void person_keys(Keys *keys, const char *name[2], const char *sound[2], const char *date, const char *postal, const char *city);
 static void address_keys(Keys *keys, const char *address);
@@ -99,6 +100,9 @@ lr_match_keys_sql(PG_FUNCTION_ARGS)
 					company_keys(&keys, value, sound);
 					add(&keys, "company+postal", sound_of(value), first_of[LR_MATCH_POSTAL_CODE]);
 					break;
+				case LR_MATCH_WEBSITE:
+					website_keys(&keys, value, sound);
+					break;
 				case LR_MATCH_ADDRESS:
 					address_keys(&keys, value);
 					break;
@@ -131,13 +135,25 @@ email_keys(Keys *keys, const char *email, const char *sound[2])
 		add(keys, "domain+name", at + 1, sound[i]);
 }
 
-/* Trigrams; of a person's company together with the surname, since all its staff has the company in common. */
+/* The name and its trigrams; of a person's company trigrams together with the surname, since all its staff has the company in common. */
 static void
 company_keys(Keys *keys, const char *company, const char *sound[2])
 {
 	const char *name = sound[1] ? sound[1] : sound[0];
 
 	trigram_keys(keys, name ? "company+name" : "company", company, name);
+	if (name == NULL)
+		add(keys, "company", company, NULL);
+}
+
+/* Of a company itself; of its people together with a name. */
+static void
+website_keys(Keys *keys, const char *website, const char *sound[2])
+{
+	if (sound[0] == NULL && sound[1] == NULL)
+		add(keys, "website", website, NULL);
+	for (int i = 0; i < 2; i++)
+		add(keys, "domain+name", website, sound[i]);
 }
 
 static void

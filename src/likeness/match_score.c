@@ -24,6 +24,8 @@ PG_FUNCTION_INFO_V1(lr_likeness_sql);
 #define SWAP_BITS 3.0
 #define SWAP_LEAST 6.0
 
+static bool says_the_name(const Comparison *c, int field);
+static bool is_made_of(const Side *side, int field, int first, int last, int *number);
 static int compare(const Comparison *c, int field, int other_field, double *bits);
 static double most(const Comparison *c, int field);
 static bool crosswise(Comparison *c);
@@ -106,6 +108,14 @@ lr_match_weigh(Comparison *c, double at_least)
 			return false;
 		open -= most(c, i);
 		c->level[i] = compare(c, i, i, &c->bits[i]);
+		if (c->kind[i] == LR_MATCH_EMAIL && (c->level[i] == LR_ALIKE_SIMILAR || c->level[i] == LR_ALIKE_CLOSE) && says_the_name(c, i))
+		{
+			c->level[i] = LR_ALIKE_WEAK;
+			c->bits[i] = Min(c->bits[i], c->weights[i * LR_ALIKE_LEVELS + LR_ALIKE_WEAK]);
+		}
+		/* a father and his son */
+		if (c->kind[i] == LR_MATCH_BIRTH_DATE && c->level[i] == LR_ALIKE_DIFFERENT)
+			limit = c->conflict_limit;
 		total += c->bits[i];
 	}
 	if (total + limit < at_least)
@@ -132,6 +142,38 @@ lr_match_level(const Comparison *c, int field)
 	if (c->level[field] < 0)
 		return NULL;
 	return is_name(c->kind[field]) && c->swapped ? "swapped" : lr_likeness_name((LrLikeness) c->level[field]);
+}
+
+/* Whether the mailboxes of both say no more than the names, which have been compared. */
+static bool
+says_the_name(const Comparison *c, int field)
+{
+	int first = -1;
+	int last = -1;
+	int number[2];
+
+	for (int i = c->n - 1; i >= 0; i--)
+	{
+		if (c->kind[i] == LR_MATCH_FIRST_NAME)
+			first = i;
+		else if (c->kind[i] == LR_MATCH_LAST_NAME)
+			last = i;
+	}
+	if (first < 0 || last < 0 || c->level[first] < 0 || c->level[last] < 0)
+		return false;
+	return is_made_of(&c->left, field, first, last, &number[0]) && is_made_of(&c->right, field, first, last, &number[1]) &&
+		   (number[0] != number[1] || number[0] < 0);
+}
+
+static bool
+is_made_of(const Side *side, int field, int first, int last, int *number)
+{
+	struct varlena *email = (struct varlena *) DatumGetPointer(side->value[field]);
+	struct varlena *first_name = (struct varlena *) DatumGetPointer(side->value[first]);
+	struct varlena *last_name = (struct varlena *) DatumGetPointer(side->value[last]);
+
+	return lr_mailbox_says_name(VARDATA_ANY(email), VARSIZE_ANY_EXHDR(email), VARDATA_ANY(first_name), VARSIZE_ANY_EXHDR(first_name),
+								VARDATA_ANY(last_name), VARSIZE_ANY_EXHDR(last_name), number);
 }
 
 /* The left lead's field against the right one's; what it weighs into *bits. -1 where one is missing. */

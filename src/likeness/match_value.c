@@ -41,6 +41,7 @@ static const struct
 	{"street", "st"}, {"str", "st"}, {"sts", "st"}, {"strasse", "st"}, {"road", "rd"}, {"avenue", "ave"}, {"av", "ave"}, {"aven", "ave"}, {"boulevard", "blvd"}, {"blv", "blvd"}, {"boul", "blvd"}, {"drive", "dr"}, {"lane", "ln"}, {"la", "ln"}, {"place", "pl"}, {"square", "sq"}, {"court", "ct"}, {"highway", "hwy"}, {"parkway", "pkwy"}, {"crescent", "cres"}, {"circuit", "cct"}, {"circle", "cir"}, {"close", "cl"}, {"terrace", "tce"}, {"ter", "tce"}, {"trail", "trl"}, {"suite", "ste"}, {"floor", "fl"}, {"building", "bldg"}, {"apartment", "apt"}, {"unit", "apt"}, {"mount", "mt"}, {"saint", "st"}, {"village", "vlge"}, {"retirement", "retrmnt"}, {"north", "n"}, {"south", "s"}, {"east", "e"}, {"west", "w"}, {"northeast", "ne"}, {"northwest", "nw"}, {"southeast", "se"}, {"southwest", "sw"}, {"first", "1st"}, {"second", "2nd"}, {"third", "3rd"}, {"fourth", "4th"}, {"fifth", "5th"}, {"sixth", "6th"}, {"seventh", "7th"}, {"eighth", "8th"}, {"ninth", "9th"}, {"tenth", "10th"}, {"eleventh", "11th"}, {"twelfth", "12th"}, {"one", "1"}, {"two", "2"}, {"three", "3"}, {"four", "4"}, {"five", "5"}, {"six", "6"}, {"seven", "7"}, {"eight", "8"}, {"nine", "9"}, {"ten", "10"}};
 
 static char *fold_value(LrMatchKind kind, const char *data, int len, const char *country);
+static char *in_latin(char *text);
 static char *email_value(const char *data, int len);
 static char *phone_value(const char *data, int len, const char *country);
 static char *address_value(const char *words);
@@ -175,10 +176,62 @@ fold_value(LrMatchKind kind, const char *data, int len, const char *country)
 		case LR_MATCH_COUNTRY:
 			code = lr_country_code(data, len);
 			break;
+		case LR_MATCH_FIRST_NAME:
+		case LR_MATCH_LAST_NAME:
+		case LR_MATCH_CITY:
+			return in_latin(join_words(words));
 		default:
 			break;
 	}
 	return code ? pstrdup(code) : join_words(words);
+}
+
+/* Cyrillic and Greek letters as a passport has them, near enough for a likeness: Щербаков is shcherbakov. The text is folded, so й is и and ё is е. */
+static char *
+in_latin(char *text)
+{
+	static const char *const cyrillic[] = {
+		"a", "b", "v", "g", "d", "e", "zh", "z", "i", "i", "k", "l", "m", "n", "o", "p", "r", "s", "t", "u", "f", "kh", "ts", "ch", "sh", "shch", "", "y", "", "e", "yu", "ya",
+		"e", "e", "dj", "g", "e", "dz", "i", "i", "j", "lj", "nj", "c", "k", "i", "u", "dz"};
+	static const char *const greek[] = {
+		"a", "v", "g", "d", "e", "z", "i", "th", "i", "k", "l", "m", "n", "x", "o", "p", "r", "s", "s", "t", "y", "f", "ch", "ps", "o"};
+	char *key;
+	char *out;
+
+	if (GetDatabaseEncoding() != PG_UTF8)
+		return text;
+	/* two bytes become four letters at most */
+	out = key = palloc(strlen(text) * 2 + 1);
+	while (*text)
+	{
+		int width = pg_utf_mblen((const unsigned char *) text);
+		const char *latin = NULL;
+
+		if (width == 2)
+		{
+			pg_wchar letter = utf8_to_unicode((const unsigned char *) text);
+
+			if (letter >= 0x430 && letter < 0x430 + lengthof(cyrillic))
+				latin = cyrillic[letter - 0x430];
+			else if (letter >= 0x3B1 && letter < 0x3B1 + lengthof(greek))
+				latin = greek[letter - 0x3B1];
+			else if (letter == 0x491)
+				latin = "g";
+		}
+		if (latin)
+		{
+			memcpy(out, latin, strlen(latin));
+			out += strlen(latin);
+		}
+		else
+		{
+			memcpy(out, text, width);
+			out += width;
+		}
+		text += width;
+	}
+	*out = '\0';
+	return key;
 }
 
 static char *

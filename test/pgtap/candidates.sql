@@ -47,9 +47,9 @@ SELECT is(leadroute.likeness(kind, a, b), wanted, format('%s: %s and %s', kind, 
 	('phone', '+14152007986', '4152007986', 'exact'), ('phone', '+14152007986', '+14152007968', 'near'), ('phone', '+14152007986', '+14152001234', 'close'),
 	('phone', '+14152007986', '+442071838750', 'different'),
 	('company', 'bel air hotel', 'hotel bel air', 'exact'), ('company', 'fenix', 'fenix at the argyle', 'near'), ('company', 'acme', 'bolt', 'different'),
-	('address', '854 7th ave between 54th and 55th sts', '854 7th ave', 'near'), ('address', '9560 dayton way', '123 dayton way', 'similar'), ('address', '1 main st', '9 oak rd', 'different'),
+	('address', '854 7th ave between 54th and 55th sts', '854 7th ave', 'near'), ('address', '9560 dayton way', '123 dayton way', 'close'), ('address', '9560 dayton way', '9580 dayton way', 'similar'), ('address', 'hauptstr 5', 'hauptstr 8', 'close'), ('address', '1 main st', '9 oak rd', 'different'),
 	('postal_code', '94105', '94150', 'near'), ('postal_code', '94105', '10001', 'different'),
-	('birth_date', '19710624', '19710524', 'near'), ('birth_date', '19710612', '19711206', 'near'), ('birth_date', '19710624', '19810625', 'similar'),
+	('birth_date', '19710624', '19710524', 'near'), ('birth_date', '19710612', '19711206', 'near'), ('birth_date', '19710624', '19810625', 'close'), ('first_name', 'peter', 'petra', 'different'), ('first_name', 'daniel', 'daniela', 'different'), ('first_name', 'mia', 'michael', 'different'), ('first_name', 'concha', 'concepcion', 'similar'), ('first_name', 'gosia', 'malgorzata', 'similar'), ('email', 'peter.muller@gmx.de', 'petra.muller@gmx.de', 'close'),
 	('birth_date', '19710624', '19720301', 'close'), ('birth_date', '19710624', '19400101', 'different'),
 	('identifier', '6988048', '6988084', 'near'), ('identifier', '6988048', '1234567', 'different'), ('country', 'us', 'ca', 'different')) v(kind, a, b, wanted);
 SELECT is(leadroute.likeness('last_name', repeat('x', 5000), repeat('x', 4999) || 'y'), 'near', 'only the beginning of a long value is compared')
@@ -201,12 +201,12 @@ SELECT is(count(*)::int, 3, 'configuration has a history') FROM leadroute.config
 DELETE FROM leadroute.match_weights;
 
 -- fields of one's own: a name in one column
-CREATE TABLE public.contacts (id bigint PRIMARY KEY, who text, tel text, made_at timestamp);
+CREATE TABLE public.contacts (id bigint PRIMARY KEY, who text, reach text, made_at timestamp);
 INSERT INTO public.contacts VALUES (1, 'Kim van der Lee', '415 200 7986', '2026-01-01'), (2, 'Kim van der Lee', '(415) 2007986', '2026-01-01'), (3, 'Bob', NULL, NULL);
 SELECT leadroute.attach('public.contacts', 'contacts');
 SELECT throws_ok($$CALL leadroute.find_duplicates('contacts')$$, '55000', 'table public.contacts has no column that leads could be compared by', 'no column says what it is');
 INSERT INTO leadroute.match_fields (flow, field, kind, columns, part) VALUES ('contacts', 'first', 'first_name', '{who}', 'first word'), ('contacts', 'last', 'last_name', '{who}', 'last word'),
-	('contacts', 'tel', 'phone', '{tel}', 'all');
+	('contacts', 'tel', 'phone', '{reach}', 'all');
 UPDATE leadroute.flows SET default_country = 'United States' WHERE flow = 'contacts';
 SELECT pg_temp.find('contacts');
 SELECT is(pg_temp.pairs('contacts'), '1-2', 'with fields that are named');
