@@ -103,7 +103,7 @@ static bool shares(void);
 static void make_key(ShareKey *key, const char *kind, const char *flow, const char *name, Oid anchor);
 static void forget_images(void);
 
-static SharedPart part = {
+static SharedPart shared_part = {
 	.name = "leadroute_configuration",
 	.locks = 1,
 	.size = shared_size,
@@ -120,7 +120,7 @@ lr_share_init(void)
 							&shared_kilobytes, 16 * 1024, 0, 1024 * 1024,
 							lr_shared_memory_setting(), GUC_UNIT_KB, NULL, NULL, NULL);
 	RegisterXactCallback(transaction_callback, NULL);
-	lr_shared_memory_register(&part);
+	lr_shared_memory_register(&shared_part);
 }
 
 static Size

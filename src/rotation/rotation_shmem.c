@@ -112,7 +112,7 @@ static void loading_ended(int code, Datum arg);
 static bool remove_dropped_databases(void);
 static int compare_oids(const void *a, const void *b);
 
-static SharedPart part = {
+static SharedPart shared_part = {
 	.name = "leadroute_rotation",
 	.locks = ROTATION_PARTITIONS + 1,
 	.size = shared_size,
@@ -135,7 +135,7 @@ lr_rotation_shmem_init(void)
 							"A rep counts once for each team, and once more where leads without a team belong to him. There is room for as many caps.",
 							&max_members, 10000, 100, 10000000,
 							lr_shared_memory_setting(), 0, NULL, NULL, NULL);
-	lr_shared_memory_register(&part);
+	lr_shared_memory_register(&shared_part);
 }
 
 static Size

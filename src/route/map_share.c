@@ -122,7 +122,7 @@ static void publish(const Making *making, const MapImage *image);
 static bool make_room(const MapSlot *slot, Size size);
 static void end_making(const Making *making);
 
-static SharedPart part = {
+static SharedPart shared_part = {
 	.name = "leadroute_maps",
 	.locks = 1,
 	.size = shared_size,
@@ -136,7 +136,7 @@ lr_map_share_init(void)
 							"How much memory may hold maps of more than 1000 territories, for all sessions together.",
 							"It is dynamic shared memory, taken when such a map is used. Where it is 0, or full, leads are looked up through the index.",
 							&shared_megabytes, 256, 0, 3 * 1024, PGC_SIGHUP, GUC_UNIT_MB, NULL, NULL, NULL);
-	lr_shared_memory_register(&part);
+	lr_shared_memory_register(&shared_part);
 }
 
 static Size
