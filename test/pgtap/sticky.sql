@@ -21,8 +21,10 @@ INSERT INTO leadroute.account_domains (domain, account) SELECT a || '.example', 
 INSERT INTO leadroute.accounts (account) SELECT d.account FROM leadroute.account_domains d;
 SELECT lives_ok('SELECT leadroute.activate()', 'activate');
 
--- the owners of new leads, in order: a word is who@where, the account's domain without .example; - where one waits
+-- the owners of new leads, in order: a word is who@where, the account's domain without .example; - where one waits; a second later each time,
+-- since of leads of one instant any is the latest
 CREATE FUNCTION pg_temp.route(people text, team text DEFAULT 't') RETURNS text LANGUAGE sql VOLATILE AS $$
+	SELECT set_config('leadroute.clock', (current_setting('leadroute.clock')::timestamptz + interval '1 second')::text, false);
 	WITH new AS (INSERT INTO leads (email, product) SELECT p || '.example', route.team FROM string_to_table(people, ' ') WITH ORDINALITY s(p, n) ORDER BY n RETURNING id, owner)
 	SELECT string_agg(coalesce(owner, '-'), '' ORDER BY id) FROM new $$;
 CREATE FUNCTION pg_temp.last_reason() RETURNS text LANGUAGE sql AS $$ SELECT route_reason FROM leads ORDER BY id DESC LIMIT 1 $$;
@@ -39,7 +41,7 @@ SELECT is(pg_temp.route('1@none7 8@acme', 'other'), 'ab', 'what another team gav
 SELECT is(pg_temp.route('9@acme'), 'a', 'nor what was given by another since');
 
 -- explain
-/* in one transaction all leads are of one instant: any of them is the latest */
+/* the last one's, or one of those that came with it */
 SELECT results_eq($$SELECT item, name, verdict, detail IN (SELECT 'has lead ' || l.id FROM leads l WHERE l.email LIKE '%@acme.example' AND l.team = 't' AND l.owner = 'a')
 	FROM leadroute.explain(jsonb_populate_record(NULL::leads, '{"id": 900, "email": "n@acme.example", "product": "t"}')) WHERE item = 'sticky'$$,
 	$$VALUES ('sticky', 'a', 'sticky, same account', true)$$, 'explain shows the step');
