@@ -202,15 +202,23 @@ BEGIN
 			SELECT 'error', format('flow "%s"', subject.flow), s.line, 'Map the column in leadroute.attach(), or change the territory.'
 			FROM regexp_split_to_table(leadroute.side_faults(attachment), '\n') s(line);
 		FOR written IN
-			SELECT v.kind, v.value, a.attname, t.oid AS type, t.typcategory, a.atttypmod
-			FROM (SELECT 'owner' AS canonical, 'rep' AS kind, p.rep AS value FROM leadroute.reps p WHERE p.flow = subject.flow
-				  UNION ALL SELECT 'team', 'team', t.team FROM leadroute.teams t WHERE t.flow = subject.flow
-				  UNION SELECT 'territory', 'territory', m.territory FROM leadroute.territories m WHERE m.flow = subject.flow) v
-				JOIN pg_attribute a ON a.attrelid = leads AND a.attnum > 0 AND NOT a.attisdropped
-					AND a.attname = leadroute.mapped_column(attachment.columns, v.canonical)
-				JOIN pg_type t ON t.oid = leadroute.base_type(a.atttypid)
-			WHERE t.typcategory <> 'S' OR (a.atttypmod > 4 AND length(v.value) > a.atttypmod - 4)
-			ORDER BY v.canonical, v.value
+			/* the columns first: most can hold whatever we write, and a map may have a million territories */
+			WITH narrow AS MATERIALIZED (
+				SELECT o.canonical, a.attname, t.oid AS type, t.typcategory, a.atttypmod
+				FROM unnest('{owner,team,territory}'::text[]) o(canonical)
+					JOIN pg_attribute a ON a.attrelid = leads AND a.attnum > 0 AND NOT a.attisdropped
+						AND a.attname = leadroute.mapped_column(attachment.columns, o.canonical)
+					JOIN pg_type t ON t.oid = leadroute.base_type(a.atttypid)
+				WHERE t.typcategory <> 'S' OR a.atttypmod > 4
+			)
+			SELECT v.kind, v.value, c.attname, c.type, c.typcategory, c.atttypmod
+			FROM narrow c
+				CROSS JOIN LATERAL (
+					SELECT 'rep' AS kind, p.rep AS value FROM leadroute.reps p WHERE c.canonical = 'owner' AND p.flow = subject.flow
+					UNION ALL SELECT 'team', t.team FROM leadroute.teams t WHERE c.canonical = 'team' AND t.flow = subject.flow
+					UNION SELECT 'territory', m.territory FROM leadroute.territories m WHERE c.canonical = 'territory' AND m.flow = subject.flow) v
+			WHERE c.typcategory <> 'S' OR length(v.value) > c.atttypmod - 4
+			ORDER BY c.canonical, v.value
 		LOOP
 			BEGIN
 				IF written.typcategory = 'S' THEN
