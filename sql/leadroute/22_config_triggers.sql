@@ -78,11 +78,8 @@ COMMENT ON FUNCTION leadroute.flow_table(text) IS 'The leads table of a flow; NU
 
 /* Label or number: what the canonical text of a side says. */
 CREATE FUNCTION leadroute.side_kind(area leadroute.territory, side text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, leadroute, pg_temp
-AS $$
-	SELECT CASE WHEN leadroute.side(area, side)::text ~ '^("([^"]|"")*"|[^":]*):\s*!?\s*[[(]' THEN 'number' ELSE 'label' END
-$$;
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'lr_territory_side_kind';
 COMMENT ON FUNCTION leadroute.side_kind(leadroute.territory, text) IS 'Whether a side of a territory is made of labels or of numbers.';
 
 /* The column of a table that answers a side, and its kind; NULL where none does. */

@@ -38,6 +38,7 @@ PG_FUNCTION_INFO_V1(lr_territory_hash_extended);
 PG_FUNCTION_INFO_V1(lr_territory_intersect_sql);
 PG_FUNCTION_INFO_V1(lr_territory_isempty);
 PG_FUNCTION_INFO_V1(lr_territory_side);
+PG_FUNCTION_INFO_V1(lr_territory_side_kind);
 PG_FUNCTION_INFO_V1(lr_territory_side_names);
 PG_FUNCTION_INFO_V1(lr_territory_from_labels);
 PG_FUNCTION_INFO_V1(lr_territory_from_ranges);
@@ -159,6 +160,22 @@ lr_territory_side(PG_FUNCTION_ARGS)
 		}
 	}
 	PG_RETURN_POINTER(lr_territory_make(NULL, 0, 0));
+}
+
+/* side_kind(area territory, side text): what a territory that does not constrain the side says of it is labels. */
+Datum
+lr_territory_side_kind(PG_FUNCTION_ARGS)
+{
+	struct varlena *t = PG_GETARG_TERRITORY(0);
+	text *name = PG_GETARG_TEXT_PP(1);
+	LrSideWalk walk;
+	LrSideView view;
+
+	lr_side_walk(t, &walk);
+	while (lr_side_walk_next(&walk, &view))
+		if (view.is_number && lr_side_name_cmp(view.name, view.name_len, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) == 0)
+			PG_RETURN_TEXT_P(cstring_to_text("number"));
+	PG_RETURN_TEXT_P(cstring_to_text("label"));
 }
 
 Datum

@@ -43,7 +43,7 @@ CREATE FUNCTION spread(value double precision, low double precision, high double
 	SELECT CASE WHEN value IS NULL THEN '' WHEN low IS NULL OR low = high THEN short(value) ELSE format('%s (%s-%s)', short(value), short(low), short(high)) END
 $$;
 CREATE FUNCTION count_of(value bigint) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-	SELECT CASE WHEN value >= 1000000 AND value % 100000 = 0 THEN value / 1000000.0 || ' M' WHEN value >= 1000 AND value % 1000 = 0 THEN value / 1000 || ' k' ELSE value::text END
+	SELECT CASE WHEN value >= 1000000 AND value % 100000 = 0 THEN trim_scale(value / 1000000.0) || ' M' WHEN value >= 1000 AND value % 1000 = 0 THEN value / 1000 || ' k' ELSE value::text END
 $$;
 CREATE FUNCTION figure(part text, kind text, variant text, metric text, clients integer DEFAULT 1, size bigint DEFAULT 0) RETURNS double precision LANGUAGE sql STABLE AS $$
 	SELECT value FROM medians m WHERE (m.part, m.kind, m.variant, m.metric, m.clients, m.size) = ($1, $2, $3, $4, $5, $6)

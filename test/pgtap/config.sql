@@ -3,7 +3,7 @@ BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS leadroute CASCADE;
 SET client_min_messages = error;
-SELECT plan(35);
+SELECT plan(37);
 
 CREATE SCHEMA lr;
 CREATE TABLE lr.leads (id bigint PRIMARY KEY, email text, country text, employees int, owner int);
@@ -112,5 +112,10 @@ SELECT throws_ok($$DELETE FROM leadroute.reps$$, '23503', 'cannot delete rep "7"
 SELECT throws_ok($$UPDATE leadroute.teams SET team = 'w'$$, '23503', 'cannot rename team "west" because open leads name it', 'the name of a team with open leads');
 INSERT INTO leadroute.rotation (flow, team, rep, pointer, open) VALUES ('default', 'west', '7', 0, -1);
 SELECT lives_ok($$DELETE FROM leadroute.reps$$, 'a rep without');
+-- what kind a side is of
+SELECT results_eq($$SELECT s, leadroute.side_kind(a, s) FROM (VALUES ('country: us; employees: [1,51); "a: [b": x; zip: "[250]"; "odd, name": ![5,9)'::leadroute.territory)) t(a), leadroute.sides(a) s ORDER BY s COLLATE "C"$$,
+	$$VALUES ('a: [b', 'label'), ('country', 'label'), ('employees', 'number'), ('odd, name', 'number'), ('zip', 'label')$$, 'the kinds of sides');
+SELECT results_eq($$SELECT leadroute.side_kind('{}', 'country'), leadroute.side_kind('empty', 'country'), leadroute.side_kind('employees: [1,2)', 'country')$$, $$VALUES ('label', 'label', 'label')$$, 'and of what constrains none');
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -5,6 +5,7 @@
 # times of their own (peers/history.sql), in every table that leadroute keeps; of messages there is none, since they were delivered.
 # Rates are measured with full-page images off, which is what a checkpoint every half hour comes near to; what the first seconds
 # after one cost, when each old page is logged whole at its first touch, is measured once and said beside.
+# Indexes are read once before (pg_prewarm), into the system's cache.
 # BENCH_SIZES_history: how many, from few to many; BENCH_ROUNDS, BENCH_SECONDS.
 
 history_sizes=${BENCH_SIZES_history:-$(by_mode "60000" "100000 1000000 10000000")}
@@ -70,6 +71,13 @@ history_load() { # FIRST LAST
 	history_copy "$1" "$2" "target::text NOT LIKE '%.leads'"
 	wait "$pid"
 	query -c "$(history_triggers ENABLE)" -c 'ANALYZE' -c 'CHECKPOINT' >/dev/null
+	history_warm
+}
+
+# Rows that were just copied have driven the indexes out of the system's cache, where a server that is up has what its inserts go through.
+history_warm() {
+	query -c "CREATE EXTENSION IF NOT EXISTS pg_prewarm" \
+		-c "SELECT sum(pg_prewarm(i.indexrelid, 'read')) FROM pg_index i WHERE i.indrelid IN (SELECT target FROM bench.templates)" >/dev/null
 }
 
 history_copy() { # FIRST LAST WHICH
