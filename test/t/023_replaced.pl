@@ -228,15 +228,15 @@ is(sql($behind), 'catch-up: rows of table crm.leads from before the table was re
 sql(q{CALL leadroute.catch_up('crm.leads')});
 is(sql($behind), '', 'until they are recorded');
 is(sql(q{SELECT string_agg(lead || status, ' ' ORDER BY lead) FROM leadroute.lead_states}), '1assigned 2assigned 3assigned 4assigned', 'and decided, as what a replaced table brings is');
-my $open = q{SELECT string_agg(lead, ' ' ORDER BY lead) FROM leadroute.lead_states WHERE closed_at IS NULL};
+my $still_open = q{SELECT string_agg(lead, ' ' ORDER BY lead) FROM leadroute.lead_states WHERE closed_at IS NULL};
 my $late = q{SET leadroute.clock = '2030-01-01'; CALL leadroute.sweep(); RESET leadroute.clock;};
 sql('ALTER TABLE crm.leads DETACH PARTITION crm.leads_1');
 sql($late);
-is(sql($open), '2 3 4', 'the leads of a partition that was detached close as gone');
+is(sql($still_open), '2 3 4', 'the leads of a partition that was detached close as gone');
 sql('UPDATE leadroute.attachments SET refreshed_at = NULL, gone_at = NULL');
 sql('DROP TABLE crm.leads_2');
 sql($late);
-is(sql($open), '4', 'and so do those of one that was dropped');
+is(sql($still_open), '4', 'and so do those of one that was dropped');
 is(sql(q{SELECT string_agg(lead || outcome, ' ' ORDER BY lead) FROM leadroute.lead_states WHERE closed_at IS NOT NULL}), '1gone 2gone 3gone', 'with this outcome');
 is(sql('SELECT * FROM leadroute.rotation_drift()'), '', 'turns and ledger agree');
 sql(q{DROP TRIGGER zzz_leadroute ON crm.leads; INSERT INTO crm.leads VALUES (5, '2026-04-06'); SET client_min_messages = warning; SELECT leadroute.attach('crm.leads')});
