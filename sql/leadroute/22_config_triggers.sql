@@ -576,6 +576,7 @@ SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 DECLARE
 	subject	leadroute.flows;
+	report	jsonb;
 	faults	text;
 	empty	record;
 BEGIN
@@ -592,8 +593,9 @@ BEGIN
 	IF NOT FOUND OR NOT subject.active THEN
 		RETURN NULL;
 	END IF;
+	SELECT coalesce(jsonb_agg(c), '[]') INTO report FROM leadroute.check_flow(NEW.flow) c;
 	SELECT string_agg(format('%s: %s', c.object, c.problem), E'\n') INTO faults
-	FROM leadroute.check_flow(NEW.flow) c
+	FROM jsonb_to_recordset(report) c(severity text, object text, problem text)
 	WHERE c.severity = 'error' OR (NOT subject.checked AND c.problem = 'has no eligible member');
 	IF faults IS NOT NULL AND subject.checked THEN
 		IF leadroute.restoring() THEN
@@ -610,7 +612,10 @@ BEGIN
 		DELETE FROM leadroute.pending_checks p WHERE p.flow = NEW.flow;	/* which the UPDATE asked for */
 	END IF;
 	IF subject.checked AND NOT leadroute.restoring() THEN
-		FOR empty IN SELECT c.* FROM leadroute.check_flow(NEW.flow) c WHERE c.severity = 'warning' AND c.problem = 'has no eligible member' LOOP
+		FOR empty IN
+			SELECT c.* FROM jsonb_to_recordset(report) c(severity text, object text, problem text, hint text)
+			WHERE c.severity = 'warning' AND c.problem = 'has no eligible member'
+		LOOP
 			RAISE WARNING USING MESSAGE = format('%s of flow "%s" %s', empty.object, NEW.flow, empty.problem), HINT = empty.hint;
 		END LOOP;
 	END IF;

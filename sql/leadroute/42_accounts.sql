@@ -235,7 +235,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 BEGIN
-	NEW.relation := to_regclass(format('%I.%I', NEW.table_schema, NEW.table_name));
+	NEW.relation := leadroute.table_named(NEW.table_schema, NEW.table_name);
 	RETURN NEW;
 END
 $$;

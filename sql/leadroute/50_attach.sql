@@ -124,6 +124,7 @@ DECLARE
 	used	record;
 	key		name;
 	zone	text;
+	another	text;	/* the hint of each column that cannot serve */
 BEGIN
 	/* the shape of "columns" */
 	FOR entry IN SELECT e.key AS canonical, e.value, jsonb_typeof(e.value) AS kind FROM jsonb_each(columns) e ORDER BY e.key LOOP
@@ -188,6 +189,9 @@ BEGIN
 		ORDER BY c.direction DESC, c.canonical
 	LOOP
 		code := NULL;
+		another := CASE used.canonical WHEN 'key' THEN 'Name another column that tells leads apart: columns => ''{"key": "…"}''.'
+					   WHEN 'flow_column' THEN 'Name another column as flow_column.'
+					   ELSE format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical) END;
 		IF used.attname IS NULL THEN
 			IF used.mapped THEN
 				code := 'undefined_column';
@@ -203,9 +207,7 @@ BEGIN
 			problem := format('column "%s" of table %s is generated and cannot serve as "%s"', used.attname, relation, used.canonical);
 			detail := CASE used.direction WHEN 'output' THEN 'leadroute writes this column; a generated column cannot be written.'
 										  ELSE 'Generated columns are NULL while leadroute decides: they are computed after BEFORE triggers.' END;
-			hint := CASE used.canonical WHEN 'key' THEN 'Name another column that tells leads apart: columns => ''{"key": "…"}''.'
-						WHEN 'flow_column' THEN 'Name another column as flow_column.'
-						ELSE format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical) END;
+			hint := another;
 		ELSIF used.direction = 'output' AND EXISTS (
 				SELECT FROM pg_partition_tree(relation) p JOIN pg_partitioned_table k ON k.partrelid = p.relid
 					JOIN pg_attribute a ON a.attrelid = p.relid AND a.attname = used.attname
@@ -213,9 +215,7 @@ BEGIN
 			code := 'invalid_column_definition';
 			problem := format('column "%s" is in the partition key of table %s and cannot serve as "%s"', used.attname, relation, used.canonical);
 			detail := 'leadroute fills this column when the partition is already chosen.';
-			hint := CASE used.canonical WHEN 'key' THEN 'Name another column that tells leads apart: columns => ''{"key": "…"}''.'
-						WHEN 'flow_column' THEN 'Name another column as flow_column.'
-						ELSE format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical) END;
+			hint := another;
 		ELSIF NOT leadroute.type_serves(used.type, used.canonical) THEN
 			code := 'datatype_mismatch';
 			problem := format('column "%s" of table %s has type %s and cannot serve as "%s"', used.attname, relation,
@@ -225,9 +225,7 @@ BEGIN
 						   WHEN used.kind = 'flag' THEN 'It is a boolean, a number or text.'
 						   WHEN used.canonical = 'key' AND used.typcategory = 'N' THEN 'The text of such a value depends on settings; a lead is known by the text of its key.'
 						   ELSE 'It takes a short text, through the input function of a text, number, uuid or enum type.' END;
-			hint := CASE used.canonical WHEN 'key' THEN 'Name another column that tells leads apart: columns => ''{"key": "…"}''.'
-						WHEN 'flow_column' THEN 'Name another column as flow_column.'
-						ELSE format('Map another column, or none: columns => ''{"%s": null}''.', used.canonical) END;
+			hint := another;
 		END IF;
 		IF code IS NOT NULL THEN
 			RETURN NEXT;
@@ -729,7 +727,7 @@ BEGIN
 	standing := coalesce(leadroute.attachment_table(attachment), (SELECT c.oid::regclass FROM pg_class c WHERE c.oid = attachment.relation));
 	IF standing IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_in_use', MESSAGE = format('table %s of flow "%s" is there', name, flow),
-			DETAIL = CASE WHEN standing::text <> name AND leadroute.attachment_table(attachment) IS NULL THEN format('It is called %s now.', standing) ELSE '' END,
+			DETAIL = CASE WHEN leadroute.attachment_table(attachment) IS NULL THEN format('It is called %s now.', standing) ELSE '' END,
 			HINT = format('Take the triggers off: SELECT leadroute.detach(%L).', standing);
 	END IF;
 	DELETE FROM leadroute.attachments a WHERE a.flow = attachment.flow;

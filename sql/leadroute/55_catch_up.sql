@@ -68,7 +68,6 @@ END
 $$;
 COMMENT ON FUNCTION leadroute.catch_up_start_owned(regclass, text, interval) IS 'Does the work of catch_up_start().';
 
-/* An instant out of a column of any type that may hold one; NULL for what is none. */
 CREATE FUNCTION leadroute.read_instant(value text, zone text, dates text) RETURNS timestamptz
 LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'lr_read_instant';
@@ -76,6 +75,7 @@ COMMENT ON FUNCTION leadroute.read_instant(text, text, text) IS
 	'The instant that a text says, as attach() maps it: in a zone where it names none, dates as MDY, DMY or YMD; digits are seconds, milliseconds or microseconds since 1970. Session settings change nothing. Errors: those of timestamptz.';
 REVOKE ALL ON FUNCTION leadroute.read_instant(text, text, text) FROM PUBLIC;
 
+/* Of a column of any type that may hold one. */
 CREATE FUNCTION leadroute.instant_of(value text, zone text, dates text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, leadroute, pg_temp

@@ -382,7 +382,7 @@ BEGIN
 	END IF;
 	SELECT a.* INTO other FROM leadroute.account_attachments a
 	WHERE (a.flow <> attach_accounts_owned.flow AND a.relation = attach_accounts_owned.relation::oid)
-		OR (a.flow = attach_accounts_owned.flow AND a.relation <> attach_accounts_owned.relation::oid AND to_regclass(format('%I.%I', a.table_schema, a.table_name)) IS NOT NULL)
+		OR (a.flow = attach_accounts_owned.flow AND a.relation <> attach_accounts_owned.relation::oid AND leadroute.table_named(a.table_schema, a.table_name) IS NOT NULL)
 	LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_in_use',
@@ -418,7 +418,7 @@ DECLARE
 	left_over	text;
 BEGIN
 	DELETE FROM leadroute.account_attachments a
-		WHERE a.relation = detach_accounts_owned.relation::oid OR to_regclass(format('%I.%I', a.table_schema, a.table_name)) = detach_accounts_owned.relation
+		WHERE a.relation = detach_accounts_owned.relation::oid OR leadroute.table_named(a.table_schema, a.table_name) = detach_accounts_owned.relation
 		RETURNING a.flow INTO left_over;
 	IF leadroute.take_source_triggers(relation, 'leadroute.accounts_follow()') = 0 AND left_over IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -442,12 +442,12 @@ DECLARE
 BEGIN
 	FOR attachment IN
 		SELECT a.* FROM leadroute.account_attachments a
-		WHERE to_regclass(format('%I.%I', a.table_schema, a.table_name)) IS NOT NULL
-			AND (to_regclass(format('%I.%I', a.table_schema, a.table_name)) IS DISTINCT FROM a.relation
+		WHERE leadroute.table_named(a.table_schema, a.table_name) IS NOT NULL
+			AND (leadroute.table_named(a.table_schema, a.table_name) IS DISTINCT FROM a.relation
 				 OR EXISTS (SELECT FROM pg_event_trigger_ddl_commands() d
 							WHERE d.classid = 'pg_class'::regclass AND d.objid = a.relation AND d.command_tag = 'ALTER TABLE'))
 	LOOP
-		now_there := to_regclass(format('%I.%I', attachment.table_schema, attachment.table_name));
+		now_there := leadroute.table_named(attachment.table_schema, attachment.table_name);
 		BEGIN
 			fault := leadroute.account_fault(now_there, attachment.columns);
 			IF now_there = attachment.relation AND attachment.status = 'attached' AND fault IS NULL
@@ -496,7 +496,7 @@ DECLARE
 	gone		bigint := 0;
 BEGIN
 	SELECT a.* INTO attachment FROM leadroute.account_attachments a
-	WHERE a.flow = sweep_accounts.flow AND a.status = 'attached' AND to_regclass(format('%I.%I', a.table_schema, a.table_name)) = a.relation;
+	WHERE a.flow = sweep_accounts.flow AND a.status = 'attached' AND leadroute.table_named(a.table_schema, a.table_name) = a.relation;
 	IF NOT FOUND THEN
 		RETURN 0;
 	END IF;

@@ -261,10 +261,10 @@ SET search_path = pg_catalog, leadroute, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
+	report	jsonb;
 	faults	text;
 	fault	record;
 	waiting	bigint;
-	tables	text;
 BEGIN
 	IF flow IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'the flow must not be null';
@@ -272,8 +272,9 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('flow "%s" does not exist', flow),
 			HINT = 'Attach a leads table to it, or insert a row into leadroute.flows.';
 	END IF;
+	SELECT coalesce(jsonb_agg(c), '[]') INTO report FROM leadroute.check_flow(flow) c;
 	SELECT string_agg(format('%s: %s', c.object, c.problem), E'\n') INTO faults
-	FROM leadroute.check_flow(flow) c
+	FROM jsonb_to_recordset(report) c(severity text, object text, problem text)
 	WHERE c.severity = 'error' OR c.problem = 'has no eligible member';
 	IF faults IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -281,7 +282,7 @@ BEGIN
 			DETAIL = faults,
 			HINT = format('SELECT * FROM leadroute.check_flow(%L) says what to do about each.', flow);
 	END IF;
-	FOR fault IN SELECT c.* FROM leadroute.check_flow(flow) c WHERE c.severity = 'warning' LOOP
+	FOR fault IN SELECT c.* FROM jsonb_to_recordset(report) c(severity text, object text, problem text, hint text) WHERE c.severity = 'warning' LOOP
 		RAISE WARNING USING MESSAGE = format('%s: %s', fault.object, fault.problem), HINT = fault.hint;
 	END LOOP;
 	/* territories that came while triggers were disabled */

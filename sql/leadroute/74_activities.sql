@@ -42,17 +42,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION leadroute.activity_query(regclass, jsonb, text) IS 'Part of the triggers on a table of activities: the SQL that reads touches from its rows.';
 
-CREATE FUNCTION leadroute.read_instant(value text, zone text) RETURNS timestamptz
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, leadroute, pg_temp SET timezone = 'UTC'
-AS $$
-BEGIN
-	PERFORM set_config('timezone', coalesce(zone, 'UTC'), true);
-	RETURN value::timestamptz;
-END
-$$;
-COMMENT ON FUNCTION leadroute.read_instant(text, text) IS 'Part of the triggers on a table of activities: an instant that a text says; one without a zone is of this one (NULL: UTC). Errors: those of the type''s input.';
-
 /* What fails is a WARNING: the CRM's row is not lost for it. */
 CREATE FUNCTION leadroute.activities_told() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -86,7 +75,7 @@ BEGIN
 				CONTINUE;
 			END IF;
 			BEGIN
-				PERFORM leadroute.touch(told.lead, known, coalesce(told.at, leadroute.read_instant(told.at_text, columns->'at'->>'timezone')), told.agent,
+				PERFORM leadroute.touch(told.lead, known, coalesce(told.at, leadroute.read_instant(told.at_text, coalesce(columns->'at'->>'timezone', 'UTC'), 'MDY')), told.agent,
 										coalesce(told.seconds, told.seconds_text::numeric), in_flow);
 			EXCEPTION WHEN serialization_failure OR deadlock_detected THEN
 				RAISE;

@@ -71,7 +71,13 @@ my %country_alias = (
 	re => ['Reunion'], cw => ['Curacao'], um => ['US Minor Outlying Islands'], xk => ['Kosovo', 'Republic of Kosovo', 'Kosova', 'XKX'], fk => ['Falklands', 'Falkland Islands', 'Malvinas'], gs => ['South Georgia'], im => ['Isle of Man'], ss => ['South Sudan'], st => ['Sao Tome'],
 );
 
-# states as the post once abbreviated them, and what iso-codes leaves out
+sub county
+{
+	my %name = @_;
+	return map { $_ => [ "County $name{$_}", "Co. $name{$_}", "Co $name{$_}" ] } keys %name;
+}
+
+# states as the post once abbreviated them, what iso-codes leaves out, names in English of regions whose own are others, and what is usual beside the official ones
 my %region_alias = (
 	us => {
 		al => ['Ala'], ak => ['Alas'], az => ['Ariz'], ar => ['Ark'], ca => ['Calif', 'Cal', 'Cali'], co => ['Colo', 'Col'], ct => ['Conn'], de => ['Del'], dc => ['D.C.', 'Washington DC', 'Washington D.C.', 'Wash DC', 'Dist of Columbia'], fl => ['Fla', 'Flor'],
@@ -86,21 +92,15 @@ my %region_alias = (
 		ab => ['Alta', 'Alb'], bc => ['B.C.', 'Brit Col'], mb => ['Man'], nb => ['N.B.'], nl => ['Nfld', 'Newfoundland', 'Labrador', 'NF'], ns => ['N.S.'], nt => ['N.W.T.', 'NWT'], nu => ['Nvt'], on => ['Ont'], pe => ['P.E.I.', 'PEI'], qc => ['Que', 'PQ', 'P.Q.', 'Québec'], sk => ['Sask'], yt => ['Yuk', 'Yukon Territory', 'YK'],
 	},
 	au => { nsw => ['N.S.W.'], vic => ['Vict'], qld => ['Queens', "Q'land"], wa => ['W. Australia', 'W.A.', 'West Australia'], sa => ['S. Australia', 'S.A.'], tas => ['Tassie'], nt => ['N.T.'], act => ['A.C.T.', 'Canberra'] },
-	gb => { eng => ['England'], sct => ['Scotland'], wls => ['Wales', 'Cymru'], nir => ['Northern Ireland', 'N. Ireland', 'NI', 'Ulster'] },
-	de => { nw => ['NRW', 'Nordrhein Westfalen'], bw => ['BaWü', 'BaWue', 'Baden Wurttemberg', 'Baden Wuerttemberg'], by => ['Bavaria'], th => ['Thueringen', 'Thuringia'], ni => ['NDS'], mv => ['Meck Pomm', 'MeckPom'], rp => ['RLP'], st => ['LSA'], sh => ['SchlHol'] },
-	in => { dl => ['New Delhi', 'NCT of Delhi', 'NCR'], ka => ['Bangalore Karnataka'], or => ['Orissa', 'Odisha', 'OD'], ct => ['Chhattisgarh', 'CG'], ut => ['Uttaranchal', 'UK', 'Uttarakhand'], tg => ['Telangana', 'TS'], py => ['Pondicherry'] },
+	gb => { eng => ['England'], sct => ['Scotland'], wls => ['Wales', 'Cymru'], nir => ['Northern Ireland', 'N. Ireland', 'NI', 'Ulster'], lnd => ['City of London'], sry => ['Surrey'], nth => ['Northants'], ham => ['Hants'], hrt => ['Herts'], lan => ['Lancs'], lin => ['Lincs'], lec => ['Leics'], oxf => ['Oxon'], wil => ['Wilts'], gls => ['Gloucs', 'Glos'], cam => ['Cambs'], sfk => ['Suff'], ntt => ['Notts'], sts => ['Staffs'], wor => ['Worcs'], bkm => ['Bucks'] },
+	de => { nw => ['NRW', 'Nordrhein Westfalen', 'North Rhine-Westphalia', 'Northrhine-Westphalia'], bw => ['BaWü', 'BaWue', 'Baden Wurttemberg', 'Baden Wuerttemberg', 'Baden-Wurttemberg'], by => ['Bavaria'], th => ['Thueringen', 'Thuringia'], ni => ['NDS', 'Lower Saxony'], mv => ['Meck Pomm', 'MeckPom', 'Mecklenburg-Western Pomerania', 'Mecklenburg-West Pomerania'], rp => ['RLP', 'Rhineland-Palatinate', 'Rhineland Palatinate'], st => ['LSA', 'Saxony-Anhalt'], sh => ['SchlHol'], sn => ['Saxony'], he => ['Hesse'] },
+	in => { dl => ['New Delhi', 'NCT of Delhi', 'NCR'], ka => ['Bangalore Karnataka'], or => ['Orissa', 'Odisha', 'OD', 'Orrisa'], ct => ['Chhattisgarh', 'CG'], ut => ['Uttaranchal', 'UK', 'Uttarakhand'], tg => ['Telangana', 'TS'], py => ['Pondicherry'], mh => ['Bombay'], tn => ['Tamilnadu', 'TamilNad'], jk => ['J&K', 'Jammu & Kashmir'] },
 	mx => { cmx => ['CDMX', 'Mexico City', 'Distrito Federal', 'D.F.', 'DIF'], mex => ['Edo Mex', 'Edomex', 'Estado de México', 'Mexico'] },
 	br => { sp => ['S. Paulo'], rj => ['Rio'] }, nz => { auk => ['AKL'] },
-	it => { 25 => ['Lombardy'], 52 => ['Tuscany'], 21 => ['Piedmont'], 82 => ['Sicily'], 88 => ['Sardinia'], 75 => ['Apulia'], 62 => ['Latium'] },
-	ie => { d => ['Co. Dublin', 'County Dublin'], co => ['Co. Cork', 'County Cork'] },
-);
-
-# names in English of regions whose own are others, and what is usual beside the official ones
-my %more_region_alias = (
-	de => { nw => ['North Rhine-Westphalia', 'Northrhine-Westphalia'], ni => ['Lower Saxony'], sn => ['Saxony'], st => ['Saxony-Anhalt'], rp => ['Rhineland-Palatinate', 'Rhineland Palatinate'], he => ['Hesse'], mv => ['Mecklenburg-Western Pomerania', 'Mecklenburg-West Pomerania'], bw => ['Baden-Wurttemberg'] },
+	it => { 25 => ['Lombardy'], 52 => ['Tuscany'], 21 => ['Piedmont'], 82 => ['Sicily'], 88 => ['Sardinia'], 75 => ['Apulia'], 62 => ['Latium'], 23 => ['Aosta Valley'], 32 => ['Trentino-South Tyrol', 'Trentino-Alto Adige'], 42 => ['Liguria'], 36 => ['Friuli-Venezia Giulia', 'Friuli'] },
+	ie => { county(d => 'Dublin', co => 'Cork', cw => 'Carlow', cn => 'Cavan', ce => 'Clare', dl => 'Donegal', g => 'Galway', ky => 'Kerry', ke => 'Kildare', kk => 'Kilkenny', ls => 'Laois', lm => 'Leitrim', lk => 'Limerick', ld => 'Longford', lh => 'Louth', mo => 'Mayo', mh => 'Meath', mn => 'Monaghan', oy => 'Offaly', rn => 'Roscommon', so => 'Sligo', ta => 'Tipperary', wd => 'Waterford', wh => 'Westmeath', wx => 'Wexford', ww => 'Wicklow') },
 	fr => { bre => ['Brittany'], nor => ['Normandy'], '20r' => ['Corsica'], bfc => ['Burgundy-Franche-Comté', 'Burgundy'], occ => ['Occitania'], naq => ['New Aquitaine'], pac => ['PACA', "Provence-Alpes-Cote d'Azur", 'Provence'], idf => ['Région parisienne', 'Paris Region'], pdl => ['Loire Region'] },
 	es => { ct => ['Catalonia'], an => ['Andalusia'], cl => ['Castile and León', 'Castile-Leon', 'Castilla y Leon'], pv => ['Basque Country'], nc => ['Navarre'], ib => ['Balearic Islands', 'Balearics'], cn => ['Canary Islands', 'Canaries'], vc => ['Valencian Community'], md => ['Community of Madrid'] },
-	it => { 23 => ['Aosta Valley'], 32 => ['Trentino-South Tyrol', 'Trentino-Alto Adige'], 42 => ['Liguria'], 36 => ['Friuli-Venezia Giulia', 'Friuli'] },
 	ch => { ge => ['Geneva'], lu => ['Lucerne'], bs => ['Basel', 'Basel-City', 'Basle'], bl => ['Basel-Country'], gr => ['Grisons'], zh => ['Zurich'], be => ['Berne'], vd => ['Waadt'], vs => ['Wallis'] },
 	nl => { nh => ['North Holland'], zh => ['South Holland'], nb => ['North Brabant'], fr => ['Friesland'] },
 	be => { vlg => ['Flanders', 'Vlaanderen', 'Flandre'], wal => ['Wallonia', 'Wallonie'], bru => ['Brussels', 'Bruxelles', 'Brussel', 'Brussels-Capital'], van => ['Antwerp'], vov => ['East Flanders'], vwv => ['West Flanders'], vbr => ['Flemish Brabant'], wbr => ['Walloon Brabant'], wlg => ['Liege'] },
@@ -110,15 +110,9 @@ my %more_region_alias = (
 	pl => { 14 => ['Masovia', 'Mazovia', 'Mazovian'], 12 => ['Lesser Poland'], 30 => ['Greater Poland'], '02' => ['Lower Silesia'], 24 => ['Silesia'] },
 	pt => { 11 => ['Lisbon'], 13 => ['Porto', 'Oporto'] },
 	ru => { mow => ['Moscow'], spe => ['Saint Petersburg', 'St Petersburg', 'St. Petersburg'] },
-	ie => { cw => ['County Carlow', 'Co. Carlow', 'Co Carlow'], cn => ['County Cavan', 'Co. Cavan', 'Co Cavan'], ce => ['County Clare', 'Co. Clare', 'Co Clare'], dl => ['County Donegal', 'Co. Donegal', 'Co Donegal'], g => ['County Galway', 'Co. Galway', 'Co Galway'], ky => ['County Kerry', 'Co. Kerry', 'Co Kerry'], ke => ['County Kildare', 'Co. Kildare', 'Co Kildare'], kk => ['County Kilkenny', 'Co. Kilkenny', 'Co Kilkenny'], ls => ['County Laois', 'Co. Laois', 'Co Laois'], lm => ['County Leitrim', 'Co. Leitrim', 'Co Leitrim'], lk => ['County Limerick', 'Co. Limerick', 'Co Limerick'], ld => ['County Longford', 'Co. Longford', 'Co Longford'], lh => ['County Louth', 'Co. Louth', 'Co Louth'], mo => ['County Mayo', 'Co. Mayo', 'Co Mayo'], mh => ['County Meath', 'Co. Meath', 'Co Meath'], mn => ['County Monaghan', 'Co. Monaghan', 'Co Monaghan'], oy => ['County Offaly', 'Co. Offaly', 'Co Offaly'], rn => ['County Roscommon', 'Co. Roscommon', 'Co Roscommon'], so => ['County Sligo', 'Co. Sligo', 'Co Sligo'], ta => ['County Tipperary', 'Co. Tipperary', 'Co Tipperary'], wd => ['County Waterford', 'Co. Waterford', 'Co Waterford'], wh => ['County Westmeath', 'Co. Westmeath', 'Co Westmeath'], wx => ['County Wexford', 'Co. Wexford', 'Co Wexford'], ww => ['County Wicklow', 'Co. Wicklow', 'Co Wicklow'] },
-	gb => { lnd => ['City of London'], sry => ['Surrey'], nth => ['Northants'], ham => ['Hants'], hrt => ['Herts'], lan => ['Lancs'], lin => ['Lincs'], lec => ['Leics'], oxf => ['Oxon'], wil => ['Wilts'], gls => ['Gloucs', 'Glos'], cam => ['Cambs'], sfk => ['Suff'], ntt => ['Notts'], sts => ['Staffs'], wor => ['Worcs'], bkm => ['Bucks'] },
-	ar => { c => ['CABA', 'Capital Federal', 'Ciudad de Buenos Aires', 'Buenos Aires City'] }, co => { dc => ['Bogotá', 'Bogota'] },
-	in => { or => ['Orrisa'], mh => ['Bombay'], tn => ['Tamilnadu', 'TamilNad'], jk => ['J&K', 'Jammu & Kashmir'] },
+	ar => { c => ['CABA', 'Capital Federal', 'Ciudad de Buenos Aires', 'Buenos Aires City'] },
+	co => { dc => ['Bogotá', 'Bogota'] },
 );
-for my $country (keys %more_region_alias)
-{
-	push @{ $region_alias{$country}{$_} }, @{ $more_region_alias{$country}{$_} } for keys %{ $more_region_alias{$country} };
-}
 
 sub fold_name
 {

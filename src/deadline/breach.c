@@ -86,7 +86,7 @@ was_off_shift(const ClockRow *row, const RepConfig *owner)
 
 	if (shift == NULL || lr_calendar_problem(shift) != NULL)
 		return false;
-	runs_by = lr_clock_runs_by(row->config->flow, row->clock.runs_by);
+	runs_by = lr_calendar(row->config->flow, lr_clock_runs_by(row->config->flow, row->clock.runs_by));
 	return 2 * lr_calendar_between(shift, row->clock.assigned_at, row->clock.due_at) < lr_calendar_between(runs_by, row->clock.assigned_at, row->clock.due_at);
 }
 

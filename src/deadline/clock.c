@@ -230,15 +230,15 @@ calendar_of(const char *flow, const Clock *clock)
 {
 	if (clock->starts && clock->runs_by)
 		return lr_calendar(flow, clock->runs_by);
-	return lr_clock_runs_by(flow, clock->runs_by);
+	return lr_calendar(flow, lr_clock_runs_by(flow, clock->runs_by));
 }
 
-LrCalendar *
+const char *
 lr_clock_runs_by(const char *flow, const char *runs_by)
 {
 	LrCalendar *calendar = runs_by ? lr_calendar_find(flow, runs_by) : NULL;
 
-	return calendar && lr_calendar_problem(calendar) == NULL ? calendar : lr_calendar(flow, LR_CALENDAR_ALWAYS);
+	return calendar && lr_calendar_problem(calendar) == NULL ? runs_by : LR_CALENDAR_ALWAYS;
 }
 
 static TimestampTz

@@ -79,8 +79,8 @@ extern TimestampTz lr_clock_step_due(const char *flow, const Clock *clock, const
 /* The name of the calendar that a policy's clock runs by for who has the lead, or NULL: 24x7. */
 extern const char *lr_clock_calendar(const FlowConfig *config, const PolicyConfig *policy, const char *owner, const char *team);
 
-/* The calendar that a clock goes by which has started: around the clock where its own is gone, or never opens. */
-extern struct LrCalendar *lr_clock_runs_by(const char *flow, const char *runs_by);
+/* The name of the calendar that a clock goes by which has started: around the clock where its own is gone, or never opens. */
+extern const char *lr_clock_runs_by(const char *flow, const char *runs_by);
 
 extern const PolicyConfig *lr_config_policy(const FlowConfig *config, const char *policy);
 

@@ -214,16 +214,11 @@ lr_sql_policy_calendar(PG_FUNCTION_ARGS)
 Datum
 lr_sql_clock_runs_by(PG_FUNCTION_ARGS)
 {
-	LrCalendar *calendar;
+	char *runs_by = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	if (PG_ARGISNULL(1))
-		PG_RETURN_TEXT_P(cstring_to_text(LR_CALENDAR_ALWAYS));
-	calendar = lr_calendar_find(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	if (calendar == NULL || lr_calendar_problem(calendar))
-		PG_RETURN_TEXT_P(cstring_to_text(LR_CALENDAR_ALWAYS));
-	PG_RETURN_DATUM(PG_GETARG_DATUM(1));
+	PG_RETURN_TEXT_P(cstring_to_text(lr_clock_runs_by(text_to_cstring(PG_GETARG_TEXT_PP(0)), runs_by)));
 }
 
 /* lead_policies(flow, lead, OUT metric, OUT policy): of each metric the one that holds for the lead's row as it stands; none where it does not stand */

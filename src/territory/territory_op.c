@@ -44,6 +44,8 @@ PG_FUNCTION_INFO_V1(lr_territory_from_labels);
 PG_FUNCTION_INFO_V1(lr_territory_from_ranges);
 PG_FUNCTION_INFO_V1(lr_territory_point_sql);
 
+static bool find_side(struct varlena *t, text *name, LrSideView *view);
+
 Datum
 lr_territory_contains_sql(PG_FUNCTION_ARGS)
 {
@@ -144,22 +146,15 @@ lr_territory_side(PG_FUNCTION_ARGS)
 {
 	struct varlena *t = PG_GETARG_TERRITORY(0);
 	text *name = PG_GETARG_TEXT_PP(1);
-	LrSideWalk walk;
 	LrSideView view;
+	LrSide side;
 
 	if (LR_IS_EMPTY(t))
 		PG_RETURN_POINTER(lr_territory_empty());
-	lr_side_walk(t, &walk);
-	while (lr_side_walk_next(&walk, &view))
-	{
-		if (lr_side_name_cmp(view.name, view.name_len, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) == 0)
-		{
-			LrSide side = lr_side_from_view(&view);
-
-			PG_RETURN_POINTER(lr_territory_make(&side, 1, 0));
-		}
-	}
-	PG_RETURN_POINTER(lr_territory_make(NULL, 0, 0));
+	if (!find_side(t, name, &view))
+		PG_RETURN_POINTER(lr_territory_make(NULL, 0, 0));
+	side = lr_side_from_view(&view);
+	PG_RETURN_POINTER(lr_territory_make(&side, 1, 0));
 }
 
 /* side_kind(area territory, side text): what a territory that does not constrain the side says of it is labels. */
@@ -168,14 +163,21 @@ lr_territory_side_kind(PG_FUNCTION_ARGS)
 {
 	struct varlena *t = PG_GETARG_TERRITORY(0);
 	text *name = PG_GETARG_TEXT_PP(1);
-	LrSideWalk walk;
 	LrSideView view;
 
+	PG_RETURN_TEXT_P(cstring_to_text(find_side(t, name, &view) && view.is_number ? "number" : "label"));
+}
+
+static bool
+find_side(struct varlena *t, text *name, LrSideView *view)
+{
+	LrSideWalk walk;
+
 	lr_side_walk(t, &walk);
-	while (lr_side_walk_next(&walk, &view))
-		if (view.is_number && lr_side_name_cmp(view.name, view.name_len, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) == 0)
-			PG_RETURN_TEXT_P(cstring_to_text("number"));
-	PG_RETURN_TEXT_P(cstring_to_text("label"));
+	while (lr_side_walk_next(&walk, view))
+		if (lr_side_name_cmp(view->name, view->name_len, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) == 0)
+			return true;
+	return false;
 }
 
 Datum

@@ -16,7 +16,7 @@ CREATE PROCEDURE growth.add(first integer, last integer) LANGUAGE sql AS $$
 		CROSS JOIN LATERAL (SELECT growth.word((power(800, r.a))::int) AS first, growth.word(10000 + (power(60000, r.b))::int) AS last,
 								   growth.word(100000 + (power(400000, r.c))::int) AS company, growth.word(1000000 + (power(3000, r.d))::int) AS city) w
 $$;
-SELECT leadroute.attach('growth.leads', 'growth');
+SELECT leadroute.attach('growth.leads', 'growth') \g /dev/null
 CREATE FUNCTION growth.buffers() RETURNS numeric LANGUAGE sql AS $$
 	SELECT sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read) FROM pg_statio_all_tables WHERE schemaname = 'leadroute' $$;
 

@@ -1,7 +1,7 @@
 CALL growth.add(:from, :target - 1000);
 CALL leadroute.find_duplicates('growth');
 CALL growth.add(:target - 999, :target);
-SELECT pg_stat_force_next_flush();
+SELECT pg_stat_force_next_flush() \g /dev/null
 SELECT growth.buffers() AS before, clock_timestamp() AS started \gset
 CALL leadroute.find_duplicates('growth');
 SELECT extract(epoch FROM clock_timestamp() - :'started') AS seconds, pg_stat_force_next_flush() \gset
