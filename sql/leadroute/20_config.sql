@@ -300,7 +300,7 @@ COMMENT ON COLUMN leadroute.flows.checked IS 'Whether the configuration was foun
 COMMENT ON COLUMN leadroute.flows.on_error IS 'What a failure of leadroute''s own does: ''fallback'' (the last rule''s target, else stored unrouted, with a WARNING) or ''fail'' (the statement).';
 COMMENT ON COLUMN leadroute.flows.given_owner IS 'A new lead that arrives with an owner: ''keep'' (an active rep''s key stays) or ''route''.';
 COMMENT ON COLUMN leadroute.flows.owner_master IS 'Who is master of the owner column: ''leadroute'', or ''crm'', whose changes then are hand-overs.';
-COMMENT ON COLUMN leadroute.flows.timezone IS 'IANA zone of "day" and "hour" in views.';
+COMMENT ON COLUMN leadroute.flows.timezone IS 'IANA zone of "day" and "hour" in views, and of times of meetings that name none.';
 COMMENT ON COLUMN leadroute.flows.gone_after IS 'After a full refresh of the leads table, how long until leads not found again are closed as gone.';
 COMMENT ON COLUMN leadroute.flows.email_strip_tags IS 'Whether kim+demo@acme.example is the person kim@acme.example: as email_key() takes it.';
 COMMENT ON COLUMN leadroute.flows.email_ignore_dots IS 'Whether dots before the "@" mean nothing at the providers that ignore them (Gmail, Proton): as email_key() takes it.';

@@ -799,22 +799,16 @@ DECLARE
 	meeting	timestamptz;
 BEGIN
 	FOR told IN
-		SELECT n.flow, n.lead, n.type, n.at, CASE WHEN n.type IN ('meeting_booked', 'rebooked') THEN n.detail->>'meeting_at' END AS meeting_at FROM new_rows n
+		SELECT n.flow, n.lead, n.type, n.at, f.timezone, CASE WHEN n.type IN ('meeting_booked', 'rebooked') THEN n.detail->>'meeting_at' END AS meeting_at
+		FROM new_rows n JOIN leadroute.flows f USING (flow)
 		WHERE n.type IN ('meeting_booked', 'rebooked', 'meeting_held', 'no_show') AND NOT leadroute.restoring()
 		ORDER BY n.lead, n.at
 	LOOP
-		meeting := NULL;
-		IF told.meeting_at IS NOT NULL THEN
-			BEGIN
-				/* an instant, none of the words that the type knows too */
-				meeting := CASE WHEN told.meeting_at ~ '^\d{4}-\d\d-\d\d' THEN told.meeting_at::timestamptz END;
-			EXCEPTION WHEN data_exception THEN
-				NULL;
-			END;
-			IF meeting IS NULL THEN
-				RAISE WARNING USING MESSAGE = format('the meeting of lead "%s" has no time that can be read', told.lead), DETAIL = format('"meeting_at" is "%s".', told.meeting_at),
-					HINT = 'Tell it again by a signal of type rebooked, as 2026-03-07 10:00+01.';
-			END IF;
+		/* an instant, none of the words that the type knows too */
+		meeting := CASE WHEN told.meeting_at ~ '^\d' THEN leadroute.instant_of(told.meeting_at, told.timezone, 'MDY') END;
+		IF told.meeting_at IS NOT NULL AND meeting IS NULL THEN
+			RAISE WARNING USING MESSAGE = format('the meeting of lead "%s" has no time that can be read', told.lead), DETAIL = format('"meeting_at" is "%s".', told.meeting_at),
+				HINT = 'Tell it again by a signal of type rebooked, as 2026-03-07 10:00+01.';
 		END IF;
 		PERFORM leadroute.meeting_signal(told.flow, told.lead, told.type, told.at, meeting);
 	END LOOP;
@@ -822,7 +816,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadroute.meeting_signals() IS
-	'Trigger on signals: meeting_booked and rebooked (with the meeting''s time in detail, "meeting_at"), meeting_held and no_show start and stop clocks.';
+	'Trigger on signals: meeting_booked and rebooked (with the meeting''s time in detail, "meeting_at", in the flow''s zone where it names none; digits are seconds or milliseconds since 1970), meeting_held and no_show start and stop clocks.';
 /* after signals_inserted, which locks the leads' rows */
 CREATE TRIGGER signals_of_meetings AFTER INSERT ON leadroute.signals REFERENCING NEW TABLE AS new_rows
 	FOR EACH STATEMENT EXECUTE FUNCTION leadroute.meeting_signals();

@@ -105,6 +105,12 @@ $$;
 COMMENT ON FUNCTION leadroute.write_notices(text, timestamptz, jsonb) IS
 	'Part of sweep(): the messages that go with missed deadlines and with steps that tell somebody, of the types that a consumer asked for; to one recipient about one lead it is one message.';
 
+CREATE FUNCTION leadroute.step_retry(late interval) RETURNS interval
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN least(greatest(late / 2, interval '5 min'), interval '1 hour');
+COMMENT ON FUNCTION leadroute.step_retry(interval) IS
+	'Part of sweep(): how long after a step failed it is tried again, by how late it is: half of that, five minutes at least, an hour at most. So what fails for ever is told some thirty times in the first day.';
+
 /*
  * The steps of one lead that are due, one after the other, each as the one before has left the lead. Answers how many, or NULL
  * where somebody holds the lead.
@@ -124,6 +130,7 @@ DECLARE
 	boss	text;
 	listens	boolean := EXISTS (SELECT FROM leadroute.outbox_consumers c WHERE c.flow = in_flow AND c.types && '{reminder,escalated}');
 	broke	text[] := '{}';	/* steps that failed */
+	since	interval;		/* how late the latest due of these was */
 	cause	text;
 	error	text;
 BEGIN
@@ -175,10 +182,11 @@ BEGIN
 			/* it is undone, and keeps no other step from being done, nor the deadline from being told */
 			GET STACKED DIAGNOSTICS cause = MESSAGE_TEXT, error = RETURNED_SQLSTATE;
 			broke := broke || concat_ws(E'\n', clock.policy, clock.round, due.step);
+			since := least(since, instant - due.due_at);
 			failed := failed + 1;
 			INSERT INTO leadroute.events (flow, lead, at, kind, code, reason)
 				VALUES (in_flow, in_lead, instant, 'step_failed', 'routing_error', format('%s of policy %s: %s (SQLSTATE %s)', due.step, clock.policy, cause, error));
-			RAISE WARNING USING MESSAGE = format('a step of lead "%s" of flow "%s" failed: %s', in_lead, in_flow, cause), HINT = 'It is tried again in five minutes.';
+			RAISE WARNING USING MESSAGE = format('a step of lead "%s" of flow "%s" failed: %s', in_lead, in_flow, cause), HINT = 'It is tried again in five minutes, and from then on less and less often, at least every hour.';
 			CONTINUE;
 		END;
 		fired := fired + 1;
@@ -208,14 +216,14 @@ BEGIN
 	END IF;
 	IF failed > 0 THEN
 		/* what is due before then comes at its time all the same */
-		UPDATE leadroute.clocks c SET next_at = least(instant + interval '5 min', (SELECT min(s.due_at) FROM leadroute.clock_steps(c) s WHERE s.due_at > instant),
+		UPDATE leadroute.clocks c SET next_at = least(instant + leadroute.step_retry(since), (SELECT min(s.due_at) FROM leadroute.clock_steps(c) s WHERE s.due_at > instant),
 			CASE WHEN c.breached_at IS NULL AND c.paused_at IS NULL AND c.due_at >= instant THEN c.due_at + interval '1 microsecond' END)
 		WHERE c.flow = in_flow AND c.lead = in_lead AND c.finished_at IS NULL AND c.next_at <= instant;
 	END IF;
 END
 $$;
 COMMENT ON FUNCTION leadroute.fire_lead(text, text, timestamptz) IS
-	'Part of sweep(): does the steps of a lead that are due, in order; answers how many, how late the latest was, and how many failed: each of these is undone, a WARNING and an event (step_failed), and tried again five minutes later, and the others go on; NULL where somebody holds the lead. Notices to one recipient become one message.';
+	'Part of sweep(): does the steps of a lead that are due, in order; answers how many, how late the latest was, and how many failed: each of these is undone, a WARNING and an event (step_failed), and tried again after step_retry(), and the others go on; NULL where somebody holds the lead. Notices to one recipient become one message.';
 
 /* What a step does to a lead that is more than telling somebody; answers what became of it. Waits for nobody. */
 CREATE FUNCTION leadroute.act_on_step(flow text, lead text, action text, argument text, what text, owner text) RETURNS text
@@ -389,11 +397,11 @@ BEGIN
 			RAISE;
 		WHEN OTHERS THEN
 			GET STACKED DIAGNOSTICS cause = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
-			UPDATE leadroute.clocks c SET next_at = instant + interval '5 min'
+			UPDATE leadroute.clocks c SET next_at = instant + leadroute.step_retry(instant - c.due_at)
 			WHERE c.flow = sweep_steps.flow AND c.lead = key AND c.next_at <= instant;
 			INSERT INTO leadroute.events (flow, lead, at, kind, code, reason)
 				VALUES (sweep_steps.flow, key, instant, 'step_failed', 'routing_error', format('%s (SQLSTATE %s)', cause, state));
-			RAISE WARNING USING MESSAGE = format('a step of lead "%s" of flow "%s" failed: %s', key, flow, cause), HINT = 'It is tried again in five minutes.';
+			RAISE WARNING USING MESSAGE = format('a step of lead "%s" of flow "%s" failed: %s', key, flow, cause), HINT = 'It is tried again in five minutes, and from then on less and less often, at least every hour.';
 			failed := true;
 			handled := handled + 1;
 		END;
@@ -414,7 +422,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION leadroute.sweep_steps(text, integer, text[]) IS
-	'Part of sweep(): does the steps that are due of up to "batch" leads, the longest due first; answers how many, whether there may be more, how late the latest was, and what the next batch is to know (rest). What others hold is left for later; what fails is undone, a WARNING and an event (step_failed), and tried again five minutes later.';
+	'Part of sweep(): does the steps that are due of up to "batch" leads, the longest due first; answers how many, whether there may be more, how late the latest was, and what the next batch is to know (rest). What others hold is left for later; what fails is undone, a WARNING and an event (step_failed), and tried again after step_retry().';
 
 /*
  * Steps that are written while clocks run. What a sweep looks at next (next_at) was found with the steps that there were, so it goes through the running clocks of

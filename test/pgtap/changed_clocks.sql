@@ -137,8 +137,12 @@ SELECT lr.quietly($$INSERT INTO leadroute.signals (lead, type, detail) VALUES ('
 SELECT is((SELECT string_agg(lead, ' ' ORDER BY lead) FROM leadroute.signals WHERE type = 'meeting_booked'), '23 24 25', 'no signal is lost');
 SELECT is((SELECT string_agg(lead || ' ' || started_at, ' ') FROM leadroute.clocks WHERE metric = 'meeting_held'), '23 2026-03-12 10:00:00+00', 'one of them has a time');
 -- moved twice, and held
-INSERT INTO leadroute.signals (lead, type, detail) VALUES ('23', 'rebooked', '{"meeting_at": "2026-03-13 10:00Z"}');
-INSERT INTO leadroute.signals (lead, type, detail) VALUES ('23', 'rebooked', '{"meeting_at": "2026-03-12 11:00Z"}');
+UPDATE leadroute.flows SET timezone = 'America/New_York';
+INSERT INTO leadroute.signals (lead, type, detail) VALUES ('23', 'rebooked', '{"meeting_at": "2026-03-13 10:00"}');
+UPDATE leadroute.flows SET timezone = 'UTC';
+INSERT INTO leadroute.signals (lead, type, detail) VALUES ('23', 'rebooked', '{"meeting_at": 1773313200000}');
+SELECT is((SELECT string_agg(started_at::text, ', ' ORDER BY round) FROM leadroute.clocks WHERE metric = 'meeting_held'), '2026-03-12 10:00:00+00, 2026-03-13 14:00:00+00, 2026-03-12 11:00:00+00',
+	'a time without a zone is of the flow''s, whoever tells it; a number counts from 1970');
 SET leadroute.clock = '2026-03-12 11:31Z';
 CALL leadroute.sweep(parts => '{steps}');
 INSERT INTO leadroute.signals (lead, type) VALUES ('23', 'meeting_held');

@@ -194,11 +194,19 @@ CALL leadroute.sweep(parts => '{steps}');
 SET client_min_messages = warning;
 SELECT is((SELECT breached_at FROM leadroute.clocks WHERE lead = '7'), '2026-03-08 09:11Z'::timestamptz, 'which it is');
 SELECT is((SELECT next_at FROM leadroute.clocks WHERE lead = '7'), '2026-03-08 09:16Z'::timestamptz, 'and it is tried again later');
+SET leadroute.clock = '2026-03-08 10:05Z';
+SET client_min_messages = error;
+CALL leadroute.sweep(parts => '{steps}');
+SELECT is((SELECT next_at FROM leadroute.clocks WHERE lead = '7'), '2026-03-08 10:35Z'::timestamptz, 'less and less often: after half of the time that it is late');
+SET leadroute.clock = '2026-03-08 14:05Z';
+CALL leadroute.sweep(parts => '{steps}');
+SET client_min_messages = warning;
+SELECT is((SELECT next_at FROM leadroute.clocks WHERE lead = '7'), '2026-03-08 15:05Z'::timestamptz, 'at least every hour');
 INSERT INTO leadroute.stages (stage, position) VALUES ('nowhere', 990);
 INSERT INTO leadroute.stage_transitions (from_stage, to_stage) VALUES ('new', 'nowhere');
-SET leadroute.clock = '2026-03-08 09:17Z';
+SET leadroute.clock = '2026-03-08 15:05Z';
 CALL leadroute.sweep(parts => '{steps}');
-SELECT is((SELECT format('%s %s %s', s.stage, f.late_by, count(*) OVER ()) FROM leadroute.lead_states s JOIN leadroute.sla_fired f USING (flow, lead) WHERE lead = '7' AND f.action = 'set_stage'), 'nowhere 00:12:00 1', 'until it can be done');
+SELECT is((SELECT format('%s %s %s', s.stage, f.late_by, count(*) OVER ()) FROM leadroute.lead_states s JOIN leadroute.sla_fired f USING (flow, lead) WHERE lead = '7' AND f.action = 'set_stage'), 'nowhere 06:00:00 1', 'until it can be done');
 
 -- many at once (tell_leads) and one by one (fire_lead): the same rows
 DELETE FROM leadroute.sla_steps;

@@ -7,7 +7,7 @@
 # is that with core's cheapest BEFORE UPDATE trigger.
 
 bulk_rows=${BENCH_ROWS:-$(by_mode "20000 60000" "200000 1000000")}
-bulk_rounds=${BENCH_BULK_ROUNDS:-$(by_mode "1 1" "3 2")}
+bulk_rounds=${BENCH_BULK_ROUNDS:-$(by_mode "1 1" "5 2")}
 bulk_about() { say "COPY, INSERT ... SELECT, upserts, UPDATEs of $bulk_rows leads, $bulk_rounds rounds"; }
 
 bulk_seconds() {
@@ -45,15 +45,9 @@ bulk_run() {
 bulk_small() { # ROUND ROWS: all there is
 	local variant
 	for variant in $(in_turn "$1" f0 f1 lr); do bulk_load insert_select "$1" "$variant" "$2"; done
-	for variant in $(in_turn "$1" f0 f1 f1t lr); do
-		if [[ $variant == f1t ]]; then
-			forget_leads f1
-			query -c "COPY f1.leads FROM '$scratch/kept_leads'"
-		else
-			bulk_load copy "$1" "$variant" "$2"
-		fi
-		[[ $variant == f0 ]] || bulk_edit "$1" "$variant" "$2"
-	done
+	for variant in $(in_turn "$1" f0 f1 lr); do bulk_load copy "$1" "$variant" "$2"; done
+	bulk_edits "$1" "$2"
+	bulk_bare_trigger "$1" "$2"
 	for variant in $(in_turn "$1" p1 lr); do bulk_thousands "$1" "$variant"; done
 }
 
@@ -103,21 +97,34 @@ bulk_statement() { # KIND TARGET SOURCE
 	esac
 }
 
-# What touches leads that are known: a quarter of them is upserted, the others are updated first.
-bulk_edit() { # ROUND VARIANT ROWS
-	local round=$1 variant=$2 rows=$3 leads=${2/f1t/f1}.leads known=$((1000000 + $3 / 4))
-	query -c "VACUUM ANALYZE $leads"
-	# what PostgreSQL itself asks for having a BEFORE ROW trigger at all
-	if [[ $variant == f1t ]]; then query -c "CREATE TRIGGER nothing BEFORE UPDATE ON $leads FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()"; fi
-	statement_slice update "$round" "$variant" "$rows" $((rows - rows / 4)) "UPDATE $leads SET notes = 'called' WHERE id > $known"
-	if [[ $variant == f1t ]]; then
-		query -c "DROP TRIGGER nothing ON $leads"
-		return
-	fi
-	statement_slice upsert "$round" "$variant" "$rows" $((rows / 4)) "INSERT INTO $leads (id, $columns) SELECT * FROM bench.source WHERE id <= $known
-		ON CONFLICT (id) DO UPDATE SET title = EXCLUDED.title, source = EXCLUDED.source"
-	statement_slice sync "$round" "$variant" "$rows" $((rows / 4)) "UPDATE $leads l SET (phone, owner, team) = (SELECT s.phone, NULL, NULL FROM bench.source s WHERE s.id = l.id) WHERE l.id <= $known"
-	statement_slice scored "$round" "$variant" "$rows" $((rows / 4)) "UPDATE $leads SET title = title || '.' WHERE id <= $known"
+# What touches leads that are known, each statement with and without leadroute one after the other: three quarters are updated, the others come again.
+bulk_edits() { # ROUND ROWS
+	local kind variant leads=$(($2 - $2 / 4))
+	query -c "VACUUM ANALYZE f1.leads" -c "VACUUM ANALYZE lr.leads"
+	for kind in update upsert sync scored; do
+		for variant in $(in_turn "$1" f1 lr); do
+			statement_slice "$kind" "$1" "$variant" "$2" "$leads" "$(bulk_edit "$kind" "$variant.leads" $((1000000 + $2 / 4)))"
+		done
+		leads=$(($2 / 4))
+	done
+}
+
+bulk_edit() { # KIND TABLE LAST: the last of the leads that come again
+	case $1 in
+		update) say "UPDATE $2 SET notes = 'called' WHERE id > $3" ;;
+		upsert) say "INSERT INTO $2 (id, $columns) SELECT * FROM bench.source WHERE id <= $3 ON CONFLICT (id) DO UPDATE SET title = EXCLUDED.title, source = EXCLUDED.source" ;;
+		sync) say "UPDATE $2 l SET (phone, owner, team) = (SELECT s.phone, NULL, NULL FROM bench.source s WHERE s.id = l.id) WHERE l.id <= $3" ;;
+		scored) say "UPDATE $2 SET title = title || '.' WHERE id <= $3" ;;
+	esac
+}
+
+# What PostgreSQL itself asks for having a BEFORE ROW trigger at all.
+bulk_bare_trigger() { # ROUND ROWS
+	forget_leads f1
+	query -c "COPY f1.leads FROM '$scratch/kept_leads'" -c "VACUUM ANALYZE f1.leads" \
+		-c "CREATE TRIGGER nothing BEFORE UPDATE ON f1.leads FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()"
+	statement_slice update "$1" f1t "$2" $(($2 - $2 / 4)) "$(bulk_edit update f1.leads $((1000000 + $2 / 4)))"
+	query -c "DROP TRIGGER nothing ON f1.leads"
 }
 
 # One statement of the twin is quadratic (each turn is a row version): thousand-row transactions are its best.

@@ -32,7 +32,7 @@ growth_seconds() {
 		seconds="$seconds + 4 + $(count_words "${growth_sizes[$curve]}") * (1 + $growth_rounds * (0.3 + $growth_leads * 0.00007))"
 		size=${growth_sizes[$curve]##* }
 		case $curve in
-			territories) seconds="$seconds + $size * 0.00016 + $(count_words "${growth_sizes[$curve]}") * $growth_rounds * (1 + $growth_leads * 0.00004)" ;;
+			territories) seconds="$seconds + $size * 0.00016 + $(count_words "${growth_sizes[$curve]}") * $growth_rounds * 4 * (1 + $growth_leads * 0.0001)" ;;
 			rules*) seconds="$seconds + $size * 0.0003 + $growth_rounds * $size * 0.00005" ;;
 			*) seconds="$seconds + $size * 0.000025" ;;
 		esac
@@ -138,9 +138,10 @@ growth_map() { # true|false
 }
 
 growth_measure() { # CURVE SIZE
-	local round variant first many variants="bare lr"
-	if [[ $1 == territories ]] && (($2)); then variants="bare lr off"; fi
-	for ((round = 1; round <= growth_rounds; round++)); do
+	local round variant first many variants="bare lr" rounds=$growth_rounds
+	# what a map costs is the difference of two, some hundredths of either: it takes more rounds
+	if [[ $1 == territories ]] && (($2)); then variants="bare lr off" rounds=$((growth_rounds * 4)); fi
+	for ((round = 1; round <= rounds; round++)); do
 		# shellcheck disable=SC2086
 		for variant in $(in_turn "$round" $variants); do
 			if [[ $variant == off ]]; then growth_map false; fi

@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC2154
 # single.sh: one lead a transaction, synchronous commit, by more and more clients at once.
-# BENCH_VARIANTS, BENCH_CLIENTS, BENCH_ROUNDS, BENCH_SECONDS: of f0 f1 p1 lr, with how many clients, how often, how long a slice.
+# BENCH_VARIANTS, BENCH_CLIENTS, BENCH_ROUNDS, BENCH_SECONDS: of f0 f1 lr p1 (what is compared most closely stands side by side), with how many clients, how often,
+# how long a slice.
 
-single_variants=${BENCH_VARIANTS:-f0 f1 p1 lr}
+single_variants=${BENCH_VARIANTS:-f0 f1 lr p1}
 single_clients=${BENCH_CLIENTS:-$(by_mode "1 8 16" "1 2 8 16 32")}
-single_rounds=${BENCH_ROUNDS:-$(by_mode 2 4)}
+single_rounds=${BENCH_ROUNDS:-$(by_mode 2 6)}
 single_slice=${BENCH_SECONDS:-$(by_mode 1 3)}
 single_about() { say "one lead a transaction, $single_clients clients, $single_rounds rounds of $single_slice s: $single_variants"; }
 single_seconds() { calc "2 + $single_rounds * ($(count_words "$single_variants") * $(count_words "$single_clients") * ($single_slice + 1.7) + 2)"; }
