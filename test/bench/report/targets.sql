@@ -93,7 +93,7 @@ CREATE TEMP VIEW verdicts AS
 		-- counts are the same whatever else the machine does
 		CASE WHEN value IS NULL THEN NULL WHEN NOT quiet(part) AND part NOT IN ('rows', 'decision') THEN 'busy machine' WHEN other_size THEN 'other size' END AS but FROM lines;
 SELECT E'| line | at least | aim | measured | | measured by |\n|---|---|---|---|---|---|';
-SELECT format('| %s | %s%s | %s | %s%s | %s | %s |', line, CASE WHEN at_most THEN '≤ ' ELSE '≥ ' END, short(wanted), short(aim), spread(value, low, high), CASE WHEN value IS NOT NULL THEN '; ' || nullif(beside, '') END, verdict || coalesce(' (' || but || ': no verdict)', ''),
+SELECT format('| %s | %s%s | %s | %s%s | %s | %s |', line, CASE WHEN at_most THEN '≤ ' ELSE '≥ ' END, short(wanted), short(aim), spread(value, low, high), CASE WHEN value IS NOT NULL THEN '; ' || nullif(beside, '') END, CASE WHEN but IS NULL THEN verdict ELSE format('no verdict: %s (%s)', but, verdict) END,
 			  coalesce((SELECT format('%s, %s, %s', r.part, r.commit, to_char(r.at AT TIME ZONE 'UTC', 'MM-DD HH24:MI')) FROM runs r WHERE r.part = v.part), v.part))
   FROM verdicts v ORDER BY place;
 SELECT E'\n' || format('%s lines: %s met, %s fall short, %s without a verdict, %s not run.', count(*), count(*) FILTER (WHERE verdict LIKE 'met%' AND but IS NULL), count(*) FILTER (WHERE verdict LIKE '**%' AND but IS NULL),
