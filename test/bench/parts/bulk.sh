@@ -121,7 +121,7 @@ bulk_edit() { # KIND TABLE LAST: the last of the leads that come again
 # What PostgreSQL itself asks for having a BEFORE ROW trigger at all.
 bulk_bare_trigger() { # ROUND ROWS
 	forget_leads f1
-	query -c "COPY f1.leads FROM '$scratch/kept_leads'" -c "VACUUM ANALYZE f1.leads" \
+	query -c "$(bulk_statement copy f1.leads kept_leads)" -c "VACUUM ANALYZE f1.leads" \
 		-c "CREATE TRIGGER nothing BEFORE UPDATE ON f1.leads FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()"
 	statement_slice update "$1" f1t "$2" $(($2 - $2 / 4)) "$(bulk_edit update f1.leads $((1000000 + $2 / 4)))"
 	query -c "DROP TRIGGER nothing ON f1.leads"

@@ -22,6 +22,8 @@ declare -gA growth_sizes=(
 )
 growth_curves=${BENCH_CURVES:-rules rules_like criteria territories accounts members}
 growth_rounds=${BENCH_ROUNDS:-$(by_mode 1 3)}
+# what a map costs is the difference of two, some hundredths of either: it takes more rounds
+growth_map_rounds=$((growth_rounds * 4))
 growth_leads=${BENCH_LEADS:-$(by_mode 2000 10000)}
 growth_about() { say "what a lead costs as these grow: $growth_curves"; }
 
@@ -32,7 +34,7 @@ growth_seconds() {
 		seconds="$seconds + 4 + $(count_words "${growth_sizes[$curve]}") * (1 + $growth_rounds * (0.3 + $growth_leads * 0.00007))"
 		size=${growth_sizes[$curve]##* }
 		case $curve in
-			territories) seconds="$seconds + $size * 0.00016 + $(count_words "${growth_sizes[$curve]}") * $growth_rounds * 4 * (1 + $growth_leads * 0.0001)" ;;
+			territories) seconds="$seconds + $size * 0.00016 + $(count_words "${growth_sizes[$curve]}") * $growth_map_rounds * (1 + $growth_leads * 0.0001)" ;;
 			rules*) seconds="$seconds + $size * 0.0003 + $growth_rounds * $size * 0.00005" ;;
 			*) seconds="$seconds + $size * 0.000025" ;;
 		esac
@@ -139,8 +141,7 @@ growth_map() { # true|false
 
 growth_measure() { # CURVE SIZE
 	local round variant first many variants="bare lr" rounds=$growth_rounds
-	# what a map costs is the difference of two, some hundredths of either: it takes more rounds
-	if [[ $1 == territories ]] && (($2)); then variants="bare lr off" rounds=$((growth_rounds * 4)); fi
+	if [[ $1 == territories ]] && (($2)); then variants="bare lr off" rounds=$growth_map_rounds; fi
 	for ((round = 1; round <= rounds; round++)); do
 		# shellcheck disable=SC2086
 		for variant in $(in_turn "$round" $variants); do
